@@ -1,0 +1,1 @@
+"""The platform file as frozen types, the access decision, and the `bowerbird` command."""

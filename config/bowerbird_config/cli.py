@@ -1,0 +1,330 @@
+"""The `bowerbird` command: check, diff, explain and schema here; the other members add theirs by entry points."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bowerbird_config.access import Decision, decide, explain
+from bowerbird_config.differences import Change, differences
+from bowerbird_config.identity import ANONYMOUS, Identity
+from bowerbird_config.install import Install
+from bowerbird_config.load import load, sources
+from bowerbird_config.model import format_moment, parse_moment
+from bowerbird_config.offers import Offer, offers, resources
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_config.problems import ConfigError, choose_from
+from bowerbird_config.resources import FORMS, Action, HomeRef, Resource, ServerRef, parse_resource
+from bowerbird_config.schema import schema
+from bowerbird_config.terminal import table
+
+_COMMANDS = "bowerbird.commands"
+_NOBODY = "-"
+
+
+class CannotRun(click.ClickException):
+    """The command has no answer; exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print the sentence alone."""
+        click.echo(self.message, err=True, file=file)
+
+
+class _Commands(click.Group):
+    """Our commands and those of the members, each loaded when it is called and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_contributed()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        contributed = _contributed().get(cmd_name)
+        if own is not None or contributed is None:
+            return own
+        try:
+            return _loaded(contributed)
+        except ImportError as error:
+            raise CannotRun(f"'{cmd_name}' cannot run in this environment ({error}); run it by ./bowerbird") from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._short(ctx, name, formatter.width)) for name in self.list_commands(ctx)])
+
+    def _short(self, ctx: click.Context, name: str, width: int) -> str:
+        try:
+            command = self.get_command(ctx, name)
+        except CannotRun as error:
+            return error.message
+        return command.get_short_help_str(width) if command else ""
+
+
+def _contributed() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=_COMMANDS)}
+
+
+def _loaded(point: EntryPoint) -> click.Command:
+    command = point.load()
+    if not isinstance(command, click.Command):
+        raise ImportError(f"{point.value} is not a command")
+    return command
+
+
+class _Moment(click.ParamType[datetime]):
+    """A time with its UTC offset."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return parse_moment(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Resource(click.ParamType[Resource]):
+    """A resource by its kind and name."""
+
+    name = "resource"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Resource:
+        try:
+            return parse_resource(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def default_file(var: Path | None = None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the platform file that is meant where none is named: the running platform's, else the default one."""
+    if var is None and environment.get("BOWERBIRD_PLATFORM"):
+        return Path(environment["BOWERBIRD_PLATFORM"])
+    install = Install.from_environment(environment)
+    state = Var(var or Path(environment.get("BOWERBIRD_VAR") or install.root / "var"))
+    started = _started_with(state)
+    return started or (state.own_platform if state.own_platform.exists() else install.default_platform)
+
+
+def _started_with(var: Var) -> Path | None:
+    try:
+        return Path(json.loads(var.last_start.read_text())["platform_file"])
+    except (OSError, ValueError, KeyError, TypeError):  # never started, or by another version
+        return None
+
+
+def _named(file: Path | None, var: Path | None) -> Path:
+    found = file or default_file(var)
+    if not found.exists():
+        raise CannotRun(f"{found}: there is no such file; name a platform file")
+    return found
+
+
+def _platform(file: Path) -> Platform:
+    """Load a file for a command that needs a right one."""
+    try:
+        return load(file)
+    except ConfigError as error:
+        raise CannotRun(str(error)) from error
+
+
+def _identity(platform: Platform, user: str, groups: tuple[str, ...]) -> Identity:
+    return ANONYMOUS if user == _NOBODY else platform.identity(user.lower(), (*platform.directory_groups(user.lower()), *groups))
+
+
+def _until(moment: datetime | None) -> str:
+    return format_moment(moment) if moment else "-"
+
+
+def _json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+_FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
+_AT = click.option("--at", type=_Moment(), metavar="TIME", help="at this time instead of now, such as 2027-03-01T00:00:00Z")
+_GROUPS = click.option("--groups", multiple=True, metavar="GROUP", help="a directory group of the user; may be given again")
+_VAR = click.option("--var", type=click.Path(path_type=Path), metavar="DIR", help="ask about the platform of this state directory")
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Set up, run and ask a Bowerbird science platform."""
+
+
+@cli.command()
+@_FILE
+@click.option("--as", "user", metavar="USER", help=f"print what this user is offered and may read; {_NOBODY} for nobody signed in")
+@_GROUPS
+@_AT
+@_VAR
+@_AS_JSON
+def check(  # one for each option of the command
+    file: Path | None, user: str | None, groups: tuple[str, ...], at: datetime | None, var: Path | None, as_json: bool
+) -> None:
+    """Say everything that is wrong with a platform file."""
+    file = _named(file, var)
+    try:
+        platform = load(file)
+    except ConfigError as error:
+        if as_json:
+            _json({"right": False, "problems": [_problem(problem) for problem in error.problems]})
+        else:
+            click.echo(str(error), err=True)
+        sys.exit(1)
+    at = at or datetime.now(UTC)
+    identity = _identity(platform, user, groups) if user else None
+    if as_json:
+        files = [str(source) for source in sources(file)]
+        _json({"right": True, "problems": [], "files": files, **(_offers_json(platform, identity, at) if identity else {})})
+    else:
+        click.echo(_offers_text(platform, identity, at) if identity else _right(file, platform))
+
+
+def _problem(problem: Any) -> dict[str, Any]:
+    place = problem.place
+    return {"file": str(place.file), "line": place.line, "what": problem.what, "remedy": problem.remedy}
+
+
+def _right(file: Path, platform: Platform) -> str:
+    releases = sum(len(collection.releases) for collection in platform.collections.values())
+    counts = ((len(platform.teams), "team"), (len(platform.profiles), "profile"), (releases, "release"))
+    return f"{file}: right; " + ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+
+
+def _admitted(platform: Platform, identity: Identity, at: datetime) -> bool:
+    return identity.name is not None and platform.sign_on.admits(identity.name, [m.team for m in identity.memberships if m.active(at)])
+
+
+def _offers_text(platform: Platform, identity: Identity, at: datetime) -> str:
+    may = "may sign in" if _admitted(platform, identity, at) else "may not sign in"
+    lines = [f"{identity.name} {may}, at {format_moment(at)}" if identity.name else f"nobody signed in, at {format_moment(at)}"]
+    teams = [(m.team, m.role.value if m.active(at) else f"{m.role.value}, ended", _until(m.until)) for m in identity.memberships]
+    found = list(offers(platform, identity, at))
+    given = [(str(o.resource), ", ".join(o.allowed), _until(o.telling.until), o.telling.rule) for o in found if o.allowed]
+    refused = [o.telling.sentence for o in found if not o.allowed and o.telling.rule == "release.proprietary"]
+    parts = (table(("team", "role", "until"), teams), table(("resource", "may", "until", "rule"), given), "\n".join(refused))
+    return "\n\n".join([*lines, *(part for part in parts if part)])
+
+
+def _offers_json(platform: Platform, identity: Identity, at: datetime) -> dict[str, Any]:
+    return {
+        "user": identity.name,
+        "at": at.isoformat(),
+        "signs_in": _admitted(platform, identity, at),
+        "teams": [{"team": m.team, "role": m.role.value, "until": _iso(m.until)} for m in identity.memberships],
+        "offers": [_offer(offer) for offer in offers(platform, identity, at)],
+    }
+
+
+def _offer(offer: Offer) -> dict[str, Any]:
+    return {"resource": str(offer.resource), "actions": {action.value: _decision(decision) for action, decision in offer.decisions}}
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "allowed": decision.allowed,
+        "rule": decision.rule,
+        "sentence": decision.sentence,
+        "until": _iso(decision.until),
+        "grantor": decision.grantor,
+        "hidden": decision.hidden,
+    }
+
+
+@cli.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", required=False, type=click.Path(path_type=Path))
+@_AT
+@click.option("--then", type=_Moment(), metavar="TIME", help="the time of NEW; that of --at where absent")
+@_AS_JSON
+def diff(old: Path, new: Path | None, at: datetime | None, then: datetime | None, as_json: bool) -> None:
+    """Say who gains and who loses which access.
+
+    Between two files or, with --then, between two times.
+    """
+    if new is None and then is None:
+        raise click.UsageError("name a second file, or a second time with --then")
+    at = at or datetime.now(UTC)
+    changes = differences(_platform(_named(old, None)), _platform(_named(new or old, None)), at, then or at)
+    if as_json:
+        _json([{"change": c.kind.value, "who": c.who, "action": c.action, "resource": c.resource} for c in changes])
+    else:
+        click.echo(table(("", "who", "may", "resource"), _change_rows(changes)) or "nobody gains or loses any access")
+
+
+def _change_rows(changes: list[Change]) -> list[tuple[str, str, str, str]]:
+    """Return one row for all that changes for the same people at the same resource."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for change in changes:
+        rows.setdefault((change.kind.value, change.who, change.resource), []).append(change.action)
+    return [(kind, who, ", ".join(actions), resource) for (kind, who, resource), actions in rows.items()]
+
+
+@cli.command("explain", epilog=f"RESOURCE is one of {FORMS}. USER {_NOBODY!r} is nobody signed in.")
+@click.argument("user")
+@click.argument("action", type=click.Choice([action.value for action in Action]))
+@click.argument("resource", type=_Resource())
+@click.option("--file", type=click.Path(path_type=Path), help="the platform file")
+@_GROUPS
+@_AT
+@_VAR
+@_AS_JSON
+def explain_command(user: str, action: str, resource: Any, file: Path | None, groups: tuple[str, ...], **how: Any) -> None:
+    """Say whether USER may do ACTION to RESOURCE, and why.
+
+    Names the rule, until when it holds, and who can change it.
+    """
+    platform = _platform(_named(file, how["var"]))
+    at = how["at"] or datetime.now(UTC)
+    identity = _identity(platform, user, groups)
+    truth = explain(platform, identity, Action(action), resource, at)
+    shown = decide(platform, identity, Action(action), resource, at)
+    note = _undefined(platform, resource)
+    if how["as_json"]:
+        asked = {"user": identity.name, "action": action, "resource": str(resource), "at": at.isoformat()}
+        _json({**asked, "decision": _decision(truth), "shown": _decision(shown), "note": note})
+        return
+    rows = [
+        ("answer", "allowed" if truth.allowed else "refused"),
+        ("why", truth.sentence),
+        ("rule", truth.rule),
+        ("until", _until(truth.until)),
+    ]
+    rows += [("who can", truth.grantor)] if truth.grantor else []
+    rows += [("is shown", shown.sentence)] if shown != truth else []
+    rows += [("sign-in", f"{identity.name} may not sign in")] if identity.name and not _admitted(platform, identity, at) else []
+    rows += [("note", note)] if note else []
+    click.echo("\n".join(f"{name:<8}  {text}" for name, text in rows))
+
+
+def _undefined(platform: Platform, resource: Resource) -> str:
+    """Return what to say of a resource that the platform file does not define; nothing of one that it may not know."""
+    own = isinstance(resource, HomeRef) or (isinstance(resource, ServerRef) and resource not in resources(platform))
+    known = [str(r) for r in resources(platform)]
+    return "" if own or str(resource) in known else f"{str(resource)!r} is not defined; {choose_from(str(resource), known)}"
+
+
+@cli.command("schema")
+def schema_command() -> None:
+    """Print the JSON schema of the platform file."""
+    _json(schema())
+
+
+def main() -> None:
+    """Run the command."""
+    cli(prog_name="bowerbird")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Collections and releases: what is published, whose it is, and until when."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from bowerbird_config.model import Frozen, Line, Model, Moment, Slug
+
+
+class Release(Model):
+    """One data release: public, or proprietary to `teams` until `public_on` (for ever where that is absent).
+
+    An `announced` one shows its title, date and contact to everybody, and never a file or a count.
+    """
+
+    title: Line
+    description: str = ""
+    public: bool = Field(False, description="open to everybody; else `teams` says to whom")
+    teams: tuple[Slug, ...] = Field((), description="who reads it before `public_on`")
+    public_on: Moment | None = Field(None, description="the second at which it opens to everybody, with its UTC offset")
+    announced: bool = Field(False, description="those who may not read it see its title, date and contact")
+    contact: str = Field("", description="whom to ask; the collection's or the team's where absent")
+    cite: str = ""
+    doi: str = ""
+    licence: str = ""
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _one_standing(self) -> Self:
+        if self.public and (self.teams or self.public_on or self.announced):
+            raise ValueError("the release is public, so 'teams', 'public_on' and 'announced' say nothing; remove them or 'public'")
+        if not self.public and not self.teams:
+            raise ValueError("nobody may read the release; write 'public: true', or 'teams:' with those whose it is")
+        if len(set(self.teams)) < len(self.teams):
+            raise ValueError("a team stands twice in 'teams'; name each team once")
+        return self
+
+    def public_at(self, at: datetime) -> bool:
+        """Tell whether everybody may read the release at that time."""
+        return self.public or (self.public_on is not None and at >= self.public_on)
+
+
+class Collection(Model):
+    """A survey or another body of data, with its releases by name."""
+
+    title: Line
+    description: str = ""
+    contact: str = Field("", description="whom to ask about its releases, where they do not say it themselves")
+    releases: Frozen[Slug, Release]

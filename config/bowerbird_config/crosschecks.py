@@ -1,0 +1,132 @@
+"""What no single part of the platform file can check: that its parts fit each other.
+
+Works on plain mappings and lists of any shape, so that it also finds what is wrong in a file with other errors.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bowerbird_config.problems import choose_from
+from bowerbird_config.sign_on import is_loopback
+
+Path = tuple[str | int, ...]
+
+# Where a text may begin with '/': a machine's own parts, and what a server sees inside its environment.
+_PATHS_ALLOWED = ("runtime", "storage")
+# An environment that every installation has.
+_BUILT_IN = ("lab",)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at a path of the tree."""
+
+    path: Path
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
+
+
+def findings(tree: Any) -> Iterator[Finding]:
+    """Yield all that does not fit in the tree of a platform file."""
+    yield from _unknown_teams(tree)
+    yield from _unknown_environments(tree)
+    yield from _unknown_releases(tree)
+    yield from _shared_links(tree)
+    yield from _open_address(tree)
+    yield from _machine_paths(tree, ())
+
+
+def _at(tree: Any, *path: str) -> Mapping[str, Any]:
+    """Return the mapping at that path; an empty one where there is none."""
+    for step in path:
+        tree = tree.get(step) if isinstance(tree, Mapping) else None
+    return tree if isinstance(tree, Mapping) else {}
+
+
+def _texts(tree: Any, *path: str) -> Iterator[tuple[Path, str]]:
+    """Yield the texts of the list at that path."""
+    found = _at(tree, *path[:-1]).get(path[-1])
+    for number, text in enumerate(found if isinstance(found, list | tuple) else ()):
+        if isinstance(text, str):
+            yield (*path, number), text
+
+
+def _releases(tree: Any) -> Iterator[tuple[str, str]]:
+    for collection in _at(tree, "collections"):
+        for release in _at(tree, "collections", collection, "releases"):
+            yield collection, release
+
+
+def _uses_of_teams(tree: Any) -> Iterator[tuple[Path, str, str]]:
+    for path, team in _texts(tree, "sign_on", "allow_teams"):
+        yield path, team, "sign_on.allow_teams"
+    for profile in _at(tree, "profiles"):
+        for path, team in _texts(tree, "profiles", profile, "teams"):
+            yield path, team, f"profile {profile!r}"
+    for collection, release in _releases(tree):
+        for path, team in _texts(tree, "collections", collection, "releases", release, "teams"):
+            yield path, team, f"release '{collection}/{release}'"
+    for team in _at(tree, "spaces", "team_quotas"):
+        yield ("spaces", "team_quotas", team), team, "spaces.team_quotas"
+
+
+def _unknown_teams(tree: Any) -> Iterator[Finding]:
+    defined = _at(tree, "teams")
+    for path, team, user in _uses_of_teams(tree):
+        if team not in defined:
+            yield Finding(path, f"{user} names team {team!r}, which is not defined", choose_from(team, defined))
+
+
+def _unknown_environments(tree: Any) -> Iterator[Finding]:
+    defined = [*_BUILT_IN, *_at(tree, "runtime", "environments")]
+    for profile in _at(tree, "profiles"):
+        name = _at(tree, "profiles", profile).get("environment", _BUILT_IN[0])
+        if isinstance(name, str) and name not in defined:
+            what = f"profile {profile!r} uses environment {name!r}, which is not defined"
+            yield Finding(("profiles", profile, "environment"), what, choose_from(name, defined))
+
+
+def _unknown_releases(tree: Any) -> Iterator[Finding]:
+    defined = ["/".join(names) for names in _releases(tree)]
+    for name in _at(tree, "storage", "releases"):
+        if name not in defined:
+            what = f"storage.releases names release {name!r}, which is not defined"
+            yield Finding(("storage", "releases", name), what, choose_from(name, defined))
+
+
+def _shared_links(tree: Any) -> Iterator[Finding]:
+    """Two releases may not have one link below /data/public, where names are joined by '-'."""
+    seen: dict[str, str] = {}
+    for collection, release in _releases(tree):
+        link, name = f"{collection}-{release}", f"{collection}/{release}"
+        first = seen.setdefault(link, name)
+        if first != name:
+            what = f"releases {first!r} and {name!r} would both be {link!r} below /data/public"
+            yield Finding(("collections", collection, "releases", release), what, "rename one of them")
+
+
+def _open_address(tree: Any) -> Iterator[Finding]:
+    runtime = _at(tree, "runtime")
+    address = runtime.get("address", "127.0.0.1")
+    if not isinstance(address, str) or is_loopback(address):
+        return
+    if runtime.get("tls") is None:
+        what = f"the platform would listen on {address} without TLS, where others read what it carries"
+        yield Finding(("runtime", "address"), what, "add runtime.tls with certificate and key, or listen on 127.0.0.1")
+    if _at(tree, "sign_on").get("demo") is not None:
+        what = f"demo accounts are not for a platform that listens on {address}"
+        yield Finding(("sign_on", "demo"), what, "name a CAS server under sign_on.cas, or listen on 127.0.0.1")
+
+
+def _machine_paths(tree: Any, path: Path) -> Iterator[Finding]:
+    if path[:1] in [(part,) for part in _PATHS_ALLOWED] or (path[:1] == ("profiles",) and path[2:3] == ("variables",)):
+        return
+    if isinstance(tree, str) and tree.startswith("/"):
+        what = f"{tree!r} is a path of one machine, which only runtime and storage may name"
+        yield Finding(path, what, "write it there, so that the rest runs anywhere")
+    for step, below in tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list | tuple) else ():
+        yield from _machine_paths(below, (*path, step))

@@ -1,0 +1,103 @@
+"""Where everything of one platform lies under its state directory: the one list of names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+LAYOUT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """The state directory of a platform (`var/` by default); nothing here touches the disk."""
+
+    root: Path
+
+    @property
+    def layout(self) -> Path:
+        """The file that holds the layout's version."""
+        return self.root / "layout"
+
+    @property
+    def platform(self) -> Path:
+        """The last good platform file, resolved, as JSON; 0600."""
+        return self.root / "state" / "platform.json"
+
+    @property
+    def own_platform(self) -> Path:
+        """The platform file of a first start without one: a copy of the default one, for the admin to edit."""
+        return self.root / "platform.yaml"
+
+    @property
+    def last_start(self) -> Path:
+        """What the last start was asked for, as JSON; `platform_file` is the path of its platform file."""
+        return self.root / "state" / "last-start.json"
+
+    @property
+    def secrets(self) -> Path:
+        """The directory of secrets, one 0600 file each; 0700."""
+        return self.root / "secrets"
+
+    @property
+    def accounts(self) -> Path:
+        """The demo accounts and their passwords, for a person to read; 0600."""
+        return self.root / "demo-accounts.txt"
+
+    @property
+    def hub(self) -> Path:
+        """The hub's own directory: its database and cookie secret; 0700."""
+        return self.root / "hub"
+
+    @property
+    def database(self) -> Path:
+        """The hub's database."""
+        return self.hub / "hub.sqlite"
+
+    @property
+    def cas(self) -> Path:
+        """The demo CAS server's directory."""
+        return self.root / "cas"
+
+    @property
+    def homes(self) -> Path:
+        """The users' homes, `homes/NAME`."""
+        return self.root / "homes"
+
+    @property
+    def spaces(self) -> Path:
+        """The teams' spaces, `spaces/TEAM`."""
+        return self.root / "spaces"
+
+    @property
+    def releases(self) -> Path:
+        """The releases that the platform itself made, `releases/COLLECTION/RELEASE`; 0700 root."""
+        return self.root / "releases"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again."""
+        return self.root / "cache"
+
+    @property
+    def logs(self) -> Path:
+        """One file a part, `logs/PART.log`."""
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Sockets, process records and mounts of the running platform; empty after a stop."""
+        return self.root / "run"
+
+    @property
+    def views(self) -> Path:
+        """The mount points of views, `run/views/NAME`."""
+        return self.run / "views"
+
+    @property
+    def identity_socket(self) -> Path:
+        """Where the hub serves identity records and the platform file; root only."""
+        return self.run / "identity.sock"
+
+    @property
+    def keeper_socket(self) -> Path:
+        """Where the keeper takes orders to mount and unmount; root only."""
+        return self.run / "keeper.sock"

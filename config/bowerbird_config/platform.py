@@ -1,0 +1,106 @@
+"""The platform file: the one description of a deployment, as frozen types."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from bowerbird_config.collections import Collection
+from bowerbird_config.crosschecks import findings
+from bowerbird_config.identity import Identity
+from bowerbird_config.model import Duration, Frozen, FrozenDict, Line, Model, Slug
+from bowerbird_config.profiles import Profile
+from bowerbird_config.sign_on import SignOn
+from bowerbird_config.spaces import Spaces
+from bowerbird_config.teams import Team, memberships
+
+
+def _machine_path(path: str) -> str:
+    if not path.startswith("/") or ".." in PurePosixPath(path).parts or "\0" in path:
+        raise ValueError(f"{path!r} is not a path of this machine; write it from '/' and without '..'")
+    return path
+
+
+def _address(address: str) -> str:
+    if address == "localhost":
+        return address
+    try:
+        ip_address(address)
+    except ValueError:
+        raise ValueError(f"{address!r} is not an address of this machine; write 127.0.0.1, 0.0.0.0 or another IP address") from None
+    return address
+
+
+MachinePath = Annotated[str, AfterValidator(_machine_path)]
+
+
+class Limits(Model):
+    """What one person may use at once, and how long an idle server lives."""
+
+    servers_per_user: int = Field(2, gt=0, le=1000, strict=True)
+    idle: Duration | None = Field(timedelta(hours=12), description="an idle server is stopped after this; null for never")
+    start: Duration = Field(timedelta(minutes=2), description="a server that is not ready by then failed")
+    ids_from: int = Field(
+        600_000, ge=1000, le=2_000_000_000, strict=True, description="numeric ids of users and teams are given from here upwards"
+    )
+
+
+class Tls(Model):
+    """The certificate that the proxy shows; paths on this machine."""
+
+    certificate: MachinePath
+    key: MachinePath
+
+
+class Runtime(Model):
+    """Where servers run and what this machine listens on; machine paths may stand here."""
+
+    kind: Literal["process"] = "process"
+    address: Annotated[str, AfterValidator(_address)] = Field("127.0.0.1", description="an address that others reach demands `tls`")
+    port: int = Field(8000, ge=0, le=65535, strict=True, description="0 for any that is free")
+    tls: Tls | None = None
+    environments: Frozen[Slug, MachinePath] = Field(
+        default_factory=FrozenDict, description="more environments than `lab`, each with its directory"
+    )
+
+
+class Storage(Model):
+    """Where data lies on this machine; `releases` maps `collection/release` to a directory that is used as it is."""
+
+    releases: Frozen[str, MachinePath] = Field(default_factory=FrozenDict)
+
+
+class Platform(Model):
+    """A whole deployment, checked: every name that it uses is defined in it."""
+
+    bowerbird: Literal[1] = Field(description="the version of this format")
+    name: Line = Field(description="what pages call the platform")
+    contact: Line = Field(description="how to reach the admins")
+    sign_on: SignOn
+    teams: Frozen[Slug, Team] = Field(default_factory=FrozenDict)
+    profiles: Frozen[Slug, Profile] = Field(min_length=1)
+    collections: Frozen[Slug, Collection] = Field(default_factory=FrozenDict)
+    spaces: Spaces = Spaces()
+    limits: Limits = Limits()
+    runtime: Runtime = Runtime()
+    storage: Storage = Storage()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        # load.py reports these with their lines; here they keep a Platform that was made otherwise just as right.
+        wrong = [str(finding) for finding in findings(self.model_dump(mode="json"))]
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
+    def identity(self, user: str, directory_groups: Iterable[str] = ()) -> Identity:
+        """Return who that user is here, with the groups that the directory gives them."""
+        return Identity(user, memberships(self.teams, user, directory_groups), admin=user in self.sign_on.admins)
+
+    def directory_groups(self, user: str) -> tuple[str, ...]:
+        """Return the groups of a demo account; nothing for others, whose groups only the directory knows."""
+        account = self.sign_on.demo.accounts.get(user) if self.sign_on.demo else None
+        return account.groups if account else ()

@@ -1,0 +1,180 @@
+"""What pydantic found wrong, in our own words, with the place and the remedy."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bowerbird_config.documents import Steps
+from bowerbird_config.model import Model
+from bowerbird_config.platform import Platform
+from bowerbird_config.problems import Place, Problem, choose_from
+
+_SHOWN = 60
+_SEE = "see 'bowerbird schema'"
+
+
+def in_words(error: ValidationError, tree: Any, places: Mapping[Steps, Place]) -> Iterator[Problem]:
+    """Yield a problem for each error of the parts; what the whole platform says of itself is for crosschecks.py."""
+    for details in error.errors():
+        if details["loc"]:
+            steps = _steps(details, tree)
+            yield Problem(nearest_place(steps, places), *_say(details, steps))
+
+
+def nearest_place(steps: Steps, places: Mapping[Steps, Place]) -> Place:
+    """Return the place of that part, or of the smallest written part that it belongs to."""
+    while steps and steps not in places:
+        steps = steps[:-1]
+    return places[steps]
+
+
+def _steps(details: ErrorDetails, tree: Any) -> Steps:
+    """Return the way to the part in the file: pydantic's, less its own marks for unions and keys."""
+    steps: list[str | int] = []
+    for step in details["loc"]:
+        written = dict(enumerate(tree)) if isinstance(tree, list) else tree
+        if isinstance(written, Mapping) and step in written:
+            tree = written[step]
+            steps.append(step)
+    return tuple(steps)
+
+
+def _dotted(steps: Steps) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return text.removeprefix(".") or "the platform file"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _say(details: ErrorDetails, steps: Steps) -> tuple[str, str]:
+    kind = details["type"]
+    if kind == "missing":
+        return _missing(str(details["loc"][-1]), steps)
+    if kind == "extra_forbidden":
+        return _unknown(str(steps[-1]), steps[:-1])
+    if kind == "value_error":
+        what, _, remedy = str(details.get("ctx", {})["error"]).partition("; ")
+        return f"{_dotted(steps)}: {what}", remedy or _SEE
+    what, remedy = _EXPECTED.get(kind, _other)(details)
+    return f"{_dotted(steps)}: {what}", remedy
+
+
+def _missing(key: str, steps: Steps) -> tuple[str, str]:
+    model = _model_at(steps)
+    about = model.model_fields[key].description if model and key in model.model_fields else None
+    return f"{_dotted(steps)} has no {key!r}", f"add '{key}:'" + (f" ({about})" if about else "")
+
+
+def _unknown(key: str, above: Steps) -> tuple[str, str]:
+    what = f"{_dotted(above)} has a key {key!r}, which is not known"
+    model = _model_at(above)
+    known = list(model.model_fields) if model else []
+    if not above:
+        known.append("include")
+    remedy = choose_from(key, known, "Known")
+    if re.search("password|secret|token|passphrase", key, re.IGNORECASE):
+        return what, "secrets never stand in the platform file: put it in a file of var/secrets and name it"
+    return what, remedy
+
+
+def _expected(what: str, remedy: str = "write {what}") -> Callable[[ErrorDetails], tuple[str, str]]:
+    def say(details: ErrorDetails) -> tuple[str, str]:
+        found = details["input"]
+        return f"expected {what}, found {_shown(found)}", remedy.format(what=what, found=found)
+
+    return say
+
+
+def _text(details: ErrorDetails) -> tuple[str, str]:
+    found = details["input"]
+    scalar = isinstance(found, bool | int | float)
+    return f"expected a text, found {_shown(found)}", f"put it in quotes: '{found}'" if scalar else "write a text"
+
+
+def _list(details: ErrorDetails) -> tuple[str, str]:
+    found = details["input"]
+    return f"expected a list, found {_shown(found)}", f"write [{found}]" if isinstance(
+        found, str
+    ) else "write [] or lines that begin with '- '"
+
+
+def _bound(words: str, key: str) -> Callable[[ErrorDetails], tuple[str, str]]:
+    def say(details: ErrorDetails) -> tuple[str, str]:
+        bound = details.get("ctx", {})[key]
+        return f"{_shown(details['input'])} is out of range", f"write {words} {bound:.12g}"
+
+    return say
+
+
+def _literal(details: ErrorDetails) -> tuple[str, str]:
+    expected = details.get("ctx", {})["expected"]
+    return f"expected {expected}, found {_shown(details['input'])}", f"write {expected}"
+
+
+def _other(details: ErrorDetails) -> tuple[str, str]:
+    return f"{details['msg'].lower()}, found {_shown(details['input'])}", _SEE
+
+
+_MAPPING = _expected("a mapping", "write its keys below it, indented by two spaces")
+_NUMBER = _expected("a number", "write it without a unit and without quotes")
+_EXPECTED: Mapping[str, Callable[[ErrorDetails], tuple[str, str]]] = {
+    "string_type": _text,
+    "tuple_type": _list,
+    "mapping_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "int_type": _expected("a whole number"),
+    "int_from_float": _expected("a whole number"),
+    "float_type": _NUMBER,
+    "bool_type": _expected("true or false"),
+    "bool_parsing": _expected("true or false"),
+    "greater_than": _bound("more than", "gt"),
+    "greater_than_equal": _bound("at least", "ge"),
+    "less_than": _bound("less than", "lt"),
+    "less_than_equal": _bound("at most", "le"),
+    "literal_error": _literal,
+    "too_short": _expected("at least one"),
+}
+
+
+def _alternatives(kind: Any) -> Iterator[Any]:
+    origin = get_origin(kind)
+    if origin is Annotated:
+        yield from _alternatives(get_args(kind)[0])
+    elif origin in (Union, UnionType):
+        for part in get_args(kind):
+            yield from _alternatives(part)
+    else:
+        yield kind
+
+
+def _below(kind: Any, step: str | int) -> Any:
+    """Return the type of what stands below a type at that step; None where nothing may."""
+    for part in _alternatives(kind):
+        if isinstance(part, type) and issubclass(part, Model):
+            field = part.model_fields.get(str(step))
+            if field is not None:
+                return field.annotation
+        elif len(get_args(part)) == 2:  # noqa: PLR2004  # Mapping[key, value] or tuple[value, ...]
+            return get_args(part)[0 if get_origin(part) is tuple else 1]
+    return None
+
+
+def _model_at(steps: Steps) -> type[Model] | None:
+    kind: Any = Platform
+    for step in steps:
+        kind = _below(kind, step)
+    return next((part for part in _alternatives(kind) if isinstance(part, type) and issubclass(part, Model)), None)

@@ -1,0 +1,32 @@
+"""Spaces: writable storage, one home a user and one space a team, each with a quota."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from bowerbird_config.model import Frozen, FrozenDict, Model, Size, Slug, format_size
+
+
+class Quota(Model):
+    """The limits of a space: a warning at `soft`, a refusal at `hard`; none where absent."""
+
+    soft: Size | None = None
+    hard: Size | None = None
+
+    @model_validator(mode="after")
+    def _soft_before_hard(self) -> Self:
+        if self.soft is not None and self.hard is not None and self.soft > self.hard:
+            raise ValueError(f"the warning at {format_size(self.soft)} comes after the refusal at {format_size(self.hard)}; exchange them")
+        return self
+
+
+class Spaces(Model):
+    """The quotas of homes and of team spaces; `team_quotas` overrides `team` for a team."""
+
+    home: Quota = Quota()
+    team: Quota = Quota()
+    team_quotas: Frozen[Slug, Quota] = Field(default_factory=FrozenDict, description="the quota of a team that needs another one")
+
+    def quota_of(self, team: str) -> Quota:
+        """Return the quota of that team's space."""
+        return self.team_quotas.get(team, self.team)

@@ -1,0 +1,131 @@
+"""The header of an HDU as the 80-byte cards of the FITS standard (4.0, section 4): every card that is not changed stays as it is."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Self
+
+BLOCK = 2880
+CARD = 80
+END = b"END".ljust(CARD)
+_VALUE = re.compile(rb"\s*(?:'((?:[^']|'')*)'|([^/]*))")
+_VALUE_INDICATOR = b"= "
+_FIXED_WIDTH = 20
+_FREE_TEXT = (b"COMMENT", b"HISTORY", b"", b"CONTINUE", b"HIERARCH")
+
+
+class Cards:
+    """The cards of one header, without END; where a keyword stands twice, the first counts."""
+
+    def __init__(self, cards: list[bytes]) -> None:
+        self._cards = cards
+        self._places = _places(cards)
+
+    @classmethod
+    def from_block(cls, block: bytes) -> Self:
+        """Split a header block; what follows its END card is left out."""
+        cards = [block[at : at + CARD] for at in range(0, len(block), CARD)]
+        return cls(cards[: cards.index(END)] if END in cards else cards)
+
+    def copy(self) -> Self:
+        """Return cards that can be changed without changing these."""
+        return type(self)(list(self._cards))
+
+    def __contains__(self, keyword: str) -> bool:
+        return keyword.encode() in self._places
+
+    def keywords(self) -> Iterator[str]:
+        """Yield the keywords that have a value, each once."""
+        return (keyword.decode("ascii", "replace") for keyword in self._places if keyword not in _FREE_TEXT)
+
+    def text(self, keyword: str) -> str | None:
+        """Return a value as it is written, a string without its quotes; None where there is none."""
+        place = self._places.get(keyword.encode())
+        if place is None or self._cards[place][8:10] != _VALUE_INDICATOR:
+            return None
+        found = _VALUE.match(self._cards[place][10:])
+        if found is None:
+            return None
+        string, bare = found.groups()
+        value = string.replace(b"''", b"'").rstrip() if string is not None else bare.strip()
+        return value.decode("latin-1") or None
+
+    def number(self, keyword: str) -> Decimal | None:
+        """Return a value as the decimal number that is written; None where there is none."""
+        text = self.text(keyword)
+        if text is None:
+            return None
+        try:
+            return Decimal(text.upper().replace("D", "E"))
+        except InvalidOperation:
+            return None
+
+    def integer(self, keyword: str, default: int = 0) -> int:
+        """Return a whole number, or the default where there is none."""
+        number = self.number(keyword)
+        return default if number is None or not number.is_finite() else int(number)
+
+    def true(self, keyword: str) -> bool:
+        """Return whether a logical value is T."""
+        return self.text(keyword) == "T"
+
+    def set(self, keyword: str, value: str, comment: str = "") -> None:
+        """Write a value, spelt as FITS spells it; a card that is there keeps its place, and its comment unless one is given."""
+        place = self._places.get(keyword.encode())
+        if place is None:
+            self._places[keyword.encode()] = len(self._cards)
+            self._cards.append(_card(keyword, value, comment.encode()))
+        else:
+            self._cards[place] = _card(keyword, value, comment.encode() or _comment(self._cards[place]))
+
+    def remove(self, keyword: str) -> None:
+        """Take a card out, if it is there."""
+        place = self._places.get(keyword.encode())
+        if place is not None:
+            del self._cards[place]
+            self._places = _places(self._cards)
+
+    def add_history(self, text: str) -> None:
+        """Add a HISTORY line, on as many cards as it needs."""
+        line = text.encode("ascii", "backslashreplace")
+        width = CARD - 8
+        self._cards += [b"HISTORY ".ljust(8) + line[at : at + width].ljust(width) for at in range(0, len(line), width)]
+
+    def block(self) -> bytes:
+        """Return the header as it stands in a file, END and padding included."""
+        used = b"".join(self._cards) + END
+        return used.ljust(-(-len(used) // BLOCK) * BLOCK)
+
+
+def _places(cards: list[bytes]) -> dict[bytes, int]:
+    places: dict[bytes, int] = {}
+    for place, card in enumerate(cards):
+        places.setdefault(card[:8].rstrip(), place)
+    return places
+
+
+def fixed(number: Decimal) -> str:
+    """Spell a real number; all its digits are kept."""
+    text = f"{number:f}"
+    if len(text) > _FIXED_WIDTH:
+        text = str(number)
+    return text if "." in text or "E" in text else f"{text}."
+
+
+def quoted(text: str) -> str:
+    """Spell a string value."""
+    return "'{}'".format(text.replace("'", "''").ljust(8))
+
+
+def _card(keyword: str, value: str, comment: bytes) -> bytes:
+    written = value.ljust(_FIXED_WIDTH) if value.startswith("'") else value.rjust(_FIXED_WIDTH)
+    card = keyword.ljust(8).encode() + _VALUE_INDICATOR + written.encode()
+    if comment:
+        card += b" / " + comment
+    return card[:CARD].ljust(CARD)
+
+
+def _comment(card: bytes) -> bytes:
+    found = _VALUE.match(card[10:])
+    rest = card[10 + found.end() :] if found else b""
+    return rest.partition(b"/")[2].strip()

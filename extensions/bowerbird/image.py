@@ -1,0 +1,197 @@
+"""One image of a FITS file, made ready to be cut: its header, its sky, the place of its pixels. Kept between cuts."""
+
+import bz2
+import gzip
+import lzma
+import os
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+from astropy.io import fits
+
+from bowerbird import pixels
+from bowerbird.errors import NotCuttable
+from bowerbird.fits_cards import Cards
+from bowerbird.fits_file import Hdu, is_plain, scan
+from bowerbird.sky import Sky, read_sky
+
+Choice: TypeAlias = int | str | tuple[str, int] | None
+
+DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_ARCHIVES: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+_SHIFTED_TABLES = ("WCSDVARR", "D2IMARR")
+_MOST_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Table:
+    """An HDU that the image's coordinates need: its header and its padded data; `shifts` when it counts image pixels."""
+
+    cards: Cards
+    content: bytes
+    shifts: bool
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image HDU, or the image that a table holds tile by tile (then `tiled`); lengths have NAXIS1 first."""
+
+    number: int
+    cards: Cards
+    primary: Cards | None
+    shape: tuple[int, ...]
+    dtype: "np.dtype[Any]"
+    data_offset: int
+    tiled: bool
+    sky: Sky
+    tables: tuple[Table, ...]
+
+    def read(self, descriptor: int, box: tuple[slice, ...], destination: memoryview) -> None:
+        """Read the stored values of a box, big-endian, into `destination`."""
+        if self.tiled:
+            _read_tiles(descriptor, self.number, box, destination)
+        else:
+            pixels.read(descriptor, pixels.plan(self.data_offset, self.shape, box, self.dtype.itemsize), destination)
+
+
+class _Kept:
+    """The last images, by the identity of their file; a file that was changed in any way is another."""
+
+    def __init__(self) -> None:
+        self._images: OrderedDict[tuple[Any, ...], Image] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, key: tuple[Any, ...]) -> Image | None:
+        with self._lock:
+            if key in self._images:
+                self._images.move_to_end(key)
+            return self._images.get(key)
+
+    def keep(self, key: tuple[Any, ...], image: Image) -> None:
+        with self._lock:
+            self._images[key] = image
+            while len(self._images) > _MOST_KEPT:
+                self._images.popitem(last=False)
+
+    def forget(self) -> None:
+        with self._lock:
+            self._images.clear()
+
+
+_kept = _Kept()
+forget = _kept.forget
+
+
+@contextmanager
+def plain(descriptor: int) -> Iterator[int]:
+    """Give a descriptor of the file's plain bytes: the same, or one in memory when the file is gzipped as a whole."""
+    opener = _ARCHIVES.get(os.pread(descriptor, 2, 0))
+    if opener is None:
+        yield descriptor
+        return
+    inflated = os.memfd_create("inflated")
+    try:
+        with open(descriptor, "rb", closefd=False) as file, opener(file) as source, open(inflated, "wb", closefd=False) as target:
+            shutil.copyfileobj(source, target)
+        yield inflated
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, OSError) as error:
+        raise NotCuttable(f"the file is compressed as a whole and cannot be read: {error}") from error
+    finally:
+        os.close(inflated)
+
+
+def image(descriptor: int, choice: Choice = None) -> Image:
+    """Return the chosen image of an open plain file; without a choice the first that has pixels."""
+    status = os.fstat(descriptor)
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, choice)
+    found = _kept.find(key)
+    if found is None:
+        found = _read_image(descriptor, choice)
+        _kept.keep(key, found)
+    return found
+
+
+def _read_image(descriptor: int, choice: Choice) -> Image:
+    if not is_plain(descriptor):
+        raise NotCuttable("this is not a FITS file: it does not start as one")
+    primary, hdu = _choose(descriptor, choice)
+    cards, shape = (hdu.cards, hdu.shape) if not hdu.compressed else _decompressed_header(descriptor, hdu.number)
+    bitpix = cards.integer("BITPIX")
+    if bitpix not in DTYPES:
+        raise NotCuttable(f"BITPIX is {bitpix}, which no image of the FITS standard has")
+    tables = tuple(_tables(descriptor, cards))
+    sky = read_sky(cards, lambda: _open(descriptor))
+    if sky.axes[1] >= len(shape):
+        raise NotCuttable("the header puts the sky on an axis that the image does not have")
+    above = None if hdu.number == 0 else primary.cards
+    return Image(hdu.number, cards, above, shape, np.dtype(DTYPES[bitpix]), hdu.data_offset, hdu.compressed, sky, tables)
+
+
+def _choose(descriptor: int, choice: Choice) -> tuple[Hdu, Hdu]:
+    primary = None
+    for hdu in scan(descriptor):
+        primary = primary or hdu
+        if _is_chosen(hdu, choice):
+            if not hdu.is_image:
+                raise NotCuttable(f"HDU {choice!r} holds no image")
+            return primary, hdu
+    raise NotCuttable("there is no image in this file" if choice is None else f"there is no HDU {choice!r} in this file")
+
+
+def _is_chosen(hdu: Hdu, choice: Choice) -> bool:
+    if choice is None:
+        return hdu.is_image
+    if isinstance(choice, int):
+        return hdu.number == choice
+    name, version = choice if isinstance(choice, tuple) else (choice, hdu.version)
+    primary = hdu.number == 0 and name.upper() == "PRIMARY"
+    return primary or (hdu.name == name.upper() and hdu.version == version)
+
+
+def _open(descriptor: int) -> fits.HDUList:
+    file: IO[bytes] = open(os.dup(descriptor), "rb")  # noqa: SIM115  # astropy closes it with the list
+    file.seek(0)
+    return fits.open(file, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True)
+
+
+def _decompressed_header(descriptor: int, number: int) -> tuple[Cards, tuple[int, ...]]:
+    with _open(descriptor) as hdus:
+        hdu = hdus[number]
+        return Cards.from_block(hdu.header.tostring().encode("ascii")), tuple(reversed(hdu.shape))
+
+
+def _read_tiles(descriptor: int, number: int, box: tuple[slice, ...], destination: memoryview) -> None:
+    with _open(descriptor) as hdus:
+        values = hdus[number].section[tuple(reversed(box))]
+    stored = values.astype(values.dtype.newbyteorder(">"))
+    destination[:] = memoryview(np.ascontiguousarray(stored).tobytes())
+
+
+def _tables(descriptor: int, cards: Cards) -> Iterator[Table]:
+    """Yield the HDUs that the coordinates point to: lookup tables of distortions, and those of -TAB axes."""
+    if "D2IMEXT" in cards:
+        raise NotCuttable("the image's coordinates use D2IMEXT, an old form of distortion that cannot be shifted")
+    lookups = _has_lookups(cards)
+    named = {(cards.text(keyword) or "").upper() for keyword in cards.keywords() if keyword.startswith("PS") and keyword[3:5] == "_0"}
+    if not lookups and not named:
+        return
+    for hdu in scan(descriptor):
+        shifts = lookups and hdu.name in _SHIFTED_TABLES
+        if shifts or (hdu.name and hdu.name in named):
+            yield Table(hdu.cards, os.pread(descriptor, hdu.end - hdu.data_offset, hdu.data_offset), shifts)
+
+
+def _has_lookups(cards: Cards) -> bool:
+    found = False
+    for keyword in cards.keywords():
+        if keyword.startswith(("CPDIS", "D2IMDIS")):
+            found = True
+            if (cards.text(keyword) or "").upper() != "LOOKUP":
+                raise NotCuttable(f"the distortion {keyword} = {cards.text(keyword)} is counted in pixels and cannot be shifted")
+    return found

@@ -1,0 +1,15 @@
+"""What a single-user server adds for Bowerbird: the tutorials, a page of help, and a word when the data are not there."""
+
+from typing import Any
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Tell Jupyter which module to load."""
+    return [{"module": "bowerbird.lab"}]
+
+
+def _load_jupyter_server_extension(server: Any) -> None:
+    """Give this home its tutorials and add our pages to a server that starts."""
+    from bowerbird.lab.extension import load  # noqa: PLC0415  # kernels that look into this package need no server
+
+    load(server)

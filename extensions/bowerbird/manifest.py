@@ -1,0 +1,62 @@
+"""What my `/data` says of itself: the manifest that the platform writes into every view."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+NAME = ".view.json"
+_DEFAULT = "/data"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The releases and teams of one view; each release is the manifest's own entry."""
+
+    root: Path
+    user: str
+    releases: tuple[dict[str, Any], ...]
+    teams: tuple[dict[str, Any], ...]
+
+    def release_of(self, path: Path) -> dict[str, Any] | None:
+        """Return the release that a path lies in, by its place or by one of the two sorted links."""
+        try:
+            parts = path.relative_to(self.root).parts
+        except ValueError:
+            return None
+        for entry in self.releases:
+            collection, release = entry["collection"], entry["release"]
+            if parts[:3] == ("releases", collection, release):
+                return entry
+            if parts[:1] in (("public",), ("private",)) and parts[1:2] == (f"{collection}-{release}",):
+                return entry
+        return None
+
+
+def data_root() -> Path:
+    """Return where the view is: `BOWERBIRD_DATA`, or /data."""
+    return Path(os.environ.get("BOWERBIRD_DATA") or _DEFAULT)
+
+
+def manifest() -> Manifest:
+    """Return the manifest as it is now; FileNotFoundError says what to do when there is no view."""
+    root = data_root()
+    path = root / NAME
+    try:
+        status = path.stat()
+        return _read(root, status.st_mtime_ns, status.st_size)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            error.errno,
+            "your view of the data is not here; in Bowerbird's lab it comes back by itself or with a new start of your server, "
+            "elsewhere the environment variable BOWERBIRD_DATA says where it is",
+            str(root),
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _read(root: Path, _changed: int, _size: int) -> Manifest:
+    content = json.loads((root / NAME).read_text(encoding="utf-8"))
+    return Manifest(root, content.get("user", ""), tuple(content["releases"]), tuple(content.get("teams", ())))

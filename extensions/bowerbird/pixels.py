@@ -1,0 +1,116 @@
+"""The pixels of a box, read from a plain FITS file by planned byte ranges.
+
+All ranges are asked for at once before the first is read, and the kernel reads nothing beside them: a disk then works
+on many at a time, and a megabyte moves where a gigabyte lies. Bytes are read, not mapped: a file that shrinks
+meanwhile is then an error and not the end of the process.
+"""
+
+import errno
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bowerbird.errors import NotCuttable
+
+# Between ranges closer than this a read goes on (bytes): copying them is quicker than asking again.
+_NEAR = 1 << 14
+_CHUNK = 1 << 23
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Ranges of the file, all of one length: a regular comb of `teeth` for each offset; all in bytes."""
+
+    offsets: Any
+    length: int
+    pitch: int
+    teeth: int
+
+    @property
+    def gap(self) -> int:
+        """The bytes between two teeth."""
+        return self.pitch - self.length
+
+
+def plan(start: int, shape: tuple[int, ...], box: tuple[slice, ...], item_bytes: int) -> Ranges:
+    """Return the ranges of a box of pixels in data that begin at `start`; `shape` and `box` have NAXIS1 first."""
+    counts = [part.stop - part.start for part in box]
+    pitches = [item_bytes * math.prod(shape[:axis]) for axis in range(len(shape) + 1)]
+    first = start + sum(part.start * pitch for part, pitch in zip(box, pitches, strict=False))
+    # As long as whole axes are taken, what is read is one piece.
+    whole = 0
+    while whole < len(shape) - 1 and counts[whole] == shape[whole]:
+        whole += 1
+    length = pitches[whole] * counts[whole]
+    outer = list(zip(counts[whole + 1 :], pitches[whole + 1 :], strict=False)) or [(1, length)]
+    teeth, pitch = outer[0]
+    offsets = np.array([first], dtype=np.int64)
+    for count, step in outer[1:]:
+        offsets = (np.arange(count, dtype=np.int64)[:, None] * step + offsets).ravel()
+    return Ranges(offsets, length, pitch, teeth)
+
+
+def read(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
+    """Read all ranges into `destination`, one after the other."""
+    size = os.fstat(descriptor).st_size
+    if int(ranges.offsets[-1]) + (ranges.teeth - 1) * ranges.pitch + ranges.length > size:
+        raise NotCuttable("the file ends before its pixels do: it is cut short, or is being written")
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+    if ranges.gap <= _NEAR:
+        _read_together(descriptor, ranges, destination)
+    else:
+        _read_apart(descriptor, ranges, destination)
+
+
+def _read_apart(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
+    starts = (ranges.offsets[:, None] + np.arange(ranges.teeth, dtype=np.int64) * ranges.pitch).ravel().tolist()
+    done = _read_what_is_there(descriptor, starts, ranges.length, destination)
+    for start in starts[done:]:
+        os.posix_fadvise(descriptor, start, ranges.length, os.POSIX_FADV_WILLNEED)
+    for number, start in enumerate(starts[done:], start=done):
+        _fill(descriptor, destination[number * ranges.length : (number + 1) * ranges.length], start)
+
+
+def _read_what_is_there(descriptor: int, starts: list[int], length: int, destination: memoryview) -> int:
+    """Read ranges as long as memory holds them, and return how many that was: the rest is worth asking for at once."""
+    read, without_waiting = os.preadv, os.RWF_NOWAIT
+    at = 0
+    try:
+        for number, start in enumerate(starts):
+            if read(descriptor, [destination[at : at + length]], start, without_waiting) != length:
+                return number
+            at += length
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EOPNOTSUPP):
+            raise
+        return at // length
+    return len(starts)
+
+
+def _read_together(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
+    """Read the gaps too, in chunks, and leave them out in memory."""
+    span = (ranges.teeth - 1) * ranges.pitch + ranges.length
+    for start in ranges.offsets.tolist():
+        os.posix_fadvise(descriptor, start, span, os.POSIX_FADV_WILLNEED)
+    length, pitch = ranges.length, ranges.pitch
+    at_once = min(ranges.teeth, max(1, _CHUNK // pitch))
+    chunk = np.empty((at_once, pitch), dtype=np.uint8)
+    teeth = np.frombuffer(destination, dtype=np.uint8).reshape(len(ranges.offsets), ranges.teeth, length)
+    for comb, start in zip(teeth, ranges.offsets.tolist(), strict=True):
+        for first in range(0, ranges.teeth, at_once):
+            count = min(at_once, ranges.teeth - first)
+            # The last tooth has no gap behind it: the file may end there.
+            _fill(descriptor, chunk.data.cast("B")[: (count - 1) * pitch + length], start + first * pitch)
+            comb[first : first + count] = chunk[:count, :length]
+
+
+def _fill(descriptor: int, destination: memoryview, start: int) -> None:
+    done = os.preadv(descriptor, [destination], start)
+    while done < len(destination):
+        more = os.preadv(descriptor, [destination[done:]], start + done)
+        if more == 0:
+            raise NotCuttable("the file became shorter while it was read")
+        done += more

@@ -1,0 +1,56 @@
+"""Why a path cannot be opened, in the words of the platform: the same sentence as on its pages."""
+
+import difflib
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bowerbird.errors import Refused
+from bowerbird.manifest import Manifest, manifest
+
+
+@contextmanager
+def explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn 'permission denied' and 'no such file' about a path into a sentence that helps."""
+    try:
+        yield
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        if isinstance(error, Refused) or error.filename is None or os.fspath(error.filename) != os.fspath(path):
+            raise
+        raise _explanation(Path(path), error) from error
+
+
+def _explanation(path: Path, error: OSError) -> OSError:
+    known = _known()
+    entry = known.release_of(Path(os.path.abspath(path))) if known else None
+    if entry and entry["standing"] == "announced":
+        return Refused(entry["sentence"])
+    if isinstance(error, PermissionError):
+        return PermissionError(error.errno, "the file is there and its permissions do not let you read it; ask its owner", str(path))
+    return FileNotFoundError(errno.ENOENT, _missing(path, known), str(path))
+
+
+def _known() -> Manifest | None:
+    try:
+        return manifest()
+    except FileNotFoundError:
+        return None
+
+
+def _missing(path: Path, known: Manifest | None) -> str:
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    advice = "bowerbird.releases() lists what you may read" if known else "see where your data is: BOWERBIRD_DATA"
+    missing = path.absolute().relative_to(folder).parts[0]
+    near = difflib.get_close_matches(missing, _names(folder), n=1)
+    if near:
+        return f"no such file; {folder} has {near[0]!r}; {advice}"
+    return f"no such file: there is no {missing!r} in {folder}; {advice}"
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

@@ -1,0 +1,107 @@
+"""The region of a cutout: a position and a size as people write them, made into a point and two angles."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.units import Quantity
+
+    Position: TypeAlias = SkyCoord | str | tuple[float, float]
+    Length: TypeAlias = Quantity | str
+    Size: TypeAlias = Length | tuple[Length, Length]
+
+_PAIR = 2
+_WHOLE_SKY = 360.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stencil:
+    """A square on the sky (degrees): its centre, and its sides along the image's rows (width) and columns (height).
+
+    `longitude` and `latitude` are ICRS, or in the frame of `coordinates` where those are given.
+    """
+
+    longitude: float
+    latitude: float
+    width: float
+    height: float
+    coordinates: Any = None
+
+
+def stencil(position: "Position", size: "Size") -> Stencil:
+    """Read a position and a size; ValueError says what is wrong with them."""
+    height, width = _sides(size)
+    if isinstance(position, tuple | list):
+        longitude, latitude = _degrees(position)
+        return Stencil(longitude, latitude, width, height)
+    coordinates = _coordinates(position)
+    place = coordinates.spherical
+    longitude, latitude = float(place.lon.deg), float(place.lat.deg)
+    if not (math.isfinite(longitude) and math.isfinite(latitude)):
+        raise ValueError("the position is not a number; there is nothing to cut")
+    return Stencil(longitude, latitude, width, height, None if coordinates.name == "icrs" else coordinates)
+
+
+def _degrees(position: Any) -> tuple[float, float]:
+    if len(position) != _PAIR:
+        raise ValueError(f"a position is (ra, dec) in degrees, a SkyCoord or a text, not {position!r}")
+    longitude, latitude = (_degree(value) for value in position)
+    if not (math.isfinite(longitude) and math.isfinite(latitude)):
+        raise ValueError("the position is not a number; there is nothing to cut")
+    if not -90 <= latitude <= 90:  # noqa: PLR2004  # the poles
+        raise ValueError(f"declination {latitude:g} is beyond the pole; a position is (ra, dec) in degrees")
+    return longitude, latitude
+
+
+def _degree(value: Any) -> float:
+    return float(value.to_value("deg")) if hasattr(value, "to_value") else float(value)
+
+
+def _coordinates(position: Any) -> "SkyCoord":
+    from astropy.coordinates import SkyCoord  # noqa: PLC0415  # half a second that most imports never need
+
+    if isinstance(position, str):
+        return _read_coordinates(position)
+    if not isinstance(position, SkyCoord):
+        raise ValueError(f"a position is a SkyCoord, a text like '10h00m00s +02d12m00s' or (ra, dec) in degrees, not {position!r}")
+    if not position.isscalar:
+        raise ValueError(f"one position at a time: this SkyCoord holds {position.size}")
+    return position
+
+
+def _read_coordinates(text: str) -> "SkyCoord":
+    import astropy.units as u  # noqa: PLC0415  # as above
+    from astropy.coordinates import SkyCoord  # noqa: PLC0415  # as above
+
+    # Without letters the standard's habit decides: sexagesimal right ascension is in hours, a decimal one in degrees.
+    unit = (u.hourangle, u.deg) if ":" in text or len(text.split()) > _PAIR else (u.deg, u.deg)
+    try:
+        return SkyCoord(text, unit=unit)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{text!r} is no position; write it like '10h00m00s +02d12m00s', '10:00:00 +02:12:00' or '150.0 2.2'") from error
+
+
+def _sides(size: Any) -> tuple[float, float]:
+    if isinstance(size, tuple | list):
+        if len(size) != _PAIR:
+            raise ValueError(f"a size is one angle or a pair (height, width), not {size!r}")
+        return _angle(size[0]), _angle(size[1])
+    if getattr(size, "shape", ()) == (_PAIR,):
+        return _angle(size[0]), _angle(size[1])
+    side = _angle(size)
+    return side, side
+
+
+def _angle(size: Any) -> float:
+    from astropy.coordinates import Angle  # noqa: PLC0415  # as above
+    from astropy.units import UnitsError  # noqa: PLC0415  # as above
+
+    try:
+        angle = float(Angle(size).deg)
+    except (UnitsError, ValueError, TypeError) as error:
+        raise ValueError(f"{size!r} is no angle; a size needs a unit, like '1 arcmin' or 30 * u.arcsec") from error
+    if not 0 < angle <= _WHOLE_SKY:
+        raise ValueError(f"a cutout of {size!s} has no pixels; give a size above zero and up to 360 degrees")
+    return angle

@@ -1,0 +1,168 @@
+"""Changing a space: names and attributes. Every change asks its grant first, and tells the inodes what became of a name."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bowerbird_fuse import attributes
+from bowerbird_fuse.attributes import Attributes
+from bowerbird_fuse.errors import NotSupported, OutsideSpace
+from bowerbird_fuse.files import OWN_XATTRS, Files
+from bowerbird_fuse.grant import Grant
+from bowerbird_fuse.inodes import Place
+from bowerbird_fuse.stores.base import Entry
+from bowerbird_fuse.tree import Stored, Tree, key_of
+
+_EXCHANGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The attributes to set; None leaves one as it is."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    size: int | None = None
+    atime_ns: int | None = None
+    mtime_ns: int | None = None
+
+
+class Changes:
+    """What may be done to the spaces of one view."""
+
+    def __init__(self, tree: Tree, files: Files) -> None:
+        self.tree = tree
+        self.files = files
+
+    # Names.
+
+    def mkdir(self, parent: int, name: bytes, mode: int) -> Attributes:
+        """Make a directory."""
+        return self._make(parent, name, lambda entry, grant: entry.mkdir(name, grant.mode(mode)))
+
+    def mknod(self, parent: int, name: bytes, mode: int, device: int) -> Attributes:
+        """Make a file, a pipe or a socket."""
+        if stat.S_ISBLK(mode) or stat.S_ISCHR(mode):
+            raise NotSupported("devices are not made in a space")
+        return self._make(parent, name, lambda entry, grant: entry.mknod(name, grant.mode(mode), device))
+
+    def symlink(self, parent: int, name: bytes, target: bytes) -> Attributes:
+        """Make a symbolic link that says what was written."""
+        return self._make(parent, name, lambda entry, _: entry.symlink(name, target))
+
+    def link(self, number: int, parent: int, name: bytes) -> Attributes:
+        """Make a further name of a file, in the same space."""
+        with self.files.held(number) as (source, origin):
+
+            def make(entry: Entry, grant: Grant) -> None:
+                if grant is not origin:
+                    raise OutsideSpace("a link stays in its space")
+                entry.link(name, source)
+
+            return self._make(parent, name, make)
+
+    def _make(self, parent: int, name: bytes, make: Callable[[Entry, Grant], None]) -> Attributes:
+        with self._directory(parent) as (entry, stored):
+            make(entry, stored.grant)
+            return self.tree.child(entry, stored, name)
+
+    def unlink(self, parent: int, name: bytes) -> None:
+        """Take away the name of a file."""
+        with self._directory(parent) as (entry, _):
+            st = entry.look(name)
+            entry.unlink(name)
+            self._unnamed((parent, name), st)
+
+    def rmdir(self, parent: int, name: bytes) -> None:
+        """Take away an empty directory."""
+        with self._directory(parent) as (entry, _):
+            st = entry.look(name)
+            entry.rmdir(name)
+            self._unnamed((parent, name), st)
+
+    def rename(self, old: Place, new: Place, flags: int) -> None:
+        """Move a name within its space; `flags` are those of renameat2(2)."""
+        with self._directory(old[0]) as (source, here), self._directory(new[0]) as (target, there):
+            if there.grant is not here.grant:
+                raise OutsideSpace("a move stays in its space")
+            moved, replaced = source.look(old[1]), _look(target, new[1])
+            source.rename(old[1], target, new[1], flags)
+            self._renamed(old, new, moved, replaced, bool(flags & _EXCHANGE))
+
+    def _renamed(self, old: Place, new: Place, moved: os.stat_result, replaced: os.stat_result | None, exchanged: bool) -> None:
+        if replaced is not None and key_of(replaced) == key_of(moved):
+            return  # two names of one file: rename(2) does nothing
+        inodes = self.tree.inodes
+        if replaced is not None:
+            if exchanged and (other := inodes.known(*new, key_of(replaced))):
+                inodes.moved(other, new, old)
+            elif not exchanged:
+                self._unnamed(new, replaced)
+        node = inodes.known(*old, key_of(moved))
+        if node is not None:
+            inodes.moved(node, old, new)
+
+    def _unnamed(self, place: Place, st: os.stat_result) -> None:
+        node = self.tree.inodes.known(*place, key_of(st))
+        if node is not None:
+            self.tree.inodes.unnamed(node, place, last=stat.S_ISDIR(st.st_mode) or st.st_nlink <= 1)
+
+    # Attributes.
+
+    def set(self, number: int, wanted: Wanted, handle: int | None = None) -> Attributes:
+        """Set attributes of a node; who has it open to write (`handle`) may cut it whatever its mode is by now."""
+        with self._writable(number) as (entry, grant):
+            if wanted.mode is not None:
+                entry.chmod(stat.S_IMODE(wanted.mode))
+            if wanted.uid is not None or wanted.gid is not None:
+                _give(entry, grant, wanted)
+            if wanted.size is not None:
+                if handle is None:
+                    entry.truncate(wanted.size)
+                else:
+                    self.files.resize(handle, wanted.size)
+            if wanted.atime_ns is not None or wanted.mtime_ns is not None:
+                st = entry.stat()
+                atime = st.st_atime_ns if wanted.atime_ns is None else wanted.atime_ns
+                entry.utime(atime, st.st_mtime_ns if wanted.mtime_ns is None else wanted.mtime_ns)
+            return attributes.of_stored(number, entry.stat(), grant, self.tree.view)
+
+    def set_xattr(self, number: int, name: bytes, value: bytes) -> None:
+        """Set one extended attribute of the user's own."""
+        if not name.startswith(OWN_XATTRS):
+            raise NotSupported("only user attributes are kept")
+        with self._writable(number) as (entry, _):
+            entry.set_xattr(name, value)
+
+    def remove_xattr(self, number: int, name: bytes) -> None:
+        """Take one extended attribute away."""
+        with self._writable(number) as (entry, _):
+            entry.remove_xattr(name)
+
+    @contextmanager
+    def _writable(self, number: int) -> Iterator[tuple[Entry, Grant]]:
+        with self.files.held(number) as (entry, grant):
+            grant.check_write(self.tree.clock())
+            yield entry, grant
+
+    @contextmanager
+    def _directory(self, number: int) -> Iterator[tuple[Entry, Stored]]:
+        with self.tree.pinned(number) as (entry, stored):
+            stored.grant.check_write(self.tree.clock())
+            yield entry, stored
+
+
+def _look(directory: Entry, name: bytes) -> os.stat_result | None:
+    try:
+        return directory.look(name)
+    except FileNotFoundError:
+        return None
+
+
+def _give(entry: Entry, grant: Grant, wanted: Wanted) -> None:
+    # What lies in a team's space stays the team's: its group is kept, as rsync and tar would change it unasked.
+    kept = wanted.gid is None or (grant.shared and wanted.gid != grant.gid)
+    entry.chown(-1 if wanted.uid is None else wanted.uid, -1 if kept or wanted.gid is None else wanted.gid)

@@ -1,0 +1,191 @@
+"""Reading and writing: open files and listings of a tree."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bowerbird_fuse import attributes
+from bowerbird_fuse.attributes import Attributes
+from bowerbird_fuse.errors import AccessDenied, NotSupported, ReadOnly, ViewError
+from bowerbird_fuse.grant import Grant
+from bowerbird_fuse.handles import Handle, Handles, Listing, close
+from bowerbird_fuse.layout import Link, Text
+from bowerbird_fuse.stores.base import Entry, File
+from bowerbird_fuse.tree import Generated, Tree
+
+# The attributes that belong to whom wrote the file; the others are the system's, and no concern of a view.
+OWN_XATTRS = b"user."
+DOTS = (b".", b"..")
+
+
+def opens_to_write(flags: int) -> bool:
+    """Tell whether an opening with these flags could change the file."""
+    return flags & os.O_ACCMODE != os.O_RDONLY or bool(flags & os.O_TRUNC)
+
+
+class Files:
+    """The open files and directories of one view."""
+
+    def __init__(self, tree: Tree, handles: Handles) -> None:
+        self.tree = tree
+        self.handles = handles
+
+    def open(self, number: int, flags: int) -> Handle:
+        """Open a file; the decision is asked again."""
+        handle = self.handles.add(number, flags)
+        try:
+            self._fill(handle)
+        except BaseException:
+            self.handles.drop(handle.number)
+            raise
+        return handle
+
+    def create(self, parent: int, name: bytes, flags: int, mode: int) -> tuple[Handle, Attributes]:
+        """Make and open a file; its node counts one lookup more."""
+        with self.tree.pinned(parent) as (entry, stored):
+            stored.grant.check_write(self.tree.clock())
+            file = entry.create(name, flags, stored.grant.mode(mode))
+            st = file.stat()
+            node = self.tree.inodes.seen(parent, name, (st.st_dev, st.st_ino))
+            handle = self.handles.add(node.id, flags)
+            handle.file, handle.grant = file, stored.grant
+            return handle, attributes.of_stored(node.id, st, stored.grant, self.tree.view)
+
+    def _fill(self, handle: Handle) -> None:
+        found = self.tree.locate(handle.node)
+        if isinstance(found, Generated):
+            if not isinstance(found.made, Text):
+                raise NotSupported("only files are opened")
+            if opens_to_write(handle.flags):
+                raise ReadOnly("the view itself makes this")
+            handle.content = found.made.content
+            return
+        with self.tree.pinned(handle.node) as (entry, stored):
+            if opens_to_write(handle.flags):
+                stored.grant.check_write(self.tree.clock())
+            handle.file, handle.grant = entry.open(handle.flags), stored.grant
+
+    def read(self, number: int, offset: int, size: int) -> bytes:
+        """Return bytes of an open file."""
+        handle = self._usable(number)
+        if handle.content is not None:
+            return handle.content[offset : offset + size]
+        return self._file(handle).read(offset, size)
+
+    def write(self, number: int, offset: int, data: bytes) -> int:
+        """Write to an open file."""
+        handle = self._usable(number)
+        if handle.grant is not None:
+            handle.grant.check_write(self.tree.clock())
+        return self._file(handle).write(offset, data)
+
+    def resize(self, number: int, size: int) -> None:
+        """Set the size of an open file."""
+        self._file(self._usable(number)).resize(size)
+
+    def sync(self, number: int, data_only: bool) -> None:
+        """Return once an open file is on the disk."""
+        handle = self._usable(number)
+        if handle.file is not None:
+            handle.file.sync(data_only)
+
+    def _usable(self, number: int) -> Handle:
+        def reopen(handle: Handle) -> None:
+            handle.flags &= ~os.O_TRUNC
+            self._fill(handle)
+
+        return self.handles.usable(number, self.tree.clock(), reopen)
+
+    def _file(self, handle: Handle) -> File:
+        if handle.file is None:
+            raise AccessDenied("it is open no more")
+        return handle.file
+
+    def attributes(self, number: int) -> Attributes:
+        """Return the attributes of a node, also of an open file that has no name any more."""
+        node = self.tree.inodes[number]
+        if node.key is None:
+            return self.tree.made_attributes(number)
+        with self.held(number) as (entry, grant):
+            return attributes.of_stored(number, entry.stat(), grant, self.tree.view)
+
+    @contextmanager
+    def held(self, number: int) -> Iterator[tuple[Entry, Grant]]:
+        """Hold a node of a store: by an open file where there is one, since that may have no name any more."""
+        for handle in self.handles.of(number):
+            if handle.file is not None and handle.grant is not None:
+                handle.grant.check(self.tree.clock())
+                yield handle.file, handle.grant
+                return
+        with self.tree.pinned(number) as (entry, stored):
+            yield entry, stored.grant
+
+    def readlink(self, number: int) -> bytes:
+        """Return what a symbolic link says."""
+        found = self.tree.locate(number)
+        if isinstance(found, Generated):
+            if not isinstance(found.made, Link):
+                raise NotSupported("no link")
+            return found.made.target
+        with self.tree.pinned(number) as (entry, _):
+            return entry.readlink()
+
+    def xattrs(self, number: int) -> list[bytes]:
+        """Return the names of the user's own extended attributes."""
+        if isinstance(self.tree.locate(number), Generated):
+            return []
+        with self.held(number) as (entry, _):
+            return [name for name in entry.xattrs() if name.startswith(OWN_XATTRS)]
+
+    def xattr(self, number: int, name: bytes) -> bytes:
+        """Return one extended attribute of the user's own."""
+        # The kernel asks for security.capability before each write: answered without asking the disk.
+        if not name.startswith(OWN_XATTRS) or isinstance(self.tree.locate(number), Generated):
+            raise OSError(errno.ENODATA, "no such attribute")
+        with self.held(number) as (entry, _):
+            return entry.xattr(name)
+
+    def statvfs(self) -> os.statvfs_result:
+        """Return the figures of the home's file system, or of any store where there is no home."""
+        with self.tree.any_store() as entry:
+            return entry.statvfs()
+
+    # Directories.
+
+    def sync_directory(self, number: int, data_only: bool) -> None:
+        """Return once an open directory is on the disk."""
+        handle = self.handles[number]
+        if not isinstance(self.tree.locate(handle.node), Generated):
+            with self.tree.pinned(handle.node) as (entry, _):
+                entry.sync(data_only)
+
+    def open_directory(self, number: int) -> Handle:
+        """Open a directory to list it."""
+        self.tree.locate(number)
+        return self.handles.add(number, os.O_DIRECTORY)
+
+    def list(self, number: int, start: int) -> Iterator[tuple[bytes, Attributes, int]]:
+        """Yield (name, attributes, next start) from there on, each but the dots as one lookup more."""
+        handle = self.handles[number]
+        listing = self._list_anew(handle) if handle.listing is None or start == 0 else handle.listing
+        for index in range(start, len(listing.names)):
+            try:
+                yield listing.names[index], self._listed(handle.node, listing, listing.names[index]), index + 1
+            except (OSError, ViewError):
+                continue  # it went while the listing was read
+
+    def _listed(self, directory: int, listing: Listing, name: bytes) -> Attributes:
+        if name in DOTS:
+            return self.attributes(directory if name == b"." else self.tree.inodes[directory].parent)
+        found = self.tree.locate(directory)
+        if listing.entry is None or isinstance(found, Generated):
+            return self.tree.lookup(directory, name)
+        return self.tree.child(listing.entry, found, name)
+
+    def _list_anew(self, handle: Handle) -> Listing:
+        close(handle)
+        names = [*DOTS, *self.tree.names(handle.node)]
+        generated = isinstance(self.tree.locate(handle.node), Generated)
+        handle.listing = Listing(names, None if generated else self.tree.pin(handle.node)[0])
+        return handle.listing

@@ -1,0 +1,127 @@
+"""Open files and directories: from the kernel's handles to what is open, kept across a worker's restart.
+
+A handle that an earlier worker gave is opened again at its first use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from bowerbird_fuse.errors import AccessDenied, StaleNode
+from bowerbird_fuse.grant import Grant
+from bowerbird_fuse.journal import Journal, Mark
+from bowerbird_fuse.stores.base import Entry, File
+
+# Flags that did their work at the first opening.
+_ONCE = os.O_CREAT | os.O_EXCL | os.O_TRUNC
+
+
+@dataclass(slots=True)
+class Handle:
+    """One open file or directory; `file` is None until it is opened, and for what the view itself makes."""
+
+    number: int
+    node: int
+    flags: int
+    file: File | None = None
+    grant: Grant | None = None
+    content: bytes | None = None
+    listing: Listing | None = None
+
+
+@dataclass(slots=True)
+class Listing:
+    """What one reader of a directory goes along: the names as they were at its beginning."""
+
+    names: list[bytes]
+    entry: Entry | None = None
+
+
+@dataclass(slots=True)
+class Handles:
+    """Every handle that the kernel holds."""
+
+    journal: Journal
+    _handles: dict[int, Handle] = field(default_factory=dict)
+    _by_node: dict[int, dict[int, Handle]] = field(default_factory=dict)
+    _next: int = 1
+
+    def add(self, node: int, flags: int) -> Handle:
+        """Return a new handle of that node."""
+        handle = Handle(self._next, node, flags)
+        self._next += 1
+        self._keep(handle)
+        self.journal.note(Mark.OPEN, handle.number, node, flags & ~_ONCE)
+        return handle
+
+    def restore(self, number: int, node: int, flags: int) -> None:
+        """Take over a handle of an earlier worker."""
+        self._keep(Handle(number, node, flags))
+        self._next = max(self._next, number + 1)
+
+    def __getitem__(self, number: int) -> Handle:
+        try:
+            return self._handles[number]
+        except KeyError:
+            raise StaleNode(f"no handle {number}") from None
+
+    def drop(self, number: int) -> None:
+        """Close a handle; nothing where there is none."""
+        handle = self._handles.pop(number, None)
+        if handle is None:
+            return
+        self._unlist(handle)
+        close(handle)
+        self.journal.note(Mark.CLOSE, number)
+
+    def drop_inherited(self, number: int) -> None:
+        """Read in the journal that a handle was closed."""
+        handle = self._handles.pop(number, None)
+        if handle is not None:
+            self._unlist(handle)
+
+    def _unlist(self, handle: Handle) -> None:
+        same = self._by_node[handle.node]
+        del same[handle.number]
+        if not same:
+            del self._by_node[handle.node]
+
+    def of(self, node: int) -> Iterator[Handle]:
+        """Yield each handle of that node."""
+        yield from self._by_node.get(node, {}).values()
+
+    def usable(self, number: int, now: float, reopen: Callable[[Handle], None]) -> Handle:
+        """Return a handle whose file is open; AccessDenied once the right to it has ended."""
+        handle = self[number]
+        try:
+            if handle.grant is not None and handle.grant.revoked:
+                close(handle)
+            if handle.file is None and handle.content is None:
+                reopen(handle)
+            if handle.grant is not None:
+                handle.grant.check(now)
+        except StaleNode as error:
+            raise AccessDenied(str(error)) from error
+        return handle
+
+    def close_revoked(self) -> None:
+        """Close the files whose right has ended; their handles stay, and refuse."""
+        for handle in self._handles.values():
+            if handle.grant is not None and handle.grant.revoked:
+                close(handle)
+
+    def _keep(self, handle: Handle) -> None:
+        self._handles[handle.number] = handle
+        self._by_node.setdefault(handle.node, {})[handle.number] = handle
+
+
+def close(handle: Handle) -> None:
+    """Close what a handle holds open."""
+    if handle.file is not None:
+        handle.file.close()
+        handle.file = None
+    if handle.listing is not None and handle.listing.entry is not None:
+        handle.listing.entry.close()
+        handle.listing = None

@@ -1,0 +1,363 @@
+"""The keeper: mounts views and decides what each shows. Root, and the only part of the file system that is.
+
+One thread has all the state: it takes events off a queue, in the order in which they came. Feed, orders and watchers of
+workers only put events there. Nothing that this thread does waits for a worker.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import queue
+import signal
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from bowerbird_config.access import next_change
+from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+
+from bowerbird_fuse import directories, mount, privileges
+from bowerbird_fuse.feed import Feed, IdentityGone, IdentityIs, News, PlatformIs, Synced, last_platform
+from bowerbird_fuse.grants import view_for
+from bowerbird_fuse.launch import Ended, Said, Worker
+from bowerbird_fuse.orders import Order, Orders
+from bowerbird_fuse.processes import Process
+from bowerbird_fuse.records import MountRecord, Records
+from bowerbird_fuse.served import PATIENCE_SECONDS, Answered, ServedView
+from bowerbird_fuse.view import HOME, View
+
+log = logging.getLogger("bowerbird_fuse.keeper")
+# How long an order waits for the hub to say who somebody is, and for a mount to answer.
+IDENTITY_SECONDS = 5.0
+MOUNT_SECONDS = 20.0
+# What came without an event is noticed within this time: a clock that was set, a directory that was put there.
+LOOK_SECONDS = 1.0
+
+
+class Refused(Exception):
+    """An order cannot be carried out; the text is a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Unmount everything and end."""
+
+
+Event = News | Order | Said | Ended | Answered | Stop
+
+
+@dataclass
+class Keeper:
+    """All views of one platform; `clock` is the wall clock that decisions are made by."""
+
+    var: Var
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    platform: Platform | None = None
+    identities: dict[str, IdentityRecord] = field(default_factory=dict)
+    views: dict[str, ServedView] = field(default_factory=dict)
+    events: "queue.SimpleQueue[Event]" = field(default_factory=queue.SimpleQueue)
+    _early: list[tuple[float, Order]] = field(default_factory=list)
+    _next_change: datetime | None = None
+    _next_look: float = 0.0
+    _left: list[MountRecord] = field(default_factory=list)
+    _troubles: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def records(self) -> Records:
+        """What is written down of each mount."""
+        return Records(self.var.run / "keeper")
+
+    def prepare(self) -> None:
+        """Make the directories of mounts, and take over what an earlier keeper left."""
+        self.var.views.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self.records.directory.mkdir(mode=0o700, exist_ok=True)
+        mount.share(self.var.views)
+        self.platform = self.platform or last_platform(self.var.platform)
+        self._left = list(self.records.all())
+        self._take_over_all()
+        self._sweep()
+
+    def run(self) -> None:
+        """Work until `Stop`, then leave nothing mounted."""
+        while True:
+            try:
+                event = self.events.get(timeout=self._patience())
+            except queue.Empty:
+                event = None
+            if isinstance(event, Stop):
+                break
+            try:
+                self._take(event)
+                self._tick()
+            except Exception:  # one view's trouble must not end the others: the next event is taken all the same
+                log.exception("an event could not be dealt with")
+        self._end()
+
+    def _patience(self) -> float:
+        dues = [view.due for view in self.views.values() if view.due is not None] + [due for due, _ in self._early]
+        waits = [self._next_look - time.monotonic(), *(due - time.monotonic() for due in dues)]
+        if self._next_change is not None:
+            waits.append((self._next_change - self.clock()).total_seconds())
+        return max(0.0, min(waits))
+
+    def _take(self, event: Event | None) -> None:
+        match event:
+            case PlatformIs() | IdentityIs() | IdentityGone() | Synced():
+                self._learn(event)
+                self._next_look = 0.0
+            case Order():
+                self._obey(event)
+            case Said() | Ended():
+                self._hear(event)
+            case Answered(user=user, ok=ok) if user in self.views:
+                self.views[user].answer(ok)
+
+    def _hear(self, event: Said | Ended) -> None:
+        view = next((view for view in self.views.values() if event.worker in (view.current, view.following)), None)
+        if isinstance(event, Ended):
+            if view is not None:
+                view.ended(event.worker)
+            event.worker.close()
+        elif view is not None:
+            view.heard(event)
+
+    def _tick(self) -> None:
+        for view in list(self.views.values()):
+            view.tick(time.monotonic())
+        for due, order in list(self._early):
+            if due <= time.monotonic():
+                self._early.remove((due, order))
+                order.refuse(f"the hub has not said who {order.user!r} is: is it running?")
+        now = time.monotonic()
+        changed = self._next_change is not None and self._next_change <= self.clock()
+        # Of a burst of news only the last state is shown.
+        if self.platform is not None and (changed or (now >= self._next_look and self.events.empty())):
+            self._next_look = now + LOOK_SECONDS
+            self._refresh(self.platform)
+
+    # What is known.
+
+    def _learn(self, news: News) -> None:
+        match news:
+            case PlatformIs(platform):
+                self.platform = platform
+                self._take_over_all()
+            case IdentityIs(record):
+                self.identities[record.name] = record
+                self._obey_early(record.name)
+            case IdentityGone(name):
+                self._forget(name)
+            case Synced(names):
+                for name in set(self.identities) - names:
+                    self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        self.identities.pop(name, None)
+        if name in self.views:
+            log.info("the hub knows %s no more", name)
+            self._unmount(name)
+
+    def _refresh(self, platform: Platform) -> None:
+        """Show every view as it is decided now."""
+        now = self.clock()
+        changes = []
+        for view in self.views.values():
+            record = self.identities.get(view.user, view.identity)
+            changes.append(next_change(platform, record.identity, now))
+            try:
+                self._show(view, record, now)
+            except Exception:  # what is wrong with one view must not keep a right open in another
+                log.exception("the view of %s could not be refreshed", view.user)
+        self._next_change = min((change for change in changes if change is not None), default=None)
+
+    def _show(self, view: ServedView, record: IdentityRecord, now: datetime) -> None:
+        shown, places = self._shown(record, now)
+        if (shown, places) != (view.view, view.places):
+            log.info("the view of %s changes", view.user)
+            view.show(record, shown, places)
+
+    def _shown(self, record: IdentityRecord, now: datetime) -> tuple[View, dict[str, Path]]:
+        """Return the view of that identity, and the directories of it that are there; missing spaces are made."""
+        if self.platform is None:
+            raise Refused("no platform file is known yet: the hub has not said it")
+        view = view_for(self.platform, record, now)
+        places = directories.places(self.var, self.platform, view)
+        troubles = directories.make_spaces(self.var, view)
+        for key, trouble in troubles.items():
+            if self._troubles.get(key) != trouble:
+                log.error("a space is not shown to %s: %s", record.name, trouble)
+        self._troubles = {**self._troubles, **troubles}
+        return view, {key: path for key, path in places.items() if key not in troubles and path.is_dir()}
+
+    # Orders.
+
+    def _obey(self, order: Order) -> None:
+        try:
+            self._carry_out(order)
+        except Refused as refusal:
+            order.refuse(str(refusal))
+        except OSError as error:
+            log.exception("an order failed: %r", order.request)
+            order.refuse(f"the order failed: {error}")
+
+    def _carry_out(self, order: Order) -> None:
+        match order.request.get("op"):
+            case "mount":
+                self._mount(order)
+            case "unmount":
+                self._unmount(order.user)
+                order.done()
+            case "status":
+                order.done(views=[_status(view) for view in self.views.values()])
+            case other:
+                raise Refused(f"{other!r} is no order; there are mount, unmount and status")
+
+    def _mount(self, order: Order) -> None:
+        user = order.user
+        if user in {"", ".", ".."} or "/" in user or "\0" in user:
+            raise Refused(f"{user!r} cannot be a user: it cannot name a directory")
+        if user not in self.identities or self.platform is None:
+            self._early.append((time.monotonic() + IDENTITY_SECONDS, order))
+            return
+        view = self.views.get(user) or self._make(self.identities[user])
+        if view.healthy:
+            order.done(path=str(view.path))
+        else:
+            view.waiting.append(order)
+
+    def _obey_early(self, name: str) -> None:
+        for due, order in list(self._early):
+            if order.user == name and self.platform is not None:
+                self._early.remove((due, order))
+                self._obey(order)
+
+    def _make(self, record: IdentityRecord) -> ServedView:
+        shown = self._shown(record, self.clock())
+        if HOME not in shown[1]:
+            raise Refused(f"the home of {record.name} cannot be used: {self._troubles.get(HOME, 'it is not there')}")
+        path = self.var.views / record.name
+        view = ServedView.make(path, self.records, self.events.put, record, shown)
+        self.views[record.name] = view
+        return view
+
+    def _unmount(self, user: str) -> None:
+        view = self.views.pop(user, None)
+        if view is not None:
+            view.end()
+
+    # What an earlier keeper left.
+
+    def _take_over_all(self) -> None:
+        """Take over each mount of an earlier keeper; before a platform file is known its workers serve on as they are."""
+        if self.platform is None:
+            return
+        left, self._left = self._left, []
+        for record in left:
+            try:
+                self._take_over(record)
+            except (OSError, Refused, ValueError, KeyError, TypeError) as error:
+                log.warning("the view of %s cannot be taken over (%s): it is unmounted", record.user, error)
+                self._give_up(record)
+
+    def _take_over(self, record: MountRecord) -> None:
+        path = self.var.views / record.user
+        if not any(point.connection == record.connection for point in mount.mounted(path)):
+            raise Refused("it is mounted no more")
+        identity = record.record
+        self.identities.setdefault(identity.name, identity)
+        process = Process.find(record.pid, record.ticks)
+        if process is None:
+            log.warning("the view of %s died with its worker: a new one is mounted on top of it", record.user)
+            self._make(identity)
+            return
+        device, journal = process.duplicate(record.device), process.duplicate(record.journal)
+        if os.fstat(device).st_rdev != Path("/dev/fuse").stat().st_rdev or not stat.S_ISREG(os.fstat(journal).st_mode):
+            raise Refused("its worker holds something else by now")
+        shown = self._shown(identity, self.clock())
+        view = ServedView(path, self.records, self.events.put, identity, device, journal, bytes.fromhex(record.init), *shown)
+        view.current = Worker(process, record.device, record.journal)
+        view.current.watch(self.events.put)
+        self.views[identity.name] = view
+        view.start()
+        log.info("took over the view of %s from worker %d", record.user, process.pid)
+
+    def _give_up(self, record: MountRecord) -> None:
+        """Leave nothing of a mount that cannot be taken over."""
+        self.records.remove(record.user)
+        with contextlib.suppress(OSError):
+            mount.detach_all(self.var.views / record.user)
+        process = Process.find(record.pid, record.ticks)
+        if process is not None:
+            process.end(PATIENCE_SECONDS)
+            process.close()
+
+    def _sweep(self) -> None:
+        """Take away mounts that nobody wrote down."""
+        ours = {view.path for view in self.views.values()} | {self.var.views / record.user for record in self._left}
+        for point in list(mount.mount_points()):
+            if point.path.parent == self.var.views and point.path not in ours:
+                log.warning("%s is mounted and belongs to nobody: it is unmounted", point.path)
+                mount.detach(point.path)
+
+    def _end(self) -> None:
+        for user in list(self.views):
+            try:
+                self._unmount(user)
+            except OSError:
+                log.exception("the view of %s did not end cleanly", user)
+        for record in self._left:
+            self._give_up(record)
+        for _, order in self._early:
+            order.refuse("the keeper is ending")
+        mount.detach_all(self.var.views)
+
+
+def _status(view: ServedView) -> dict[str, object]:
+    worker = view.current or view.following
+    since = datetime.fromtimestamp(view.since, UTC)
+    return {
+        "user": view.user,
+        "path": str(view.path),
+        "worker_pid": worker.process.pid if worker else None,
+        "healthy": view.healthy,
+        "since": since.isoformat(timespec="seconds"),
+    }
+
+
+def main() -> None:
+    """Keep the views of one platform until SIGTERM."""
+    parser = argparse.ArgumentParser(description="Mounts what people see as /data, and decides what each sees.")
+    parser.add_argument("--var", type=Path, required=True, help="state directory of the platform")
+    var = Var(parser.parse_args().var.resolve())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
+    if os.geteuid() != 0 or not Path("/dev/fuse").exists():
+        raise SystemExit("the keeper mounts: it needs root and /dev/fuse")
+    privileges.raise_open_files()
+    keeper = Keeper(var)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        keeper.events.put(Stop())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    keeper.prepare()
+    orders = Orders(var.keeper_socket, keeper.events.put)
+    feed = Feed(var.identity_socket, keeper.events.put)
+    orders.start()
+    feed.start()
+    log.info("the keeper takes orders at %s", var.keeper_socket)
+    keeper.run()
+    feed.stop()
+    orders.close()
+    log.info("the keeper has ended; nothing is mounted")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Starting a worker and speaking with it; what it says, and its end, come as events."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bowerbird_fuse import directories, wire
+from bowerbird_fuse.processes import Process
+from bowerbird_fuse.view import View
+
+# What a worker's interpreter needs of our environment, and no more.
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "LANG", "TZ")
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A worker said something."""
+
+    worker: "Worker"
+    message: wire.Message
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A worker is gone."""
+
+    worker: "Worker"
+
+
+Tell = Callable[[Said | Ended], None]
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process; one that an earlier keeper started has no `control`, and is only waited for.
+
+    `device` and `journal` are the numbers of these descriptors in that process.
+    """
+
+    process: Process
+    device: int
+    journal: int
+    control: socket.socket | None = None
+    child: subprocess.Popen[bytes] | None = None
+    version: int = 0
+    groups: frozenset[int] | None = None
+    _sent: dict[str, tuple[Path, bool]] = field(default_factory=dict)
+    _heard: set[type[wire.Message]] = field(default_factory=set)
+
+    @classmethod
+    def start(cls, device: int, journal: int) -> "Worker":
+        """Start a worker for the mount of that device; it waits for its view."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+        argv = [sys.executable, "-P", "-m", "bowerbird_fuse.worker"]
+        argv += [f"--device={device}", f"--journal={journal}", f"--control={theirs.fileno()}"]
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        with theirs:
+            child = subprocess.Popen(
+                argv,
+                pass_fds=(device, journal, theirs.fileno()),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        process = Process.find(child.pid)
+        if process is None:
+            ours.close()
+            raise ChildProcessError(f"a worker ended at once, with code {child.wait()}")
+        return cls(process, device, journal, ours, child)
+
+    def watch(self, tell: Tell) -> None:
+        """Tell what it says, and its end, from a thread of its own."""
+        threading.Thread(target=self._watch, args=(tell,), name=f"worker {self.process.pid}", daemon=True).start()
+
+    def _watch(self, tell: Tell) -> None:
+        poll = select.poll()
+        poll.register(self.process.pidfd, select.POLLIN)
+        listening = self.control
+        if listening is not None:
+            poll.register(listening, select.POLLIN)
+        while self.process.pidfd not in dict(poll.poll()):
+            if listening is not None and not self._hear(listening, tell):
+                poll.unregister(listening)
+                listening = None
+        if self.child is not None:
+            self.child.wait()
+        tell(Ended(self))
+
+    def _hear(self, control: socket.socket, tell: Tell) -> bool:
+        """Pass one message on; tell whether there may be more. A worker that says what none says ends, unheard."""
+        try:
+            message, fds = wire.receive(control)
+        except (OSError, wire.WireError):
+            self.process.send(signal.SIGKILL)
+            return False
+        wire.close_all(fds)
+        if message is None:
+            return False
+        if not isinstance(message, wire.Showing):
+            # Each is said once: so a worker cannot fill our queue.
+            if type(message) in self._heard:
+                self.process.send(signal.SIGKILL)
+                return False
+            self._heard.add(type(message))
+            tell(Said(self, message))
+        return True
+
+    def show(self, view: View, places: dict[str, Path]) -> None:
+        """Hand over a view and the directories that it does not have yet; OSError where it does not listen."""
+        if self.control is None:
+            return
+        if self.groups is None:
+            self.groups = view.groups
+        wanted = {key: (path, view.writable[key]) for key, path in places.items()}
+        fresh = [(key, *where) for key, where in wanted.items() if self._sent.get(key) != where]
+        opened: list[tuple[str, int]] = []
+        try:
+            for key, path, writable in fresh:
+                opened.append((key, directories.open_directory(path, writable)))
+            for message, fds in wire.store_messages(opened):
+                wire.send(self.control, message, fds)
+        finally:
+            wire.close_all(fd for _, fd in opened)
+        self._sent = wanted
+        self.version += 1
+        memory = wire.view_memory(view)
+        try:
+            wire.send(self.control, wire.Show(self.version), [memory])
+        finally:
+            os.close(memory)
+
+    def go(self, init: bytes) -> None:
+        """Let it answer the kernel."""
+        if self.control is not None:
+            wire.send(self.control, wire.Go(init.hex()))
+
+    def close(self) -> None:
+        """Let go of one that has ended."""
+        if self.control is not None:
+            self.control.close()
+        self.process.close()

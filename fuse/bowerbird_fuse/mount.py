@@ -1,0 +1,132 @@
+"""Mounting, by the system calls themselves: the device of a mount, its first request, and what is mounted where."""
+
+import ctypes
+import os
+import select
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+KIND = "fuse.bowerbird"
+_NOSUID, _NODEV, _BIND, _SHARED, _DETACH = 2, 4, 4096, 1 << 20, 2
+_OPEN_TREE, _MOUNT_SETATTR = 428, 442
+_CLONE, _RECURSIVE, _EMPTY_PATH = 1, 0x8000, 0x1000
+_ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 1, 2, 4
+_INIT, _LARGEST_REQUEST = 26, 1 << 20
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+@dataclass(frozen=True, slots=True)
+class MountPoint:
+    """One line of /proc/self/mountinfo; `connection` is FUSE's number for it."""
+
+    path: Path
+    kind: str
+    connection: int
+    shared: bool
+
+
+def mount_points() -> Iterator[MountPoint]:
+    """Yield every mount of this namespace, stacked ones from the lowest; asks no file system."""
+    with open("/proc/self/mountinfo", "rb") as lines:
+        for line in lines:
+            fields, _, rest = line.partition(b" - ")
+            _, _, device, _, path, _, *marks = fields.split()
+            connection = int(device.split(b":")[1])
+            yield MountPoint(
+                Path(os.fsdecode(_plain(path))), rest.split()[0].decode(), connection, any(m.startswith(b"shared:") for m in marks)
+            )
+
+
+def _plain(path: bytes) -> bytes:
+    return path.replace(b"\\040", b" ").replace(b"\\011", b"\t").replace(b"\\012", b"\n").replace(b"\\134", b"\\")
+
+
+def mounted(path: Path) -> list[MountPoint]:
+    """Return what is mounted there, the uppermost last."""
+    return [point for point in mount_points() if point.path == path]
+
+
+def share(directory: Path) -> None:
+    """Make a directory a shared mount of its own, so that mounts made below it later reach the sandboxes of now."""
+    if not mounted(directory):
+        _mount(os.fsencode(directory), directory, b"none", _BIND, None)
+    if not mounted(directory)[-1].shared:
+        _mount(b"none", directory, b"none", _SHARED, None)
+
+
+def open_device(path: Path) -> tuple[int, bytes]:
+    """Mount a view at `path`, on top of what may be there; return the descriptor of its device and the kernel's first request.
+
+    The caller keeps the descriptor: when the last duplicate of it is closed, the mount is dead.
+    """
+    device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
+        _mount(b"bowerbird", path, KIND.encode(), _NOSUID | _NODEV, options.encode())
+    except OSError:
+        os.close(device)
+        raise
+    try:
+        return device, _first_request(device)
+    except OSError:
+        detach(path)
+        os.close(device)
+        raise
+
+
+def _first_request(device: int) -> bytes:
+    poll = select.poll()
+    poll.register(device, select.POLLIN)
+    if not poll.poll(5000):
+        raise TimeoutError("the kernel asked nothing of a new mount")
+    request = os.read(device, _LARGEST_REQUEST + (1 << 16))
+    if struct.unpack_from("<I", request, 4)[0] != _INIT:
+        raise OSError("the kernel's first request is not INIT")
+    return request
+
+
+def detach(path: Path) -> None:
+    """Take away the uppermost mount there, whoever still holds files of it."""
+    if _libc.umount2(os.fsencode(path), _DETACH):
+        code = ctypes.get_errno()
+        raise OSError(code, f"cannot unmount {path}: {os.strerror(code)}")
+
+
+def detach_all(path: Path) -> None:
+    """Take away every mount there."""
+    for _ in mounted(path):
+        detach(path)
+
+
+def read_only_tree(path: Path) -> int:
+    """Return a descriptor of a directory through which nobody can write, whatever the modes below it say."""
+    fd = _call(_OPEN_TREE, -100, os.fsencode(path), _CLONE | _RECURSIVE | os.O_CLOEXEC)
+    attributes = struct.pack("<QQQQ", _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV, 0, 0, 0)
+    try:
+        _call(_MOUNT_SETATTR, fd, b"", _EMPTY_PATH | _RECURSIVE, attributes, len(attributes))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def directory(path: Path) -> int:
+    """Return a descriptor of a directory."""
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _mount(source: bytes, path: Path, kind: bytes, flags: int, options: bytes | None) -> None:
+    if _libc.mount(source, os.fsencode(path), kind, flags, options):
+        code = ctypes.get_errno()
+        raise OSError(code, f"cannot mount at {path}: {os.strerror(code)}")
+
+
+def _call(number: int, *arguments: int | bytes) -> int:
+    result = int(_libc.syscall(number, *arguments))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result

@@ -1,0 +1,63 @@
+"""What a keeper writes down of each mount, so that the next one can take it over: `run/keeper/USER.json`."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bowerbird_config.identity import IdentityRecord
+
+# Users' names are the directory's to choose; a file's name may not hold all of their characters.
+_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class MountRecord:
+    """One mount: whose, the kernel's first request, and the worker that holds its device and journal by these numbers."""
+
+    user: str
+    identity: dict[str, Any]
+    init: str
+    connection: int
+    pid: int
+    ticks: int
+    device: int
+    journal: int
+
+    @property
+    def record(self) -> IdentityRecord:
+        """The identity that it was made for."""
+        return IdentityRecord.from_json(self.identity)
+
+
+class Records:
+    """The records of one keeper's directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def write(self, record: MountRecord) -> None:
+        """Write a record; it is there as a whole or not at all."""
+        path = self._path(record.user)
+        fresh = path.with_suffix(".new")
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w") as file:
+            json.dump(asdict(record), file)
+        fresh.rename(path)
+
+    def remove(self, user: str) -> None:
+        """Take a record away."""
+        self._path(user).unlink(missing_ok=True)
+
+    def all(self) -> Iterator[MountRecord]:
+        """Yield every record that can be read; one that cannot is taken away."""
+        for path in sorted(self.directory.glob(f"*{_SUFFIX}")):
+            try:
+                yield MountRecord(**json.loads(path.read_bytes()))
+            except (ValueError, TypeError):
+                path.unlink()
+
+    def _path(self, user: str) -> Path:
+        return self.directory / (user.encode().hex() + _SUFFIX)

@@ -1,0 +1,259 @@
+"""One mounted view: its device, its worker, and the next worker where this one died or has to be replaced."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from bowerbird_config.identity import IdentityRecord
+
+from bowerbird_fuse import mount, wire
+from bowerbird_fuse.journal import open_journal
+from bowerbird_fuse.launch import Ended, Said, Worker
+from bowerbird_fuse.orders import Order
+from bowerbird_fuse.records import MountRecord, Records
+from bowerbird_fuse.view import View, lost
+
+log = logging.getLogger(__name__)
+
+# A worker that does not end in this time when asked is killed: the kernel asks its requests again.
+PATIENCE_SECONDS = 1.0
+# A worker that is not ready in this time is given up.
+START_SECONDS = 15.0
+# Who served so long did not die of its first request.
+STEADY_SECONDS = 10.0
+# After so many deaths in a row those who wait are told; it is tried on.
+HOPELESS_DEATHS = 3
+# Between a death and the next start, by the number of deaths in a row.
+BACK_OFF_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
+
+
+class Phase(StrEnum):
+    """How far a worker is."""
+
+    STARTING = "starting"
+    STANDBY = "standby"
+    GOING = "going"
+    SERVING = "serving"
+    ENDING = "ending"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A mount answered a stat of its root, or did not in time."""
+
+    user: str
+    ok: bool
+
+
+@dataclass(eq=False)
+class ServedView:
+    """One mounted view. All of it belongs to the keeper's main thread; `now` is the monotonic clock."""
+
+    path: Path
+    records: Records
+    tell: Callable[[Said | Ended | Answered], None]
+    identity: IdentityRecord
+    device: int
+    journal: int
+    init: bytes
+    view: View
+    places: dict[str, Path]
+    since: float = field(default_factory=time.time)
+    current: Worker | None = None
+    following: Worker | None = None
+    phase: Phase = Phase.STARTING
+    answered: bool = False
+    deaths: int = 0
+    served: float | None = None
+    due: float | None = None
+    waiting: list[Order] = field(default_factory=list)
+
+    @classmethod
+    def make(
+        cls,
+        path: Path,
+        records: Records,
+        tell: Callable[[Said | Ended | Answered], None],
+        identity: IdentityRecord,
+        shown: tuple[View, dict[str, Path]],
+    ) -> "ServedView":
+        """Mount it, on top of a dead mount where one is there, and start its worker."""
+        make_mount_point(path)
+        device, init = mount.open_device(path)
+        served = cls(path, records, tell, identity, device, open_journal(identity.name), init, *shown)
+        served.start()
+        return served
+
+    @property
+    def user(self) -> str:
+        """Whose it is."""
+        return self.identity.name
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether it answers."""
+        return self.answered and self.phase is Phase.SERVING
+
+    # Workers, one after the other.
+
+    def start(self) -> None:
+        """Start the worker that follows; the one of now serves on until it is ready."""
+        self.due = time.monotonic() + START_SECONDS
+        worker = Worker.start(self.device, self.journal)
+        self.following, self.phase = worker, Phase.STARTING
+        worker.watch(self.tell)
+        self._tell(worker)
+
+    def show(self, identity: IdentityRecord, view: View, places: dict[str, Path]) -> None:
+        """Show another view; a worker that held a right which is lost is replaced, so that it holds it no more."""
+        old, self.identity, self.view, self.places = self.view, identity, view, places
+        for worker in (self.current, self.following):
+            if worker is not None:
+                self._tell(worker)
+        if self.following is not None:
+            if self.following.groups != view.groups:
+                self._give_up(self.following)
+        elif self.current is not None and (lost(old, view) or self.current.groups != view.groups):
+            self.start()
+
+    def _tell(self, worker: Worker) -> None:
+        try:
+            worker.show(self.view, self.places)
+        except OSError as error:
+            log.warning(
+                "worker %d of %s does not listen (%s), or a directory cannot be opened: it is ended", worker.process.pid, self.user, error
+            )
+            self._give_up(worker)
+
+    def _give_up(self, worker: Worker) -> None:
+        worker.process.send(signal.SIGKILL)
+
+    def heard(self, said: Said) -> None:
+        """Take what a worker says; one that speaks out of turn is not heard."""
+        if said.worker is self.following and isinstance(said.message, wire.Standby) and self.phase is Phase.STARTING:
+            self.phase = Phase.STANDBY
+            # From here on either of the two holds what a next keeper needs.
+            self._record(said.worker)
+            self._replace()
+        elif said.worker is self.current and isinstance(said.message, wire.Serving) and self.phase is Phase.GOING:
+            self.phase, self.due, self.served = Phase.SERVING, None, time.monotonic()
+            log.info("worker %d serves the view of %s", said.worker.process.pid, self.user)
+            self._ask()
+
+    def _replace(self) -> None:
+        if self.current is not None:
+            self.current.process.send(signal.SIGTERM)
+            self.due = time.monotonic() + PATIENCE_SECONDS
+            return
+        self.current, self.following, self.phase = self.following, None, Phase.GOING
+        self.due = time.monotonic() + START_SECONDS
+        if self.current is not None:
+            try:
+                self.current.go(self.init)
+            except OSError:
+                self._give_up(self.current)
+
+    def ended(self, worker: Worker) -> None:
+        """Take note of a worker's end, and go on with the next."""
+        if worker is self.current:
+            self.current = None
+            if self.phase is Phase.STANDBY and self.following is not None:
+                self._replace()
+            elif self.following is None:
+                self._died(worker)
+        elif worker is self.following:
+            self.following = None
+            self._died(worker)
+
+    def _died(self, worker: Worker) -> None:
+        if self.phase is Phase.ENDING:
+            return
+        if self.served is not None and time.monotonic() - self.served > STEADY_SECONDS:
+            self.deaths = 0
+        self.served = None
+        pause = BACK_OFF_SECONDS[min(self.deaths, len(BACK_OFF_SECONDS) - 1)]
+        self.deaths += 1
+        log.warning("worker %d of %s died; the next one starts in %.1f s", worker.process.pid, self.user, pause)
+        self.due = time.monotonic() + pause
+        if self.deaths >= HOPELESS_DEATHS:
+            self._refuse(
+                f"the view of {self.user} cannot be served: its worker died {self.deaths} times in a row; see the log of the keeper"
+            )
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        if self.due is None or now < self.due:
+            return
+        self.due = None
+        if self.following is None and self.current is None:
+            self.start()
+        elif self.phase is Phase.STANDBY and self.current is not None:
+            self._give_up(self.current)
+        elif self.phase is Phase.STARTING and self.following is not None:
+            self._give_up(self.following)
+        elif self.phase is Phase.GOING and self.current is not None:
+            self._give_up(self.current)
+        elif self.following is None and self.phase is not Phase.SERVING:
+            self.start()
+
+    # Others' questions.
+
+    def _ask(self) -> None:
+        threading.Thread(target=self._stat, name=f"stat {self.user}", daemon=True).start()
+
+    def _stat(self) -> None:
+        # It may hang for as long as the worker does, so it has a thread of its own and holds nothing open.
+        try:
+            os.stat(self.path)
+        except OSError:
+            self.tell(Answered(self.user, ok=False))
+        else:
+            self.tell(Answered(self.user, ok=True))
+
+    def answer(self, ok: bool) -> None:
+        """Take note whether the mount answered, and tell those who wait for it."""
+        self.answered = ok
+        if not ok:
+            self._refuse(f"the view of {self.user} is mounted and does not answer")
+        while self.waiting:
+            self.waiting.pop().done(path=str(self.path))
+
+    def _refuse(self, sentence: str) -> None:
+        while self.waiting:
+            self.waiting.pop().refuse(sentence)
+
+    def _record(self, worker: Worker) -> None:
+        connection = mount.mounted(self.path)[-1].connection
+        process = worker.process
+        self.records.write(
+            MountRecord(
+                self.user, self.identity.to_json(), self.init.hex(), connection, process.pid, process.ticks, worker.device, worker.journal
+            )
+        )
+
+    def end(self) -> None:
+        """Unmount it, whoever holds files of it, and end its workers; waits for them."""
+        self.phase = Phase.ENDING
+        mount.detach_all(self.path)
+        for worker in (self.current, self.following):
+            if worker is not None:
+                worker.process.end(PATIENCE_SECONDS)
+        for fd in (self.device, self.journal):
+            os.close(fd)
+        self.records.remove(self.user)
+        self.path.rmdir()
+        self._refuse(f"the view of {self.user} was unmounted")
+
+
+def make_mount_point(path: Path) -> None:
+    """Make the directory of a mount; one with a dead mount on it is there, and cannot be asked."""
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        return

@@ -1,0 +1,72 @@
+"""Serving a mount that was made elsewhere: libfuse gets the kernel's first request over a socket pair, then the device itself.
+
+libfuse opens a session by answering INIT. The kernel asks that once a mount, and a later worker of the same mount has to open
+its session too: so the keeper keeps the question, every worker answers it, and the kernel ignores all answers but the first.
+"""
+
+import errno
+import logging
+import os
+import socket
+
+import pyfuse3
+import trio
+
+from bowerbird_fuse import notify
+from bowerbird_fuse.operations import ViewOperations
+
+log = logging.getLogger(__name__)
+_ANSWER_BYTES = 4096
+
+
+class Session:
+    """One pyfuse3 session on the device of a mount; one a process, since pyfuse3 keeps it in its module."""
+
+    def __init__(self, device: int, init: bytes) -> None:
+        self.device = device
+        self.init = init
+
+    async def serve(self, operations: ViewOperations, serving: trio.Event) -> None:
+        """Answer the kernel until `stop`, or until the mount is gone."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        fd = theirs.detach()
+        with ours:
+            pyfuse3.init(operations, f"/dev/fd/{fd}", {"default_permissions"})
+            await self._open(ours, fd)
+        os.dup2(self.device, fd, inheritable=False)
+        try:
+            os.write(self.device, notify.resend())
+        except OSError as error:
+            log.warning("this kernel does not ask again (%s): requests that waited for an earlier worker wait on", error)
+        serving.set()
+        await pyfuse3.main()
+
+    def stop(self) -> None:
+        """Finish what is being answered, and let the kernel's further requests wait for the next worker."""
+        pyfuse3.terminate()
+
+    async def _open(self, ours: socket.socket, fd: int) -> None:
+        ours.setblocking(False)
+        ours.send(self.init)
+        opened = trio.Event()
+
+        async def answer() -> None:
+            await trio.lowlevel.wait_readable(ours)
+            self._answer(ours.recv(_ANSWER_BYTES))
+            # pyfuse3 waits on the pair for a second request: woken, it ends its loop, and begins anew on the device.
+            while not opened.is_set():
+                trio.lowlevel.notify_closing(fd)
+                with trio.move_on_after(0.001):
+                    await opened.wait()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            await pyfuse3.main(1, 1)
+            opened.set()
+
+    def _answer(self, reply: bytes) -> None:
+        try:
+            os.write(self.device, reply)
+        except OSError as error:
+            if error.errno != errno.ENOENT:  # an earlier worker has answered
+                raise

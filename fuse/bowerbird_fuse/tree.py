@@ -1,0 +1,245 @@
+"""The tree of a view: from the kernel's numbers to what lies there, through the grants that hold now."""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bowerbird_fuse import attributes
+from bowerbird_fuse.attributes import Attributes
+from bowerbird_fuse.errors import AccessDenied, NoSuchNode, StaleNode
+from bowerbird_fuse.grant import MADE_SECONDS, Grant, grants_of
+from bowerbird_fuse.inodes import ROOT, Inodes, Key, Node, Place
+from bowerbird_fuse.layout import OTHER_README, README, Folder, Link, Made, Mounted, Text, layout
+from bowerbird_fuse.stores.base import Entry, Store
+from bowerbird_fuse.view import HOME, View
+
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A node that the view itself makes."""
+
+    node: Node
+    made: Folder | Link | Text
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A node that lies in a store, at `path` below its root; `readme` stands beside the data, at the root alone."""
+
+    node: Node
+    grant: Grant
+    path: bytes
+    readme: Text | None = None
+
+
+Located = Generated | Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """What the kernel must not keep any more: the names (parent, name), and attributes and pages of the inodes."""
+
+    names: tuple[Place, ...] = ()
+    inodes: tuple[int, ...] = ()
+
+
+class Tree:
+    """All nodes of one view. It never waits: each answer is that of the moment."""
+
+    def __init__(self, inodes: Inodes, clock: Callable[[], float] = time.time) -> None:
+        self.inodes = inodes
+        self.clock = clock
+        self.view = View("", 0, 0, "")
+        self._top = Folder({})
+        self._grants: dict[str, Grant] = {}
+
+    def show(self, view: View, stores: Mapping[str, Store]) -> Outdated:
+        """Show that view from now on; `stores` are those of its keys that are there. Return what the kernel must forget."""
+        before = {node.id: self._made_at(node) for node in self.inodes.made()}
+        self.view = view
+        self._top = layout(view, stores)
+        changed = self._grant(grants_of(view, dict(stores)))
+        return self._outdated(before, changed)
+
+    def _grant(self, grants: dict[str, Grant]) -> frozenset[str]:
+        """Hold those grants; return the keys of what was lost, or is another store or written by other rules now."""
+        changed = set()
+        for key, old in self._grants.items():
+            new = grants.get(key)
+            if new is None or new.store is not old.store:
+                old.revoked = True
+                changed.add(key)
+                continue
+            if new.writable != old.writable:
+                changed.add(key)
+            old.writable, old.until, old.write_until = new.writable, new.until, new.write_until
+            grants[key] = old
+        self._grants = grants
+        return frozenset(changed)
+
+    def _outdated(self, before: Mapping[int, Made | None], changed: frozenset[str]) -> Outdated:
+        tops, inodes = [], []
+        for node in self.inodes.made():
+            old, new = before.get(node.id), self._made_at(node)
+            if old == new and not (isinstance(old, Mounted) and old.key in changed):
+                continue
+            inodes.append(node.id)
+            if not (isinstance(old, Folder) and isinstance(new, Folder)):
+                tops.append(node)
+        below = self.inodes.below(top.id for top in tops)
+        gone = [node for node in (*tops, *below) if node.id != ROOT]
+        return Outdated(tuple(node.place for node in gone), tuple({*inodes, *(node.id for node in gone)}))
+
+    # From numbers to what lies there.
+
+    def locate(self, number: int) -> Located:
+        """Return where that node lies, if it may be seen now; StaleNode otherwise."""
+        node = self.inodes[number]
+        return self._at(node, node.place)
+
+    def _at(self, node: Node, place: Place) -> Located:
+        names: list[bytes] = []
+        at = node
+        parent, name = place
+        while at.key is not None:
+            names.append(name)
+            if len(names) > len(self.inodes):
+                raise StaleNode(f"node {node.id} lies nowhere")
+            at = self.inodes[parent]
+            parent, name = at.place
+        made = self._made_at(at)
+        if made is None:
+            raise StaleNode(f"node {node.id} is not shown any more")
+        if not isinstance(made, Mounted):
+            if names:
+                raise StaleNode(f"node {node.id} is not shown any more")
+            return Generated(node, made)
+        grant = self._grants[made.key]
+        grant.check(self.clock())
+        return Stored(node, grant, b"/".join(reversed(names)), None if names else made.readme)
+
+    def _made_at(self, node: Node) -> Made | None:
+        path: list[bytes] = []
+        while node.id != ROOT:
+            path.append(node.name)
+            node = self.inodes[node.parent]
+        at: Made = self._top
+        for name in reversed(path):
+            below = at.children.get(name) if isinstance(at, Folder) else None
+            if below is None and isinstance(at, Mounted) and name in (README, OTHER_README):
+                below = at.readme
+            if below is None:
+                return None
+            at = below
+        return at
+
+    @contextmanager
+    def pinned(self, number: int) -> Iterator[tuple[Entry, Stored]]:
+        """Hold what lies in a store under that number; NoSuchNode where the view itself makes it."""
+        entry, stored = self.pin(number)
+        with entry:
+            yield entry, stored
+
+    def pin(self, number: int) -> tuple[Entry, Stored]:
+        """Hold what lies in a store under that number; the caller closes it. StaleNode where something else lies there."""
+        node = self.inodes[number]
+        for place in self.inodes.places(node):
+            stored = self._at(node, place)
+            if not isinstance(stored, Stored):
+                raise AccessDenied("the view itself makes this")
+            entry = _pin(stored)
+            if entry is not None:
+                return entry, stored
+        raise StaleNode(f"node {number} is not where it was")
+
+    @contextmanager
+    def any_store(self) -> Iterator[Entry]:
+        """Hold the top of the home, or of another store where there is no home; NoSuchNode where there is none at all."""
+        grant = self._grants.get(HOME) or next(iter(self._grants.values()), None)
+        if grant is None:
+            raise NoSuchNode("the view has no store")
+        with grant.store.pin(b"") as entry:
+            yield entry
+
+    # What the kernel asks about nodes.
+
+    def lookup(self, parent: int, name: bytes) -> Attributes:
+        """Return what has that name, as one lookup more; NoSuchNode, or AccessDenied in a closed folder."""
+        above = self.locate(parent)
+        if isinstance(above, Generated):
+            return self._child_of_made(above, name)
+        with self.pinned(parent) as (entry, stored):
+            return self.child(entry, stored, name)
+
+    def child(self, entry: Entry, parent: Stored, name: bytes, count: int = 1) -> Attributes:
+        """Return what has that name in a pinned directory, as `count` lookups more."""
+        try:
+            st = entry.look(name)
+        except FileNotFoundError as error:
+            if parent.readme is None or name != readme_name(entry):
+                raise NoSuchNode(f"no {name!r} there") from error
+            node = self.inodes.seen(parent.node.id, name, None, count)
+            return attributes.of_made(node.id, parent.readme, self.view)
+        node = self.inodes.seen(parent.node.id, name, (st.st_dev, st.st_ino), count)
+        return attributes.of_stored(node.id, st, parent.grant, self.view)
+
+    def _child_of_made(self, above: Generated, name: bytes) -> Attributes:
+        if not isinstance(above.made, Folder):
+            raise NoSuchNode("no directory")
+        child = above.made.children.get(name)
+        if child is None:
+            raise AccessDenied("announced, and not open yet") if above.made.closed else NoSuchNode(f"no {name!r} there")
+        return self.made_attributes(self.inodes.seen(above.node.id, name, None).id)
+
+    def made_attributes(self, number: int) -> Attributes:
+        """Return the attributes of what the view makes, or of the top of a store."""
+        found = self.locate(number)
+        if isinstance(found, Generated):
+            return attributes.of_made(number, found.made, self.view)
+        with self.pinned(number) as (entry, stored):
+            shown = attributes.of_stored(number, entry.stat(), stored.grant, self.view)
+            # Kept for a moment only, so that the way into a store that was lost ends there whatever else is kept.
+            shown.seconds = min(shown.seconds, MADE_SECONDS)
+            return shown
+
+    def names(self, number: int) -> list[bytes]:
+        """Return the names in a directory, sorted; those of a store with the README beside them."""
+        found = self.locate(number)
+        if isinstance(found, Generated):
+            return sorted(found.made.children) if isinstance(found.made, Folder) else []
+        with self.pinned(number) as (entry, stored):
+            names = entry.names()
+            return sorted({*names, readme_name(entry)}) if stored.readme else names
+
+
+def _pin(stored: Stored) -> Entry | None:
+    """Pin what lies there if it is the node that is meant."""
+    try:
+        entry = stored.grant.store.pin(stored.path)
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+    if stored.path and key_of(entry.stat()) != stored.node.key:
+        entry.close()
+        return None
+    return entry
+
+
+def key_of(st: os.stat_result) -> Key:
+    """Return what tells one file from another in a store."""
+    return st.st_dev, st.st_ino
+
+
+def readme_name(entry: Entry) -> bytes:
+    """Return the name of the generated README in a release: another one where the data has a README."""
+    try:
+        entry.look(README)
+    except FileNotFoundError:
+        return README
+    return OTHER_README

@@ -1,0 +1,186 @@
+"""A worker: serves one view on a mount that the keeper made, as the identity whose view it is, without any privilege."""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+
+import trio
+
+from bowerbird_fuse import notify, privileges, wire
+from bowerbird_fuse.handles import Handles
+from bowerbird_fuse.inodes import Inodes
+from bowerbird_fuse.journal import Journal, Mark
+from bowerbird_fuse.operations import ViewOperations
+from bowerbird_fuse.session import Session
+from bowerbird_fuse.stores.base import Store
+from bowerbird_fuse.stores.posix import PosixStore
+from bowerbird_fuse.tree import Outdated, Tree
+from bowerbird_fuse.view import View
+
+log = logging.getLogger("bowerbird_fuse.worker")
+_HOLD_SECONDS = 20.0
+# A clock that was set is noticed within this time, in seconds.
+_CLOCK_SECONDS = 1.0
+
+
+@dataclass
+class Worker:
+    """One view being served; `stores` are the directories that the keeper handed over, by key."""
+
+    control: socket.socket
+    device: int
+    tree: Tree
+    handles: Handles
+    stores: dict[str, Store] = field(default_factory=dict)
+    view: View | None = None
+    version: int = 0
+
+    def take(self, message: wire.Message, fds: list[int]) -> bool:
+        """Take what the keeper says; tell whether there is another view to show."""
+        match message:
+            case wire.Stores(keys) if len(keys) == len(fds):
+                for key, fd in zip(keys, fds, strict=True):
+                    self.stores[key] = PosixStore(fd)
+                return False
+            case wire.Show(version) if len(fds) == 1:
+                self.view, self.version = wire.read_view(fds[0]), version
+                return True
+            case _:
+                wire.close_all(fds)
+                raise wire.WireError(f"the keeper said {message!r} at the wrong time")
+
+    def show(self) -> Outdated:
+        """Show the view as far as it holds now; let go of the rest."""
+        if self.view is None:
+            raise RuntimeError("no view to show yet")
+        view = self.view.at(self.tree.clock())
+        outdated = self.tree.show(view, {key: store for key, store in self.stores.items() if key in view.writable})
+        self.handles.close_revoked()
+        return outdated
+
+    def close_unshown(self, held: dict[str, Store]) -> None:
+        """Close the directories that were held before and serve nothing any more."""
+        for key, store in held.items():
+            if self.stores.get(key) is not store:
+                store.close()
+        for key in [key for key in self.stores if self.view is None or key not in self.view.writable]:
+            self.stores.pop(key).close()
+
+    async def listen(self) -> None:
+        """Take what the keeper says until it goes; without a keeper the view stays as it is."""
+        held = dict(self.stores)
+        while True:
+            await trio.lowlevel.wait_readable(self.control)
+            message, fds = wire.receive(self.control)
+            if message is None:
+                log.info("the keeper is gone; serving on")
+                return
+            if self.take(message, fds):
+                await self.refresh()
+                self.close_unshown(held)
+                held = dict(self.stores)
+                wire.send(self.control, wire.Showing(self.version))
+
+    async def refresh(self) -> None:
+        """Show what holds now, and return when the kernel has forgotten the rest."""
+        outdated = self.show()
+        await trio.to_thread.run_sync(notify.forget, self.device, outdated, abandon_on_cancel=True)
+
+    async def watch_clock(self) -> None:
+        """Take away what ends by the clock alone, also while no keeper is there to say so."""
+        shown = self.view.at(self.tree.clock()) if self.view else None
+        while True:
+            await trio.sleep(_CLOCK_SECONDS if self.view is None else self._until_next_end())
+            now = self.view.at(self.tree.clock()) if self.view else None
+            if now != shown:
+                await self.refresh()
+                shown = now
+
+    def _until_next_end(self) -> float:
+        end = self.view.next_end if self.view else None
+        left = _CLOCK_SECONDS if end is None else end - self.tree.clock()
+        return min(left, _CLOCK_SECONDS) if left > 0 else _CLOCK_SECONDS
+
+    def restore(self) -> None:
+        """Take over what an earlier worker of this mount wrote down."""
+        for mark, *values in self.handles.journal.lines():
+            match Mark(mark):
+                case Mark.NODE:
+                    self.tree.inodes.restore(*values)
+                case Mark.FORGET:
+                    self.tree.inodes.forget_inherited(*values)
+                case Mark.OPEN:
+                    self.handles.restore(*values)
+                case Mark.CLOSE:
+                    self.handles.drop_inherited(*values)
+
+    async def serve(self, init: bytes) -> None:
+        """Serve until SIGTERM, or until the mount is gone."""
+        session = Session(self.device, init)
+        operations = ViewOperations(self.tree, self.handles, self.handles.journal)
+        serving = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._announce, serving)
+            nursery.start_soon(_stop_on_signal, session)
+            await session.serve(operations, serving)
+            nursery.cancel_scope.cancel()
+
+    async def _announce(self, serving: trio.Event) -> None:
+        await serving.wait()
+        wire.send(self.control, wire.Serving())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.listen)
+            nursery.start_soon(self.watch_clock)
+
+
+async def _stop_on_signal(session: Session) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            session.stop()
+
+
+def run(device: int, control: socket.socket, journal_fd: int) -> None:
+    """Get ready, give up every privilege, wait for the word, serve."""
+    journal = Journal(journal_fd)
+    worker = Worker(control, device, Tree(Inodes(journal)), Handles(journal))
+    while worker.view is None:
+        worker.take(*_next(control))
+    privileges.drop(worker.view.uid, worker.view.gid, worker.view.groups)
+    os.umask(0)
+    wire.send(control, wire.Standby())
+    while not isinstance((last := _next(control))[0], wire.Go):
+        worker.take(*last)
+    worker.restore()
+    worker.show()
+    trio.run(worker.serve, bytes.fromhex(last[0].init))
+
+
+def _next(control: socket.socket) -> tuple[wire.Message, list[int]]:
+    message, fds = wire.receive(control)
+    if message is None:
+        # The next keeper may find the mount by what this process holds open.
+        time.sleep(_HOLD_SECONDS)
+        raise SystemExit("the keeper went away before the view was served")
+    return message, fds
+
+
+def main() -> None:
+    """Serve what the keeper hands over by these descriptors."""
+    parser = argparse.ArgumentParser(description="Serves one view of /data. The keeper starts it.")
+    for name in ("device", "control", "journal"):
+        parser.add_argument(f"--{name}", type=int, required=True, help="number of an inherited descriptor")
+    chosen = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
+    # Ours alone: no child of this process ever gets them.
+    for fd in (chosen.device, chosen.control, chosen.journal):
+        os.set_inheritable(fd, False)
+    os.chdir("/")
+    run(chosen.device, socket.socket(fileno=chosen.control), chosen.journal)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Backups: a platform's state as one directory, taken while it runs, and put back into an empty one."""
+
+import os
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bowerbird_config.paths import LAYOUT, Var
+from bowerbird_hub import layout
+from bowerbird_hub.sqlite_copies import copy_database, is_companion, is_database
+from bowerbird_hub.state_files import read_json, write_json
+from bowerbird_hub.tree_copy import TreeCopy
+
+MANIFEST = "bowerbird-backup.json"
+CONTENT = "var"
+_FORMAT = 1
+# Everything of a state directory but what is made again: run/, logs/, cache/, and the releases unless asked for.
+_DIRECTORIES = ("state", "secrets", "hub", "cas", "homes", "spaces")
+_FILES = ("layout", "platform.yaml", "demo-accounts.txt")
+
+
+class BackupError(Exception):
+    """A backup could not be made or put back; the message says why and what to do."""
+
+
+def back_up(var: Var, place: Path, *, with_releases: bool = False) -> int:
+    """Copy a platform's state to a directory that does not exist yet; returns the number of files. All of it or nothing."""
+    if layout.version_of(var) is None:
+        raise BackupError(f"{var.root} holds no platform, so there is nothing to back up; name one with --var")
+    if place.exists():
+        raise BackupError(f"{place} exists already; name a new directory for each backup")
+    if place.is_relative_to(var.root):
+        raise BackupError(f"{place} lies in what it would save; name a directory outside of {var.root}")
+    draft = place.with_name(f".{place.name}.unfinished-{os.getpid()}")
+    try:
+        draft.mkdir(mode=0o700, parents=True)
+        copied = _copy(var.root, draft / CONTENT, (*_DIRECTORIES, *(["releases"] if with_releases else [])))
+        write_json(draft / MANIFEST, _manifest(var, with_releases=with_releases))
+        draft.rename(place)
+    except OSError as error:
+        raise BackupError(f"the backup was not made: {error.strerror} ({error.filename or place}); nothing of it is left") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return copied
+
+
+def _manifest(var: Var, *, with_releases: bool) -> dict[str, object]:
+    return {
+        "format": _FORMAT,
+        "layout": layout.version_of(var),
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made_from": str(var.root),
+        "releases": "saved" if with_releases else "left out: `up` makes the demo releases again, by config/default/recipe/build.py",
+    }
+
+
+def _copy(source: Path, target: Path, directories: tuple[str, ...]) -> int:
+    copy = TreeCopy(special=_database_or_companion)
+    target.mkdir(mode=0o755)
+    for name in directories:
+        if (source / name).is_dir():
+            copy.special = _not_special if name in {"homes", "spaces", "releases"} else _database_or_companion
+            copy.copy(source / name, target / name)
+    for name in _FILES:
+        with suppress(FileNotFoundError):
+            shutil.copy2(source / name, target / name, follow_symlinks=False)
+    return copy.copied
+
+
+def _not_special(_source: Path, _target: Path) -> bool:
+    # A database in somebody's home is theirs: it is copied as the file that it is.
+    return False
+
+
+def _database_or_companion(source: Path, target: Path) -> bool:
+    if is_companion(source):
+        return True
+    if not is_database(source):
+        return False
+    copy_database(source, target)
+    known = source.stat()
+    if os.geteuid() == 0:
+        os.chown(target, known.st_uid, known.st_gid)
+    return True
+
+
+def restore(place: Path, var: Var) -> int:
+    """Put a backup into a directory that is empty or does not exist; returns the number of files. All of it or nothing."""
+    _check(place)
+    if var.root.exists() and any(var.root.iterdir()):
+        raise BackupError(f"{var.root} is not empty; restore into a new directory with --var")
+    if os.geteuid() != 0 and any((place / CONTENT / "homes").glob("*")):
+        raise BackupError("only root can give files back to their owners; run it as root")
+    draft = var.root.with_name(f".{var.root.name}.unfinished-{os.getpid()}")
+    try:
+        var.root.parent.mkdir(parents=True, exist_ok=True)
+        names = tuple(sorted(path.name for path in (place / CONTENT).iterdir() if path.is_dir()))
+        copied = _copy(place / CONTENT, draft, names)
+        draft.rename(var.root)
+    except OSError as error:
+        raise BackupError(f"the backup was not restored: {error.strerror} ({error.filename}); {var.root} is as it was") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return copied
+
+
+def _check(place: Path) -> None:
+    manifest = read_json(place / MANIFEST)
+    if manifest.get("format") != _FORMAT:
+        raise BackupError(f"{place} is no backup that this Bowerbird can read: {MANIFEST} is missing, damaged or of another format")
+    if int(manifest.get("layout") or 0) > LAYOUT:
+        raise BackupError(f"{place} has layout {manifest['layout']}, of a newer Bowerbird; this one knows {LAYOUT}. Use the newer one")

@@ -1,0 +1,86 @@
+"""The board: what the supervisor shows on the terminal, writes to its log and tells `status`."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bowerbird_config.paths import Var
+from bowerbird_hub.state_files import write_json
+from bowerbird_hub.supervisor import Phase, Watch
+from bowerbird_hub.table import Display, Row
+
+
+@dataclass
+class Journal:
+    """A display that appends to the supervisor's log, each line with its time."""
+
+    path: Path
+    _last: dict[str, Row] = field(default_factory=dict)
+
+    def show(self, row: Row) -> None:
+        """Write a row that says something new."""
+        if self._last.get(row.name) != row:
+            self._last[row.name] = row
+            self.say(f"{row.name} {row.state} {row.rest}".rstrip())
+
+    def say(self, text: str) -> None:
+        """Write a sentence."""
+        with self.path.open("a") as log:
+            log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {text}\n")
+
+
+def state_path(var: Var) -> Path:
+    """Return the file in which a supervisor tells what it does."""
+    return var.run / "supervisor.json"
+
+
+class Board:
+    """Everything that is said about a platform, in the three places where it is read."""
+
+    def __init__(self, var: Var, displays: list[Display]) -> None:
+        self._var = var
+        self._displays = displays
+        self._facts: dict[str, Any] = {}
+        self._parts: dict[str, dict[str, Any]] = {}
+
+    def only(self, display: Display) -> None:
+        """Show on that display alone from now on."""
+        self._displays = [display]
+
+    def tell(self, **facts: Any) -> None:
+        """Tell `status` more."""
+        self._facts |= facts
+        self._publish()
+
+    def watch(self, watch: Watch) -> None:
+        """Show a part as it is now."""
+        self._parts[watch.part.name] = watch.to_json()
+        self._publish()
+        self.show(Row(watch.part.name, watch.phase.value, watch.message))
+
+    def row(self, name: str, state: Phase | str, rest: str = "") -> None:
+        """Show a row that is not a part's."""
+        self.show(Row(name, str(state), rest))
+
+    def show(self, row: Row) -> None:
+        """Show a row everywhere."""
+        self._each(lambda display: display.show(row))
+
+    def say(self, text: str) -> None:
+        """Show a sentence everywhere."""
+        self._each(lambda display: display.say(text))
+
+    def _each(self, act: Callable[[Display], None]) -> None:
+        for display in list(self._displays):
+            try:
+                act(display)
+            except OSError:
+                # A terminal that was closed or a full disk takes away what is shown, never what runs.
+                self._displays.remove(display)
+
+    def _publish(self) -> None:
+        with suppress(OSError):
+            write_json(state_path(self._var), {**self._facts, "parts": list(self._parts.values())})

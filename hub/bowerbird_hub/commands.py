@@ -1,0 +1,224 @@
+"""The operator's commands: up, status, down, logs, backup, restore, unit."""
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from bowerbird_config.cli import CannotRun
+from bowerbird_config.install import Install
+from bowerbird_config.load import ConfigError
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_config.terminal import table
+from bowerbird_hub import ending, layout
+from bowerbird_hub.backup import BackupError, back_up
+from bowerbird_hub.backup import restore as put_back
+from bowerbird_hub.board import Board, Journal, state_path
+from bowerbird_hub.daemon import detach
+from bowerbird_hub.logs import Follower, logs_in, tail
+from bowerbird_hub.planning import CannotStart, Request, platform_file, read_platform
+from bowerbird_hub.ports import NoFreePort
+from bowerbird_hub.state_files import read_json
+from bowerbird_hub.status import Status, status_of
+from bowerbird_hub.table import display_on
+from bowerbird_hub.unit import unit as unit_of
+from bowerbird_hub.up import Start, serve
+
+
+class FoundWrong(CannotRun):
+    """The command ran, and what it found is not in order; exit code 1."""
+
+    exit_code = 1
+
+
+def _var(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Var:
+    return Var(Path(os.path.abspath(value)) if value else Install.from_environment().default_var)
+
+
+def var_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that names the state directory."""
+    words = "the platform's state directory; the checkout's var/ otherwise"
+    return click.option("--var", metavar="DIR", callback=_var, help=words)(command)
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False))
+@click.option("--detach", "detached", is_flag=True, help="return when the platform is ready, and let it run on")
+@click.option("--port", type=click.IntRange(0, 65535), help="listen here instead of where FILE says; 0 for any free port")
+@var_option
+def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
+    """Start the platform that FILE describes, and keep it running until Ctrl-C."""
+    request = Request(Install.from_environment(), var, Path(os.path.abspath(file)) if file else None, port)
+    try:
+        platform = read_platform(request)
+        layout.claim(var)
+        with layout.held(var):
+            (var.logs).mkdir(mode=0o700, exist_ok=True)
+            sys.exit(_start(request, platform, detached=detached))
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        raise FoundWrong(f"{platform_file(request)} is not in order; nothing was started") from error
+    except layout.LayoutError as error:
+        raise CannotRun(str(error)) from error
+    except layout.VarInUse:
+        click.echo(already_running(var))
+
+
+def _start(request: Request, platform: Platform, *, detached: bool) -> int:
+    journal = Journal(request.var.logs / "supervisor.log")
+    board = Board(request.var, [display_on(sys.stdout), journal])
+
+    def work(over: Callable[[int], None]) -> int:
+        try:
+            return asyncio.run(serve(request, platform, board, Start(over, fallible=detached)))
+        except (layout.LayoutError, CannotStart, NoFreePort) as error:
+            click.echo(str(error), err=True)
+            return CannotRun.exit_code
+
+    if not detached:
+        return work(lambda code: board.say("Ctrl-C ends it"))
+
+    def begin(over: Callable[[int], None]) -> int:
+        def over_and_alone(code: int) -> None:
+            board.only(journal)
+            over(code)
+
+        layout.rename_holder(request.var)
+        return work(over_and_alone)
+
+    return detach(begin, journal.path)
+
+
+def already_running(var: Var) -> str:
+    """Return what a second `up` says."""
+    told = read_json(state_path(var))
+    if not told:
+        return f"another command is at work on {var.root}; try again in a moment"
+    return f"already {told.get('phase', 'running')} at {told['url']} with {told['platform_file']}; `bowerbird down` ends it"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="for programs")
+@var_option
+def status(as_json: bool, var: Var) -> None:
+    """Say what runs, how it is, and what is missing; exit code 1 where the platform is not up."""
+    found = status_of(var)
+    click.echo(json.dumps(found.to_json(), indent=1) if as_json else in_words(found))
+    sys.exit(0 if found.running else FoundWrong.exit_code)
+
+
+@click.command()
+@click.option("--purge", is_flag=True, help="delete the state directory too, with every home and space in it")
+@click.option("--yes", is_flag=True, help="with --purge: do not ask")
+@var_option
+def down(purge: bool, yes: bool, var: Var) -> None:
+    """End the platform: servers, hub, keeper and proxy; nothing stays mounted or running."""
+    if not var.root.is_dir() or layout_of(var) is None:
+        raise FoundWrong(f"{var.root} holds no platform; name it with --var")
+    if purge and not yes:
+        click.confirm(f"Delete {var.root} with every home, space and secret in it?", abort=True)
+    try:
+        stuck = ending.end_platform(var, click.echo)
+    except layout.VarInUse as error:
+        raise CannotRun(f"another command is at work on {var.root}; try again in a moment") from error
+    if stuck:
+        raise FoundWrong("\n".join(stuck))
+    click.echo("stopped: nothing of it runs or is mounted")
+    if purge:
+        if why_not := ending.purge(var):
+            raise CannotRun(why_not)
+        click.echo(f"deleted {var.root}")
+
+
+@click.command()
+@click.argument("part", required=False)
+@click.option("-f", "--follow", is_flag=True, help="go on with what is appended, until Ctrl-C")
+@click.option("-n", "--lines", type=click.IntRange(min=0), default=40, show_default=True, help="how many lines of each log")
+@var_option
+def logs(part: str | None, follow: bool, lines: int, var: Var) -> None:
+    """Show the logs of all parts, or of PART."""
+    names = logs_in(var.logs)
+    if part and part not in names:
+        raise FoundWrong(f"there is no log of {part!r}; there are {', '.join(names) or 'none'}")
+    follower = Follower(var.logs, part)
+    for name in [part] if part else names:
+        show_log(name, tail(names[name], lines), named=part is None)
+    if follow:
+        try:
+            for name, appended in follower.follow():
+                show_log(name, appended, named=part is None)
+        except KeyboardInterrupt:
+            sys.exit(0)
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--releases", is_flag=True, help="save the releases under the state directory too")
+@var_option
+def backup(directory: Path, releases: bool, var: Var) -> None:
+    """Save the platform's databases, secrets, homes and spaces to DIRECTORY; it may run meanwhile."""
+    try:
+        copied = back_up(var, Path(os.path.abspath(directory)), with_releases=releases)
+    except BackupError as error:
+        raise CannotRun(str(error)) from error
+    click.echo(f"saved {copied} files to {directory}; it holds secrets and everybody's files")
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@var_option
+def restore(directory: Path, var: Var) -> None:
+    """Put the backup in DIRECTORY into an empty state directory."""
+    try:
+        copied = put_back(Path(os.path.abspath(directory)), var)
+    except BackupError as error:
+        raise CannotRun(str(error)) from error
+    click.echo(f"restored {copied} files to {var.root}; `bowerbird up --var {shlex.quote(str(var.root))}` starts it")
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False))
+@var_option
+def unit(file: str | None, var: Var) -> None:
+    """Print a systemd unit that runs the platform."""
+    install = Install.from_environment()
+    click.echo(unit_of(install.root, var.root, Path(os.path.abspath(file)) if file else None), nl=False)
+
+
+def layout_of(var: Var) -> int | None:
+    """Return the layout's version; CannotRun where it cannot be told."""
+    try:
+        return layout.version_of(var)
+    except layout.LayoutError as error:
+        raise CannotRun(str(error)) from error
+
+
+def show_log(name: str, text: str, *, named: bool) -> None:
+    """Print a piece of a log, each line after the part's name where there are several."""
+    for line in text.splitlines():
+        click.echo(f"{name}: {line}" if named else line)
+
+
+def in_words(found: Status) -> str:
+    """Return a status as a person reads it."""
+    facts = [("platform", found.phase), ("url", found.url), ("demo accounts", found.demo_accounts), ("platform file", found.platform_file)]
+    lines = [f"{name:<14} {value}" for name, value in facts if value]
+    rows = [
+        (process.name, str(process.pid or "-"), f"{process.memory_bytes / (1 << 20):.0f} MiB", str(process.restarts), process.health)
+        for process in found.processes
+    ]
+    mounts = [(mount.user, str(mount.worker_pid or "-"), mount.health, mount.path) for mount in found.mounts]
+    blocks = ["\n".join(lines), table(("process", "pid", "memory", "restarts", "health"), rows)]
+    blocks.append(table(("view of", "worker", "health", "path"), mounts))
+    blocks.append("\n".join(f"missing here: {lack}" for lack in found.missing))
+    if found.problems:
+        told = "\n".join(f"  {problem}" for problem in found.problems)
+        blocks.append(f"the platform file is not in order; the last good one is in force:\n{told}")
+    return "\n\n".join(block for block in blocks if block)

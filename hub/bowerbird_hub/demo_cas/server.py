@@ -1,0 +1,211 @@
+"""Starts the demo CAS server: settings, database, the HTTP server, and its end."""
+
+import argparse
+import logging
+import logging.config
+import os
+import re
+import secrets
+import signal
+import socketserver
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import urlsplit
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import django
+from bowerbird_hub.demo_cas.book import Contents, open_book, the_book
+from django.conf import settings
+from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
+
+HERE = Path(__file__).resolve().parent
+STYLESHEET = HERE.parent / "pages" / "bowerbird.css"
+CLEANING_SECONDS = 600
+LOOK_SECONDS = 2
+CLIENT_SECONDS = 30
+# Longer than any sign-on lasts: a ticket that times out here would sign its person out of the platform.
+TICKET_DAYS = 90
+_SECRET = re.compile(r"\b(?:ST|PT|PGT|PGTIOU|TGT|LT)-[A-Za-z0-9._~%+=-]{4,}|(?<=state=)[^&\s]+")
+_APPLICATIONS = ("django.contrib.contenttypes", "django.contrib.auth", "django.contrib.sessions", "django.contrib.messages", "cas_server")
+_MIDDLEWARE = (
+    "bowerbird_hub.demo_cas.pages.sealed",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+
+
+class _StrikeOut(logging.Filter):
+    """Strikes tickets out of what is logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = _SECRET.sub("[secret]", record.getMessage()), ()
+        return True
+
+
+_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"strike_out": {"()": _StrikeOut}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["strike_out"], "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+}
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+class _Requests(WSGIRequestHandler):
+    timeout = CLIENT_SECONDS
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log what was asked for, without its query: tickets and states stand there."""
+        logging.getLogger("bowerbird.cas").info("%s %s %s", self.command, self.path.partition("?")[0], code)
+
+    def address_string(self) -> str:
+        return str(self.client_address[0])
+
+
+def _secret_key(directory: Path) -> str:
+    file = directory / "secret-key"
+    if not file.exists():
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as made:
+            made.write(secrets.token_urlsafe(48))
+    return file.read_text(encoding="ascii")
+
+
+def _hosts(contents: Contents) -> list[str]:
+    services = [urlsplit(service).hostname or "" for service in contents.services]
+    return ["127.0.0.1", "localhost", "[::1]", *filter(None, services)]
+
+
+def _database(directory: Path) -> dict[str, Any]:
+    options = {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"}
+    return {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(directory / "cas.sqlite"), "OPTIONS": options}}
+
+
+def _cas_settings() -> dict[str, Any]:
+    """Return what django-cas-server reads: our accounts and pages, nothing of other hosts, no news of itself."""
+    return {
+        "CAS_AUTH_CLASS": "bowerbird_hub.demo_cas.sign_in.DemoUser",
+        "CAS_USER_CREDENTIAL_FORM": "bowerbird_hub.demo_cas.sign_in.Credentials",
+        "CAS_LOGIN_TEMPLATE": "login.html",
+        "CAS_LOGGED_TEMPLATE": "logged.html",
+        "CAS_WARN_TEMPLATE": "logged.html",
+        "CAS_LOGOUT_TEMPLATE": "logout.html",
+        "CAS_COMPONENT_URLS": dict.fromkeys(
+            ("bootstrap3_css", "bootstrap3_js", "html5shiv", "respond", "bootstrap4_css", "bootstrap4_js", "jquery"), ""
+        ),
+        "CAS_NEW_VERSION_HTML_WARNING": False,
+        "CAS_NEW_VERSION_EMAIL_WARNING": False,
+        "CAS_SHOW_SERVICE_MESSAGES": False,
+        "CAS_INFO_MESSAGES": {},
+        "CAS_TICKET_VALIDITY": 60,
+        "CAS_TICKET_TIMEOUT": TICKET_DAYS * 86400,
+    }
+
+
+def configure(directory: Path, port: int, stylesheet: Path) -> None:
+    """Tell Django what it is; the book is open already."""
+    settings.configure(
+        DEBUG=False,
+        SECRET_KEY=_secret_key(directory),
+        ALLOWED_HOSTS=_hosts(the_book().contents),
+        ROOT_URLCONF="bowerbird_hub.demo_cas.pages",
+        INSTALLED_APPS=list(_APPLICATIONS),
+        MIDDLEWARE=list(_MIDDLEWARE),
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "DIRS": [str(HERE / "templates")],
+                "APP_DIRS": True,  # the XML of the protocol is django-cas-server's own
+                "OPTIONS": {
+                    "context_processors": [
+                        "bowerbird_hub.demo_cas.pages.said_everywhere",
+                        "django.contrib.messages.context_processors.messages",
+                    ]
+                },
+            }
+        ],
+        DATABASES=_database(directory),
+        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+        USE_TZ=True,
+        USE_I18N=False,
+        STATIC_URL="/cas/static/",
+        # Cookies do not know ports: two platforms on one machine would overwrite each other's.
+        SESSION_COOKIE_NAME=f"bowerbird-cas-{port}",
+        SESSION_COOKIE_PATH="/cas/",
+        CSRF_COOKIE_NAME=f"bowerbird-cas-csrf-{port}",
+        CSRF_COOKIE_PATH="/cas/",
+        CSRF_COOKIE_HTTPONLY=True,
+        LOGGING_CONFIG=None,
+        BOWERBIRD_STYLESHEET=str(stylesheet),
+        **_cas_settings(),
+    )
+    django.setup()
+
+
+def register(services: tuple[str, ...]) -> None:
+    """Make those service URLs, with any query, the only ones that tickets are given for."""
+    from cas_server.models import ReplaceAttributName, ServicePattern  # noqa: PLC0415 - models exist after django.setup()
+
+    pattern = "|".join(rf"^{re.escape(service)}(?:\?[^#]*)?$" for service in services)
+    kept, _ = ServicePattern.objects.update_or_create(name="platform", defaults={"pos": 1, "pattern": pattern, "single_log_out": True})
+    for attribute in ("memberOf", "displayName"):
+        ReplaceAttributName.objects.get_or_create(name=attribute, service_pattern=kept)
+
+
+def _keep_house(stop: threading.Event) -> None:
+    """Follow the file's services, and sweep out what has expired."""
+    registered = the_book().contents.services
+    rounds = 0
+    while not stop.wait(LOOK_SECONDS):
+        rounds += 1
+        if the_book().contents.services != registered:
+            registered = the_book().contents.services
+            register(registered)
+        if rounds % (CLEANING_SECONDS // LOOK_SECONDS) == 0:
+            for command in ("cas_clean_tickets", "cas_clean_sessions", "clearsessions"):
+                call_command(command)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="A CAS server for demonstrations, on this machine only.")
+    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
+    parser.add_argument("--dir", type=Path, required=True, help="where its database lies")
+    parser.add_argument("--accounts", type=Path, required=True, help="the accounts, as the hub wrote them")
+    parser.add_argument("--stylesheet", type=Path, default=STYLESHEET)
+    return parser.parse_args()
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def main() -> int:
+    """Serve until a signal ends it."""
+    arguments = _arguments()
+    os.umask(0o077)
+    # Single logout posts to the hub on this machine, whatever proxy the machine has for others.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    logging.config.dictConfig(_LOGGING)
+    arguments.dir.mkdir(parents=True, exist_ok=True)
+    book = open_book(arguments.accounts)
+    with make_server("127.0.0.1", arguments.port, None, server_class=_Server, handler_class=_Requests) as server:
+        configure(arguments.dir, server.server_port, arguments.stylesheet)
+        call_command("migrate", verbosity=0, interactive=False)
+        register(book.contents.services)
+        server.set_app(get_wsgi_application())
+        stop = threading.Event()
+        threading.Thread(target=_keep_house, args=(stop,), daemon=True).start()
+        print(f"ready http://127.0.0.1:{server.server_port}/cas", flush=True)
+        server.serve_forever(poll_interval=0.2)
+    return 0

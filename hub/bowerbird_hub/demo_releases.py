@@ -1,0 +1,104 @@
+"""The demo releases of the first start: made by the recipe of the checkout, beside the platform and not before it."""
+
+import asyncio
+import hashlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bowerbird_config.install import Install
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_hub.state_files import read_json, write_json
+
+_STOP_SECONDS = 5.0
+_LONGEST_LINE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class DemoReleases:
+    """The releases of a platform that the recipe makes, and where they belong."""
+
+    install: Install
+    var: Var
+    releases: tuple[str, ...]
+
+    @property
+    def made(self) -> bool:
+        """Tell whether all of them are there as this recipe makes them."""
+        known = read_json(self._note).get("recipe")
+        return known == self._recipe() and all((self.var.releases / release).is_dir() for release in self.releases)
+
+    @property
+    def _note(self) -> Path:
+        return self.var.cache / "demo-releases.json"
+
+    @property
+    def log(self) -> Path:
+        """What the recipe said."""
+        return self.var.logs / "demo-releases.log"
+
+    def _recipe(self) -> str:
+        digest = hashlib.sha256()
+        for path in sorted(self.install.recipe.parent.rglob("*.py")):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    async def make(self, say: Callable[[str], None], environment: Mapping[str, str]) -> str | None:
+        """Make what is missing; returns what went wrong. When cancelled the recipe stops, and goes on from there next time."""
+        with self.log.open("ab") as log:
+            maker = await asyncio.create_subprocess_exec(
+                *self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**environment, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+                limit=_LONGEST_LINE,
+            )
+            last = ""
+            try:
+                assert maker.stdout is not None  # noqa: S101  asked for above
+                async for raw in maker.stdout:
+                    log.write(raw)
+                    last = raw.decode(errors="replace").strip() or last
+                    say(last.removeprefix("releases: "))
+                status = await maker.wait()
+            finally:
+                await _end(maker)
+        if status:
+            return f"{last.removeprefix('releases: ') or f'ended with exit status {status}'}; log: {self.log}"
+        write_json(self._note, {"recipe": self._recipe()})
+        return None
+
+    def command(self) -> tuple[str, ...]:
+        """Return the recipe's argv."""
+        options = ("--releases", str(self.var.releases), "--downloads", str(self.install.demo_data))
+        return (str(self.install.lab_python), str(self.install.recipe), *options)
+
+
+async def _end(maker: asyncio.subprocess.Process) -> None:
+    if maker.returncode is not None:
+        return
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(maker.pid, signum)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(maker.wait(), _STOP_SECONDS)
+            return
+
+
+def demo_releases(install: Install, var: Var, platform: Platform, default: Platform) -> DemoReleases:
+    """Return the releases of the default platform that this one has too, and that no directory of its own stands in for."""
+    asked = [
+        f"{collection}/{release}"
+        for collection, known in default.collections.items()
+        if collection in platform.collections
+        for release in known.releases
+        if release in platform.collections[collection].releases and f"{collection}/{release}" not in platform.storage.releases
+    ]
+    return DemoReleases(install, var, tuple(asked))

@@ -1,0 +1,44 @@
+"""`down`: the supervisor asked to end, and what is left of it ended for it."""
+
+import asyncio
+import shutil
+import signal
+import time
+from collections.abc import Callable
+
+from bowerbird_config.paths import Var
+from bowerbird_hub import layout, sweep
+from bowerbird_hub.processes import outlived
+from bowerbird_hub.stopping import stop_platform
+
+SUPERVISOR_SECONDS = 60.0
+_LOCK_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+
+
+def end_platform(var: Var, say: Callable[[str], None]) -> list[str]:
+    """End what runs for this directory; returns what could not be ended. VarInUse where somebody else begins meanwhile."""
+    supervisor = layout.holder(var)
+    if supervisor and supervisor.send(signal.SIGTERM):
+        say("asking the supervisor to end the platform")
+        if asyncio.run(outlived([supervisor], SUPERVISOR_SECONDS)):
+            say(f"the supervisor did not end in {SUPERVISOR_SECONDS:g} s and is killed")
+            supervisor.send(signal.SIGKILL)
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            with layout.held(var):
+                return asyncio.run(stop_platform(var, lambda step: None))
+        except layout.VarInUse:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+
+
+def purge(var: Var) -> str | None:
+    """Delete a stopped platform with all its homes and spaces; returns why it did not."""
+    mounted = sweep.mounts_below(var.root)
+    if mounted:
+        return f"{mounted[0]} is mounted, and what lies behind it would be deleted too; unmount it first"
+    shutil.rmtree(var.root)
+    return None

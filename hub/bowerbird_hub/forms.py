@@ -1,0 +1,19 @@
+"""The form of profiles: what an identity may choose, as HTML."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bowerbird_config.model import format_size
+from bowerbird_hub.profiles import Choice
+from jinja2 import Environment, FileSystemLoader
+
+PAGES = Path(__file__).with_name("pages")
+
+_environment = Environment(loader=FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def profile_form(offered: tuple[Choice, ...], last: object, lacks: Iterable[str]) -> str:
+    """Return the rows of the form, with the last choice chosen where it is still on offer."""
+    names = [choice.name for choice in offered]
+    chosen = last if last in names else next(iter(names), None)
+    return _environment.get_template("profiles.html").render(offered=offered, chosen=chosen, lacks=tuple(lacks), size=format_size)

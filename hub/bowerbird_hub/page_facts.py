@@ -1,0 +1,36 @@
+"""What every page knows of the running platform, asked anew for each page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bowerbird_hub.live import Live
+from bowerbird_hub.runtimes.obituaries import Obituaries, Obituary
+
+
+class PageFacts:
+    """The facts by the names under which templates ask for them; each takes the page's user, or None."""
+
+    def __init__(self, live: Live, obituaries: Obituaries) -> None:
+        self._live = live
+        self._obituaries = obituaries
+
+    def variables(self) -> dict[str, Callable[[Any], object]]:
+        """Return what JupyterHub calls for each page."""
+        return {"platform": self.platform, "broken": self.broken, "bad_ends": self.bad_ends, "profile_titles": self.profile_titles}
+
+    def platform(self, _user: Any) -> dict[str, str]:
+        """Return the platform's name and whom to ask."""
+        return {"name": self._live.platform.name, "contact": self._live.platform.contact}
+
+    def broken(self, user: Any) -> list[str]:
+        """Return what is wrong with the platform file as it stands; for admins only."""
+        told = self._live.error if getattr(user, "admin", False) else None
+        return told.splitlines() if told else []
+
+    def bad_ends(self, user: Any) -> list[Obituary]:
+        """Return what became of the user's servers."""
+        return self._obituaries.of(user.name) if user is not None and getattr(user, "kind", "user") == "user" else []
+
+    def profile_titles(self, _user: Any) -> dict[str, str]:
+        """Return the profiles' titles by their names."""
+        return {name: profile.title for name, profile in self._live.platform.profiles.items()}

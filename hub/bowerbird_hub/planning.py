@@ -1,0 +1,159 @@
+"""From what `up` was asked for to what is started: the directory set up, the platform file read, the ports chosen."""
+
+import importlib.metadata
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bowerbird_config.install import Install
+from bowerbird_config.load import ConfigError, load
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_hub import layout, machine, ports, records, secret_files
+from bowerbird_hub.parts import NAMES, Plan, tls_directory
+from bowerbird_hub.runtimes.places import servers_directory
+from bowerbird_hub.sandbox import PROXY_ID
+from bowerbird_hub.state_files import read_json, write_json, write_text
+
+_UPGRADE_SECONDS = 300.0
+
+
+class CannotStart(Exception):
+    """A platform cannot be started; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `up` was asked for; without a file, the one that this directory ran with last."""
+
+    install: Install
+    var: Var
+    file: Path | None = None
+    port: int | None = None
+
+
+def own_platform_file(var: Var) -> Path:
+    """Return the dated copy of the default platform file that a first start makes."""
+    return var.root / "platform.yaml"
+
+
+def platform_file(request: Request) -> Path:
+    """Return the platform file to start with."""
+    if request.file is not None:
+        return request.file
+    last = read_json(_last_start(request.var)).get("platform_file")
+    own = own_platform_file(request.var)
+    return Path(last) if last else own if own.exists() else request.install.default_platform
+
+
+def _last_start(var: Var) -> Path:
+    return var.platform.parent / "last-start.json"
+
+
+def read_platform(request: Request) -> Platform:
+    """Return the platform that the file describes; where it is broken, the last good one if that one still runs."""
+    try:
+        return load(platform_file(request))
+    except ConfigError:
+        if not living_parts(request.var) or not request.var.platform.exists():
+            raise
+    return Platform.model_validate_json(request.var.platform.read_bytes())
+
+
+def living_parts(var: Var) -> list[str]:
+    """Return the parts that run, whoever started them."""
+    found = ((name, records.read(var.run / "parts", name)) for name in NAMES)
+    return [name for name, record in found if record and record.process]
+
+
+def plan_for(request: Request, platform: Platform, say: Callable[[str], None]) -> Plan:
+    """Set the claimed directory up and return what is started in it. LayoutError, CannotStart or NoFreePort where that fails."""
+    var = request.var
+    for line in layout.prepare(var):
+        say(line)
+    secret_files.make_secrets(var)
+    _upgrade_database(request, say)
+    file = _dated_copy(request)
+    write_json(_last_start(var), {"platform_file": str(file)})
+    _copy_tls(var, platform)
+    # The proxy sees the servers' sockets through this directory, so it is there before the proxy is.
+    servers_directory(var).mkdir(mode=0o711, exist_ok=True)
+    return Plan(
+        install=request.install,
+        var=var,
+        platform_file=file,
+        platform=platform,
+        ports=_ports(request, platform, say),
+        as_root=machine.is_root(),
+        token=secret_files.read_secret(var, "proxy-token"),
+        environment=environment_for_parts(os.environ),
+        with_keeper=machine.mounts_data(),
+    )
+
+
+def _copy_tls(var: Var, platform: Platform) -> None:
+    """Put certificate and key where the proxy can read them, and nobody else."""
+    tls, place, owner = platform.runtime.tls, tls_directory(var), PROXY_ID if machine.is_root() else os.geteuid()
+    if tls is None:
+        return
+    place.mkdir(mode=0o700, exist_ok=True)
+    for name, source in (("certificate.pem", tls.certificate), ("key.pem", tls.key)):
+        try:
+            write_text(place / name, Path(source).read_text(), 0o400)
+        except OSError as error:
+            raise CannotStart(f"{source} cannot be read ({error.strerror}); `runtime.tls` names it") from error
+        os.chown(place / name, owner, owner)
+    os.chown(place, owner, owner)
+
+
+def environment_for_parts(ours: Mapping[str, str]) -> dict[str, str]:
+    """Return what of our environment the parts get: all but the settings of another platform or hub."""
+    kept = ("BOWERBIRD_SECRET_", "BOWERBIRD_PYTHON")
+    dropped = ("BOWERBIRD_", "JUPYTERHUB_", "CONFIGPROXY_")
+    return {name: value for name, value in ours.items() if name.startswith(kept) or not name.startswith(dropped)}
+
+
+def _dated_copy(request: Request) -> Path:
+    """Return the platform file; the default one is copied, so that its pretended date is a year after the set-up."""
+    install, file, own = request.install, platform_file(request), own_platform_file(request.var)
+    if file != install.default_platform or not install.recipe.exists():
+        return file
+    date = ("--platform-date", layout.set_up_at(request.var))
+    argv = (str(install.hub_python), str(install.recipe), "--platform-from", str(file), "--platform-to", str(own), *date)
+    made = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if made.returncode:
+        raise CannotStart(f"the platform file could not be copied to {own}: {made.stderr.strip()}")
+    return own
+
+
+def _upgrade_database(request: Request, say: Callable[[str], None]) -> None:
+    var, version = request.var, importlib.metadata.version("jupyterhub")
+    if layout.needs_database_upgrade(var, version) and not living_parts(var):
+        saved = layout.save_databases(var, "before-upgrade-db")
+        argv = (str(request.install.hub_python), "-m", "jupyterhub", "upgrade-db", f"--db=sqlite:///{var.database}")
+        with (var.logs / "upgrade-db.log").open("ab") as log:
+            done = subprocess.run(
+                argv, cwd=var.hub, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, timeout=_UPGRADE_SECONDS
+            )
+        if done.returncode:
+            raise CannotStart(f"the hub's database could not be upgraded; as it was: {saved}; log: {log.name}")
+        say(f"upgraded the hub's database for JupyterHub {version}; as it was: {saved}")
+    layout.note_database_version(var, version)
+
+
+def _ports(request: Request, platform: Platform, say: Callable[[str], None]) -> ports.Ports:
+    address = platform.runtime.address
+    wanted = platform.runtime.port if request.port is None else request.port
+    note = request.var.run / "ports.json"
+    known = read_json(note)
+    if living_parts(request.var) and known:
+        chosen = ports.Ports(**known)
+        if request.port in {None, 0, chosen.public}:
+            return chosen
+    chosen = ports.choose(address, wanted)
+    if wanted and chosen.public != wanted:
+        say(f"port {wanted} is taken or kept for root, so it is port {chosen.public}; --port N asks for another")
+    write_json(note, {name: getattr(chosen, name) for name in ("public", "hub", "proxy_api", "cas")})
+    return chosen

@@ -1,0 +1,68 @@
+"""The ports of one platform: the public one as asked for, the inner ones wherever there is room."""
+
+import random
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LOWEST = 10_240
+_LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the parts of one platform listen on."""
+
+    public: int
+    hub: int
+    proxy_api: int
+    cas: int
+
+    def environment(self) -> dict[str, str]:
+        """Return the ports as the parts read them."""
+        return {
+            "BOWERBIRD_PORT": str(self.public),
+            "BOWERBIRD_HUB_PORT": str(self.hub),
+            "BOWERBIRD_PROXY_API_PORT": str(self.proxy_api),
+            "BOWERBIRD_CAS_PORT": str(self.cas),
+        }
+
+
+class NoFreePort(Exception):
+    """No port could be found to listen on."""
+
+
+def is_free(address: str, port: int) -> bool:
+    """Tell whether somebody could listen there now."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As servers do: connections that are only winding down take no port away.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def _candidates() -> Iterator[int]:
+    # Below the range that the kernel takes for outgoing connections, so that none of those is there when the part starts.
+    highest = int(_RANGE.read_text().split()[0])
+    for _ in range(1000):
+        yield random.randrange(_LOWEST, max(highest, _LOWEST + 1))  # noqa: S311  a port is no secret
+
+
+def choose(address: str, wanted: int) -> Ports:
+    """Return the wanted public port where it is free, else another; the inner ones are any that are free."""
+    taken: list[int] = []
+    if wanted and is_free(address, wanted):
+        taken.append(wanted)
+    for port in _candidates():
+        if len(taken) == 4:  # noqa: PLR2004  the four of Ports
+            return Ports(*taken)
+        if port not in taken and is_free(address, port) and is_free(_LOOPBACK, port):
+            taken.append(port)
+    raise NoFreePort(f"no free port was found on {address}; end what listens there, or give --port")

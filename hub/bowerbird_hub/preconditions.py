@@ -1,0 +1,44 @@
+"""What must hold before a server starts, each refusal a sentence for the person who wants the server."""
+
+import os
+import shutil
+from pathlib import Path
+
+from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.model import format_size
+
+# A kernel's connection files, a notebook's checkpoint and a browser's session need a little.
+HOME_ROOM_BYTES = 16 << 20
+
+
+class NotReady(Exception):
+    """A server cannot start now; the text says why, and what to do or whom to tell."""
+
+
+def environment(python: Path, name: str) -> None:
+    """Return where the environment's interpreter is there; NotReady where not."""
+    if not os.access(python, os.X_OK):
+        raise NotReady(f"The environment '{name}' of this profile is not installed on this machine. Its admins install it with the up command.")
+
+
+def home(path: Path, record: IdentityRecord | None) -> None:
+    """Return where the home is there, is the user's own and has room; NotReady where not."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise NotReady(f"Your home cannot be read ({error.strerror}). The admins of the platform can say why.") from error
+    if record is not None and found.st_uid != record.uid:
+        raise NotReady(f"Your home belongs to the number {found.st_uid}, and yours is {record.uid}. The admins of the platform can put that right.")
+    free = shutil.disk_usage(path).free
+    if free < HOME_ROOM_BYTES:
+        raise NotReady(
+            f"Your home has {format_size(free >> 20 << 20)} of room left and a server needs {format_size(HOME_ROOM_BYTES)}. "
+            "Remove files, or ask the admins of the platform for room."
+        )
+
+
+def servers(running: int, limit: int) -> None:
+    """Return where one more server is within the limit; NotReady where not."""
+    if running >= limit:
+        what = "one server" if limit == 1 else f"{limit} servers"
+        raise NotReady(f"A person may run {what} at once here, and yours are running already. Stop one of them first.")

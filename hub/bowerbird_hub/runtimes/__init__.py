@@ -1,0 +1,1 @@
+"""Where single-user servers run: one spawner a file, each thin."""

@@ -1,0 +1,78 @@
+"""The command and the environment of a single-user server. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bowerbird_hub.profiles import Choice
+
+# JupyterHub's single-user server reads a port from its environment even where it listens on a socket, and this is the
+# one port that jupyter_server takes for none.
+NO_PORT = 8888
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a server finds where it runs: the same names in a sandbox and without one."""
+
+    user: str
+    home: PurePosixPath
+    directory: PurePosixPath
+    runtime: PurePosixPath
+    python: Path
+    packages: str
+    choice: Choice
+    data: PurePosixPath | None = None
+
+    @property
+    def own_prefix(self) -> PurePosixPath:
+        """Where pip installs in this environment: in the home, since the environment itself cannot be written to."""
+        return self.home / ".local" / "environments" / self.choice.profile.environment
+
+
+def command(world: World) -> list[str]:
+    """Return the argv of the server; -I keeps packages of the home out of the server itself, not out of kernels."""
+    socket = world.directory / "server.sock"
+    return [
+        str(world.python),
+        "-I",
+        "-m",
+        "jupyterhub.singleuser",
+        f"--ServerApp.sock={socket}",
+        "--ServerApp.sock_mode=0660",
+        "--ServerApp.websocket_ping_timeout=30000",
+        # How long the server may believe in a session that the hub has ended.
+        "--HubOAuth.cache_max_age=30",
+        # The file browser reaches the home and the data, and opens in the home.
+        "--ServerApp.root_dir=/",
+        f"--FileContentsManager.preferred_dir={world.home}",
+        "--KernelManager.transport=ipc",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.news_url=None",
+        "--LabApp.extension_manager=readonly",
+    ]
+
+
+def variables(world: World, hub: Mapping[str, str], memory: int, mark: str) -> dict[str, str]:
+    """Return the server's whole environment; `hub` is what JupyterHub itself tells it."""
+    own = world.own_prefix
+    told = {
+        **world.choice.profile.variables,
+        **{name: value for name, value in hub.items() if name.startswith("JUPYTERHUB_")},
+        "MEM_LIMIT": str(memory),
+        "CPU_LIMIT": f"{world.choice.profile.cpu:g}",
+        "HOME": str(world.home),
+        "USER": world.user,
+        "LOGNAME": world.user,
+        "SHELL": "/bin/bash",
+        "LANG": "C.UTF-8",
+        "PATH": f"{own}/bin:{world.python.parent}:{_SYSTEM_PATH}",
+        "PYTHONPATH": f"{own}/{world.packages}",
+        "PIP_PREFIX": str(own),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "JUPYTER_RUNTIME_DIR": str(world.runtime),
+        "BOWERBIRD_PROFILE": world.choice.name,
+        "BOWERBIRD_SERVER": mark,
+    }
+    return {**told, "BOWERBIRD_DATA": str(world.data)} if world.data is not None else told

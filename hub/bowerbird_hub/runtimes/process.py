@@ -1,0 +1,274 @@
+"""ProcessSpawner: JupyterHub's way to single-user servers that are processes of this machine."""
+
+import asyncio
+import html
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from bowerbird_config.identity import IdentityRecord
+from bowerbird_hub import preconditions
+from bowerbird_hub.forms import profile_form
+from bowerbird_hub.keeper_client import KeeperError
+from bowerbird_hub.live import Live
+from bowerbird_hub.preconditions import NotReady
+from bowerbird_hub.profiles import Choice, ChoiceRefused, OptionsMalformed, choose, on_offer
+from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes.environment import NO_PORT
+from bowerbird_hub.runtimes.launch import LaunchFailed
+from bowerbird_hub.runtimes.local import Host, LocalServer, Order
+from bowerbird_hub.runtimes.obituaries import Obituaries
+from bowerbird_hub.runtimes.places import ServerPlace
+from bowerbird_hub.runtimes.unix_server import UnixServer
+from jupyterhub.objects import Server
+from jupyterhub.spawner import Spawner, SpawnException
+from sqlalchemy.orm import object_session
+from traitlets import Any as AnyTrait
+from traitlets import Float, default
+
+REFUSED, MALFORMED, FAILED, UNAVAILABLE = 403, 400, 500, 503
+
+
+class StartRefused(SpawnException):
+    """A start that ends with a sentence, which page, API and log show as it is."""
+
+    def __init__(self, sentence: str, *, reason: str, status_code: int, log: str = "", shown: str = "") -> None:
+        super().__init__(sentence, reason=reason, status_code=status_code, log_message=log, message_html=shown)
+        self.jupyterhub_message = sentence
+        if shown:
+            self.jupyterhub_html_message = shown
+
+    def __str__(self) -> str:
+        return self.log_message
+
+
+class ProcessSpawner(Spawner):
+    """Runs a server as a process: sandboxed under root, else as the hub's own user."""
+
+    live: Live = AnyTrait(help="the running platform").tag(config=True)
+    host: Host = AnyTrait(help="what this machine gives to servers").tag(config=True)
+    obituaries: Obituaries = AnyTrait(help="where the end of a server is told").tag(config=True)
+    grace_seconds = Float(5.0, help="how long a server may take to end itself").tag(config=True)
+
+    # What jupyterhub.singleuser must be told, although the server listens on no port.
+    ip = "127.0.0.1"
+    port = NO_PORT
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._steps: list[tuple[int, str]] = []
+        self._news = asyncio.Event()
+        self._mounted = False
+        self._watching: asyncio.Task[None] | None = None
+        self.local = LocalServer(self.host, ServerPlace(self.host.var, self.user.name, self.name or ""))
+
+    # -- options ---------------------------------------------------------------------------------------------------
+
+    async def get_options_form(self) -> str:
+        """Return the choice of profiles that this identity has now."""
+        record = self._record()
+        offered = on_offer(self.live.platform, record.identity, datetime.now(UTC))
+        last = (self.orm_spawner.user_options or {}).get("profile") if self.orm_spawner else None
+        return profile_form(offered, last, self.host.lacks)
+
+    @default("options_from_form")
+    def _read_form(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+        return lambda form: {name: value for name, value in form.items() if name != "_xsrf"}
+
+    @default("apply_user_options")
+    def _leave_options(self) -> Callable[[Spawner, Mapping[str, Any]], None]:
+        # `start` makes the choice: there a refusal is an answer, and here JupyterHub logs it as a fault, with a traceback.
+        return lambda _spawner, _options: None
+
+    def _record(self) -> IdentityRecord:
+        record = self.live.identities.record(self.user.name)
+        if record is None:
+            sentence = f"Starting a server for {self.user.name} is refused: nobody of that name has signed in yet."
+            raise StartRefused(sentence, reason="identity", status_code=REFUSED)
+        return record
+
+    def _choose(self, record: IdentityRecord, at: datetime) -> Choice:
+        try:
+            choice = choose(self.user_options, self.live.platform, record.identity, at)
+        except ChoiceRefused as refusal:
+            # What was refused is no default for the next start.
+            self._keep_options({})
+            status = MALFORMED if isinstance(refusal, OptionsMalformed) else REFUSED
+            raise StartRefused(str(refusal), reason="profile", status_code=status) from refusal
+        self._keep_options(choice.options)
+        return choice
+
+    def _keep_options(self, options: dict[str, str]) -> None:
+        self.user_options = options
+        self.orm_spawner.user_options = options
+        # At once: at the end of any request JupyterHub rolls back what is not committed.
+        session = object_session(self.orm_spawner)
+        if session is not None:
+            session.commit()
+
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> str:
+        """Start the server and return its address when it answers; StartRefused with a sentence where it cannot be."""
+        self._steps.clear()
+        self._tell(5, "Checking your profile and your home")
+        at = datetime.now(UTC)
+        record = self._record()
+        choice = self._choose(record, at)
+        try:
+            order = await self._prepare(record, choice, at)
+            self._tell(40, f"Starting {choice.profile.title}")
+            await self.local.start(order)
+        except NotReady as refusal:
+            raise StartRefused(str(refusal), reason="precondition", status_code=UNAVAILABLE) from refusal
+        except (LaunchFailed, OSError) as error:
+            raise self._failure(f"Your server could not be started: {error}.") from error
+        self.obituaries.forget(self.user.name, self.name or "")
+        await self._answering()
+        self._tell(95, "Opening JupyterLab")
+        return self.local.place.url
+
+    async def _prepare(self, record: IdentityRecord, choice: Choice, at: datetime) -> Order:
+        running = sum(1 for other in self.user.spawners.values() if other is not self and other.active)
+        preconditions.servers(running, self.live.platform.limits.servers_per_user)
+        python = self.host.python(self.live.platform, choice.profile.environment)
+        preconditions.environment(python, choice.profile.environment)
+        view = await self._mount(record)
+        await asyncio.to_thread(preconditions.home, self.local.place.home, record if self.host.sandboxed else None)
+        return Order(record, choice, python, view, self.get_env(), at)
+
+    async def _mount(self, record: IdentityRecord) -> Path | None:
+        if self.host.keeper is None:
+            self.local.make_home(record)
+            return None
+        self._tell(20, "Mounting your data")
+        async with self.host.lock(self.user.name):
+            self._mounted = True
+            try:
+                return await self.host.keeper.mount(self.user.name)
+            except KeeperError as error:
+                raise NotReady(f"Your data could not be mounted: {error}. Try again in a minute, or tell the admins of the platform.") from error
+
+    async def _answering(self) -> None:
+        """Return when the server answers; StartRefused as soon as it has ended instead."""
+        self._tell(60, "Waiting for JupyterLab to answer")
+        running = self.local.running
+        assert running is not None  # noqa: S101  `local.start` has just set it
+        answering = asyncio.ensure_future(cast(UnixServer, self.server).wait_up(self.start_timeout, extra_path="api"))
+        ending = asyncio.ensure_future(running.server.gone())
+        try:
+            await asyncio.wait({answering, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                words = self.local.news_of_memory() or "Your server ended while it was starting."
+                raise self._failure(words)
+            answering.result()
+        finally:
+            answering.cancel()
+            ending.cancel()
+        self.local.lock_directory()
+
+    def _failure(self, sentence: str) -> StartRefused:
+        tail = launch.tail(self.local.place.log)
+        shown = f"{html.escape(sentence)}<details><summary>The end of its log</summary><pre>{html.escape(tail)}</pre></details>"
+        return StartRefused(sentence, reason="start", status_code=FAILED, shown=shown, log=f"{sentence} The end of its log:\n{tail}")
+
+    # -- progress --------------------------------------------------------------------------------------------------
+
+    def _tell(self, percent: int, words: str) -> None:
+        self._steps.append((percent, words))
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield each step of the start, in words, as it begins."""
+        told = 0
+        while True:
+            news = self._news
+            for percent, words in self._steps[told:]:
+                told += 1
+                yield {"progress": percent, "message": words}
+            await news.wait()
+
+    # -- the address -----------------------------------------------------------------------------------------------
+
+    @property
+    def server(self) -> Server | None:
+        """JupyterHub's record of the server, which here listens on a socket."""
+        server = super().server
+        if server is not None and not isinstance(server, UnixServer):
+            server = self._server = UnixServer(orm_server=server.orm_server).at(self.local.place.url, self.local.place.socket)
+        return server
+
+    @server.setter
+    def server(self, server: Server | None) -> None:
+        Spawner.server.fset(self, server)
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a restarted hub needs to take the server over."""
+        state: dict[str, Any] = super().get_state()
+        own = self.local.to_state()
+        return {**state, "process": {**own, "mounted": self._mounted}} if own else state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a server that an earlier hub started."""
+        super().load_state(state)
+        own = state.get("process") or {}
+        self.local.load(own)
+        self._mounted = bool(own.get("mounted"))
+
+    async def poll(self) -> int | None:
+        """Return None while the server runs, else its status; what ended for want of memory is told on the way."""
+        words = self.local.news_of_memory()
+        if words:
+            self.log.warning("%s: %s", self._log_name, words)
+            self.obituaries.write(self.user.name, self.name or "", words)
+        if self.local.alive or (self.local.running is None and self._start_pending):
+            return None
+        return self.local.status or 0
+
+    async def stop(self, now: bool = False) -> None:
+        """End the server with all that it started."""
+        await self.local.end(0 if now else self.grace_seconds)
+
+    async def run_post_stop_hook(self) -> None:
+        """Clear up after the server, however it came to its end."""
+        await self.local.clear()
+        await self._unmount()
+        hook = super().run_post_stop_hook()
+        if hook is not None:
+            await hook
+
+    async def _unmount(self) -> None:
+        if self.host.keeper is None:
+            return
+        async with self.host.lock(self.user.name):
+            self._mounted = False
+            if any(getattr(other, "_mounted", False) for other in self.user.spawners.values()):
+                return
+            try:
+                await self.host.keeper.unmount(self.user.name)
+            except KeeperError as error:
+                self.log.warning("The view of %s stays mounted: %s", self.user.name, error)
+
+    # JupyterHub polls each half a minute; the kernel tells at once.
+    def start_polling(self) -> None:
+        """Watch the server: notice at once when it ends, and now and then whether memory ran out in it."""
+        super().start_polling()
+        if self.local.running is not None:
+            self._watching = asyncio.ensure_future(self._watch())
+
+    def stop_polling(self) -> None:
+        """Stop watching."""
+        super().stop_polling()
+        if self._watching is not None and self._watching is not asyncio.current_task():
+            self._watching.cancel()
+        self._watching = None
+
+    async def _watch(self) -> None:
+        running = self.local.running
+        if running is not None:
+            await running.server.gone()
+            await self.poll_and_notify()

@@ -1,0 +1,196 @@
+"""What runs for a state directory: each process with its health and memory, each mount, and what is missing."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bowerbird_config.load import ConfigError, load
+from bowerbird_config.paths import Var
+from bowerbird_hub import cgroups, layout, machine, records, sweep
+from bowerbird_hub.board import state_path
+from bowerbird_hub.parts import HUB, KEEPER, NAMES, PROXY, hub_probe, keeper_probe, proxy_probe
+from bowerbird_hub.ports import Ports
+from bowerbird_hub.probes import Probe, order
+from bowerbird_hub.processes import Process, environment, parent, resident_bytes, running_seconds
+from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes.places import mark_of
+from bowerbird_hub.secret_files import read_secret
+from bowerbird_hub.state_files import read_json
+
+OK = "ok"
+GONE = "not running"
+SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """One part, service, server or worker; memory (PSS) includes the processes that it is made of."""
+
+    name: str
+    pid: int | None
+    health: str
+    memory_bytes: int = 0
+    seconds: int = 0
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MountStatus:
+    """One view under run/views."""
+
+    user: str
+    path: str
+    worker_pid: int | None
+    health: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All that `status` says."""
+
+    var: str
+    running: bool
+    phase: str
+    url: str | None
+    platform_file: str | None
+    demo_accounts: str | None
+    processes: tuple[ProcessStatus, ...] = ()
+    mounts: tuple[MountStatus, ...] = ()
+    missing: tuple[str, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the status as `--json` prints it."""
+        return asdict(self)
+
+
+def status_of(var: Var) -> Status:
+    """Return what runs for that directory, asked of the processes themselves."""
+    told = read_json(state_path(var))
+    views = _views(var)
+    workers = {view["worker_pid"]: f"view of {view['user']}" for view in views if view.get("worker_pid")}
+    processes = _processes(var, told, workers)
+    health = {process.name: process.health for process in processes}
+    up = health.get(HUB) == OK and health.get(PROXY) == OK
+    return Status(
+        var=str(var.root),
+        running=up,
+        phase=_phase(told, health, up=up),
+        url=told.get("url"),
+        platform_file=told.get("platform_file"),
+        demo_accounts=told.get("demo_accounts"),
+        processes=processes,
+        mounts=_mounts(var, views),
+        missing=lacks(),
+        problems=tuple(_problems(told.get("platform_file"))),
+    )
+
+
+def lacks() -> tuple[str, ...]:
+    """Return what is missing on this machine, each as a sentence."""
+    return (*machine.lacks(), *(cgroups.missing() if machine.is_root() else ()))
+
+
+def _phase(told: dict[str, Any], health: dict[str, str], *, up: bool) -> str:
+    if health[SUPERVISOR] == OK:
+        return str(told.get("phase", "starting"))
+    return "running, with nobody to restart what dies: `bowerbird up` takes it over" if up else "stopped"
+
+
+def _processes(var: Var, told: dict[str, Any], workers: dict[int, str]) -> tuple[ProcessStatus, ...]:
+    supervisor = layout.holder(var)
+    memory = _memory(var, workers)
+    found = [_one(SUPERVISOR, supervisor, OK if supervisor else GONE, resident_bytes(supervisor.pid) if supervisor else 0)]
+    probes = _probes(var, told)
+    known = {part["name"]: part for part in told.get("parts", [])}
+    for name in NAMES:
+        record = records.read(var.run / "parts", name)
+        process = record.process if record else None
+        if process is None and name not in known:
+            continue
+        health = (probes[name]() or OK) if process and name in probes else _why_gone(known.get(name))
+        restarts = int(known.get(name, {}).get("restarts", 0))
+        found.append(_one(name, process, health, memory.pop(name, (0, None))[0], restarts))
+    for name, (used, process) in sorted(memory.items()):
+        found.append(_one(name, process, OK, used))
+    return tuple(found)
+
+
+def _one(name: str, process: Process | None, health: str, memory: int, restarts: int = 0) -> ProcessStatus:
+    seconds = round(running_seconds(process)) if process else 0
+    return ProcessStatus(name, process.pid if process else None, health, memory, seconds, restarts)
+
+
+def _why_gone(part: dict[str, Any] | None) -> str:
+    return f"{GONE}: {part['phase']} {part['message']}".rstrip() if part else GONE
+
+
+def _probes(var: Var, told: dict[str, Any]) -> dict[str, Probe]:
+    known = read_json(var.run / "ports.json")
+    if not known or "url" not in told:
+        return {}
+    ports = Ports(**known)
+    return {
+        PROXY: proxy_probe(told["url"], ports, read_secret(var, "proxy-token")),
+        KEEPER: keeper_probe(var),
+        HUB: hub_probe(told["url"], ports),
+    }
+
+
+def _memory(var: Var, workers: dict[int, str]) -> dict[str, tuple[int, Process | None]]:
+    """Return the memory of each named thing that runs, with its first process; a nameless one belongs to its parent's."""
+    names: dict[int, str] = {}
+    used: dict[str, tuple[int, Process | None]] = {}
+    for process in sweep.everything(var):  # parents before their children
+        name = _name(process, var, workers) or names.get(parent(process) or 0) or "left over"
+        names[process.pid] = name
+        so_far, first = used.get(name, (0, None))
+        used[name] = (so_far + resident_bytes(process.pid), first or process)
+    return used
+
+
+def _name(process: Process, var: Var, workers: dict[int, str]) -> str | None:
+    if process.pid in workers:
+        return workers[process.pid]
+    told = environment(process.pid)
+    if told.get(launch.MARK, "").startswith(mark_of(var)):
+        server = told.get("JUPYTERHUB_SERVER_NAME")
+        return f"server of {told.get('JUPYTERHUB_USER', 'somebody')}" + (f" ({server})" if server else "")
+    for name in NAMES:
+        record = records.read(var.run / "parts", name)
+        if record and record.process == process:
+            return name
+    service = told.get("JUPYTERHUB_SERVICE_NAME")
+    return f"service {service}" if service else None
+
+
+def _views(var: Var) -> list[dict[str, Any]]:
+    try:
+        answer = order(var.keeper_socket, {"op": "status"})
+    except (OSError, ValueError):
+        return []
+    views = answer.get("views")
+    return views if isinstance(views, list) else []
+
+
+def _mounts(var: Var, views: Iterable[dict[str, Any]]) -> tuple[MountStatus, ...]:
+    served = {view["path"]: view for view in views}
+    seen = [path for path in sweep.mounts_below(var.views) if Path(path) != var.views]
+    known = [MountStatus(view["user"], path, view.get("worker_pid"), _view_health(view)) for path, view in served.items()]
+    stale = [path for path in dict.fromkeys(seen) if path not in served]
+    return (*known, *(MountStatus(Path(path).name, path, None, "nobody serves it") for path in stale))
+
+
+def _view_health(view: dict[str, Any]) -> str:
+    return OK if view.get("healthy") else "no answer"
+
+
+def _problems(platform_file: str | None) -> list[str]:
+    if platform_file is None:
+        return []
+    try:
+        load(Path(platform_file))
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems]
+    return []

@@ -1,0 +1,162 @@
+"""The first command at work: parts started, kept alive, and ended when a signal says so."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bowerbird_config.load import load
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_hub import logs, sweep
+from bowerbird_hub.board import Board
+from bowerbird_hub.demo_releases import DemoReleases, demo_releases
+from bowerbird_hub.parts import Plan, parts_of
+from bowerbird_hub.planning import Request, living_parts, plan_for
+from bowerbird_hub.processes import end
+from bowerbird_hub.records import boot_id
+from bowerbird_hub.status import lacks
+from bowerbird_hub.stopping import Hurry, stop_platform
+from bowerbird_hub.supervisor import Supervisor
+
+DEMO_ROW = "demo releases"
+DONE, NOT_STARTED = 0, 2
+_ROTATE_SECONDS = 20.0
+_STRAYS_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StopSignals:
+    """The signals that end a platform: the first asks for it, a second takes the deadlines away."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: Hurry = field(default_factory=Hurry)
+
+    def listen(self) -> None:
+        """Take the signals from now on."""
+        # Who starts us so that a hang-up is ignored, as nohup does, means it.
+        hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+        for signum in (signal.SIGINT, signal.SIGTERM, *hang_up):
+            asyncio.get_running_loop().add_signal_handler(signum, self._arrived)
+
+    def _arrived(self) -> None:
+        if self.asked.is_set():
+            self.hurry.now.set()
+        self.asked.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a start is told: `over` is called once, with its exit code; `fallible` ends a platform that did not start."""
+
+    over: Callable[[int], None]
+    fallible: bool
+
+
+async def serve(request: Request, platform: Platform, board: Board, start: Start) -> int:
+    """Run a platform until a signal ends it; returns the exit code."""
+    signals = StopSignals()
+    signals.listen()
+    # There is no await in it, so that a signal waits until the set-up is whole.
+    plan = plan_for(request, platform, board.say)
+    board.tell(url=plan.url, platform_file=str(plan.platform_file), demo_accounts=accounts_of(plan), phase="starting", boot=boot_id())
+    for lack in lacks():
+        board.say(f"missing here: {lack}")
+    await sweep_before_start(plan.var)
+    supervisor = Supervisor(parts_of(plan), plan.var.run / "parts", board.watch)
+    supervisor.start()
+    code = await _attend(plan, supervisor, board, start, signals)
+    board.tell(phase="stopping")
+    await supervisor.let_go()
+    stuck = await stop_platform(plan.var, lambda step: board.row("stop", step), signals.hurry)
+    supervisor.reap()
+    for line in stuck:
+        board.say(line)
+    board.say("stopped" if not stuck else "stopped, but for what is named above")
+    return code or (NOT_STARTED if stuck else DONE)
+
+
+async def _attend(plan: Plan, supervisor: Supervisor, board: Board, start: Start, signals: StopSignals) -> int:
+    """Return when the platform is to end, with the exit code that this means."""
+    starting = asyncio.create_task(_start(plan, supervisor, board))
+    rotating = asyncio.create_task(_rotate(plan.var))
+    stopped = asyncio.create_task(signals.asked.wait())
+    broken = asyncio.create_task(supervisor.failed())
+    try:
+        await asyncio.wait({starting, stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and not stopped.done():
+            ready = starting.result()
+            if start.fallible and not ready:
+                board.say("the platform could not be started; what went wrong stands above")
+                return NOT_STARTED
+            _announce(plan, board, ready=ready)
+            start.over(DONE)
+            await asyncio.wait({stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
+        if broken.done():
+            raise broken.result()
+        return DONE
+    finally:
+        for task in (starting, rotating, stopped, broken):
+            task.cancel()
+        await asyncio.gather(starting, rotating, stopped, broken, return_exceptions=True)
+
+
+async def _start(plan: Plan, supervisor: Supervisor, board: Board) -> bool:
+    making = asyncio.create_task(_make_demo_releases(plan, board))
+    try:
+        ready = await supervisor.settled()
+        await making
+    finally:
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
+    return ready
+
+
+async def _make_demo_releases(plan: Plan, board: Board) -> None:
+    demo = await asyncio.to_thread(_demo_releases, plan)
+    if demo is None:
+        return
+    board.row(DEMO_ROW, "making", "the first time takes minutes; signing in does not wait for it")
+    wrong = await demo.make(lambda line: board.row(DEMO_ROW, "making", line), plan.environment)
+    if wrong:
+        board.row(DEMO_ROW, "missing", f"{wrong}; the platform runs without them, the next start tries again")
+    else:
+        board.row(DEMO_ROW, "ready")
+
+
+def _demo_releases(plan: Plan) -> DemoReleases | None:
+    install = plan.install
+    if not (install.recipe.exists() and install.default_platform.exists()):
+        return None
+    demo = demo_releases(install, plan.var, plan.platform, load(install.default_platform))
+    return None if not demo.releases or demo.made else demo
+
+
+async def _rotate(var: Var) -> None:
+    while True:
+        with suppress(OSError):
+            await asyncio.to_thread(logs.rotate, var.logs)
+        await asyncio.sleep(_ROTATE_SECONDS)
+
+
+async def sweep_before_start(var: Var) -> None:
+    """End what a platform that was killed left behind and what nobody will take over."""
+    sweep.forget_dead_records(var)
+    living = living_parts(var)
+    await end(sweep.strays(var, living), _STRAYS_SECONDS)
+    if not (living or sweep.servers(var) or sweep.workers(var)):
+        await asyncio.to_thread(sweep.unmount_below, var.run)
+
+
+def accounts_of(plan: Plan) -> str | None:
+    """Return the file with the demo accounts, where there are any."""
+    return str(plan.var.accounts) if plan.platform.sign_on.demo else None
+
+
+def _announce(plan: Plan, board: Board, *, ready: bool) -> None:
+    board.tell(phase="running")
+    accounts = accounts_of(plan)
+    board.say(f"\n{plan.platform.name} is {'ready' if ready else 'not whole, and goes on trying,'} at {plan.url}")
+    if accounts:
+        board.say(f"demo accounts: {accounts}")

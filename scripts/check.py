@@ -1,0 +1,54 @@
+"""All checks of the project, in the test environment: `./bowerbird test [--long] [--fresh] [pytest arguments]`."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from scripts import fresh
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = Path(sys.prefix, "bin")
+CHECKS: Mapping[str, Sequence[str]] = {
+    "ruff check": (sys.executable, "-m", "ruff", "check", "."),
+    "ruff format": (sys.executable, "-m", "ruff", "format", "--check", "."),
+    "mypy": (sys.executable, "-m", "mypy"),
+    "import-linter": (sys.executable, str(PROGRAMS / "lint-imports")),
+}
+# How pytest learns of them: it names them just before its closing line.
+FAILED_CHECKS = "BOWERBIRD_FAILED_CHECKS"
+
+
+def run_checks(checks: Mapping[str, Sequence[str]] = CHECKS) -> list[str]:
+    """Run the checks of the code's form and return the names of those that failed, having shown what they said."""
+    failed = []
+    for name, command in checks.items():
+        began = time.monotonic()
+        ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        verdict = "passed" if ended.returncode == 0 else "FAILED"
+        print(f"{name}: {verdict} ({time.monotonic() - began:.1f} s)", flush=True)
+        if ended.returncode != 0:
+            print(ended.stdout, flush=True)
+            failed.append(name)
+    return failed
+
+
+def run_tests(arguments: Sequence[str], failed: Sequence[str]) -> int:
+    """Run pytest, whose closing line is the last that anybody sees, and return the exit code of it all."""
+    environment = {**os.environ, FAILED_CHECKS: ", ".join(failed)}
+    ended = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment, check=False)
+    return ended.returncode or bool(failed)
+
+
+def main() -> int:
+    """Run everything, here or, with --fresh, on a Debian that holds nothing."""
+    arguments = sys.argv[1:]
+    if "--fresh" in arguments:
+        return fresh.main([argument for argument in arguments if argument != "--fresh"])
+    return run_tests(arguments, run_checks())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

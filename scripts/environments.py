@@ -1,0 +1,89 @@
+"""The Python environments: which requirements and which members each holds, and how it is made without a half-made one ever in use."""
+
+import hashlib
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.folders import replace_folder
+from scripts.running import Trouble
+from scripts.uv import Uv
+
+LAYOUT = 1
+PIN = re.compile(r"^[a-z0-9][a-z0-9._-]*==", re.M)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment below .bowerbird/envs: requirements/<name>.txt and, of our members, those named."""
+
+    name: str
+    members: tuple[str, ...]
+    editable: bool = True
+
+    def folder(self, root: Path) -> Path:
+        """Return where the environment lives."""
+        return root / ".bowerbird/envs" / self.name
+
+    def requirements(self, root: Path) -> Path:
+        """Return the file with its pinned and hashed packages."""
+        return root / "requirements" / f"{self.name}.txt"
+
+    def count(self, root: Path) -> int:
+        """Return how many packages the file pins."""
+        return len(PIN.findall(self.requirements(root).read_text()))
+
+    def packages_fingerprint(self, root: Path) -> str:
+        """Return what the packages in the environment depend on, hashed."""
+        parts = (f"{LAYOUT} {sys.executable} {sys.version}", self.requirements(root).read_text())
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def members_fingerprint(self, root: Path) -> str:
+        """Return what our own code in the environment depends on, hashed: when editable, only how it is declared."""
+        digest = hashlib.sha256(self.packages_fingerprint(root).encode())
+        for member in self.members:
+            for path in self._sources(root / member):
+                digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()
+
+    def _sources(self, member: Path) -> Iterator[Path]:
+        yield member / "pyproject.toml"
+        if not self.editable:
+            yield from sorted(path for path in member.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+    def install_packages(self, root: Path, uv: Uv) -> None:
+        """Make the environment anew beside the old one and put it in its place when it is whole."""
+        new = self.folder(root).with_name(f".{self.name}.new")
+        uv.make(new)
+        uv.install(new, "--require-hashes", "-r", str(self.requirements(root)))
+        replace_folder(self.folder(root), new)
+
+    def install_members(self, root: Path, uv: Uv) -> None:
+        """Install our own code, without looking at what it depends on: the requirements file has it all. Ask no network if that will do."""
+        if self.members:
+            arguments = [argument for member in self.members for argument in self._member(root / member)]
+            try:
+                uv.install(self.folder(root), "--offline", "--no-deps", *arguments)
+            except Trouble:  # the tools that build it are not in uv's cache yet, or no longer
+                uv.install(self.folder(root), "--no-deps", *arguments)
+
+    def _member(self, member: Path) -> tuple[str, ...]:
+        """Name one member alone as what has to be looked at again, so that the build tools come from uv's cache."""
+        name = tomllib.loads((member / "pyproject.toml").read_text())["project"]["name"]
+        place = ("--editable", str(member)) if self.editable else (str(member),)
+        return ("--reinstall-package", name, *place)
+
+
+ENVIRONMENTS = {
+    environment.name: environment
+    for environment in (
+        Environment("hub", ("config", "hub")),
+        Environment("fuse", ("config", "fuse")),
+        Environment("lab", ("extensions",), editable=False),
+        Environment("cas", ()),
+        Environment("test", ("config", "hub", "fuse", "extensions", "services")),
+    )
+}

@@ -1,0 +1,1 @@
+"""HTTP services of the platform; the first of them come with the Virtual Observatory."""

@@ -1,0 +1,43 @@
+"""How a resource is named on the command line."""
+
+import pytest
+from bowerbird_config.resources import HomeRef, PlatformRef, ProfileRef, ReleaseRef, ServerRef, TeamSpaceRef, parse_resource
+
+NAMED = {
+    "release:a478/ifs-dr1": ReleaseRef("a478", "ifs-dr1"),
+    "space:team/craft": TeamSpaceRef("craft"),
+    "space:home/ann": HomeRef("ann"),
+    "space:home/ann/x": HomeRef("ann/x"),
+    "profile:eso": ProfileRef("eso"),
+    "server:ann": ServerRef("ann"),
+    "server:team-craft": ServerRef("team-craft"),
+    "platform": PlatformRef(),
+}
+
+
+@pytest.mark.parametrize(("text", "resource"), NAMED.items(), ids=NAMED)
+def test_a_resource_is_read_and_written_alike(text, resource):
+    assert parse_resource(text) == resource
+    assert str(resource) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "release:",
+        "release:a478",
+        "release:/x",
+        "release:a/b/c",
+        "space:team",
+        "space:team/",
+        "space:craft/x",
+        "profile:",
+        "profile:a/b",
+        "server:",
+        "x",
+    ],
+)
+def test_what_names_no_resource_is_told_the_forms(text):
+    with pytest.raises(ValueError, match="names no resource; write one of release:COLLECTION/RELEASE, "):
+        parse_resource(text)

@@ -1,0 +1,48 @@
+"""What every test shares: the markers' skips, each with its reason.
+
+`root` needs root, `fuse` needs /dev/fuse, `browser` needs Debian's chromium, `long` runs with --long only.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("same every time", deadline=None, derandomize=True)
+settings.register_profile("searching", deadline=None, print_blob=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the same examples every time, so that a run tells of the change and not of luck; --long goes looking for new ones."""
+    settings.load_profile("searching" if config.getoption("--long") else "same every time")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the soaks in full")
+
+
+def missing(config: pytest.Config) -> dict[str, str]:
+    """Return what this machine or this run lacks, by marker."""
+    present = {
+        "root": (os.geteuid() == 0, "needs root"),
+        "fuse": (Path("/dev/fuse").exists(), "needs /dev/fuse"),
+        "browser": (shutil.which("chromium") is not None, "needs chromium: apt-get install chromium"),
+        "long": (bool(config.getoption("--long")), "a soak: run with --long"),
+    }
+    return {marker: reason for marker, (there, reason) in present.items() if not there}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    absent = missing(config)
+    for item in items:
+        reasons = [reason for marker, reason in absent.items() if item.get_closest_marker(marker)]
+        if reasons:
+            item.add_marker(pytest.mark.skip(reason="; ".join(reasons)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the checks of `./bowerbird test` that failed before the tests, where their output has long scrolled away."""
+    if failed := os.environ.get("BOWERBIRD_FAILED_CHECKS"):
+        terminalreporter.write_line(f"FAILED before the tests, see above: {failed}")

@@ -1,0 +1,80 @@
+"""FITS files for the tests: real formats, small, with pixels that say where they were."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+
+SCALE = 0.2 / 3600  # degrees a pixel
+SIP = {
+    "A_ORDER": 2,
+    "A_2_0": 2.0e-6,
+    "A_1_1": -1.2e-6,
+    "A_0_2": 7e-7,
+    "B_ORDER": 2,
+    "B_2_0": -6e-7,
+    "B_1_1": 1.5e-6,
+    "B_0_2": 2.5e-6,
+}
+TPV = {"PV1_0": 0.0, "PV1_1": 1.0, "PV1_4": 2e-3, "PV1_5": -1e-3, "PV2_1": 1.0, "PV2_4": -3e-3, "PV2_6": 1e-3}
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """How a test image is made."""
+
+    shape: tuple[int, int] = (170, 230)
+    centre: tuple[float, float] = (150.0, 2.0)
+    turn: float = 0.0
+    projection: str = "TAN"
+    dtype: str = ">f4"
+    swapped: bool = False
+    cards: dict[str, Any] = field(default_factory=dict)
+
+    def header(self) -> fits.Header:
+        """Return the celestial header."""
+        header = fits.Header()
+        columns, rows = self.shape[1], self.shape[0]
+        cosine, sine = np.cos(np.radians(self.turn)), np.sin(np.radians(self.turn))
+        right: dict[str, Any] = {"CTYPE": f"RA---{self.projection}", "CRVAL": self.centre[0], "CD": (-SCALE * cosine, SCALE * sine)}
+        up: dict[str, Any] = {"CTYPE": f"DEC--{self.projection}", "CRVAL": self.centre[1], "CD": (SCALE * sine, SCALE * cosine)}
+        for number, axis in enumerate((up, right) if self.swapped else (right, up), start=1):
+            header[f"CTYPE{number}"] = axis["CTYPE"]
+            header[f"CRVAL{number}"] = axis["CRVAL"]
+            header[f"CUNIT{number}"] = "deg"
+            header[f"CD{number}_1"], header[f"CD{number}_2"] = axis["CD"]
+        header["CRPIX1"], header["CRPIX2"] = columns / 2 + 0.25, rows / 2 - 0.125
+        header["RADESYS"] = "ICRS"
+        header.update(self.cards)
+        return header
+
+    def pixels(self) -> Any:
+        """Return pixels that are all different where their type has room for it."""
+        return (np.arange(np.prod(self.shape)).reshape(self.shape) % 30_000).astype(self.dtype)
+
+    def write(self, path: Path, *, extension: bool = False) -> Path:
+        """Write the image as primary HDU, or as the extension SCI under a bare primary header."""
+        if extension:
+            top = fits.PrimaryHDU()
+            top.header["OBJECT"] = "A field"
+            hdus = fits.HDUList([top, fits.ImageHDU(self.pixels(), self.header(), name="SCI")])
+        else:
+            hdus = fits.HDUList([fits.PrimaryHDU(self.pixels(), self.header())])
+        hdus.writeto(path, checksum=True)
+        return path
+
+
+def sky_of(header: fits.Header, hdus: fits.HDUList | None = None) -> WCS:
+    """Return the celestial part of a header's WCS, as astropy reads it."""
+    return WCS(header, hdus).celestial
+
+
+def offset_of(header: fits.Header) -> tuple[int, int]:
+    """Return where a cutout begins in its original, by the history that it carries: (x, y) from 0."""
+    text = "".join(str(line) for line in header["HISTORY"])
+    section = text[text.index("[") + 1 : text.index("]")].split(",")
+    first, second = (int(part.split(":")[0]) - 1 for part in section if ":" in part)
+    return first, second

@@ -1,0 +1,162 @@
+"""The state directory: made, checked, migrated, held."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from bowerbird_config.paths import LAYOUT, Var
+from bowerbird_hub import layout
+from bowerbird_hub.layout import LayoutError, VarInUse
+from bowerbird_hub.secret_files import OWN, make_secrets, read_secret
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Var:
+    return Var(tmp_path / "a state directory")
+
+
+def made(var: Var) -> Var:
+    layout.claim(var)
+    layout.prepare(var)
+    return var
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_only_root_enters_what_is_secret(var: Var) -> None:
+    made(var)
+    assert {mode(path) for path in (var.secrets, var.hub, var.releases, var.logs, var.run, var.platform.parent)} == {0o700}
+    assert layout.version_of(var) == LAYOUT
+
+
+def test_second_set_up_changes_nothing(var: Var) -> None:
+    made(var)
+    before = layout.set_up_at(var)
+    assert layout.prepare(var) == []
+    assert layout.set_up_at(var) == before
+
+
+def test_set_up_that_was_cut_short_is_done_again(var: Var) -> None:
+    made(var)
+    var.layout.unlink()
+    layout.set_up_path(var).unlink()
+    layout.claim(var)
+    assert layout.prepare(var) == [f"made {var.root}"]
+
+
+def test_newer_layout_is_refused_in_a_sentence(var: Var) -> None:
+    made(var)
+    var.layout.write_text(f"{LAYOUT + 1}\n")
+    with pytest.raises(LayoutError, match=f"has layout {LAYOUT + 1}, made by a newer Bowerbird; this one knows {LAYOUT}"):
+        layout.claim(var)
+
+
+def test_damaged_layout_is_refused(var: Var) -> None:
+    made(var)
+    var.layout.write_text("one\n")
+    with pytest.raises(LayoutError, match="does not hold a number"):
+        layout.claim(var)
+
+
+def test_directory_of_somebody_else_is_refused(var: Var) -> None:
+    var.root.mkdir()
+    (var.root / "thesis.tex").touch()
+    with pytest.raises(LayoutError, match="holds files that are not Bowerbird's"):
+        layout.claim(var)
+    assert [path.name for path in var.root.iterdir()] == ["thesis.tex"]
+
+
+def test_file_in_place_of_the_directory_is_refused(var: Var) -> None:
+    var.root.touch()
+    with pytest.raises(LayoutError, match="cannot be made"):
+        layout.claim(var)
+
+
+def test_older_layout_is_saved_and_migrated(var: Var) -> None:
+    made(var)
+    var.layout.write_text(f"{LAYOUT - 1}\n")
+    with closing(sqlite3.connect(var.database)) as database:
+        database.execute("CREATE TABLE users (name)")
+        database.execute("INSERT INTO users VALUES ('somebody')")
+        database.commit()
+    seen: list[bool] = []
+    said = layout.prepare(var, {LAYOUT - 1: lambda old: seen.append(any((old.root / "backups").iterdir()))})
+    assert seen == [True]
+    assert layout.version_of(var) == LAYOUT
+    (saved,) = (var.root / "backups").iterdir()
+    assert str(saved) in said[0]
+    with closing(sqlite3.connect(saved / "hub" / "hub.sqlite")) as copy:
+        assert copy.execute("SELECT name FROM users").fetchall() == [("somebody",)]
+
+
+def test_layout_that_no_step_leads_from_is_refused(var: Var) -> None:
+    made(var)
+    var.layout.write_text(f"{LAYOUT - 1}\n")
+    with pytest.raises(LayoutError, match="cannot bring to"):
+        layout.prepare(var, {})
+
+
+def test_held_directory_is_not_held_twice(var: Var) -> None:
+    made(var)
+    with layout.held(var):
+        holder = layout.holder(var)
+        assert holder is not None
+        assert holder.pid == os.getpid()
+        with pytest.raises(VarInUse), layout.held(var):
+            pass
+    with layout.held(var):
+        pass
+
+
+def test_holder_that_ended_holds_nothing(var: Var) -> None:
+    made(var)
+    (var.root / "lock").write_text('{"pid": 1, "start_ticks": -1}')
+    assert layout.holder(var) is None
+
+
+def test_secrets_are_made_once_and_for_the_owner_alone(var: Var) -> None:
+    made(var)
+    make_secrets(var)
+    first = {name: read_secret(var, name) for name in OWN}
+    make_secrets(var)
+    assert {name: read_secret(var, name) for name in OWN} == first
+    assert len(set(first.values())) == len(OWN)
+    assert {mode(var.secrets / name) for name in OWN} == {0o600}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.root
+def test_disk_without_room_is_said_before_anything_starts(small_disk: Path) -> None:
+    with pytest.raises(LayoutError, match=r"has \d MiB of room left and needs 64 MiB; nothing was started"):
+        made(Var(small_disk / "var"))
+
+
+@pytest.mark.root
+def test_full_disk_leaves_no_half_written_file(small_disk: Path) -> None:
+    full = Var(small_disk / "var")
+    layout.claim(full)
+    (full.root / "logs").mkdir()
+    with pytest.raises(OSError, match="No space left"), (full.root / "logs" / "big.log").open("wb") as big:
+        while True:
+            big.write(bytes(1 << 16))
+    with pytest.raises(LayoutError, match="nothing was started"):
+        layout.prepare(full)
+    assert not list(full.root.glob("**/.*"))
+    assert layout.version_of(full) is None

@@ -1,0 +1,43 @@
+"""Ports: the wanted one where it is free, never two the same."""
+
+import socket
+from dataclasses import astuple
+
+import pytest
+from bowerbird_hub import ports
+from bowerbird_hub.ports import NoFreePort, choose, is_free
+
+
+def test_wanted_port_is_taken_where_it_is_free() -> None:
+    wanted = choose("127.0.0.1", 0).public
+    chosen = choose("127.0.0.1", wanted)
+    assert chosen.public == wanted
+    assert len(set(astuple(chosen))) == 4
+    assert all(is_free("127.0.0.1", port) for port in astuple(chosen))
+
+
+def test_another_is_chosen_where_somebody_listens() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert not is_free("127.0.0.1", port)
+        assert port not in astuple(choose("127.0.0.1", port))
+
+
+def test_port_of_a_connection_that_winds_down_is_free() -> None:
+    port = choose("127.0.0.1", 0).public
+    with socket.socket() as server, socket.socket() as client:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        client.connect(("127.0.0.1", port))
+        connection, _ = server.accept()
+        connection.close()
+    assert is_free("127.0.0.1", port)
+
+
+def test_machine_without_a_free_port_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda address, port: False)
+    with pytest.raises(NoFreePort, match="no free port was found on 127.0.0.1"):
+        choose("127.0.0.1", 8000)

@@ -1,0 +1,70 @@
+"""A headless Chromium whose pages may speak to this machine only."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+LOCAL = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)|^(data|blob|about|chrome-error):")
+# Without these Chromium itself looks up hosts of its maker at every start.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass
+class Visit:
+    """One person's browser: its page, what left the machine, and what the console complained of."""
+
+    page: Page
+    pictures: Path
+    outside: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def picture(self, name: str) -> None:
+        """Keep the page as it looks now, in light and in dark."""
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        for scheme in ("dark", "light"):
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.screenshot(path=self.pictures / f"{name}-{scheme}.png")
+
+
+def _watch(visit: Visit, context: BrowserContext) -> None:
+    context.on("request", lambda request: None if LOCAL.match(request.url) else visit.outside.append(request.url))
+    visit.page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run one browser for a module's tests."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def visit(browser: Browser, pictures: Path) -> Iterator[Visit]:
+    """Open a fresh browser profile; leaving it fails when a request went to another host."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, ignore_https_errors=False)
+    context.set_default_timeout(60_000)
+    seen = Visit(context.new_page(), pictures)
+    _watch(seen, context)
+    try:
+        yield seen
+    finally:
+        context.close()
+    assert not seen.outside, f"requests left the machine: {seen.outside}"

@@ -1,0 +1,230 @@
+"""A real hub with a real proxy on random ports, started and ended within one test module."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+from bowerbird_config.install import Install
+from bowerbird_config.paths import Var
+from bowerbird_hub import layout, ports, sandbox, secret_files
+from bowerbird_hub.ports import Ports
+from bowerbird_hub.processes import Process, find
+from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes.places import mark_of, servers_directory
+
+from tests.support.keeper import FakeKeeper, Identities
+from tests.support.named_sign_on import PASSWORD
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
+END_SECONDS = 20
+PLATFORM = """
+bowerbird: 1
+name: Test platform
+contact: admin@example.org
+sign_on:
+  cas: {url: "https://cas.example.org/cas"}
+  admins: [admin]
+teams:
+  eso: {title: ESO, contact: eso@example.org, owners: [owner], members: [researcher]}
+profiles:
+  minimal: {title: Minimal, description: "Python and JupyterLab", memory: 1 GiB, cpu: 1, teams: everyone, contains: [Python, JupyterLab]}
+  reduction: {title: ESO reduction, memory: 2 GiB, cpu: 2, teams: [eso], variables: {ESO_ANSWER: "42"}}
+  tight: {title: Little memory, memory: 320 MiB, cpu: 0.5, processes: 100, teams: [eso]}
+  absent: {title: Not installed, environment: gone, memory: 1 GiB, cpu: 1, teams: [eso]}
+runtime:
+  environments: {gone: /nonexistent/environment}
+limits: {idle: 1 h, start: 60 s}
+"""
+
+
+@dataclass
+class RunningHub:
+    """A hub, its proxy, and the ways to speak to them."""
+
+    var: Var
+    ports: Ports
+    platform: Path
+    keeper: FakeKeeper
+    parts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.public}/"
+
+    def log(self) -> str:
+        return (self.var.logs / "hub.log").read_text()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
+        members = ("config", "hub")
+        return {
+            **kept,
+            **self.ports.environment(),
+            "PYTHONPATH": os.pathsep.join([*(str(ROOT / member) for member in members), str(ROOT)]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "BOWERBIRD_ROOT": str(ROOT),
+            "BOWERBIRD_PYTHON": sys.executable,
+            "BOWERBIRD_VAR": str(self.var.root),
+            "BOWERBIRD_PLATFORM": str(self.platform),
+            "SECRET_OF_THE_HUB": "not for servers",
+        }
+
+    def _start(self, name: str, argv: list[str], environment: Mapping[str, str]) -> None:
+        with (self.var.logs / f"{name}.log").open("ab") as log:
+            self.parts[name] = subprocess.Popen(
+                argv, env=dict(environment), cwd=self.var.hub, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def start_proxy(self) -> None:
+        directory = servers_directory(self.var)
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        install = Install.from_environment({"BOWERBIRD_ROOT": str(ROOT)})
+        command = (
+            *install.proxy_command,
+            *("--ip", "127.0.0.1", "--port", str(self.ports.public), "--api-ip", "127.0.0.1", "--api-port", str(self.ports.proxy_api)),
+            *("--error-target", f"http://127.0.0.1:{self.ports.hub}/hub/error"),
+        )
+        binds = (sandbox.Bind.same(install.proxy_script.parents[2]), sandbox.Bind.same(directory), sandbox.Bind.same(install.node.parent))
+        world = sandbox.Sandbox(command, sandbox.PROXY_ID, sandbox.PROXY_ID, binds=binds)
+        argv = sandbox.argv(world) if os.geteuid() == 0 else list(command)
+        self._start("proxy", argv, {"PATH": "/usr/bin:/bin", "CONFIGPROXY_AUTH_TOKEN": secret_files.read_secret(self.var, "proxy-token")})
+
+    def start_hub(self) -> None:
+        config = Path(__file__).with_name("hub_config.py")
+        self._start("hub", [sys.executable, "-m", "jupyterhub", "-f", str(config)], self._environment())
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.parts["hub"].poll() is None, f"the hub ended:\n{self.log()}"
+            try:
+                if httpx.get(urljoin(self.url, "hub/login"), timeout=5).status_code == httpx.codes.OK:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)
+        raise TimeoutError(f"the hub did not answer:\n{self.log()}")
+
+    def kill_hub(self, signum: int = signal.SIGKILL) -> None:
+        """End the hub as a crash does; what it started stays."""
+        hub = self.parts.pop("hub")
+        hub.send_signal(signum)
+        hub.wait(END_SECONDS)
+
+    def servers(self) -> dict[Process, str]:
+        """Return every process of every server, by the marks in their environments."""
+        return launch.marked(prefix=mark_of(self.var))
+
+    def stop(self) -> None:
+        for name in ("hub", "proxy"):
+            part = self.parts.pop(name, None)
+            if part is not None:
+                part.send_signal(signal.SIGTERM)
+                part.wait(END_SECONDS)
+        for process in self.servers():
+            process.send(signal.SIGKILL)
+
+    def sign_in(self, name: str) -> "Person":
+        client = httpx.Client(base_url=self.url, follow_redirects=True, timeout=30)
+        client.get("hub/login")
+        data = {"username": name, "password": PASSWORD, "_xsrf": _xsrf(client, "/hub/")}
+        # A person who is signed in lands on the form; their server is not started by that.
+        answer = client.post("hub/login?next=%2Fhub%2Fhome", data=data)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return Person(self, name, client)
+
+
+def _xsrf(client: httpx.Client, path: str) -> str:
+    return next(cookie.value or "" for cookie in client.cookies.jar if cookie.name == "_xsrf" and cookie.path == path)
+
+
+@dataclass
+class Person:
+    """Somebody with a browser that keeps cookies."""
+
+    hub: RunningHub
+    name: str
+    client: httpx.Client
+
+    def get(self, path: str) -> httpx.Response:
+        return self.client.get(path)
+
+    def post_form(self, data: dict[str, str], server: str = "") -> httpx.Response:
+        path = f"hub/spawn/{self.name}/{server}" if server else "hub/spawn"
+        xsrf = _xsrf(self.client, "/hub/")
+        return self.client.post(path, data={**data, "_xsrf": xsrf}, headers={"Referer": urljoin(self.hub.url, path)})
+
+    def api(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        headers = {"X-XSRFToken": _xsrf(self.client, "/hub/"), "Referer": urljoin(self.hub.url, "hub/home")}
+        return self.client.request(method, f"hub/api/{path}", json=body, headers=headers)
+
+    def start(self, profile: str, server: str = "") -> None:
+        """Start a server and return when it is ready."""
+        answer = self.post_form({"profile": profile}, server)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        self.wait(lambda model: bool(model and model["ready"]), server)
+
+    def model(self, server: str = "") -> dict[str, Any] | None:
+        answer = self.api("GET", f"users/{self.name}?include_stopped_servers")
+        assert answer.status_code == httpx.codes.OK, answer.text
+        found = answer.json()["servers"].get(server)
+        return dict(found) if found else None
+
+    def wait(self, holds: Any, server: str = "") -> dict[str, Any] | None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            model = self.model(server)
+            if holds(model):
+                return model
+            time.sleep(0.05)
+        raise TimeoutError(f"the server of {self.name} is {model}:\n{self.hub.log()[-4000:]}")
+
+    def stop(self, server: str = "") -> None:
+        path = f"users/{self.name}/servers/{server}" if server else f"users/{self.name}/server"
+        answer = self.api("DELETE", path)
+        assert answer.status_code in {202, 204}, answer.text
+        self.wait(lambda model: model is None or model.get("stopped"), server)
+
+    def server_api(self, method: str, path: str, body: Any = None, server: str = "") -> httpx.Response:
+        """Ask the server's own API, as the pages of JupyterLab do."""
+        prefix = f"/user/{self.name}/{server}/" if server else f"/user/{self.name}/"
+        if not any(cookie.path == prefix for cookie in self.client.cookies.jar):
+            self.client.get(f"{prefix}lab")
+        headers = {"X-XSRFToken": _xsrf(self.client, prefix)}
+        return self.client.request(method, f"{prefix}api/{path}", json=body, headers=headers)
+
+
+@contextmanager
+def running_hub(var: Var, platform: str = PLATFORM) -> Iterator[RunningHub]:
+    """Start proxy and hub on random ports; leaving ends them and every server."""
+    file = var.root / "platform.yaml"
+    layout.claim(var)
+    layout.prepare(var)
+    secret_files.make_secrets(var)
+    file.write_text(platform)
+    hub = RunningHub(var, ports.choose("127.0.0.1", 0), file, FakeKeeper(var, Identities(var).uid))
+    with hub.keeper:
+        try:
+            hub.start_proxy()
+            hub.start_hub()
+            yield hub
+        finally:
+            hub.stop()
+
+
+def process_of(pid: int) -> Process:
+    """Return a living process."""
+    found = find(pid)
+    assert found is not None
+    return found

@@ -1,0 +1,42 @@
+"""A sign-on without a directory, for tests of what comes after it: any name with the one password."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bowerbird_hub import team_roles
+from bowerbird_hub.live import Live
+from jupyterhub import orm
+from jupyterhub.auth import Authenticator
+from traitlets import Any as AnyTrait
+
+PASSWORD = "one password for all tests"
+
+
+class NamedSignOn(Authenticator):
+    """Believes who knows the password, and gives the teams that the platform file names."""
+
+    live: Live = AnyTrait().tag(config=True)
+    manage_groups = True
+    manage_roles = True
+    allow_all = True
+
+    async def load_managed_roles(self) -> list[dict[str, Any]]:
+        await self.live.start()
+        return []
+
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
+        if data["password"] != PASSWORD:
+            return None
+        record = await self.live.identities.sign_in(data["username"], ())
+        now = datetime.now(UTC)
+        return {
+            "name": record.name,
+            "admin": record.admin,
+            "groups": team_roles.groups(record.memberships, now),
+            "roles": [*self._standing(handler.db, record.admin), *team_roles.roles(record.memberships, now)],
+        }
+
+    @staticmethod
+    def _standing(db: Any, admin: bool) -> list[dict[str, Any]]:
+        names = ["user", "admin"] if admin else ["user"]
+        return [{"name": role.name, "scopes": list(role.scopes)} for role in db.query(orm.Role).filter(orm.Role.name.in_(names))]

@@ -1,0 +1,140 @@
+"""A person without a browser: signs in through CAS, starts a server, and runs code in a kernel of it."""
+
+import json
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+from tornado import ioloop, websocket
+from tornado.httpclient import HTTPRequest
+
+START_SECONDS = 120
+KERNEL_SECONDS = 60
+
+
+class _Form(HTMLParser):
+    """The fields of the first form of a page, with the values that they come with."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.action = ""
+        self.fields: dict[str, str] = {}
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form" and not self.action:
+            self.action = given.get("action") or ""
+        if tag == "input" and given.get("name"):
+            self.fields[str(given["name"])] = given.get("value") or ""
+
+
+@dataclass
+class Session:
+    """One signed-in person; `url` is the platform's."""
+
+    url: str
+    account: str
+    client: httpx.Client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.client.close()
+
+    def hub(self, path: str) -> str:
+        return urljoin(self.url, f"/hub/{path}")
+
+    @property
+    def xsrf(self) -> str:
+        return next(cookie.value or "" for cookie in self.client.cookies.jar if cookie.name == "_xsrf" and cookie.path == "/hub/")
+
+    def start(self, profile: str) -> None:
+        """Start the default server, and return when it answers."""
+        answer = self.client.post(self.hub("spawn"), data={"profile": profile, "_xsrf": self.xsrf}, headers={"Referer": self.hub("spawn")})
+        assert answer.status_code == httpx.codes.OK, answer.text
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Return when the server answers this person; the first visit passes through the hub's OAuth."""
+        deadline = time.monotonic() + START_SECONDS
+        last = ""
+        while time.monotonic() < deadline:
+            answer = self.client.get(urljoin(self.url, f"/user/{self.account}/api/kernels"))
+            last = f"{answer.status_code} {answer.url}"
+            if answer.status_code == httpx.codes.OK and "json" in answer.headers.get("content-type", ""):
+                return
+            self.client.get(urljoin(self.url, f"/user/{self.account}/lab"))
+            time.sleep(0.05)
+        raise TimeoutError(f"the server of {self.account} did not answer within {START_SECONDS} s; last: {last}")
+
+    def api(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Ask the single-user server's own API."""
+        cookies = [cookie.value for cookie in self.client.cookies.jar if cookie.name == "_xsrf" and cookie.path == f"/user/{self.account}/"]
+        headers = {"X-XSRFToken": cookies[0] or ""} if cookies else {}
+        return self.client.request(method, urljoin(self.url, f"/user/{self.account}/api/{path}"), headers=headers, **options)
+
+    def kernel(self) -> str:
+        """Start a kernel and return its id."""
+        answer = self.api("POST", "kernels", json={"name": "python3"})
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        return str(answer.json()["id"])
+
+    def run(self, kernel: str, code: str) -> str:
+        """Run code in that kernel and return all that it printed, errors included."""
+        return ioloop.IOLoop().run_sync(lambda: self._run(kernel, code), timeout=KERNEL_SECONDS)
+
+    async def _run(self, kernel: str, code: str) -> str:
+        parts = urlsplit(self.url)
+        address = f"ws://{parts.netloc}/user/{self.account}/api/kernels/{kernel}/channels"
+        own = f"/user/{self.account}/"
+        cookies = "; ".join(f"{c.name}={c.value}" for c in self.client.cookies.jar if c.path in {own, "/"})
+        channel = await websocket.websocket_connect(HTTPRequest(address, headers={"Cookie": cookies, "Origin": self.url.rstrip("/")}))
+        message_id = uuid.uuid4().hex
+        header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex, "version": "5.3"}
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+        await channel.write_message(
+            json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []})
+        )
+        try:
+            return await self._printed(channel, message_id)
+        finally:
+            channel.close()
+
+    @staticmethod
+    async def _printed(channel: websocket.WebSocketClientConnection, message_id: str) -> str:
+        printed = ""
+        while True:
+            raw = await channel.read_message()
+            assert raw is not None, f"the kernel's channel closed after: {printed}"
+            message = json.loads(raw)
+            if message["parent_header"].get("msg_id") != message_id:
+                continue
+            content = message["content"]
+            printed += content.get("text", "") if message["msg_type"] == "stream" else ""
+            printed += "\n".join(content["traceback"]) if message["msg_type"] == "error" else ""
+            if message["msg_type"] == "status" and content["execution_state"] == "idle":
+                return re.sub(r"\x1b\[[0-9;]*m", "", printed)
+
+
+def sign_in(url: str, account: str, password: str) -> Session:
+    """Sign in through the CAS that the platform sends us to."""
+    client = httpx.Client(follow_redirects=True, timeout=30)
+    page = client.get(url)
+    form = _Form(page.text)
+    answer = client.post(
+        urljoin(str(page.url), form.action or str(page.url)),
+        data={**form.fields, "username": account, "password": password},
+        headers={"Referer": str(page.url)},
+    )
+    assert urlsplit(str(answer.url)).path.startswith(("/hub/", "/user/")), f"sign-in ended at {answer.url}: {answer.text[:2000]}"
+    session = Session(url, account, client)
+    client.get(session.hub("home"))
+    return session

@@ -1,0 +1,93 @@
+"""Each process of a running platform is killed while a person is signed in and a kernel counts: the count goes on."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.support.session import Session, sign_in
+from tests.system.conftest import Running
+
+pytestmark = [pytest.mark.root, pytest.mark.fuse]
+# Five times what the supervisor promises for a part that died for the first time.
+BACK_SECONDS = 50
+COUNT = """
+import threading, time
+count = 0
+def _count():
+    global count
+    while True:
+        count += 1
+        time.sleep(0.05)
+threading.Thread(target=_count, daemon=True).start()
+print("counting")
+"""
+
+
+def eventually(true: Callable[[], bool], what: str, seconds: float = BACK_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if true():
+                return
+        except (httpx.TransportError, AssertionError):
+            pass  # The door is shut while its process is away: that is what is waited for.
+        time.sleep(0.1)
+    raise TimeoutError(f"within {seconds} s not: {what}")
+
+
+@pytest.fixture(scope="module")
+def counting(platform: Running) -> Iterator[tuple[Session, str]]:
+    with sign_in(platform.url, "researcher", platform.password("researcher")) as session:
+        session.start("minimal")
+        kernel = session.kernel()
+        assert "counting" in session.run(kernel, COUNT)
+        yield session, kernel
+
+
+def count(session: Session, kernel: str) -> int:
+    return int(session.run(kernel, "print(count)").strip())
+
+
+def pid_of(platform: Running, part: str) -> int:
+    return next(int(process["pid"]) for process in platform.status()["processes"] if process["part"] == part)
+
+
+@pytest.mark.parametrize("part", ["proxy", "keeper", "hub", "cas", "worker researcher"])
+def test_killed_part_comes_back_and_the_count_goes_on(platform: Running, counting: tuple[Session, str], part: str) -> None:
+    session, kernel = counting
+    before = count(session, kernel)
+    killed = pid_of(platform, part)
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: pid_of(platform, part) != killed, f"{part} has another pid")
+    eventually(lambda: count(session, kernel) > before, f"the kernel counts on after {part} was killed")
+    listing = session.run(kernel, "import os; print(sorted(os.listdir('/data')))")
+    assert "releases" in listing
+    with sign_in(platform.url, "visitor", platform.password("visitor")) as other:
+        assert other.client.get(other.hub("home")).status_code == httpx.codes.OK
+
+
+def test_killed_supervisor_is_followed_by_one_that_takes_over(platform: Running, counting: tuple[Session, str]) -> None:
+    session, kernel = counting
+    before = count(session, kernel)
+    parts = {part: pid_of(platform, part) for part in ("proxy", "keeper", "hub")}
+    os.kill(pid_of(platform, "supervisor"), signal.SIGKILL)
+    assert count(session, kernel) >= before
+    platform.command("up", "--detach")
+    assert {part: pid_of(platform, part) for part in parts} == parts
+    assert count(session, kernel) > before
+
+
+def test_sign_on_of_two_people_shows_two_views(platform: Running, counting: tuple[Session, str]) -> None:
+    session, kernel = counting
+    seen = session.run(kernel, "import os; print(sorted(os.listdir('/data/releases/a478/ifs-dr1')))")
+    assert "muse_cube.fits" in seen
+    with sign_in(platform.url, "visitor", platform.password("visitor")) as other:
+        other.start("minimal")
+        visitors = other.kernel()
+        assert other.run(visitors, "import os; print(os.listdir('/data/releases/a478/ifs-dr1'))").strip() == "['README']"
+        assert "PermissionError" in other.run(visitors, "open('/data/releases/a478/ifs-dr1/muse_cube.fits')")
+        assert "ProcessLookupError" in other.run(visitors, f"import os; os.kill({pid_of(platform, 'hub')}, 0)")

@@ -1,0 +1,104 @@
+"""`./bowerbird` itself: from any folder, without a network, without room, without root, twice at once."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.nobody import AS_NOBODY
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 100
+OVERHEAD_SECONDS = 0.5
+
+
+def run(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False, **options)
+
+
+def empty_caches(folder: Path) -> dict[str, str]:
+    """Return an environment in which no package client finds anything that it fetched before."""
+    return {**os.environ, "HOME": str(folder), "UV_CACHE_DIR": str(folder / "uv"), "PIP_NO_CACHE_DIR": "1"}
+
+
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash"])
+@pytest.mark.parametrize("script", ["bowerbird", "scripts/lock"])
+def test_the_scripts_are_plain_shell(shell, script):
+    assert run(shell, "-n", ROOT / script).stderr == ""
+
+
+def test_it_works_from_any_folder_and_through_a_link(tmp_path):
+    link = tmp_path / "a link"
+    link.symlink_to(ROOT / "bowerbird")
+    shown = run(link, "check", "--help", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("Usage:")
+
+
+@pytest.mark.root
+def test_what_is_installed_needs_no_network():
+    shown = run("unshare", "--net", ROOT / "bowerbird", "check", "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+
+
+def test_nothing_to_install_takes_no_time():
+    def seconds() -> float:
+        began = time.perf_counter()
+        run("/usr/bin/python3", "-E", "-s", "-m", "scripts.install", "hub", cwd=ROOT)
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < OVERHEAD_SECONDS
+
+
+@pytest.mark.root
+def test_no_network_at_the_first_set_up_is_one_sentence(bare_checkout, tmp_path):
+    ended = run("unshare", "--net", bare_checkout / "bowerbird", "check", cwd="/", env=empty_caches(tmp_path))
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stdout == ""
+    assert "uv, which installs the Python packages" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("bowerbird: The package servers can't be reached")
+
+
+@pytest.mark.root
+def test_no_room_is_one_sentence_before_anything_is_fetched(bare_checkout, tmp_path):
+    full = tmp_path / "small disk"
+    full.mkdir()
+    script = 'mount -t tmpfs -o size=30m none "$1" && cp -R "$2/." "$1" && "$1/bowerbird" check'
+    ended = run("unshare", "--mount", "sh", "-c", script, "sh", full, bare_checkout)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("bowerbird: The set-up needs ")
+    assert f"{full}, which has " in ended.stderr
+
+
+@pytest.mark.root
+def test_without_root_the_one_line_is_printed_and_the_rest_goes_on(bare_checkout, tmp_path):
+    few = tmp_path / "programs"
+    few.mkdir()
+    for name in ("sh", "id", "dirname", "readlink", "python3", "cat"):
+        (few / name).symlink_to(f"/usr/bin/{name}")
+    environment = {**empty_caches(tmp_path), "PATH": str(few)}
+    ended = run("/usr/bin/unshare", "--net", *AS_NOBODY, bare_checkout / "bowerbird", "up", env=environment)
+    lines = ended.stderr.splitlines()
+    line = next(line for line in lines if "apt-get install" in line)
+    assert {"gcc", "pkg-config", "bubblewrap"} <= set(line.split())
+    assert any(line.startswith("Going on without gcc") and line.endswith("no releases and spaces under /data.") for line in lines)
+    assert "[1/" in ended.stderr
+
+
+def test_a_second_set_up_waits_for_the_first(bare_checkout, tmp_path):
+    (bare_checkout / ".bowerbird").mkdir()
+    command = [sys.executable, "-m", "scripts.install", "hub"]
+    with (bare_checkout / ".bowerbird/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(command, cwd=bare_checkout, stderr=subprocess.PIPE, text=True, env=empty_caches(tmp_path)) as second:
+            assert second.stderr is not None
+            first_line = second.stderr.readline()
+            second.terminate()
+            second.wait(SECONDS)
+    assert first_line == "Another set-up of this checkout is running; waiting for it to end.\n"
+    assert not (bare_checkout / ".bowerbird/tools").exists()
