@@ -36,15 +36,15 @@ PACKAGES = {
     package.name: package
     for package in (
         Package("python3-venv", "ensurepip", 3, 7),
-        Package("python3-dev", f"{sysconfig.get_path('include')}/Python.h", 8, 37),
-        Package("gcc", "gcc", 42, 150),
+        Package("python3-dev", f"{sysconfig.get_path('include')}/Python.h", 13, 54),
+        Package("gcc", "gcc", 45, 190),
         Package("pkg-config", "pkg-config", 1, 1),
         Package("libfuse3-dev", "/usr/include/fuse3/fuse.h", 1, 1),
         Package("fuse3", "fusermount3", 1, 1),
         Package("bubblewrap", "bwrap", 1, 1),
-        Package("chromium", "chromium", 105, 350),
+        Package("chromium", "chromium", 200, 720),
         Package("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 1, 3),
-        Package("git", "git", 10, 50),
+        Package("git", "git", 23, 104),
     )
 }
 

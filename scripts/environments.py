@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.folders import replace_folder
 from scripts.running import Trouble
@@ -52,7 +53,9 @@ class Environment:
     def _sources(self, member: Path) -> Iterator[Path]:
         yield member / "pyproject.toml"
         if not self.editable:
-            yield from sorted(path for path in member.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+            shared = _pyproject(member)["tool"]["hatch"]["build"]["targets"]["wheel"].get("shared-data", {})
+            for place in (member, *(member / name for name in shared)):
+                yield from _files(place.resolve())
 
     def install_packages(self, root: Path, uv: Uv) -> None:
         """Make the environment anew beside the old one and put it in its place when it is whole."""
@@ -72,9 +75,19 @@ class Environment:
 
     def _member(self, member: Path) -> tuple[str, ...]:
         """Name one member alone as what has to be looked at again, so that the build tools come from uv's cache."""
-        name = tomllib.loads((member / "pyproject.toml").read_text())["project"]["name"]
+        name = _pyproject(member)["project"]["name"]
         place = ("--editable", str(member)) if self.editable else (str(member),)
         return ("--reinstall-package", name, *place)
+
+
+def _pyproject(member: Path) -> dict[str, Any]:
+    return tomllib.loads((member / "pyproject.toml").read_text())
+
+
+def _files(place: Path) -> list[Path]:
+    """Return the files in a folder, or the one file that it is, in a steady order."""
+    found = [place, *place.rglob("*")]
+    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
 
 
 ENVIRONMENTS = {

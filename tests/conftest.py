@@ -21,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the soaks in full")
+    parser.addoption("--update-data", action="store_true", help="write the golden files of tests/data anew")
 
 
 def missing(config: pytest.Config) -> dict[str, str]:

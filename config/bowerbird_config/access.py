@@ -131,11 +131,7 @@ class _Question:
 
     def held(self, teams: Iterable[str], least: Role) -> list[Membership]:
         """The memberships that hold now and give at least that role, the strongest and longest first."""
-        found = [
-            m
-            for m in self.identity.memberships
-            if m.team in teams and m.team in self.platform.teams and m.role.rank >= least.rank and m.active(self.at)
-        ]
+        found = [m for m in self.identity.memberships if m.team in teams and m.role.rank >= least.rank and m.active(self.at)]
         return sorted(found, key=lambda m: (-m.role.rank, m.until is not None, -(m.until.timestamp() if m.until else 0)))
 
     def lapsed(self, teams: Iterable[str]) -> str:

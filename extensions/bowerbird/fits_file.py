@@ -14,6 +14,8 @@ _FIRST_READ = 4 * BLOCK
 _LONGEST_HEADER = 1 << 26
 _SIMPLE = b"SIMPLE  ="
 _AXES_OF_AN_IMAGE = 2
+# FITS 4.0, section 4.4.1.1.
+_MOST_AXES = 999
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,13 @@ class Hdu:
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the axes, NAXIS1 first."""
-        return tuple(self.cards.integer(f"NAXIS{axis}") for axis in range(1, self.cards.integer("NAXIS") + 1))
+        axes = self.cards.integer("NAXIS")
+        if not 0 <= axes <= _MOST_AXES:
+            raise NotCuttable(f"HDU {self.number} is damaged: NAXIS is {axes}")
+        lengths = tuple(self.cards.integer(f"NAXIS{axis}") for axis in range(1, axes + 1))
+        if any(length < 0 for length in lengths):
+            raise NotCuttable(f"HDU {self.number} is damaged: an axis has a length below zero")
+        return lengths
 
     @property
     def bitpix(self) -> int:
@@ -46,7 +54,7 @@ class Hdu:
             return 0
         groups = self.shape[0] == 0 and self.cards.true("GROUPS")
         elements = math.prod(self.shape[1:] if groups else self.shape)
-        return self.item_bytes * self.cards.integer("GCOUNT", 1) * (self.cards.integer("PCOUNT") + elements)
+        return self.item_bytes * max(0, self.cards.integer("GCOUNT", 1)) * (max(0, self.cards.integer("PCOUNT")) + elements)
 
     @property
     def end(self) -> int:

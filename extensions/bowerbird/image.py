@@ -125,6 +125,8 @@ def _read_image(descriptor: int, choice: Choice) -> Image:
     bitpix = cards.integer("BITPIX")
     if bitpix not in DTYPES:
         raise NotCuttable(f"BITPIX is {bitpix}, which no image of the FITS standard has")
+    if hdu.data_offset + hdu.data_bytes > os.fstat(descriptor).st_size:
+        raise NotCuttable("the file ends before its pixels do: it is cut short, or is being written")
     tables = tuple(_tables(descriptor, cards))
     sky = read_sky(cards, lambda: _open(descriptor))
     if sky.axes[1] >= len(shape):

@@ -55,9 +55,6 @@ def plan(start: int, shape: tuple[int, ...], box: tuple[slice, ...], item_bytes:
 
 def read(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
     """Read all ranges into `destination`, one after the other."""
-    size = os.fstat(descriptor).st_size
-    if int(ranges.offsets[-1]) + (ranges.teeth - 1) * ranges.pitch + ranges.length > size:
-        raise NotCuttable("the file ends before its pixels do: it is cut short, or is being written")
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
     if ranges.gap <= _NEAR:
         _read_together(descriptor, ranges, destination)

@@ -55,7 +55,10 @@ class Grant:
     def shown(self, st: os.stat_result, view_gid: int) -> tuple[int, int, int]:
         """Return (mode, uid, gid) as the view shows them, for the kernel's own check of permissions."""
         if self.space:
-            return (st.st_mode if self.writable else st.st_mode & ~_WRITE_BITS), st.st_uid, st.st_gid
+            # The team's group is shown as the identity's own: who joined a team while a server of theirs runs is not in the
+            # team's group there, and the view is this identity's alone.
+            gid = view_gid if self.shared and st.st_gid == self.gid else st.st_gid
+            return (st.st_mode if self.writable else st.st_mode & ~_WRITE_BITS), st.st_uid, gid
         if stat.S_ISLNK(st.st_mode):
             return st.st_mode, 0, view_gid
         executable = 0o110 if st.st_mode & 0o111 else 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bowerbird_fuse.errors import AccessDenied, StaleNode
 from bowerbird_fuse.grant import Grant
-from bowerbird_fuse.journal import Journal, Mark
+from bowerbird_fuse.journal import Journal, Line, Mark
 from bowerbird_fuse.stores.base import Entry, File
 
 # Flags that did their work at the first opening.
@@ -53,7 +53,7 @@ class Handles:
         handle = Handle(self._next, node, flags)
         self._next += 1
         self._keep(handle)
-        self.journal.note(Mark.OPEN, handle.number, node, flags & ~_ONCE)
+        self.journal.note(*self._line(handle))
         return handle
 
     def restore(self, number: int, node: int, flags: int) -> None:
@@ -111,6 +111,13 @@ class Handles:
         for handle in self._handles.values():
             if handle.grant is not None and handle.grant.revoked:
                 close(handle)
+
+    def lines(self) -> Iterator[Line]:
+        """Yield what the journal has to say of every handle."""
+        return (self._line(handle) for handle in self._handles.values())
+
+    def _line(self, handle: Handle) -> Line:
+        return Mark.OPEN, handle.number, handle.node, handle.flags & ~_ONCE
 
     def _keep(self, handle: Handle) -> None:
         self._handles[handle.number] = handle

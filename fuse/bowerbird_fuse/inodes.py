@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bowerbird_fuse.errors import StaleNode
-from bowerbird_fuse.journal import Journal, Mark
+from bowerbird_fuse.journal import Journal, Line, Mark
 
 ROOT = 1
 # Numbers that no disk gives: those of folders, links and texts that the view itself makes, and of doubles.
@@ -158,6 +158,10 @@ class Inodes:
             self._add(Node(number, parent, os.fsencode(name), key, inherited=True))
         self._next = max(self._next, number + 1)
 
+    def lines(self) -> Iterator[Line]:
+        """Yield what the journal has to say of every node."""
+        return (self._line(node) for node in self._nodes.values() if node.id != ROOT)
+
     def _add(self, node: Node) -> Node:
         self._nodes[node.id] = node
         if node.key is None:
@@ -175,7 +179,10 @@ class Inodes:
             self._note(node)
 
     def _note(self, node: Node) -> None:
-        self._journal.note(Mark.NODE, node.id, node.parent, os.fsdecode(node.name), *(node.key or (-1, -1)))
+        self._journal.note(*self._line(node))
+
+    def _line(self, node: Node) -> Line:
+        return Mark.NODE, node.id, node.parent, os.fsdecode(node.name), *(node.key or (-1, -1))
 
     def _number(self, key: Key | None) -> int:
         if key is not None and ROOT < key[1] < _MADE_FROM and key[1] not in self._nodes:

@@ -4,10 +4,11 @@ One JSON list a line, appended; the kernel must never know a number that the jou
 it answers. A last line without an end is one that a killed worker did not finish: its answer was never given.
 """
 
+import ctypes
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +20,17 @@ class Mark(StrEnum):
     FORGET = "F"  # id: the kernel has forgotten it
     OPEN = "O"  # handle, node, flags
     CLOSE = "C"  # handle
+    BEGIN = "B"  # all that holds follows; what stands before may be left out once END is there
+    END = "E"
+
+
+# When it has grown so far since it was last written anew, and to several times what it has to say.
+_GROWN_BYTES = 4 << 20
+_GROWN_TIMES = 4
+_PUNCH_HOLE, _KEEP_SIZE = 2, 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+Line = tuple[Mark, *tuple[int | str, ...]]
 
 
 class Journal:
@@ -27,22 +39,54 @@ class Journal:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._pending: list[str] = []
+        self._grown = 0
+        self._whole = 0
 
     def note(self, mark: Mark, *values: int | str) -> None:
         """Remember a line until the next flush."""
-        self._pending.append(json.dumps([mark.value, *values], separators=(",", ":")))
+        self._pending.append(_line(mark, *values))
 
     def flush(self) -> None:
         """Write what was noted."""
         if self._pending:
             lines, self._pending = self._pending, []
-            os.write(self.fd, ("\n".join(lines) + "\n").encode())
+            self._grown += os.write(self.fd, ("\n".join(lines) + "\n").encode())
+
+    @property
+    def grown(self) -> bool:
+        """Tell whether it is time to write it anew."""
+        return self._grown > max(_GROWN_BYTES, _GROWN_TIMES * self._whole)
+
+    def write_anew(self, lines: Iterable[Line]) -> None:
+        """Write all that holds, and give the room of what stood there before back; safe against a kill at any moment."""
+        self.flush()
+        begin = os.fstat(self.fd).st_size
+        self._grown = 0
+        self._pending = [_line(Mark.BEGIN), *(_line(*line) for line in lines), _line(Mark.END)]
+        self.flush()
+        self._whole, self._grown = self._grown, 0
+        _libc.fallocate(self.fd, _PUNCH_HOLE | _KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(begin))
 
     def lines(self) -> Iterator[list[Any]]:
-        """Yield each finished line."""
-        text = os.pread(self.fd, os.fstat(self.fd).st_size, 0)
-        for line in text[: text.rfind(b"\n") + 1].splitlines():
-            yield json.loads(line)
+        """Yield each finished line that still says something."""
+        size = os.fstat(self.fd).st_size
+        if size == 0:
+            return
+        begin = os.lseek(self.fd, 0, os.SEEK_DATA)
+        text = os.pread(self.fd, size - begin, begin).lstrip(b"\0")
+        lines = text[: text.rfind(b"\n") + 1].splitlines()
+        end = max((index for index, line in enumerate(lines) if line == _END), default=0)
+        begin = max((index for index, line in enumerate(lines[:end]) if line == _BEGIN), default=0)
+        for line in lines[begin:]:
+            if line not in (_BEGIN, _END):
+                yield json.loads(line)
+
+
+def _line(mark: Mark, *values: int | str) -> str:
+    return json.dumps([mark.value, *values], separators=(",", ":"))
+
+
+_BEGIN, _END = _line(Mark.BEGIN).encode(), _line(Mark.END).encode()
 
 
 def open_journal(name: str) -> int:

@@ -50,7 +50,6 @@ class Worker:
     journal: int
     control: socket.socket | None = None
     child: subprocess.Popen[bytes] | None = None
-    version: int = 0
     groups: frozenset[int] | None = None
     _sent: dict[str, tuple[Path, bool]] = field(default_factory=dict)
     _heard: set[type[wire.Message]] = field(default_factory=set)
@@ -105,13 +104,12 @@ class Worker:
         wire.close_all(fds)
         if message is None:
             return False
-        if not isinstance(message, wire.Showing):
-            # Each is said once: so a worker cannot fill our queue.
-            if type(message) in self._heard:
-                self.process.send(signal.SIGKILL)
-                return False
-            self._heard.add(type(message))
-            tell(Said(self, message))
+        # Each is said once: so a worker cannot fill our queue.
+        if type(message) in self._heard:
+            self.process.send(signal.SIGKILL)
+            return False
+        self._heard.add(type(message))
+        tell(Said(self, message))
         return True
 
     def show(self, view: View, places: dict[str, Path]) -> None:
@@ -131,10 +129,9 @@ class Worker:
         finally:
             wire.close_all(fd for _, fd in opened)
         self._sent = wanted
-        self.version += 1
         memory = wire.view_memory(view)
         try:
-            wire.send(self.control, wire.Show(self.version), [memory])
+            wire.send(self.control, wire.Show(), [memory])
         finally:
             os.close(memory)
 

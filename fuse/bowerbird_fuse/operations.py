@@ -51,7 +51,7 @@ def edge(
     async def guarded(self: "ViewOperations", /, *arguments: P.args, **keywords: P.kwargs) -> R:
         try:
             answer = await handler(self, *arguments, **keywords)
-            self.journal.flush()
+            self.write_down()
         except FUSEError:
             raise
         except ViewError as error:
@@ -81,6 +81,12 @@ class ViewOperations(pyfuse3.Operations):
         self.changes = Changes(tree, self.files)
         self.journal = journal
 
+    def write_down(self) -> None:
+        """Put what the next worker must know into the journal, before the kernel knows it."""
+        self.journal.flush()
+        if self.journal.grown:
+            self.journal.write_anew([*self.tree.inodes.lines(), *self.files.handles.lines()])
+
     # Nodes.
 
     @edge
@@ -92,7 +98,7 @@ class ViewOperations(pyfuse3.Operations):
         try:
             for number, count in inode_list:
                 self.tree.inodes.forget(number, count)
-            self.journal.flush()
+            self.write_down()
         except Exception:  # the last wall, as in edge
             log.exception("forget failed")
 

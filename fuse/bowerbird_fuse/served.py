@@ -29,6 +29,9 @@ START_SECONDS = 15.0
 STEADY_SECONDS = 10.0
 # After so many deaths in a row those who wait are told; it is tried on.
 HOPELESS_DEATHS = 3
+# How often a mount is asked whether it answers, and how long it may take.
+ASK_SECONDS = 15.0
+SILENCE_SECONDS = 30.0
 # Between a death and the next start, by the number of deaths in a row.
 BACK_OFF_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
 
@@ -69,6 +72,8 @@ class ServedView:
     following: Worker | None = None
     phase: Phase = Phase.STARTING
     answered: bool = False
+    answered_at: float = 0.0
+    asked: float | None = None
     deaths: int = 0
     served: float | None = None
     due: float | None = None
@@ -113,14 +118,18 @@ class ServedView:
     def show(self, identity: IdentityRecord, view: View, places: dict[str, Path]) -> None:
         """Show another view; a worker that held a right which is lost is replaced, so that it holds it no more."""
         old, self.identity, self.view, self.places = self.view, identity, view, places
-        for worker in (self.current, self.following):
-            if worker is not None:
-                self._tell(worker)
+        gone = lost(old, view)
         if self.following is not None:
+            self._tell(self.following)
             if self.following.groups != view.groups:
                 self._give_up(self.following)
-        elif self.current is not None and (lost(old, view) or self.current.groups != view.groups):
-            self.start()
+        if self.current is not None:
+            regrouped = self.current.groups != view.groups
+            # What is gained with a group the worker of now could not serve: the next one shows it.
+            if gone or not regrouped:
+                self._tell(self.current)
+            if self.following is None and (gone or regrouped):
+                self.start()
 
     def _tell(self, worker: Worker) -> None:
         try:
@@ -166,6 +175,7 @@ class ServedView:
             if self.phase is Phase.STANDBY and self.following is not None:
                 self._replace()
             elif self.following is None:
+                self.phase, self.answered = Phase.STARTING, False
                 self._died(worker)
         elif worker is self.following:
             self.following = None
@@ -188,6 +198,7 @@ class ServedView:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self._look_after(now)
         if self.due is None or now < self.due:
             return
         self.due = None
@@ -202,9 +213,22 @@ class ServedView:
         elif self.following is None and self.phase is not Phase.SERVING:
             self.start()
 
-    # Others' questions.
+    # Whether it answers.
+
+    def _look_after(self, now: float) -> None:
+        """Ask the mount now and then; a worker that serves and does not answer for long is ended."""
+        if self.phase is not Phase.SERVING or self.current is None:
+            return
+        if self.asked is None:
+            if now - self.answered_at > ASK_SECONDS:
+                self._ask()
+        elif now - self.asked > SILENCE_SECONDS:
+            log.error("worker %d of %s has not answered for %.0f s: it is ended", self.current.process.pid, self.user, SILENCE_SECONDS)
+            self.asked = None
+            self._give_up(self.current)
 
     def _ask(self) -> None:
+        self.asked = time.monotonic()
         threading.Thread(target=self._stat, name=f"stat {self.user}", daemon=True).start()
 
     def _stat(self) -> None:
@@ -218,7 +242,7 @@ class ServedView:
 
     def answer(self, ok: bool) -> None:
         """Take note whether the mount answered, and tell those who wait for it."""
-        self.answered = ok
+        self.answered, self.asked, self.answered_at = ok, None, time.monotonic()
         if not ok:
             self._refuse(f"the view of {self.user} is mounted and does not answer")
         while self.waiting:

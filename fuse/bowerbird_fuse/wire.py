@@ -1,6 +1,6 @@
 """The protocol between the keeper and a worker: small typed messages over a SOCK_SEQPACKET pair, descriptors beside them.
 
-The keeper says `Stores` (the directories to serve), `Show` (the view) and `Go`; a worker answers `Standby`, `Showing`, `Serving`.
+The keeper says `Stores` (the directories to serve), `Show` (the view) and `Go`; a worker answers `Standby`, `Serving`.
 The keeper believes a worker nothing but that it is alive.
 """
 
@@ -31,8 +31,6 @@ class Stores:
 class Show:
     """The view comes beside it in a memfd; show it from now on."""
 
-    version: int
-
 
 @dataclass(frozen=True, slots=True)
 class Go:
@@ -51,15 +49,8 @@ class Serving:
     """A worker answers the kernel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
-    """A worker shows the view of that version, and the kernel has forgotten what it shows no more."""
-
-    version: int
-
-
-Message = Stores | Show | Go | Standby | Serving | Showing
-_KINDS = {kind.__name__: kind for kind in (Stores, Show, Go, Standby, Serving, Showing)}
+Message = Stores | Show | Go | Standby | Serving
+_KINDS = {kind.__name__: kind for kind in (Stores, Show, Go, Standby, Serving)}
 
 
 class WireError(ValueError):

@@ -37,7 +37,6 @@ class Worker:
     handles: Handles
     stores: dict[str, Store] = field(default_factory=dict)
     view: View | None = None
-    version: int = 0
 
     def take(self, message: wire.Message, fds: list[int]) -> bool:
         """Take what the keeper says; tell whether there is another view to show."""
@@ -46,8 +45,8 @@ class Worker:
                 for key, fd in zip(keys, fds, strict=True):
                     self.stores[key] = PosixStore(fd)
                 return False
-            case wire.Show(version) if len(fds) == 1:
-                self.view, self.version = wire.read_view(fds[0]), version
+            case wire.Show() if len(fds) == 1:
+                self.view = wire.read_view(fds[0])
                 return True
             case _:
                 wire.close_all(fds)
@@ -83,7 +82,6 @@ class Worker:
                 await self.refresh()
                 self.close_unshown(held)
                 held = dict(self.stores)
-                wire.send(self.control, wire.Showing(self.version))
 
     async def refresh(self) -> None:
         """Show what holds now, and return when the kernel has forgotten the rest."""

@@ -31,6 +31,7 @@ from traitlets import Float, Unicode, default
 BAD_GATEWAY = 502
 UNAVAILABLE = 503
 LONGEST_KEPT_VALUE = 1024
+LONGEST_SESSION = 64
 
 # What the demo server of `demo_cas/` sends: the names that CAS servers in front of a directory use.
 _DEMO = CasSignOn(url="http://127.0.0.1/cas")
@@ -85,7 +86,8 @@ class CASAuthenticator(Authenticator):
 
     def service_url(self, hub_prefix: str, query: str = "") -> str:
         """Return the service URL that tickets are given for."""
-        return self.origin + url_path_join(hub_prefix, CALLBACK) + (f"?{query}" if query else "")
+        path = str(url_path_join(hub_prefix, CALLBACK))
+        return f"{self.origin}{path}?{query}" if query else self.origin + path
 
     def login_url(self, base_url: str) -> str:
         """Return where the hub sends whoever has to sign in."""
@@ -129,13 +131,13 @@ class CASAuthenticator(Authenticator):
         user = await self._validate(platform, data["ticket"], data["service"])
         wrong = names.fault(user.name)
         if wrong is not None:
-            raise admission.refuse(platform, wrong, until="This holds until the directory gives another name")
+            raise admission.refuse(platform, wrong, until="until the directory gives another name")
         name = self.normalize_username(user.name)
         groups = user.attributes.get(self.sign_on.groups_attribute, ())
         self._admit(platform, name, groups)
         record = await self._identify(platform, name, groups, user)
         await self._begin(platform, handler, name, data["ticket"])
-        return {**self._model(handler.db, None, record), "auth_state": _kept(user)}
+        return {**self._model(handler.db, handler.find_user(name), record), "auth_state": _kept(user)}
 
     async def _validate(self, platform: Platform, ticket: str, service: str) -> CasUser:
         try:
@@ -163,7 +165,10 @@ class CASAuthenticator(Authenticator):
             raise admission.fail(platform, "the hub could not write to its database", status=UNAVAILABLE) from error
 
     async def _begin(self, platform: Platform, handler: BaseHandler, name: str, ticket: str) -> None:
-        session = handler.get_session_cookie() or handler.set_session_cookie()
+        session = handler.get_session_cookie()
+        if not session or len(session) > LONGEST_SESSION:
+            # The cookie is not signed: what a browser sends as its session may be anything.
+            session = handler.set_session_cookie()
         try:
             await self.live.sign_ons.begin(ticket, SignOn(name, session, time.time()), platform.sign_on.session)
         except SQLAlchemyError as error:
@@ -207,8 +212,8 @@ class CASAuthenticator(Authenticator):
     def _model(self, db: Any, user: User | None, record: IdentityRecord) -> dict[str, Any]:
         now = datetime.now(UTC)
         standing = {"user", "admin"} if record.admin else {"user"}
-        # Roles that an administrator gave by hand are not ours to take.
-        kept = {r.name: list(r.scopes) for r in (user.orm_user.roles if user else ()) if r.name in standing or _by_hand(r)}
+        # The hub's own roles are handed back as they are: what is not named is taken away.
+        kept = {r.name: list(r.scopes) for r in (user.orm_user.roles if user else ()) if r.name in standing}
         missing = standing - set(kept)
         if missing:
             kept |= {r.name: list(r.scopes) for r in db.query(orm.Role).filter(orm.Role.name.in_(missing))}
@@ -251,10 +256,6 @@ class CASAuthenticator(Authenticator):
         """Forget somebody whom an administrator deletes; their numbers stay theirs."""
         super().delete_user(user)
         await asyncio.gather(self.live.identities.forget(user.name), self.live.sign_ons.end_user(user.name))
-
-
-def _by_hand(role: orm.Role) -> bool:
-    return not role.managed_by_auth and role.name not in {"user", "admin"}
 
 
 def _number(user: CasUser, attribute: str | None) -> int | None:

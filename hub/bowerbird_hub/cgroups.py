@@ -75,7 +75,7 @@ def _mounts(mountinfo: str) -> Iterator[_Mount]:
 
 def _own_groups(text: str) -> dict[str, str]:
     """Return the group that we are in, by controller; that of version 2 under the empty name."""
-    found = {}
+    found: dict[str, str] = {}
     for line in text.splitlines():
         _number, controllers, path = line.split(":", 2)
         found |= dict.fromkeys(controllers.split(","), path)

@@ -58,6 +58,7 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
     try:
         platform = read_platform(request)
         layout.claim(var)
+        ending.wait_while_ending(var)
         with layout.held(var):
             (var.logs).mkdir(mode=0o700, exist_ok=True)
             sys.exit(_start(request, platform, detached=detached))

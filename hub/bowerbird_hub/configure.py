@@ -16,7 +16,7 @@ from bowerbird_hub import demo_accounts, machine
 from bowerbird_hub.cas import CASAuthenticator
 from bowerbird_hub.forms import PAGES
 from bowerbird_hub.live import Live
-from bowerbird_hub.managed import CULLER, services
+from bowerbird_hub.managed import CAS, CULLER, services
 from bowerbird_hub.page_facts import PageFacts
 from bowerbird_hub.ports import Ports
 from bowerbird_hub.runtimes.local import Host
@@ -33,6 +33,7 @@ _background: set[asyncio.Task[None]] = set()
 
 LOOPBACK = "127.0.0.1"
 CALLBACK_PATH = "hub/cas/callback"
+SUPERVISOR = "supervisor"
 _DAY_SECONDS = 86_400
 _TOKEN_DAYS = 30
 # Names without a server cost a row each; what may run at once is `limits.servers_per_user`.
@@ -107,6 +108,7 @@ def configure(c: Any, live: Live, install: Install, var: Var, ports: Ports) -> N
     deployment = Deployment(install, var, ports, machine.is_root())
     for name, traits in settings(live.platform, deployment).items():
         c[name].update(traits)
+    _log_with_the_hub()
     host = Host.of_this_machine(install, var)
     obituaries = Obituaries(var.run / "obituaries.json")
     _secrets(c, var)
@@ -120,9 +122,21 @@ def configure(c: Any, live: Live, install: Install, var: Var, ports: Ports) -> N
         _background.add(asyncio.get_running_loop().create_task(unmount_unused(host)))
 
 
+def _log_with_the_hub() -> None:
+    """Let our own lines stand among the hub's, with its time and form."""
+    if JupyterHub.initialized():
+        ours = logging.getLogger("bowerbird")
+        ours.parent = JupyterHub.instance().log
+        ours.setLevel(logging.INFO)
+
+
 def _secrets(c: Any, var: Var) -> None:
     c.ConfigurableHTTPProxy.auth_token = read_secret(var, "proxy-token")
     c.CryptKeeper.keys = [bytes.fromhex(read_secret(var, "crypt-key"))]
+    # The supervisor asks for the routes when it has started the proxy anew.
+    known = {"name": SUPERVISOR, "api_token": read_secret(var, "supervisor-token"), "display": False}
+    c.JupyterHub.services = [*c.JupyterHub.services, known]
+    c.JupyterHub.load_roles = [*c.JupyterHub.load_roles, {"name": SUPERVISOR, "scopes": ["proxy"], "services": [SUPERVISOR]}]
 
 
 def _classes(c: Any, live: Live, host: Host, obituaries: Obituaries, deployment: Deployment) -> None:
@@ -159,13 +173,19 @@ def _follow(platform: Platform, deployment: Deployment) -> None:
 
 
 async def _restart_services(app: JupyterHub, platform: Platform, deployment: Deployment) -> None:
-    """Start anew the services whose command has changed."""
-    for told in services(platform, deployment.install, deployment.var, deployment.ports, deployment.as_root):
-        service = app._service_map.get(told["name"])
-        if service is not None and list(service.command) != told["command"]:
+    """Start anew the services whose command has changed, and stop those that are not asked for any more."""
+    asked = services(platform, deployment.install, deployment.var, deployment.ports, deployment.as_root)
+    commands = {told["name"]: told["command"] for told in asked}
+    for name in (CULLER, CAS):
+        service, command = app._service_map.get(name), commands.get(name)
+        if service is None:
+            if command is not None:
+                _log.warning("the service %s is new in the platform file; it starts when the hub is started again", name)
+        elif list(service.command) != command:
             await service.stop()
-            service.command = told["command"]
-            await service.start()
+            if command is not None:
+                service.command = command
+                await service.start()
 
 
 def from_environment(c: Any, environment: Mapping[str, str] = os.environ) -> None:

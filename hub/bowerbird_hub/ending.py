@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from bowerbird_config.paths import Var
 from bowerbird_hub import layout, sweep
+from bowerbird_hub.board import state_path
 from bowerbird_hub.processes import outlived
+from bowerbird_hub.state_files import read_json
 from bowerbird_hub.stopping import stop_platform
 
 SUPERVISOR_SECONDS = 60.0
@@ -33,6 +35,13 @@ def end_platform(var: Var, say: Callable[[str], None]) -> list[str]:
             if time.monotonic() > deadline:
                 raise
             time.sleep(_POLL_SECONDS)
+
+
+def wait_while_ending(var: Var) -> None:
+    """Return when no supervisor is about to end, so that a start does not take it for one that runs."""
+    supervisor = layout.holder(var)
+    if supervisor and read_json(state_path(var)).get("phase") == "stopping":
+        asyncio.run(outlived([supervisor], SUPERVISOR_SECONDS))
 
 
 def purge(var: Var) -> str | None:

@@ -2,4 +2,4 @@
 
 from bowerbird_hub.configure import from_environment
 
-from_environment(get_config())
+from_environment(get_config())  # type: ignore[name-defined]  # JupyterHub defines it

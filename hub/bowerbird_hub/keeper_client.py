@@ -41,7 +41,7 @@ class KeeperClient:
         except TimeoutError as error:
             raise KeeperError(f"the data keeper did not answer within {self._timeout_seconds:.0f} s") from error
         except (OSError, ValueError) as error:
-            raise KeeperError(f"the data keeper cannot be reached ({error}); it is started again by itself, try in a minute") from error
+            raise KeeperError(f"the data keeper cannot be reached ({error})") from error
         if not isinstance(answer, dict) or answer.get("ok") is not True:
             raise KeeperError(str(answer.get("error") if isinstance(answer, dict) else "the data keeper gave an answer of a wrong form"))
         return answer

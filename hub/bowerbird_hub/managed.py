@@ -1,18 +1,18 @@
 """The services that the hub itself keeps running: each unprivileged, in a sandbox that ends with the hub. Pure."""
 
-from pathlib import Path
 from typing import Any
 
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub.demo_accounts import server_file
+from bowerbird_hub.marks import marks
+from bowerbird_hub.parts import HUB
 from bowerbird_hub.ports import Ports
 from bowerbird_hub.sandbox import CAS_ID, SERVICE_ID, Bind, Sandbox, argv
 
 CULLER = "idle-culler"
 CAS = "demo-cas"
-_CODE = Path(__file__).parent
 
 
 def services(platform: Platform, install: Install, var: Var, ports: Ports, as_root: bool) -> list[dict[str, Any]]:
@@ -22,7 +22,8 @@ def services(platform: Platform, install: Install, var: Var, ports: Ports, as_ro
         asked.append(_service(CULLER, _culler(platform, install), as_root))
     if platform.sign_on.demo is not None:
         asked.append(_service(CAS, _demo_cas(install, var, ports), as_root))
-    return asked
+    # Where no sandbox ends them with the hub, the supervisor knows by these what a killed hub left behind.
+    return [{**service, "environment": marks(HUB, var.root)} for service in asked]
 
 
 def _service(name: str, sandbox: Sandbox, as_root: bool) -> dict[str, Any]:
@@ -32,9 +33,17 @@ def _service(name: str, sandbox: Sandbox, as_root: bool) -> dict[str, Any]:
 def _culler(platform: Platform, install: Install) -> Sandbox:
     idle = platform.limits.idle
     seconds = max(1, round(idle.total_seconds())) if idle is not None else 0
+    often = min(300, max(1, seconds // 2))
     python = install.hub_python
     return Sandbox(
-        command=(str(python), "-I", "-m", "jupyterhub_idle_culler", f"--timeout={seconds}", f"--cull-every={min(300, max(1, seconds // 2))}"),
+        command=(
+            str(python),
+            "-I",
+            "-m",
+            "jupyterhub_idle_culler",
+            f"--timeout={seconds}",
+            f"--cull-every={often}",
+        ),
         uid=SERVICE_ID,
         gid=SERVICE_ID,
         binds=(Bind.same(python.parent.parent),),
@@ -43,12 +52,12 @@ def _culler(platform: Platform, install: Install) -> Sandbox:
 
 
 def _demo_cas(install: Install, var: Var, ports: Ports) -> Sandbox:
-    python = install.cas_python
+    python, code = install.cas_python, install.root / "hub" / "bowerbird_hub"
     arguments = ("--port", str(ports.cas), "--dir", str(var.cas), "--accounts", str(server_file(var)))
     return Sandbox(
-        command=(str(python), "-I", str(_CODE / "demo_cas" / "main.py"), *arguments),
+        command=(str(python), "-I", str(code / "demo_cas" / "main.py"), *arguments),
         uid=CAS_ID,
         gid=CAS_ID,
-        binds=(Bind.same(python.parent.parent), Bind.same(_CODE), Bind.same(var.cas, writable=True)),
+        binds=(Bind.same(python.parent.parent), Bind.same(code), Bind.same(var.cas, writable=True)),
         hostname=CAS,
     )

@@ -10,7 +10,7 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub.marks import marks
 from bowerbird_hub.ports import Ports
-from bowerbird_hub.probes import AllOf, HttpProbe, OrderProbe, Probe
+from bowerbird_hub.probes import AllOf, HttpProbe, OrderProbe, Probe, Request
 from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.sandbox import PROXY_ID, Bind, Sandbox, argv
 
@@ -37,6 +37,8 @@ class Part:
     ready_seconds: float = 60.0
     # Nothing that an earlier life of it left behind may go on: it would hold the ports.
     alone: bool = False
+    # What the others must do when it is ready again after a restart; a probe's answer is what went wrong.
+    on_return: Probe | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -56,6 +58,7 @@ class Plan:
     ports: Ports
     as_root: bool
     token: str = field(repr=False)
+    supervisor_token: str = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     with_keeper: bool = False
 
@@ -100,6 +103,7 @@ def proxy(plan: Plan) -> Part:
         environment={**environment, **marks(PROXY, plan.var.root), _TOKEN: plan.token},
         ready_seconds=30.0,
         alone=True,
+        on_return=Request(f"http://{_LOOPBACK}:{ports.hub}/hub/api/proxy", {"Authorization": f"token {plan.supervisor_token}"}),
     )
 
 
@@ -151,6 +155,8 @@ def hub(plan: Plan) -> Part:
             "BOWERBIRD_ROOT": str(plan.install.root),
         },
         after=(PROXY, KEEPER) if plan.with_keeper else (PROXY,),
+        ready_seconds=120.0,
+        alone=True,
     )
 
 

@@ -4,14 +4,14 @@ import importlib.metadata
 import os
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub import layout, machine, ports, records, secret_files
+from bowerbird_hub import layout, machine, ports, records, secret_files, sweep
 from bowerbird_hub.parts import NAMES, Plan, tls_directory
 from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.sandbox import PROXY_ID
@@ -44,8 +44,8 @@ def platform_file(request: Request) -> Path:
     if request.file is not None:
         return request.file
     last = read_json(_last_start(request.var)).get("platform_file")
-    own = own_platform_file(request.var)
-    return Path(last) if last else own if own.exists() else request.install.default_platform
+    known = [own_platform_file(request.var), request.install.default_platform]
+    return next((file for file in ([Path(last)] if last else known) if file.exists()), request.install.default_platform)
 
 
 def _last_start(var: Var) -> Path:
@@ -76,7 +76,8 @@ def plan_for(request: Request, platform: Platform, say: Callable[[str], None]) -
     secret_files.make_secrets(var)
     _upgrade_database(request, say)
     file = _dated_copy(request)
-    write_json(_last_start(var), {"platform_file": str(file)})
+    # Our own copy goes where the state directory goes, so that its path is not written down.
+    write_json(_last_start(var), {"platform_file": None if file == own_platform_file(var) else str(file)})
     _copy_tls(var, platform)
     # The proxy sees the servers' sockets through this directory, so it is there before the proxy is.
     servers_directory(var).mkdir(mode=0o711, exist_ok=True)
@@ -88,6 +89,7 @@ def plan_for(request: Request, platform: Platform, say: Callable[[str], None]) -
         ports=_ports(request, platform, say),
         as_root=machine.is_root(),
         token=secret_files.read_secret(var, "proxy-token"),
+        supervisor_token=secret_files.read_secret(var, "supervisor-token"),
         environment=environment_for_parts(os.environ),
         with_keeper=machine.mounts_data(),
     )
@@ -146,14 +148,12 @@ def _upgrade_database(request: Request, say: Callable[[str], None]) -> None:
 def _ports(request: Request, platform: Platform, say: Callable[[str], None]) -> ports.Ports:
     address = platform.runtime.address
     wanted = platform.runtime.port if request.port is None else request.port
-    note = request.var.run / "ports.json"
-    known = read_json(note)
-    if living_parts(request.var) and known:
-        chosen = ports.Ports(**known)
-        if request.port in {None, 0, chosen.public}:
-            return chosen
     chosen = ports.choose(address, wanted)
-    if wanted and chosen.public != wanted:
+    known = ports.read(request.var)
+    if known and (living_parts(request.var) or sweep.servers(request.var)):
+        # What lives knows the others by their ports.
+        chosen = replace(known, public=chosen.public) if request.port not in {None, 0, known.public} else known
+    elif wanted and chosen.public != wanted:
         say(f"port {wanted} is taken or kept for root, so it is port {chosen.public}; --port N asks for another")
-    write_json(note, {name: getattr(chosen, name) for name in ("public", "hub", "proxy_api", "cas")})
+    ports.write(request.var, chosen)
     return chosen

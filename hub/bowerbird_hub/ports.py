@@ -3,8 +3,11 @@
 import random
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from bowerbird_config.paths import Var
+from bowerbird_hub.state_files import read_json, write_json
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST = 10_240
@@ -32,6 +35,23 @@ class Ports:
 
 class NoFreePort(Exception):
     """No port could be found to listen on."""
+
+
+def read(var: Var) -> Ports | None:
+    """Return the ports of the platform that runs, or that was killed."""
+    try:
+        return Ports(**read_json(_note(var)))
+    except TypeError:
+        return None
+
+
+def write(var: Var, ports: Ports) -> None:
+    """Keep the ports until the platform has ended."""
+    write_json(_note(var), asdict(ports))
+
+
+def _note(var: Var) -> Path:
+    return var.run / "ports.json"
 
 
 def is_free(address: str, port: int) -> bool:

@@ -15,24 +15,34 @@ class NotReady(Exception):
     """A server cannot start now; the text says why, and what to do or whom to tell."""
 
 
+def sandbox(program: Path) -> None:
+    """Return where servers can be kept apart; NotReady where not."""
+    if not os.access(program, os.X_OK):
+        raise NotReady(f"Servers cannot be kept apart on this machine: {program} is missing. Its admins can install bubblewrap.")
+
+
 def environment(python: Path, name: str) -> None:
     """Return where the environment's interpreter is there; NotReady where not."""
     if not os.access(python, os.X_OK):
-        raise NotReady(f"The environment '{name}' of this profile is not installed on this machine. Its admins install it with the up command.")
+        raise NotReady(
+            f"The environment '{name}' of this profile is not installed on this machine. The admins of the platform can install it."
+        )
 
 
-def home(path: Path, record: IdentityRecord | None) -> None:
+def home(path: Path, record: IdentityRecord | None, room_bytes: int = HOME_ROOM_BYTES) -> None:
     """Return where the home is there, is the user's own and has room; NotReady where not."""
     try:
         found = path.stat()
     except OSError as error:
         raise NotReady(f"Your home cannot be read ({error.strerror}). The admins of the platform can say why.") from error
     if record is not None and found.st_uid != record.uid:
-        raise NotReady(f"Your home belongs to the number {found.st_uid}, and yours is {record.uid}. The admins of the platform can put that right.")
-    free = shutil.disk_usage(path).free
-    if free < HOME_ROOM_BYTES:
         raise NotReady(
-            f"Your home has {format_size(free >> 20 << 20)} of room left and a server needs {format_size(HOME_ROOM_BYTES)}. "
+            f"Your home belongs to the number {found.st_uid}, and yours is {record.uid}. The admins of the platform can put that right."
+        )
+    free = shutil.disk_usage(path).free
+    if free < room_bytes:
+        raise NotReady(
+            f"Your home has {format_size(free >> 20 << 20)} of room left and a server needs {format_size(room_bytes)}. "
             "Remove files, or ask the admins of the platform for room."
         )
 

@@ -12,6 +12,7 @@ from bowerbird_config.sockets import connect, read_lines, write_line
 # A probe returns what is wrong, or None.
 Probe = Callable[[], str | None]
 TIMEOUT_SECONDS = 2.0
+_REQUEST_SECONDS = 10.0
 _MOST_REDIRECTS = 6
 
 
@@ -28,7 +29,7 @@ class HttpProbe:
         home = urlsplit(url).hostname
         for _ in range(_MOST_REDIRECTS):
             try:
-                status, location = _get(url, self.headers)
+                status, location = _ask("GET", url, self.headers, TIMEOUT_SECONDS)
             except (OSError, http.client.HTTPException) as error:
                 return f"no answer at {url} ({_reason(error)})"
             if not (300 <= status < 400 and location):  # noqa: PLR2004  HTTP's redirects
@@ -39,22 +40,38 @@ class HttpProbe:
         return f"{self.url} redirects without end"
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Asks for something to be done, by a POST without a body, and wants 200."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __call__(self) -> str | None:
+        """Return what went wrong, or None."""
+        try:
+            status, _ = _ask("POST", self.url, self.headers, _REQUEST_SECONDS)
+        except (OSError, http.client.HTTPException) as error:
+            return f"no answer at {self.url} ({_reason(error)})"
+        return None if status == http.HTTPStatus.OK else f"{self.url} answers {status}"
+
+
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _get(url: str, headers: Mapping[str, str]) -> tuple[int, str | None]:
+def _ask(method: str, url: str, headers: Mapping[str, str], seconds: float) -> tuple[int, str | None]:
     parts = urlsplit(url)
     host = parts.hostname or ""
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         # The certificate names the public host; here only the part behind the port is asked whether it lives.
         context = ssl._create_unverified_context()  # noqa: S323
-        connection = http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT_SECONDS, context=context)
+        connection = http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=context)
     else:
-        connection = http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
     try:
-        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=dict(headers))
+        connection.request(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=dict(headers))
         answer = connection.getresponse()
         return answer.status, answer.getheader("Location")
     finally:

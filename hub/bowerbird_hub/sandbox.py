@@ -46,6 +46,7 @@ ETC = (
     "timezone",
 )
 SYSTEM_LINKS = (("usr/bin", "/bin"), ("usr/sbin", "/sbin"), ("usr/lib", "/lib"), ("usr/lib64", "/lib64"))
+ROOT = PurePosixPath("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Sandbox:
     gid: int
     groups: tuple[int, ...] = ()
     binds: tuple[Bind, ...] = ()
-    directory: PurePosixPath = PurePosixPath("/")
+    directory: PurePosixPath = ROOT
     hostname: str = "bowerbird"
     dies_with_parent: bool = True
     info_fd: int | None = None

@@ -10,13 +10,14 @@ from bowerbird_config.paths import Var
 from bowerbird_hub import cgroups, layout, machine, records, sweep
 from bowerbird_hub.board import state_path
 from bowerbird_hub.parts import HUB, KEEPER, NAMES, PROXY, hub_probe, keeper_probe, proxy_probe
-from bowerbird_hub.ports import Ports
+from bowerbird_hub.ports import read as read_ports
 from bowerbird_hub.probes import Probe, order
 from bowerbird_hub.processes import Process, environment, parent, resident_bytes, running_seconds
 from bowerbird_hub.runtimes import launch
 from bowerbird_hub.runtimes.places import mark_of
 from bowerbird_hub.secret_files import read_secret
 from bowerbird_hub.state_files import read_json
+from bowerbird_hub.supervisor import Phase
 
 OK = "ok"
 GONE = "not running"
@@ -123,14 +124,14 @@ def _one(name: str, process: Process | None, health: str, memory: int, restarts:
 
 
 def _why_gone(part: dict[str, Any] | None) -> str:
-    return f"{GONE}: {part['phase']} {part['message']}".rstrip() if part else GONE
+    # A part that its supervisor, which is gone too, left ready has no more to say.
+    return f"{GONE}: {part['phase']} {part['message']}".rstrip() if part and part["phase"] != Phase.READY else GONE
 
 
 def _probes(var: Var, told: dict[str, Any]) -> dict[str, Probe]:
-    known = read_json(var.run / "ports.json")
-    if not known or "url" not in told:
+    ports = read_ports(var)
+    if ports is None or "url" not in told:
         return {}
-    ports = Ports(**known)
     return {
         PROXY: proxy_probe(told["url"], ports, read_secret(var, "proxy-token")),
         KEEPER: keeper_probe(var),

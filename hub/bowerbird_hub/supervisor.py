@@ -111,6 +111,7 @@ class Watch:
         try:
             trouble = await self._until_ready(gone)
             if trouble is None:
+                await self._return()
                 self._set(Phase.READY, self._how_ready(taken_over, began))
                 await gone
         finally:
@@ -120,6 +121,15 @@ class Watch:
         await end(tree(process), _STOP_SECONDS)
         self.reap()
         return trouble
+
+    async def _return(self) -> None:
+        """Tell the others that the part is back; a hub that does not hear it is itself about to start."""
+        if self.part.on_return is None or not self.restarts:
+            return
+        for _ in range(_TRIES):
+            if await asyncio.to_thread(self.part.on_return) is None:
+                return
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _how_ready(self, taken_over: Process | None, began: float) -> str:
         if taken_over:

@@ -1,5 +1,6 @@
 """What `up` shows: a live table of parts on a terminal, a line for each change elsewhere."""
 
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -86,11 +87,11 @@ class Table:
         # A line that wraps would be two to write over; what is cut off here stands in `status` and in the log.
         room = max(10, self._columns - width - len(row.state) - 6)
         cut = row.rest if len(row.rest) <= room else row.rest[: room - 1] + "…"
-        return Row(row.name, row.state, cut).line(width, coloured=True)
+        return Row(row.name, row.state, cut).line(width, coloured="NO_COLOR" not in os.environ)
 
 
 def display_on(out: TextIO = sys.stdout) -> Display:
     """Return the display that fits where the output goes."""
-    if not out.isatty():
+    if not out.isatty() or os.environ.get("TERM") == "dumb":
         return Lines(out)
     return Table(out, shutil.get_terminal_size().columns)

@@ -14,7 +14,7 @@ from tests.support.session import sign_in
 from tests.system.conftest import ROOT, Running
 
 READY_SECONDS = 60
-MEMORY_PARTS = ("proxy", "hub", "cas", "keeper")
+MEMORY_PARTS = ("proxy", "hub", "service demo-cas", "keeper")
 MIB = 1 << 20
 
 
@@ -72,9 +72,9 @@ def platform_start_seconds(platform: Running, account: str) -> float:
 def memory_mib(platform: Running) -> float:
     """Return the proportional memory of the standing processes and of one view's worker."""
     processes = platform.status()["processes"]
-    standing = [process for process in processes if process["part"] in MEMORY_PARTS]
-    workers = [process for process in processes if process["part"].startswith("worker ")]
-    return float(sum(process["memory"] for process in [*standing, *workers[:1]])) / MIB
+    standing = [process for process in processes if process["name"] in MEMORY_PARTS]
+    workers = [process for process in processes if process["name"].startswith("view of ")]
+    return float(sum(process["memory_bytes"] for process in [*standing, *workers[:1]])) / MIB
 
 
 def rows(rounds: int) -> list[Row]:

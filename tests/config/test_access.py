@@ -1,5 +1,6 @@
 """The access decision by example: each rule, its sentence, and who can change it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from bowerbird_config.access import Action, Decision, decide, explain, next_chan
 from bowerbird_config.identity import ANONYMOUS
 from bowerbird_config.platform import Platform
 from bowerbird_config.resources import parse_resource
+from bowerbird_config.teams import Membership, Role
 
 from tests.support.platforms import described
 
@@ -126,6 +128,13 @@ def test_one_whose_membership_has_ended_is_told_so():
         "proprietary to team craft (your membership of craft ended on 2027-01-01 00:00 UTC), until 2027-03-01 00:00 UTC"
         in decision.sentence
     )
+
+
+def test_one_who_is_in_the_team_still_is_not_told_that_another_membership_of_it_ended():
+    identity = replace(PLATFORM.identity("member"), memberships=(Membership("craft", Role.MEMBER), Membership("craft", Role.OWNER, ENDS)))
+    refused = decide(PLATFORM, identity, Action.MANAGE, parse_resource("server:team-craft"), OPENS)
+    assert refused.rule == "server.role"
+    assert "ended" not in refused.sentence
 
 
 def test_a_membership_that_ends_takes_the_access_in_that_second():

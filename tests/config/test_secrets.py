@@ -15,6 +15,9 @@ def test_a_secret_is_read_from_its_file_without_the_last_line_end(tmp_path):
 
 
 def test_the_environment_comes_before_the_file(tmp_path):
+    file = tmp_path / "cas-key"
+    file.touch(mode=0o600)
+    file.write_text("of the file")
     assert NAME.read(tmp_path, {"BOWERBIRD_SECRET_CAS_KEY": "hunter2"}).get_secret_value() == "hunter2"
 
 

@@ -53,7 +53,7 @@ def var(tmp_path: Path) -> Var:
 
 def facts(root: Path) -> dict[str, tuple[object, ...]]:
     """Return what must be the same of every file below a directory."""
-    found = {}
+    found: dict[str, tuple[object, ...]] = {}
     for path in sorted(root.rglob("*")):
         known = path.lstat()
         content = os.readlink(path) if path.is_symlink() else path.read_bytes() if stat.S_ISREG(known.st_mode) else None

@@ -92,16 +92,24 @@ def test_a_faulty_answer_ends_in_a_sentence_and_the_next_sign_in_works(hub: Hub,
     assert sign_in(hub, person).url.path == "/hub/home"
 
 
+def goes_to(hub: Hub, url: str) -> bool:
+    with browser(hub) as another:
+        return another.get(f"{hub.url}/hub/cas/login").headers["location"].startswith(url)
+
+
 def test_a_server_that_is_down_ends_in_a_sentence(hub: Hub, cas: FakeCAS, person: httpx.Client):
     cas.signs_in("ann")
     at_callback = follow(person, f"{hub.url}/hub/home", lambda r: "ticket=" in unquote(r.headers["location"])).headers["location"]
-    hub.edit(described(f"http://127.0.0.1:{free_port()}/cas"))
-    until(lambda: cas.url not in person.get(f"{hub.url}/hub/cas/login").headers["location"], 10, "the edit")
-    page = person.get(at_callback)
-    assert page.status_code == 503
-    assert "could not be reached" in said(page)
-    hub.edit(described(cas.url))
-    until(lambda: cas.url in person.get(f"{hub.url}/hub/cas/login").headers["location"], 10, "the edit")
+    down = f"http://127.0.0.1:{free_port()}/cas"
+    hub.edit(described(down))
+    try:
+        until(lambda: goes_to(hub, down), 10, "the edit")
+        page = person.get(at_callback)
+        assert page.status_code == 503
+        assert "could not be reached" in said(page)
+    finally:
+        hub.edit(described(cas.url))
+        until(lambda: goes_to(hub, cas.url), 10, "the edit")
 
 
 @pytest.mark.parametrize("content_type", ["text/html;charset=UTF-8", "application/xml"])
@@ -133,7 +141,7 @@ def test_every_name_that_may_be_signs_in_by_that_name(hub: Hub, cas: FakeCAS, pe
         "a%2Fb",
         "josé",
         "\u212aate",
-        "admın",
+        "adm\u0131n",
         "o'neil",
         'q"q',
         "a\\b",
@@ -241,6 +249,16 @@ def test_a_full_disk_ends_in_a_sentence(hub: Hub, cas: FakeCAS, person: httpx.Cl
     assert page.status_code == 503
     assert "could not write to its database" in said(page)
     assert sign_in(hub, person).url.path == "/hub/home"
+
+
+def test_behind_tls_the_state_cookie_is_secure_and_the_service_is_the_public_one(tmp_path: Path):
+    cas = "https://cas.example.org/cas"
+    with running_hub(tmp_path, described(cas), public="https://hub.example.org/") as hub, browser(hub) as person:
+        elsewhere = person.get(f"{hub.url}/hub/cas/login?next=/hub/home")
+        assert elsewhere.headers["location"] == "https://hub.example.org/hub/cas/login?next=%2Fhub%2Fhome&moved=1"
+        answer = person.get(f"{hub.url}/hub/cas/login", headers={"Host": "hub.example.org"})
+        assert re.search(r"bowerbird-sign-on-\w+=[^;]*;.*\bSecure\b", answer.headers["set-cookie"])
+        assert unquote(answer.headers["location"]).startswith(f"{cas}/login?service=https://hub.example.org/hub/cas/callback?state=")
 
 
 def test_a_sign_on_outlives_the_hub_and_a_logout_after_that_still_ends_it(tmp_path: Path):

@@ -69,7 +69,8 @@ def test_space_and_comments_between_elements_mean_nothing():
         (response("<cas:authenticationSuccess><cas:user>ann</cas:user></cas:authenticationSuccess>" * 2), "2 answers"),
         (
             response(
-                "<cas:authenticationFailure code='INVALID_TICKET'/><cas:authenticationSuccess><cas:user>ann</cas:user></cas:authenticationSuccess>"
+                "<cas:authenticationFailure code='INVALID_TICKET'/>"
+                "<cas:authenticationSuccess><cas:user>ann</cas:user></cas:authenticationSuccess>"
             ),
             "2 answers",
         ),

@@ -16,6 +16,7 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub import demo_accounts
 from bowerbird_hub.cas_handlers import safe_path
+from bowerbird_hub.state_files import read_json, write_json
 
 from tests.support.cas import DemoCAS, demo_cas, free_port, logout_request, until
 from tests.support.sign_on_hub import PLATFORM, Hub, browser, follow, running_hub
@@ -86,9 +87,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def _add_account_that_no_platform_file_may_have(var: Var) -> None:
     file = demo_accounts.server_file(var)
-    told = demo_accounts.read_json(file)
+    told = read_json(file)
     told["accounts"]["team-craft"] = told["accounts"]["researcher"]
-    demo_accounts.write_json(file, told)
+    write_json(file, told)
 
 
 @pytest.fixture
@@ -123,6 +124,14 @@ def test_a_person_signs_in_and_arrives_where_they_wanted(house: House, person: h
 def test_an_owner_named_in_the_platform_file_gets_the_owners_role(house: House):
     with house.signed_in("owner"):
         assert sorted(house.hub.user("owner")["roles"]) == ["team-craft-member", "team-craft-owner", "user"]
+
+
+def test_an_oversized_session_cookie_is_replaced(house: House, person: httpx.Client):
+    url = house.ticket_url(person, "visitor")
+    person.cookies.set("jupyterhub-session-id", "x" * 3000, domain="127.0.0.1", path="/")
+    answer = person.get(url)
+    assert any(value.startswith("jupyterhub-session-id=") and "xxx" not in value for value in answer.headers.get_list("set-cookie"))
+    assert follow(person, f"{house.hub.url}/hub/home").status_code == 200
 
 
 def test_an_admin_named_in_the_platform_file_administers(house: House):

@@ -21,6 +21,10 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     made.dispose()
 
 
+def everything(directory: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in directory.iterdir())
+
+
 async def opened(engine: Engine, limit: int = 100) -> SignOns:
     table = SignOns(engine, limit)
     await table.open()
@@ -38,7 +42,7 @@ async def test_a_sign_on_is_found_by_its_ticket_and_by_its_browser_also_after_a_
 
 async def test_no_ticket_is_kept(engine: Engine, tmp_path: Path):
     await (await opened(engine)).begin("ST-1-abcdef", SignOn("ann", "s1", 100.0), DAY)
-    assert b"ST-1-abcdef" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"ST-1-abcdef" not in everything(tmp_path)
 
 
 async def test_the_last_sign_on_in_a_browser_counts(engine: Engine):

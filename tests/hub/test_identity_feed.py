@@ -14,8 +14,15 @@ from bowerbird_config.sockets import connect, read_lines, write_line
 from bowerbird_hub import identity_feed
 from bowerbird_hub.identity_feed import IdentityFeed, Message
 
+from tests.support.cas import until
+
 pytestmark = pytest.mark.asyncio
 DEADLINE_SECONDS = 20
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Path:
+    return tmp_path / "identity.sock"
 
 
 @asynccontextmanager
@@ -65,37 +72,30 @@ async def consumer(path: Path, subscribe: bool = True) -> AsyncIterator[Consumer
             await writer.wait_closed()
 
 
-async def becomes(true: Any, what: str) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not true():
-            await asyncio.sleep(0.01)
-    assert true(), what
-
-
-async def test_a_subscriber_gets_what_is_then_what_changes(tmp_path: Path):
+async def test_a_subscriber_gets_what_is_then_what_changes(address: Path):
     async with (
-        feed(tmp_path / "identity.sock", [{"kind": "platform"}, {"kind": "synced"}]) as serving,
-        consumer(tmp_path / "identity.sock") as one,
+        feed(address, [{"kind": "platform"}, {"kind": "synced"}]) as serving,
+        consumer(address) as one,
     ):
         assert [await one.next(), await one.next()] == [{"kind": "platform"}, {"kind": "synced"}]
         serving.publish([{"kind": "identity", "version": 1}, {"kind": "forget", "name": "ann"}])
         assert [await one.next(), await one.next()] == [{"kind": "identity", "version": 1}, {"kind": "forget", "name": "ann"}]
 
 
-async def test_a_consumer_with_plain_sockets_reads_the_same_lines(tmp_path: Path):
+async def test_a_consumer_with_plain_sockets_reads_the_same_lines(address: Path):
     def subscribe() -> list[dict[str, Any]]:
-        with connect(tmp_path / "identity.sock", timeout=DEADLINE_SECONDS) as connection:
+        with connect(address, timeout=DEADLINE_SECONDS) as connection:
             write_line(connection, {"op": "subscribe"})
             lines = read_lines(connection)
             return [next(lines), next(lines)]
 
-    async with feed(tmp_path / "identity.sock", [{"kind": "platform"}, {"kind": "synced"}]):
+    async with feed(address, [{"kind": "platform"}, {"kind": "synced"}]):
         assert await asyncio.to_thread(subscribe) == [{"kind": "platform"}, {"kind": "synced"}]
 
 
-async def test_a_quiet_feed_pings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_quiet_feed_pings(address: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(identity_feed, "PING_SECONDS", 0.05)
-    async with feed(tmp_path / "identity.sock", [{"kind": "synced"}]), consumer(tmp_path / "identity.sock") as one:
+    async with feed(address, [{"kind": "synced"}]), consumer(address) as one:
         assert [(await one.next())["kind"] for _ in range(3)] == ["synced", "ping", "ping"]
 
 
@@ -106,21 +106,21 @@ async def test_root_alone_may_open_the_socket(tmp_path: Path):
     assert not (tmp_path / "run" / "identity.sock").exists()
 
 
-async def test_another_uid_is_turned_away_by_what_the_kernel_says_of_it(tmp_path: Path):
+async def test_another_uid_is_turned_away_by_what_the_kernel_says_of_it(address: Path):
     strangers = [os.geteuid() + 1]
     async with (
-        feed(tmp_path / "identity.sock", [{"kind": "synced"}], readers=strangers) as serving,
-        consumer(tmp_path / "identity.sock") as one,
+        feed(address, [{"kind": "synced"}], readers=strangers) as serving,
+        consumer(address) as one,
     ):
         assert await one.rest() == b""
         assert serving.subscribers == 0
 
 
 @pytest.mark.parametrize("request_line", [b"nonsense\n", b"[]\n", b'{"op":"drop"}\n', b"{" * 200_000 + b"\n", b"\xff\n"])
-async def test_an_odd_request_harms_nobody_else(tmp_path: Path, request_line: bytes):
-    async with feed(tmp_path / "identity.sock", [{"kind": "synced"}]) as serving, consumer(tmp_path / "identity.sock") as good:
+async def test_an_odd_request_harms_nobody_else(address: Path, request_line: bytes):
+    async with feed(address, [{"kind": "synced"}]) as serving, consumer(address) as good:
         assert (await good.next())["kind"] == "synced"
-        async with consumer(tmp_path / "identity.sock", subscribe=False) as odd:
+        async with consumer(address, subscribe=False) as odd:
             with suppress(ConnectionError):
                 await odd.ask(request_line)
                 async with asyncio.timeout(DEADLINE_SECONDS):
@@ -130,29 +130,28 @@ async def test_an_odd_request_harms_nobody_else(tmp_path: Path, request_line: by
         assert (await good.next())["kind"] == "identity"
 
 
-async def test_a_consumer_that_does_not_read_is_dropped_and_not_waited_for(tmp_path: Path):
+async def test_a_consumer_that_does_not_read_is_dropped_and_not_waited_for(address: Path):
     big = {"kind": "identity", "filling": "x" * 200_000}
-    async with feed(tmp_path / "identity.sock", [{"kind": "synced"}], waiting_bytes=1 << 20) as serving:
-        async with consumer(tmp_path / "identity.sock") as slow, consumer(tmp_path / "identity.sock") as good:
-            assert [(await one.next())["kind"] for one in (slow, good)] == ["synced", "synced"]
-            got = 0
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                while serving.subscribers == 2:
-                    serving.publish([big])
-                    assert await good.next() == big
-                    got += 1
-            assert got < 100
-            serving.publish([{"kind": "ping"}])
-            assert await good.next() == {"kind": "ping"}
-            assert serving.subscribers == 1
+    async with feed(address, [{"kind": "synced"}], waiting_bytes=1 << 20) as serving, consumer(address) as slow, consumer(address) as good:
+        assert [(await one.next())["kind"] for one in (slow, good)] == ["synced", "synced"]
+        got = 0
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while serving.subscribers == 2:
+                serving.publish([big])
+                assert await good.next() == big
+                got += 1
+        assert got < 100
+        serving.publish([{"kind": "ping"}])
+        assert await good.next() == {"kind": "ping"}
+        assert serving.subscribers == 1
 
 
-async def test_a_consumer_that_left_is_forgotten(tmp_path: Path):
-    async with feed(tmp_path / "identity.sock", [{"kind": "synced"}]) as serving:
-        async with consumer(tmp_path / "identity.sock") as one:
+async def test_a_consumer_that_left_is_forgotten(address: Path):
+    async with feed(address, [{"kind": "synced"}]) as serving:
+        async with consumer(address) as one:
             await one.next()
             assert serving.subscribers == 1
-        await becomes(lambda: serving.subscribers == 0, "the consumer is forgotten")
+        await asyncio.to_thread(until, lambda: serving.subscribers == 0)
 
 
 async def test_a_line_that_no_consumer_reads_is_not_sent():

@@ -19,6 +19,7 @@ from bowerbird_config.sockets import connect, read_lines, write_line
 from bowerbird_config.teams import Membership, Role
 from bowerbird_hub.live import POLL_SECONDS, Live
 
+from tests.support.cas import until
 from tests.support.sign_on_hub import PLATFORM, write_platform
 
 pytestmark = pytest.mark.asyncio
@@ -42,6 +43,14 @@ def var(tmp_path: Path) -> Var:
     return made
 
 
+def broken(file: Path, text: str = "bowerbird: [") -> None:
+    file.write_text(text)
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
 @asynccontextmanager
 async def running(file: Path, var: Var) -> AsyncIterator[Live]:
     live = Live(file, var)
@@ -55,9 +64,7 @@ async def running(file: Path, var: Var) -> AsyncIterator[Live]:
 async def becomes(true: Callable[[], bool]) -> float:
     """Wait until something is so and return how long it took."""
     begun = time.monotonic()
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(until, true)
     return time.monotonic() - begun
 
 
@@ -80,7 +87,7 @@ async def test_a_broken_edit_keeps_the_last_good_one_and_says_where_it_is_broken
         assert f"{file}:" in live.error
         assert "nobodys" in live.error
         assert live.platform.name == PLATFORM["name"]
-        file.unlink()
+        remove(file)
         await becomes(lambda: "platform.yaml" in (live.error or "") and "nobodys" not in (live.error or ""))
         write_platform(file, described(name="Mended"))
         await becomes(lambda: live.platform.name == "Mended")
@@ -89,10 +96,9 @@ async def test_a_broken_edit_keeps_the_last_good_one_and_says_where_it_is_broken
 
 async def test_undoing_a_broken_edit_clears_the_error(file: Path, var: Var):
     async with running(file, var) as live:
-        good = file.read_text()
-        file.write_text("\t: broken")
+        broken(file, "\t: broken")
         await becomes(lambda: live.error is not None)
-        file.write_text(good)
+        write_platform(file, described())
         await becomes(lambda: live.error is None)
         assert live.platform.name == PLATFORM["name"]
 
@@ -113,7 +119,7 @@ async def test_the_last_good_one_is_used_when_the_file_is_broken_at_the_start(fi
         pass
     assert stat.S_IMODE(var.platform.stat().st_mode) == 0o600
     assert Platform.model_validate(json.loads(var.platform.read_text())).name == PLATFORM["name"]
-    file.write_text("bowerbird: [")
+    broken(file)
     async with running(file, var) as live:
         assert live.platform.name == PLATFORM["name"]
         assert live.error is not None
@@ -122,7 +128,7 @@ async def test_the_last_good_one_is_used_when_the_file_is_broken_at_the_start(fi
 
 
 async def test_a_broken_file_and_no_last_good_one_end_the_start(file: Path, var: Var):
-    file.write_text("bowerbird: [")
+    broken(file)
     with pytest.raises(ConfigError, match=str(file)):
         _ = Live(file, var).platform
 
@@ -130,7 +136,7 @@ async def test_a_broken_file_and_no_last_good_one_end_the_start(file: Path, var:
 async def test_a_damaged_last_good_one_is_not_used(file: Path, var: Var):
     var.platform.parent.mkdir()
     var.platform.write_text('{"bowerbird": 1')
-    file.write_text("bowerbird: [")
+    broken(file)
     with pytest.raises(ConfigError):
         _ = Live(file, var).platform
 
@@ -192,10 +198,10 @@ async def test_a_listener_that_fails_keeps_no_other_on_the_old_platform(file: Pa
     async with running(file, var) as live:
         heard: list[str] = []
 
-        def broken(_platform: Platform) -> None:
+        def fail(_platform: Platform) -> None:
             raise LookupError("a fault of a listener")
 
-        live.on_change(broken)
+        live.on_change(fail)
         live.on_change(lambda platform: heard.append(platform.name))
         write_platform(file, described(name="Edited"))
         await becomes(lambda: heard == ["Edited"])

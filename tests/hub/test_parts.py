@@ -32,6 +32,7 @@ def plan() -> Plan:
         as_root=True,
         with_keeper=True,
         token=TOKEN,
+        supervisor_token=TOKEN[::-1],
         environment={"PATH": "/usr/bin", "BOWERBIRD_SECRET_CAS_KEY": "hidden"},
     )
 
@@ -83,7 +84,7 @@ def test_proxy_shows_the_certificate_from_its_own_copies(plan: Plan) -> None:
 
 @pytest.mark.parametrize(
     ("address", "url"),
-    [("0.0.0.0", "http://127.0.0.1:1001/"), ("::1", "http://[::1]:1001/"), ("localhost", "http://localhost:1001/")],
+    [("0.0.0.0", "http://127.0.0.1:1001/"), ("::1", "http://[::1]:1001/"), ("localhost", "http://localhost:1001/")],  # noqa: S104  named, not bound
 )
 def test_url_can_be_opened_on_this_machine(plan: Plan, address: str, url: str) -> None:
     runtime = plan.platform.runtime.model_copy(update={"address": address})

@@ -39,5 +39,5 @@ def test_port_of_a_connection_that_winds_down_is_free() -> None:
 
 def test_machine_without_a_free_port_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "is_free", lambda address, port: False)
-    with pytest.raises(NoFreePort, match="no free port was found on 127.0.0.1"):
+    with pytest.raises(NoFreePort, match=r"no free port was found on 127\.0\.0\.1"):
         choose("127.0.0.1", 8000)

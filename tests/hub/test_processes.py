@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from bowerbird_hub import processes
@@ -97,14 +98,12 @@ def test_tree_has_the_children_of_children(children: list[subprocess.Popen[str]]
     asyncio.run(end(found, 5))
 
 
-def test_marked_processes_are_found_with_what_they_started(children: list[subprocess.Popen[str]], tmp_path: object) -> None:
-    from pathlib import Path
-
-    place = Path(str(tmp_path)) / "with a space"
+def test_marked_processes_are_found_with_what_they_started(children: list[subprocess.Popen[str]], tmp_path: Path) -> None:
+    place = tmp_path / "with a space"
     process = child(children, PARENT, marks("hub", place))
     child(children, PAUSE, marks("hub", place.with_name("another")))
     mark = marks("", place)
-    assert [found.pid for found in marked(mark)][0] == process.pid
+    assert marked(mark)[0].pid == process.pid
     assert len(marked(mark, "hub")) == 2
     assert marked(mark, "proxy") == []
     asyncio.run(end(marked(mark), 5))

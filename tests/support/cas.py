@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -80,72 +80,77 @@ class FakeCAS:
 DRIP_SECONDS = 0.2
 
 
-def _handler(fake: Callable[[], FakeCAS]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    fake: FakeCAS
 
-        def log_message(self, *_arguments: object) -> None:
-            pass
 
-        def _answer(self, reply: Reply) -> None:
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.send_header("Connection", "close")
-            self.end_headers()
-            if reply.drip:
-                for byte in reply.body:
-                    self.wfile.write(bytes([byte]))
-                    if fake().release.wait(DRIP_SECONDS):
-                        break
-            else:
-                self.wfile.write(reply.body)
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = parse_qs(parts.query)
-            if parts.path == "/cas/login":
-                fake().tickets += 1
-                service = query["service"][0]
-                joint = "&" if "?" in service else "?"
-                ticket = urlencode({"ticket": f"ST-{fake().tickets}-fakefakefake"})
-                self._answer(Reply(status=302, headers={"Location": f"{service}{joint}{ticket}"}))
-            elif parts.path == "/cas/p3/serviceValidate":
-                fake().asked.append(query)
-                if fake().reply.wait is not None:
-                    fake().reply.wait.wait()
-                self._answer(fake().reply)
-            else:
-                fake().redirected_to.append(self.path)
-                self._answer(Reply(b"elsewhere"))
+    @property
+    def fake(self) -> FakeCAS:
+        assert isinstance(self.server, _Server)
+        return self.server.fake
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (ConnectionError, TimeoutError):
-                pass  # a client that gave up is what some tests are about
+    def log_message(self, *_arguments: object) -> None:
+        pass
 
-    return Handler
+    def _answer(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if reply.drip:
+            for byte in reply.body:
+                self.wfile.write(bytes([byte]))
+                if self.fake.release.wait(DRIP_SECONDS):
+                    break
+        else:
+            self.wfile.write(reply.body)
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = parse_qs(parts.query)
+        if parts.path == "/cas/login":
+            self.fake.tickets += 1
+            service = query["service"][0]
+            joint = "&" if "?" in service else "?"
+            ticket = urlencode({"ticket": f"ST-{self.fake.tickets}-fakefakefake"})
+            self._answer(Reply(status=302, headers={"Location": f"{service}{joint}{ticket}"}))
+        elif parts.path == "/cas/p3/serviceValidate":
+            self.fake.asked.append(query)
+            reply = self.fake.reply
+            if reply.wait is not None:
+                reply.wait.wait()
+            self._answer(reply)
+        else:
+            self.fake.redirected_to.append(self.path)
+            self._answer(Reply(b"elsewhere"))
+
+    def handle(self) -> None:
+        # A client that gave up is what some tests are about.
+        with suppress(ConnectionError, TimeoutError):
+            super().handle()
 
 
 @contextmanager
 def fake_cas(wrap: Callable[[socket.socket], socket.socket] | None = None, scheme: str = "http") -> Iterator[FakeCAS]:
     """Run a fake CAS server on a free port; `wrap` may put TLS around it."""
-    made: list[FakeCAS] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(lambda: made[0]), bind_and_activate=True)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
     if wrap is not None:
         server.socket = wrap(server.socket)
-    made.append(FakeCAS(f"{scheme}://127.0.0.1:{server.server_port}/cas"))
+    server.fake = FakeCAS(f"{scheme}://127.0.0.1:{server.server_port}/cas")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield made[0]
+        yield server.fake
     finally:
-        made[0].release.set()
-        if made[0].reply.wait is not None:
-            made[0].reply.wait.set()
+        server.fake.release.set()
+        if server.fake.reply.wait is not None:
+            server.fake.reply.wait.set()
         server.shutdown()
         server.server_close()
         thread.join(READY_SECONDS)

@@ -40,8 +40,6 @@ class Feed:
             for subscriber in self._subscribers:
                 with contextlib.suppress(OSError):
                     subscriber.shutdown(socket.SHUT_RDWR)
-                subscriber.close()
-            self._subscribers = []
 
     def platform(self, platform: Platform) -> None:
         """Change the platform file."""
@@ -83,10 +81,12 @@ class Feed:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with connection, contextlib.suppress(OSError, ValueError):
             for message in sockets.read_lines(connection):
                 if message.get("op") == "subscribe":
                     self._subscribe(connection)
+        with self._lock, contextlib.suppress(ValueError):
+            self._subscribers.remove(connection)
 
     def _subscribe(self, connection: socket.socket) -> None:
         with self._lock:

@@ -1,12 +1,14 @@
 """A real hub with a real proxy on random ports, started and ended within one test module."""
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from bowerbird_hub.runtimes.places import mark_of, servers_directory
 
 from tests.support.keeper import FakeKeeper, Identities
 from tests.support.named_sign_on import PASSWORD
+from tests.support.nobody import ANOTHER_UID, AS_NOBODY
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
@@ -55,7 +58,9 @@ class RunningHub:
     ports: Ports
     platform: Path
     keeper: FakeKeeper
+    as_root: bool = True
     parts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    clients: list[httpx.Client] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -80,6 +85,7 @@ class RunningHub:
         }
 
     def _start(self, name: str, argv: list[str], environment: Mapping[str, str]) -> None:
+        argv = argv if self.as_root else [*AS_NOBODY, *argv]
         with (self.var.logs / f"{name}.log").open("ab") as log:
             self.parts[name] = subprocess.Popen(
                 argv, env=dict(environment), cwd=self.var.hub, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -87,7 +93,8 @@ class RunningHub:
 
     def start_proxy(self) -> None:
         directory = servers_directory(self.var)
-        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if self.as_root:
+            directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         install = Install.from_environment({"BOWERBIRD_ROOT": str(ROOT)})
         command = (
             *install.proxy_command,
@@ -96,7 +103,7 @@ class RunningHub:
         )
         binds = (sandbox.Bind.same(install.proxy_script.parents[2]), sandbox.Bind.same(directory), sandbox.Bind.same(install.node.parent))
         world = sandbox.Sandbox(command, sandbox.PROXY_ID, sandbox.PROXY_ID, binds=binds)
-        argv = sandbox.argv(world) if os.geteuid() == 0 else list(command)
+        argv = sandbox.argv(world) if self.as_root else list(command)
         self._start("proxy", argv, {"PATH": "/usr/bin:/bin", "CONFIGPROXY_AUTH_TOKEN": secret_files.read_secret(self.var, "proxy-token")})
 
     def start_hub(self) -> None:
@@ -122,11 +129,25 @@ class RunningHub:
         hub.send_signal(signum)
         hub.wait(END_SECONDS)
 
+    def edit(self, text: str) -> None:
+        """Write the platform file as an editor does."""
+        draft = self.platform.with_suffix(".draft")
+        draft.write_text(text)
+        draft.replace(self.platform)
+
+    def forget_servers(self) -> None:
+        """Take every server out of the hub's database, as an older back-up of it would."""
+        with closing(sqlite3.connect(self.var.database)) as connection:
+            connection.execute("update spawners set server_id = null, state = '{}'")
+            connection.commit()
+
     def servers(self) -> dict[Process, str]:
         """Return every process of every server, by the marks in their environments."""
         return launch.marked(prefix=mark_of(self.var))
 
     def stop(self) -> None:
+        for client in self.clients:
+            client.close()
         for name in ("hub", "proxy"):
             part = self.parts.pop(name, None)
             if part is not None:
@@ -137,6 +158,7 @@ class RunningHub:
 
     def sign_in(self, name: str) -> "Person":
         client = httpx.Client(base_url=self.url, follow_redirects=True, timeout=30)
+        self.clients.append(client)
         client.get("hub/login")
         data = {"username": name, "password": PASSWORD, "_xsrf": _xsrf(client, "/hub/")}
         # A person who is signed in lands on the form; their server is not started by that.
@@ -190,6 +212,15 @@ class Person:
             time.sleep(0.05)
         raise TimeoutError(f"the server of {self.name} is {model}:\n{self.hub.log()[-4000:]}")
 
+    def progress(self) -> list[dict[str, Any]]:
+        """Return the events of a start, to the last."""
+        events = []
+        with self.client.stream("GET", f"hub/api/users/{self.name}/server/progress", timeout=START_SECONDS) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    events.append(json.loads(line.removeprefix("data: ")))
+        return events
+
     def stop(self, server: str = "") -> None:
         path = f"users/{self.name}/servers/{server}" if server else f"users/{self.name}/server"
         answer = self.api("DELETE", path)
@@ -206,14 +237,17 @@ class Person:
 
 
 @contextmanager
-def running_hub(var: Var, platform: str = PLATFORM) -> Iterator[RunningHub]:
-    """Start proxy and hub on random ports; leaving ends them and every server."""
+def running_hub(var: Var, platform: str = PLATFORM, as_root: bool = True) -> Iterator[RunningHub]:
+    """Start proxy and hub on random ports, as root or as nobody; leaving ends them and every server."""
     file = var.root / "platform.yaml"
     layout.claim(var)
     layout.prepare(var)
     secret_files.make_secrets(var)
     file.write_text(platform)
-    hub = RunningHub(var, ports.choose("127.0.0.1", 0), file, FakeKeeper(var, Identities(var).uid))
+    hub = RunningHub(var, ports.choose("127.0.0.1", 0), file, FakeKeeper(var, Identities(var).uid), as_root)
+    if not as_root:
+        for path in (var.root, *var.root.rglob("*")):
+            os.chown(path, ANOTHER_UID, ANOTHER_UID)
     with hub.keeper:
         try:
             hub.start_proxy()

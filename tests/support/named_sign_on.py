@@ -15,7 +15,7 @@ PASSWORD = "one password for all tests"
 class NamedSignOn(Authenticator):
     """Believes who knows the password, and gives the teams that the platform file names."""
 
-    live: Live = AnyTrait().tag(config=True)
+    live: Live = AnyTrait().tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
     manage_groups = True
     manage_roles = True
     allow_all = True

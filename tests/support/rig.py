@@ -94,9 +94,9 @@ class Rig:
         self.started.append(process)
         return process
 
-    def up(self) -> dict[str, Any]:
-        """Start the platform detached and return its status."""
-        done = self.run("up", str(self.file), "--detach")
+    def up(self, *words: str) -> dict[str, Any]:
+        """Start the platform detached, of the rig's file unless words are given, and return its status."""
+        done = self.run("up", *(words or [str(self.file)]), "--detach")
         assert done.returncode == 0, done.stdout + done.stderr
         return self.status()
 

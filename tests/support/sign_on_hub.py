@@ -74,7 +74,8 @@ c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--allow-root", "--HubOAuth.cache_max_age=1"]
 c.SimpleLocalProcessSpawner.home_dir_template = os.path.join(os.getcwd(), "home")
 c.JupyterHub.services = [{"name": "tests", "api_token": told["token"]}]
-c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:groups", "read:roles", "admin:servers", "tokens"]}]
+scopes = ["admin:users", "admin:groups", "read:roles", "admin:servers", "tokens"]
+c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": scopes}]
 """
 
 
@@ -161,8 +162,8 @@ def follow(client: httpx.Client, url: str, stop: Callable[[httpx.Response], bool
 
 
 @contextmanager
-def running_hub(directory: Path, platform: dict[str, Any], port: int | None = None, demo_url: str = "") -> Iterator[Hub]:
-    """Run a hub in that directory until the block ends; what it wrote stays in `hub.log`."""
+def running_hub(directory: Path, platform: dict[str, Any], port: int | None = None, demo_url: str = "", public: str = "") -> Iterator[Hub]:
+    """Run a hub in that directory until the block ends; what it wrote stays in `hub.log`, and `public` is what people call it."""
     port = port or free_port()
     var = Var(directory / "var")
     for state in (var.run, var.hub):
@@ -170,15 +171,15 @@ def running_hub(directory: Path, platform: dict[str, Any], port: int | None = No
     hub = Hub(f"http://127.0.0.1:{port}", directory, var, directory / "platform.yaml")
     hub.edit(platform)
     (directory / "config.py").write_text(CONFIG)
-    with running_again(hub, demo_url):
+    with running_again(hub, demo_url, public):
         yield hub
 
 
 @contextmanager
-def running_again(hub: Hub, demo_url: str = "") -> Iterator[Hub]:
+def running_again(hub: Hub, demo_url: str = "", public: str = "") -> Iterator[Hub]:
     """Run a hub on what an earlier one left."""
     told = {
-        "public": hub.url,
+        "public": public or hub.url,
         "port": int(httpx.URL(hub.url).port or 0),
         "database": f"sqlite:///{hub.var.database}",
         "cookie_secret": str(hub.directory / "cookie_secret"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = (".bowerbird", ".git", "var", "tests", "docs", "__pycache__", "*_cache", "uv.lock")
+LEFT_OUT = (".bowerbird", ".git", "var", "tests", "__pycache__", "*_cache", "uv.lock")
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_a_step_that_failed_leaves_no_stamp(tmp_path):
         ("hub", "config/pyproject.toml", True),
         ("hub", "config/bowerbird_config/platform.py", False),
         ("lab", "extensions/bowerbird/__init__.py", True),
+        ("lab", "docs/researchers.md", True),  # a part of the environment that lies outside the member
         ("lab", "hub/pyproject.toml", False),
     ],
 )

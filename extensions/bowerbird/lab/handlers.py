@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
@@ -41,7 +41,7 @@ class ResearchersHandler(JupyterHandler):
         self.finish(page(shipped.researchers_page().read_text(encoding="utf-8")))
 
 
-class StatusHandler(JupyterHandler):
+class StatusHandler(APIHandler):
     """Whether the view of the data is there."""
 
     @web.authenticated
@@ -53,6 +53,8 @@ class StatusHandler(JupyterHandler):
 
 def handlers(base_url: str, default_url: str, home: Home, root: Path) -> list[tuple[str, Any] | tuple[str, Any, dict[str, Any]]]:
     """Return the routes; `root` is the folder that the file browser shows as its top."""
+    # By now the server has put its own address before its first page, or has not, depending on who started it.
+    default_url = f"/{default_url.removeprefix(base_url).lstrip('/')}"
     return [
         (f"{base_url.rstrip('/')}/?", FirstPageHandler, {"default_url": default_url, "home": home, "root": root}),
         (url_path_join(base_url, "bowerbird", "researchers"), ResearchersHandler),
@@ -73,16 +75,15 @@ def missing_data() -> str:
     try:
         manifest()
     except (OSError, ValueError):
-        return (
-            f"Your data are not here: {data_root()} does not answer. Your home is safe. The platform mounts the data again by "
-            "itself within seconds; if this stays, stop your server and start it again, then tell the admins of the platform."
-        )
+        # The lab's notes end after 140 characters.
+        where = f"Your data are not here: {data_root()} does not answer. Your home is safe."
+        return f"{where} Start your server anew; if this stays, tell the admins."
     return ""
 
 
 def page(markdown: str) -> str:
     """Return the HTML page of a Markdown text."""
-    from nbconvert.filters.markdown import markdown2html  # type: ignore[import-untyped]  # noqa: PLC0415  # slow, and rarely wanted
+    from nbconvert.filters.markdown import markdown2html  # noqa: PLC0415  # slow, and rarely wanted
 
     title = markdown.lstrip("# ").partition("\n")[0]
     template = _PAGE.read_text(encoding="utf-8")

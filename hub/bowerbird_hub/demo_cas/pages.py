@@ -43,8 +43,8 @@ class Logout(views.LogoutView):
         """Read the request; where it wants to go elsewhere, the page that says so is shown instead."""
         super().init_get(request)
         self.url = None
-        if self.service and not _is_registered(self.service):
-            self.service = None
+        asked = request.GET.get("service")
+        self.service = asked if asked and _is_registered(asked) else None
 
 
 def health(_request: HttpRequest) -> HttpResponse:

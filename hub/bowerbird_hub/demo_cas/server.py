@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import django
 from bowerbird_hub.demo_cas.book import Contents, open_book, the_book
@@ -199,7 +199,7 @@ def main() -> int:
     logging.config.dictConfig(_LOGGING)
     arguments.dir.mkdir(parents=True, exist_ok=True)
     book = open_book(arguments.accounts)
-    with make_server("127.0.0.1", arguments.port, None, server_class=_Server, handler_class=_Requests) as server:
+    with _Server(("127.0.0.1", arguments.port), _Requests) as server:
         configure(arguments.dir, server.server_port, arguments.stylesheet)
         call_command("migrate", verbosity=0, interactive=False)
         register(book.contents.services)

@@ -29,6 +29,7 @@ from bowerbird_hub.sandbox import PROXY_ID, Bind, Sandbox
 from bowerbird_hub.state_files import write_text
 
 DATA = PurePosixPath("/data")
+_KERNEL_CONFIG = Path(__file__).with_name("ipython_kernel_config.py")
 
 
 @dataclass
@@ -195,6 +196,7 @@ class LocalServer:
                 *data,
                 Bind(self.place.directory, INSIDE, writable=True),
                 *(Bind(self.place.accounts / name, etc / name) for name in ("passwd", "group")),
+                Bind(_KERNEL_CONFIG, etc / "ipython" / _KERNEL_CONFIG.name),
                 # Last: a checkout may lie below a directory that has just been bound.
                 Bind.same(order.python.parent.parent),
             ),

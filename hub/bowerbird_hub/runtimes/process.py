@@ -21,6 +21,7 @@ from bowerbird_hub.runtimes.local import Host, LocalServer, Order
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.places import ServerPlace
 from bowerbird_hub.runtimes.unix_server import UnixServer
+from bowerbird_hub.sandbox import BWRAP
 from jupyterhub.objects import Server
 from jupyterhub.spawner import Spawner, SpawnException
 from sqlalchemy.orm import object_session
@@ -40,15 +41,15 @@ class StartRefused(SpawnException):
             self.jupyterhub_html_message = shown
 
     def __str__(self) -> str:
-        return self.log_message
+        return str(self.log_message)
 
 
 class ProcessSpawner(Spawner):
     """Runs a server as a process: sandboxed under root, else as the hub's own user."""
 
-    live: Live = AnyTrait(help="the running platform").tag(config=True)
-    host: Host = AnyTrait(help="what this machine gives to servers").tag(config=True)
-    obituaries: Obituaries = AnyTrait(help="where the end of a server is told").tag(config=True)
+    live: Live = AnyTrait(help="the running platform").tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
+    host: Host = AnyTrait(help="what this machine gives to servers").tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
+    obituaries: Obituaries = AnyTrait(help="where the end of a server is told").tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
     grace_seconds = Float(5.0, help="how long a server may take to end itself").tag(config=True)
 
     # What jupyterhub.singleuser must be told, although the server listens on no port.
@@ -134,6 +135,8 @@ class ProcessSpawner(Spawner):
         preconditions.servers(running, self.live.platform.limits.servers_per_user)
         python = self.host.python(self.live.platform, choice.profile.environment)
         preconditions.environment(python, choice.profile.environment)
+        if self.host.sandboxed:
+            preconditions.sandbox(Path(BWRAP))
         view = await self._mount(record)
         await asyncio.to_thread(preconditions.home, self.local.place.home, record if self.host.sandboxed else None)
         return Order(record, choice, python, view, self.get_env(), at)
@@ -148,7 +151,9 @@ class ProcessSpawner(Spawner):
             try:
                 return await self.host.keeper.mount(self.user.name)
             except KeeperError as error:
-                raise NotReady(f"Your data could not be mounted: {error}. Try again in a minute, or tell the admins of the platform.") from error
+                raise NotReady(
+                    f"Your data could not be mounted: {error}. Try again in a minute, or tell the admins of the platform."
+                ) from error
 
     async def _answering(self) -> None:
         """Return when the server answers; StartRefused as soon as it has ended instead."""

@@ -79,7 +79,13 @@ class UnixServer(Server):
         self._path = path
         return self
 
-    async def wait_up(self, timeout: float = 10, http: bool = False, ssl_context: Any = None, extra_path: str = "") -> Answer:
+    async def wait_up(
+        self,
+        timeout: float = 10,  # noqa: ASYNC109  JupyterHub calls it so
+        http: bool = False,
+        ssl_context: Any = None,
+        extra_path: str = "",
+    ) -> Answer:
         """Return the server's answer as soon as it gives one; TimeoutError after the time."""
         deadline = time.monotonic() + timeout
         steps = iter(PROBE_SECONDS)

@@ -26,7 +26,7 @@ def begin(name: str) -> None:
 class Quiet(BaseHTTPRequestHandler):
     """A handler that writes no access log and answers in few words."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it so
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
     def answer(self, status: int, body: bytes = b"{}") -> None:

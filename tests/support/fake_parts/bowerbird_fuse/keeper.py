@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from behaviour import begin
-
 from bowerbird_config.paths import Var
 from bowerbird_config.sockets import listen, read_lines, write_line
 

@@ -8,7 +8,6 @@ import urllib.request
 from pathlib import Path
 
 from behaviour import Quiet, begin, serve
-
 from bowerbird_config.load import load
 from bowerbird_config.paths import Var
 
@@ -21,6 +20,15 @@ class Pages(Quiet):
     def do_GET(self) -> None:
         """Answer the pages that the real one has without signing in."""
         self.answer(200 if self.path in {"/hub/health", "/hub/login"} else 404)
+
+    def do_POST(self) -> None:
+        """Tell the proxy the routes again, for the supervisor alone."""
+        token = (Path(os.environ["BOWERBIRD_VAR"]) / "secrets" / "supervisor-token").read_text().strip()
+        if self.path != "/hub/api/proxy" or self.headers["Authorization"] != f"token {token}":
+            self.answer(403)
+            return
+        add_route()
+        self.answer(200)
 
 
 def add_route() -> None:

@@ -3,6 +3,9 @@
 (() => {
   "use strict";
 
+  // Without this header the server takes the question for one of another page, and sends it to the sign-in again and again.
+  const asked = () => ({ "X-XSRFToken": (document.cookie.match(/\b_xsrf=([^;]*)/) || ["", ""])[1] });
+
   const plugin = {
     id: "bowerbird-lab:plugin",
     description: "The page for researchers in the Help menu; a word when /data is missing.",
@@ -16,7 +19,7 @@
           window.open(base + "researchers", "_blank", "noopener");
         },
       });
-      Promise.all([app.restored, fetch(base + "status", { credentials: "same-origin" })])
+      Promise.all([app.restored, fetch(base + "status", { credentials: "same-origin", headers: asked() })])
         .then(([, answer]) => (answer.ok ? answer.json() : { sentence: "" }))
         .then(({ sentence }) => {
           if (sentence) {

@@ -1,0 +1,152 @@
+"""A real lab of the environment that researchers get: where it opens, its help, its word about missing data."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from bowerbird.lab.handlers import missing_data, page
+
+from tests.extensions.views import make_view
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".bowerbird/envs/lab/bin/python"
+BASE = "/user/somebody/"
+TOKEN = "a-token-of-this-test"
+READY_SECONDS = 40
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: object) -> None:
+        """Follow nothing: where an answer points to is what is tested."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab that answers."""
+
+    port: int
+    home: Path
+    log: Path
+
+    def get(self, path: str, token: str = TOKEN) -> tuple[int, str, str]:
+        """Return status, body and Location of an answer."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{BASE}{path}", headers={"Authorization": f"token {token}"})
+        try:
+            with urllib.request.build_opener(_Stay).open(request, timeout=10) as answer:
+                return answer.status, answer.read().decode(), ""
+        except urllib.error.HTTPError as answer:
+            return answer.code, answer.read().decode(), answer.headers.get("Location") or ""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Start a lab once for these tests."""
+    if not PYTHON.exists():
+        pytest.skip("needs the lab environment: ./bowerbird test makes it")
+    place = tmp_path_factory.mktemp("lab")
+    home = place / "home"
+    home.mkdir()
+    view = make_view(place / "data")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
+    options = ["--no-browser", "--allow-root", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.base_url={BASE}"]
+    options += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={place}"]
+    environment = {**os.environ, "HOME": str(home), "BOWERBIRD_DATA": str(view), "JUPYTER_RUNTIME_DIR": str(place / "runtime")}
+    log = place / "lab.log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            [str(PYTHON), "-m", "jupyter", "lab", *options], env=environment, cwd=home, stdout=output, stderr=subprocess.STDOUT
+        ) as server,
+    ):
+        try:
+            found = Lab(port, home, log)
+            _wait(found, server)
+            yield found
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def _wait(lab: Lab, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            lab.get("api/status")
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(lab.log.read_text())
+
+
+def test_it_opens_on_the_tutorial_with_its_picture_until_that_is_changed(lab) -> None:
+    status, _, location = lab.get("?reset")
+    assert (status, location) == (302, f"{BASE}lab/tree/home/notebooks/tutorial.ipynb?reset")
+    tutorial = lab.home / "notebooks/tutorial.ipynb"
+    content = tutorial.read_text()
+    assert "image/png" in content
+    tutorial.write_text(content.replace("First light", "Mine"))
+    try:
+        assert lab.get("")[2] == f"{BASE}lab"
+    finally:
+        tutorial.write_text(content)
+
+
+def test_help_is_a_page_of_its_own_that_asks_nobody_else_for_anything(lab) -> None:
+    status, body, _ = lab.get("bowerbird/researchers")
+    assert status == 200
+    assert "<h1" in body
+    assert "/data/releases/" in body
+    for word in ("src=", "<link", "@import", "url(", "<script"):
+        assert word not in body
+
+
+def test_status_is_silent_when_the_data_are_there(lab) -> None:
+    assert json.loads(lab.get("bowerbird/status")[1]) == {"sentence": ""}
+
+
+@pytest.mark.parametrize("path", ["bowerbird/researchers", "bowerbird/status", ""])
+def test_nobody_gets_in_without_a_token(lab, path) -> None:
+    status, _, location = lab.get(path, token="another")  # wrong on purpose
+    assert status == 403 or "/login" in location
+
+
+def test_nothing_in_the_lab_asks_the_internet(lab) -> None:
+    _, body, _ = lab.get("lab")
+    config = json.loads(body.split('id="jupyter-config-data" type="application/json">')[1].split("</script>")[0])
+    disabled = set(config["disabledExtensions"])
+    assert {"@jupyterlab/help-extension:resources", "@jupyterlab/apputils-extension:announcements"} <= disabled
+    assert "bowerbird-lab" in [extension["name"] for extension in config["federated_extensions"]]
+
+
+def test_the_theme_follows_the_browser_and_help_has_our_page(lab) -> None:
+    themes = json.loads(lab.get("lab/api/settings/@jupyterlab/apputils-extension:themes")[1])
+    assert themes["schema"]["properties"]["adaptive-theme"]["default"] is True
+    ours = json.loads(lab.get("lab/api/settings/bowerbird-lab:plugin")[1])
+    assert "bowerbird:help" in json.dumps(ours["schema"]["jupyter.lab.menus"])
+
+
+def test_its_own_part_in_the_lab_is_served(lab) -> None:
+    status, body, _ = lab.get("lab/extensions/bowerbird-lab/static/remote.js")
+    assert status == 200
+    assert "_JUPYTERLAB" in body
+
+
+def test_missing_data_are_said_in_a_note_that_fits(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("BOWERBIRD_DATA", "/data")
+    monkeypatch.setattr("bowerbird.lab.handlers.manifest", lambda: (_ for _ in ()).throw(FileNotFoundError("/data")))
+    assert "/data does not answer" in missing_data()
+    assert len(missing_data()) <= 140
+
+
+def test_a_page_escapes_its_title() -> None:
+    assert "<title>a &lt;b&gt;</title>" in page("# a <b>\n\ntext")

@@ -1,0 +1,268 @@
+"""What every runtime must do, seen from outside: through the hub's pages and API, and from a kernel in the server."""
+
+import json
+import signal
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.hub import PLATFORM, Person, RunningHub
+from tests.support.session import Session
+
+WAIT_SECONDS = 30
+FORBIDDEN, BAD = httpx.codes.FORBIDDEN, httpx.codes.BAD_REQUEST
+
+
+def until(what: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
+    """Return the first true answer; TimeoutError when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError(f"{what} did not become true within {seconds} s")
+
+
+def kernel_of(person: Person) -> tuple[Session, str]:
+    """Start a kernel in a person's server."""
+    session = Session(person.hub.url, person.name, person.client)
+    session.wait_ready()
+    return session, session.kernel()
+
+
+def told_by(person: Person, code: str) -> Any:
+    """Return what code in a fresh kernel says as JSON in `answer`."""
+    session, kernel = kernel_of(person)
+    printed = session.run(kernel, f"{textwrap.dedent(code)}\nimport json; print(json.dumps(answer))")
+    session.api("DELETE", f"kernels/{kernel}")
+    return json.loads(printed)
+
+
+class RuntimeContract:
+    """The suite. A runtime's test class gives `hub`, a real one with that runtime, once for the module."""
+
+    @pytest.fixture
+    def arrive(self, hub: RunningHub) -> Iterator[Callable[[str], Person]]:
+        """Sign people in; their servers are stopped afterwards."""
+        came: list[Person] = []
+
+        def arrive(name: str) -> Person:
+            came.append(hub.sign_in(name))
+            return came[-1]
+
+        yield arrive
+        for person in came:
+            for name in [name for name in ("", "second") if person.model(name)]:
+                person.stop(name)
+            person.client.close()
+
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    def test_server_starts_with_home_data_and_the_profiles_variables(self, arrive: Callable[[str], Person]) -> None:
+        person = arrive("researcher")
+        person.start("reduction")
+        found = told_by(
+            person,
+            """
+            import getpass, os, pathlib
+            home = pathlib.Path.home()
+            (home / "mine.txt").write_text("kept")
+            answer = {"user": getpass.getuser(), "home": os.environ["HOME"], "profile": os.environ["BOWERBIRD_PROFILE"],
+                      "variable": os.environ["ESO_ANSWER"], "memory": os.environ["MEM_LIMIT"],
+                      "data": (pathlib.Path(os.environ["BOWERBIRD_DATA"]) / "hello.txt").read_text()}
+            """,
+        )
+        assert found == {
+            "user": "researcher",
+            "home": "/home/researcher",
+            "profile": "reduction",
+            "variable": "42",
+            "memory": str(2 << 30),
+            "data": "data of researcher\n",
+        }
+        assert (person.hub.var.homes / "researcher" / "mine.txt").read_text() == "kept"
+
+    def test_environment_and_processes_of_a_server_hold_no_secret(self, arrive: Callable[[str], Person]) -> None:
+        person = arrive("researcher")
+        person.start("minimal")
+        told = told_by(person, "import os; answer = dict(os.environ)")
+        secrets = [path.read_text().strip() for path in person.hub.var.secrets.iterdir()]
+        assert "SECRET_OF_THE_HUB" not in told
+        assert {name for name in told if name.startswith("BOWERBIRD_")} == {"BOWERBIRD_DATA", "BOWERBIRD_PROFILE", "BOWERBIRD_SERVER"}
+        for secret in secrets:
+            assert secret not in json.dumps(told)
+        own = told["JUPYTERHUB_API_TOKEN"]
+        for process in person.hub.servers():
+            assert own not in Path(f"/proc/{process.pid}/cmdline").read_text()
+
+    def test_progress_says_in_words_what_is_being_done(self, arrive: Callable[[str], Person]) -> None:
+        person = arrive("owner")
+        assert person.post_form({"profile": "minimal"}).status_code == httpx.codes.OK
+        events = person.progress()
+        words = [event["message"] for event in events]
+        assert words[:3] == ["Server requested", "Checking your profile and your home", "Mounting your data"]
+        assert events[-1]["ready"] is True
+        assert [event["progress"] for event in events] == sorted(event["progress"] for event in events)
+
+    # -- options ---------------------------------------------------------------------------------------------------
+
+    def test_profile_of_another_team_is_not_on_the_form(self, arrive: Callable[[str], Person]) -> None:
+        page = arrive("visitor").get("hub/spawn").text
+        assert 'value="minimal"' in page
+        assert "reduction" not in page
+
+    @pytest.mark.parametrize("server", ["", "second"])
+    def test_profile_of_another_team_is_refused_by_form_and_api(self, arrive: Callable[[str], Person], server: str) -> None:
+        person = arrive("visitor")
+        sentence = "Starting a server with profile reduction is refused: nothing of that name is open to you"
+        page = person.post_form({"profile": "reduction"}, server)
+        assert (page.status_code, sentence in page.text) == (FORBIDDEN, True)
+        path = f"users/visitor/servers/{server}" if server else "users/visitor/server"
+        answer = person.api("POST", path, {"user_options": {"profile": "reduction"}})
+        assert answer.status_code == FORBIDDEN
+        assert sentence in answer.json()["message"]
+        assert person.hub.servers() == {}
+
+    def test_profile_of_another_team_is_refused_by_link(self, arrive: Callable[[str], Person]) -> None:
+        page = arrive("visitor").get("hub/spawn?opt-profile=reduction")
+        assert page.status_code == FORBIDDEN
+        assert "Starting a server with profile reduction is refused" in page.text
+
+    def test_what_is_no_option_is_refused_and_not_kept(self, arrive: Callable[[str], Person]) -> None:
+        person = arrive("owner")
+        answer = person.api("POST", "users/owner/server", {"user_options": {"profile": "minimal", "environment": {"LD_PRELOAD": "x"}}})
+        assert answer.status_code == BAD
+        assert "cannot be set" in answer.json()["message"]
+        kept = (person.model() or {}).get("user_options")
+        assert not kept
+
+    def test_script_in_an_option_is_shown_as_text(self, arrive: Callable[[str], Person]) -> None:
+        page = arrive("owner").post_form({"profile": "<script>alert(1)</script>"})
+        assert page.status_code == BAD
+        assert "<script>alert(1)</script>" not in page.text
+
+    def test_choice_of_yesterday_is_asked_again_today(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("researcher")
+        person.start("reduction")
+        person.stop()
+        hub.edit(PLATFORM.replace("members: [researcher]", "members: [somebody]"))
+        try:
+            # No options at all: JupyterHub takes those of the last start.
+            until(lambda: "reduction" not in person.get("hub/spawn").text)
+            answer = person.api("POST", "users/researcher/server")
+            assert answer.status_code == FORBIDDEN
+            assert "profile reduction is refused" in answer.json()["message"]
+        finally:
+            hub.edit(PLATFORM)
+
+    def test_one_server_too_many_is_refused_in_plain_words(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("owner")
+        person.start("minimal")
+        hub.edit(PLATFORM.replace("limits: {", "limits: {servers_per_user: 1, ").replace("title: Minimal", "title: Alone"))
+        try:
+            until(lambda: "Alone" in person.get("hub/spawn/owner/second").text)
+            refused = person.post_form({"profile": "minimal"}, "second")
+            assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
+            assert "A person may run one server at once here" in refused.text
+        finally:
+            hub.edit(PLATFORM)
+
+    def test_environment_that_is_not_installed_is_told_before_anything_starts(self, arrive: Callable[[str], Person]) -> None:
+        page = arrive("owner").post_form({"profile": "absent"})
+        assert page.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert "The environment &#39;gone&#39; of this profile is not installed" in page.text
+
+    def test_data_that_cannot_be_mounted_are_told(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("owner")
+        hub.keeper.refuse = "the store does not answer"
+        try:
+            page = person.post_form({"profile": "minimal"})
+        finally:
+            hub.keeper.refuse = None
+        assert page.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert "Your data could not be mounted: the store does not answer." in page.text
+
+    # -- ends ------------------------------------------------------------------------------------------------------
+
+    def test_stop_ends_everything_and_unmounts_after_the_last_server(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("owner")
+        person.start("minimal")
+        person.start("minimal", "second")
+        told_by(person, "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True); answer = None")
+        person.stop()
+        assert "owner" in hub.keeper.mounted
+        person.stop("second")
+        assert "owner" not in hub.keeper.mounted
+        assert hub.servers() == {}
+        assert self.left_of("owner", hub) == []
+
+    def left_of(self, user: str, hub: RunningHub) -> list[str]:
+        """Return what is left on the machine of a user's stopped servers, each as a text."""
+        raise NotImplementedError
+
+    def test_death_from_outside_is_noticed_at_once(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("owner")
+        person.start("minimal")
+        self.kill_server(hub)
+        began = time.monotonic()
+        person.wait(lambda model: not model or not model["ready"])
+        assert time.monotonic() - began < 5
+        page = until(lambda: _shows(person.get("user/owner/lab"), "is not running"))
+        assert page.status_code == httpx.codes.FAILED_DEPENDENCY
+        until(lambda: not hub.servers())
+
+    def kill_server(self, hub: RunningHub) -> None:
+        """Kill the one server that runs, as the machine's own troubles would."""
+        raise NotImplementedError
+
+    def test_failed_start_shows_the_end_of_the_log(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("owner")
+        person.start("minimal")
+        person.stop()
+        config = hub.var.homes / "owner" / ".jupyter" / "jupyter_server_config.py"
+        config.parent.mkdir(exist_ok=True)
+        config.write_text("import sys\nprint('a mistake <b>of mine</b>')\nsys.exit(3)\n")
+        try:
+            person.post_form({"profile": "minimal"})
+            page = until(lambda: _shows(person.get("hub/spawn-pending/owner"), "ended while it was starting"))
+        finally:
+            config.unlink()
+        assert "a mistake &lt;b&gt;of mine&lt;/b&gt;" in page.text
+
+    # -- the hub's own life ----------------------------------------------------------------------------------------
+
+    def test_killed_hub_finds_the_server_again_with_its_kernel_counting(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("researcher")
+        person.start("minimal")
+        session, kernel = kernel_of(person)
+        session.run(kernel, "import threading, time, itertools\nticks = itertools.count()\nnow = 0")
+        session.run(kernel, "def go():\n  global now\n  while True:\n    now = next(ticks); time.sleep(0.01)")
+        session.run(kernel, "threading.Thread(target=go, daemon=True).start()")
+        before = int(session.run(kernel, "print(now)"))
+        hub.kill_hub(signal.SIGKILL)
+        hub.start_hub()
+        model = person.wait(lambda found: bool(found and found["ready"]))
+        assert model is not None
+        assert int(session.run(kernel, "print(now)")) > before
+        person.stop()
+        assert hub.servers() == {}
+
+    def test_server_without_a_record_is_ended_at_the_hubs_start(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("owner")
+        person.start("minimal")
+        hub.kill_hub(signal.SIGKILL)
+        hub.forget_servers()
+        hub.start_hub()
+        until(lambda: not hub.servers())
+        until(lambda: "owner" not in hub.keeper.mounted)
+        assert self.left_of("owner", hub) == []
+
+
+def _shows(answer: httpx.Response, words: str) -> httpx.Response | None:
+    return answer if words in answer.text else None

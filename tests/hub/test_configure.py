@@ -1,0 +1,78 @@
+"""The hub's configuration: the whole of it against a golden file, and what must never be in it."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bowerbird_config.install import Install
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_hub.configure import Deployment, public_url, settings
+from bowerbird_hub.ports import Ports
+
+from tests.support.platforms import described
+
+GOLDEN = Path(__file__).parents[1] / "data" / "hub" / "settings.json"
+PORTS = Ports(public=8000, hub=8001, proxy_api=8002, cas=8003)
+DEMO = {"demo": {"accounts": {"researcher": {"title": "A researcher"}}}}
+
+
+def deployment(as_root: bool = True) -> Deployment:
+    return Deployment(Install(Path("/checkout of it")), Var(Path("/state of it")), PORTS, as_root)
+
+
+def configured(as_root: bool = True, **parts: Any) -> dict[str, dict[str, Any]]:
+    return settings(Platform.model_validate(described(**parts)), deployment(as_root))
+
+
+def shown(found: dict[str, dict[str, Any]]) -> str:
+    """Return settings as the golden file holds them: each command one line, our own code's place left out."""
+    for service in found["JupyterHub"]["services"]:
+        service["command"] = shlex.join(service["command"])
+    code = str(Path(__file__).parents[2] / "hub")
+    return json.dumps(found, indent=1, sort_keys=True).replace(code, "/code of it") + "\n"
+
+
+def test_settings_are_those_of_the_golden_file(pytestconfig: pytest.Config) -> None:
+    found = shown(configured(sign_on=DEMO))
+    if pytestconfig.getoption("--update-data"):
+        GOLDEN.write_text(found)
+    assert found == GOLDEN.read_text()
+
+
+def test_platform_without_demo_and_idle_limit_runs_no_service() -> None:
+    found = configured(limits={"idle": None})["JupyterHub"]
+    assert found["services"] == []
+    assert found["load_roles"] == []
+
+
+def test_every_service_of_root_is_given_up_to_another_uid_and_ends_with_the_hub() -> None:
+    services = configured(sign_on=DEMO)["JupyterHub"]["services"]
+    uids = [service["command"][service["command"].index("--reuid") + 1] for service in services]
+    assert len(uids) == len(set(uids)) == 2
+    assert "0" not in uids
+    assert all("--die-with-parent" in service["command"] for service in services)
+
+
+def test_without_root_services_run_as_we_do() -> None:
+    services = configured(as_root=False, sign_on=DEMO)["JupyterHub"]["services"]
+    assert all(service["command"][0].endswith("/bin/python") for service in services)
+
+
+def test_idle_limit_is_what_the_culler_is_told() -> None:
+    (culler,) = configured(limits={"idle": "30 min"})["JupyterHub"]["services"]
+    assert "--timeout=1800" in culler["command"]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "url"),
+    [
+        ({}, "http://127.0.0.1:8000/"),
+        ({"address": "192.0.2.7", "tls": {"certificate": "/c", "key": "/k"}}, "https://192.0.2.7:8000/"),
+        ({"address": "::1"}, "http://[::1]:8000/"),
+    ],
+)
+def test_public_address_is_the_platforms(runtime: dict[str, Any], url: str) -> None:
+    assert public_url(Platform.model_validate(described(runtime=runtime)), PORTS) == url

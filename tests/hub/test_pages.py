@@ -1,0 +1,175 @@
+"""The pages as people see them: in light and dark, on a telephone and a wall, by keyboard, without JavaScript."""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from bowerbird_config.paths import Var
+from bowerbird_hub.forms import PAGES
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import Visit, chromium, visit
+from tests.support.hub import RunningHub, running_hub
+from tests.support.named_sign_on import PASSWORD
+
+WIDTHS = (360, 1400, 2560)
+LEAST_CONTRAST = 4.5
+WORDS = ("ink", "quiet", "accent", "refused", "attention", "done")
+PAPERS = ("paper", "raised")
+NOTICES = (("ink", "refused-paper"), ("ink", "attention-paper"), ("ink", "done-paper"))
+OWN = (("refused", "refused-paper"), ("attention", "attention-paper"), ("done", "done-paper"), ("on-accent", "accent"))
+
+
+def _colours() -> dict[str, dict[str, str]]:
+    text = (PAGES / "bowerbird.css").read_text()
+    light, dark = re.findall(r":root \{(.*?)\}", text, re.DOTALL)
+    found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light))
+    return {"light": found, "dark": found | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark))}
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("word", "paper"), [*product(WORDS, PAPERS), *NOTICES, *OWN])
+def test_every_word_stands_out_from_its_paper(scheme: str, word: str, paper: str) -> None:
+    colours = _colours()[scheme]
+    assert _contrast(colours[word], colours[paper]) >= LEAST_CONTRAST
+
+
+def test_stylesheet_is_short_and_asks_for_nothing() -> None:
+    text = (PAGES / "bowerbird.css").read_text()
+    assert len(text.splitlines()) <= 240
+    assert not re.search(r"url\(|@import|@font-face", text)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    with running_hub(Var(tmp_path_factory.mktemp("pages") / "var")) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def seen(browser: Browser, tmp_path: Path) -> Iterator[Visit]:
+    with visit(browser, tmp_path / "pictures") as seen:
+        yield seen
+
+
+def sign_in(page: Page, hub: RunningHub, name: str) -> None:
+    page.goto(f"{hub.url}hub/login")
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".profile")
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+ADDRESSES: dict[str, Callable[[str], str]] = {
+    "profiles": lambda _: "hub/spawn",
+    "servers": lambda _: "hub/home",
+    "not-running": lambda name: f"hub/user/{name}/lab",
+    "absent": lambda _: "hub/nothing-here",
+    "refused": lambda _: "hub/spawn?opt-profile=reduction",
+    "tokens": lambda _: "hub/token",
+}
+
+
+@pytest.mark.root
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_page_fits_every_width_and_names_what_it_shows(hub: RunningHub, seen: Visit, name: str) -> None:
+    sign_in(seen.page, hub, "visitor")
+    seen.page.goto(hub.url + ADDRESSES[name]("visitor"))
+    for width in WIDTHS:
+        seen.page.set_viewport_size({"width": width, "height": 900})
+        seen.picture(f"{name}-{width}")
+        assert fits(seen.page), f"{name} is wider than {width} px"
+    assert seen.page.title().endswith(" – Test platform")
+    assert seen.page.locator("h1").count() == 1
+    unnamed = seen.page.locator("input:visible:not([aria-label])").evaluate_all("found => found.filter(one => !one.labels.length).length")
+    assert unnamed == 0
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_profile_is_chosen_and_stopped_by_keyboard(hub: RunningHub, seen: Visit) -> None:
+    page = seen.page
+    sign_in(page, hub, "owner")
+    page.locator("input[name=profile]").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("input[name=profile]:checked").get_attribute("value") == "reduction"
+    page.keyboard.press("Enter")
+    page.get_by_text("Waiting for JupyterLab to answer").wait_for()
+    seen.picture("starting")
+    page.wait_for_url("**/user/owner/lab*")
+    page.goto(f"{hub.url}hub/home")
+    page.get_by_role("row", name="Your server").get_by_text("ESO reduction").wait_for()
+    seen.picture("running")
+    page.get_by_role("button", name="Stop").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("does not run").wait_for()
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_server_starts_and_opens_without_javascript(hub: RunningHub, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    sign_in(page, hub, "researcher")
+    page.get_by_label("Minimal").check()
+    page.get_by_role("button", name="Start").click()
+    # The page that waits looks again by itself.
+    page.wait_for_url("**/user/researcher/lab*")
+    context.close()
+    hub.sign_in("researcher").stop()
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_refusal_stands_above_the_form_and_the_choice_is_kept(hub: RunningHub, seen: Visit) -> None:
+    sign_in(seen.page, hub, "owner")
+    seen.page.get_by_label("Not installed").check()
+    seen.page.get_by_role("button", name="Start").click()
+    seen.page.get_by_role("alert").get_by_text("is not installed on this machine").wait_for()
+    seen.picture("refused")
+    assert seen.page.get_by_role("button", name="Start").is_enabled()
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_admin_sees_what_is_wrong_with_the_platform_file(hub: RunningHub, seen: Visit) -> None:
+    original = hub.platform.read_text()
+    sign_in(seen.page, hub, "admin")
+    hub.edit(original.replace("cpu: 1,", "cpus: 1,", 1))
+    try:
+        for _ in range(30):
+            seen.page.goto(f"{hub.url}hub/home")
+            if seen.page.get_by_role("alert").count():
+                break
+            seen.page.wait_for_timeout(100)
+        alert = seen.page.get_by_role("alert").first.inner_text()
+        seen.picture("broken")
+    finally:
+        hub.edit(original)
+    assert "platform.yaml:" in alert
+    assert "cpus" in alert
