@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bowerbird.manifest import Manifest, manifest
 from bowerbird.refusals import explained
@@ -79,7 +78,7 @@ def about(path: str | os.PathLike[str]) -> About:
         known = manifest()
     place = Path(os.path.abspath(path))
     entry = known.release_of(place) or known.release_of(_below_root(known, place))
-    return _of_release(place, Release.from_entry(entry)) if entry else _of_space(known, place)
+    return _of_release(place, Release.from_entry(entry, known.root)) if entry else _of_space(known, place)
 
 
 def _below_root(known: Manifest, place: Path) -> Path:
@@ -105,17 +104,14 @@ def _of_release(place: Path, release: Release) -> About:
 
 
 def _of_space(known: Manifest, place: Path) -> About:
-    team = next((team for team in known.teams if place.is_relative_to(_folder(known, team))), None)
+    team = next((team for team in known.teams if place.is_relative_to(known.root / "teams" / team["name"])), None)
     if team is not None:
         ends = f", until {team['until']}" if team.get("until") else ""
-        return About(place, f"a file in the space of team {team['name']}", f"team {team['name']}", f"yours as {team['role']}{ends}")
+        role = f"yours as {team['role']}{ends}" if team.get("role") else "open to you without a role in the team"
+        return About(place, f"a file in the space of team {team['name']}", f"team {team['name']}", role)
     if place.is_relative_to(known.root / "home") or place.is_relative_to(Path.home()):
         return About(place, "a file in your home", known.user or "you", "private")
     return About(place, "a file outside your view of the data", "not known here", "not known here")
-
-
-def _folder(known: Manifest, team: dict[str, Any]) -> Path:
-    return Path(team.get("path") or known.root / "teams" / team["name"])
 
 
 def _checksum(place: Path, release: Release) -> str:

@@ -3,7 +3,6 @@
 import json
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +42,9 @@ def data_root() -> Path:
 def manifest() -> Manifest:
     """Return the manifest as it is now; FileNotFoundError says what to do when there is no view."""
     root = data_root()
-    path = root / NAME
     try:
-        status = path.stat()
-        return _read(root, status.st_mtime_ns, status.st_size)
+        # Read anew each time: it is small, and what it says changes while a notebook is open.
+        content = json.loads((root / NAME).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FileNotFoundError(
             error.errno,
@@ -54,9 +52,4 @@ def manifest() -> Manifest:
             "elsewhere the environment variable BOWERBIRD_DATA says where it is",
             str(root),
         ) from error
-
-
-@lru_cache(maxsize=4)
-def _read(root: Path, _changed: int, _size: int) -> Manifest:
-    content = json.loads((root / NAME).read_text(encoding="utf-8"))
     return Manifest(root, content.get("user", ""), tuple(content["releases"]), tuple(content.get("teams", ())))

@@ -35,8 +35,8 @@ class Release:
     sentence: str
 
     @classmethod
-    def from_entry(cls, entry: dict[str, Any]) -> Self:
-        """Read an entry of the view's manifest."""
+    def from_entry(cls, entry: dict[str, Any], root: Path) -> Self:
+        """Read an entry of the manifest of the view at `root`, which a server without a sandbox has elsewhere than at /data."""
         texts = {
             name: entry.get(name) or "" for name in ("title", "description", "contact", "cite", "doi", "licence", "source", "sentence")
         }
@@ -44,7 +44,7 @@ class Release:
             collection=entry["collection"],
             release=entry["release"],
             standing=entry["standing"],
-            path=Path(entry["path"]) if entry.get("path") else None,
+            path=root / "releases" / entry["collection"] / entry["release"] if entry.get("path") else None,
             public_on=datetime.fromisoformat(entry["public_on"]) if entry.get("public_on") else None,
             teams=tuple(entry.get("teams") or ()),
             **texts,
@@ -125,7 +125,8 @@ def releases() -> Releases:
         There is no view here.
 
     """
-    return Releases([Release.from_entry(entry) for entry in manifest().releases])
+    known = manifest()
+    return Releases([Release.from_entry(entry, known.root) for entry in known.releases])
 
 
 def _row(release: Release) -> tuple[str, ...]:

@@ -32,6 +32,9 @@ _CROSS = np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5], [-0.5, 0.0], [0.0, -0.5]]
 _POLES = np.array([[0.0, 90.0], [0.0, -90.0]])
 # With any of these astropy repairs, or adds to, what wcslib understands.
 _DISTORTIONS = ("PV", "A_", "B_", "AP_", "BP_", "CPDIS", "CQDIS", "D2IM", "DP", "DQ", "AXISCORR", "WAT")
+_LOOKUPS = ("CPDIS", "D2IM")
+# How astropy ends when a card holds what nobody expects there.
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, OSError, MemoryError)
 _LOST = "this position has no place in the projection of the image"
 
 
@@ -126,8 +129,8 @@ def read_sky(cards: Cards, tables: Callable[[], fits.HDUList]) -> Sky:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
-            full = _distorted(cards, tables) if _is_distorted(cards) else _plain(cards)
-        except (ValueError, KeyError, TypeError, MemoryError) as error:
+            full = _distorted(cards, tables) if _has(cards, _DISTORTIONS) else _plain(cards)
+        except _UNREADABLE as error:
             raise NotCuttable(f"the coordinates in the image's header are not understood: {_first_line(error)}") from error
     return Sky(full)
 
@@ -136,8 +139,8 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _is_distorted(cards: Cards) -> bool:
-    return any(keyword.startswith(_DISTORTIONS) for keyword in cards.keywords())
+def _has(cards: Cards, beginnings: tuple[str, ...]) -> bool:
+    return any(keyword.startswith(beginnings) for keyword in cards.keywords())
 
 
 def _plain(cards: Cards) -> WCS:
@@ -152,6 +155,8 @@ def _plain(cards: Cards) -> WCS:
 
 def _distorted(cards: Cards, tables: Callable[[], fits.HDUList]) -> WCS:
     header = fits.Header.fromstring(cards.block())
+    if not _has(cards, _LOOKUPS):
+        return WCS(header)
     with tables() as hdus:
         return WCS(header, hdus)
 
@@ -170,7 +175,8 @@ def _square(region: Stencil, steps: Array, around: Around) -> Array:
     sides = np.array([region.width, region.height])
     pixels = sides / np.hypot(steps[:, 0], steps[:, 1])
     # A power of two, so that a few outlines serve all sizes.
-    count = min(max(_FEWEST_STEPS, 1 << int(pixels.max() / _PIXELS_A_STEP).bit_length()), _MOST_STEPS)
+    wanted = int(np.clip(pixels.max() / _PIXELS_A_STEP, 1, _MOST_STEPS - 1))
+    count = max(_FEWEST_STEPS, 1 << wanted.bit_length())
     shares = _shares(count)
     turn = np.array([rows, columns])
     if 90 - abs(around.latitude) <= sides.sum():

@@ -83,11 +83,6 @@ class Inodes:
         """Return the node of what was found there, if the kernel knows it."""
         return self._made.get((parent, name)) if key is None else self._by_key.get(key)
 
-    def places(self, node: Node) -> Iterator[Place]:
-        """Yield each place where it may lie, the latest first."""
-        yield node.place
-        yield from tuple(node.aliases or ())
-
     def moved(self, node: Node, old: Place, new: Place) -> None:
         """Take note that one of its names is another now."""
         if node.aliases:

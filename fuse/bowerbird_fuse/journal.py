@@ -28,6 +28,7 @@ class Mark(StrEnum):
 _GROWN_BYTES = 4 << 20
 _GROWN_TIMES = 4
 _PUNCH_HOLE, _KEEP_SIZE = 2, 1
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Line = tuple[Mark, *tuple[int | str, ...]]
@@ -83,7 +84,7 @@ class Journal:
 
 
 def _line(mark: Mark, *values: int | str) -> str:
-    return json.dumps([mark.value, *values], separators=(",", ":"))
+    return _encode([mark.value, *values])
 
 
 _BEGIN, _END = _line(Mark.BEGIN).encode(), _line(Mark.END).encode()

@@ -6,6 +6,7 @@ workers only put events there. Nothing that this thread does waits for a worker.
 
 import argparse
 import contextlib
+import fcntl
 import logging
 import os
 import queue
@@ -331,6 +332,17 @@ def _status(view: ServedView) -> dict[str, object]:
     }
 
 
+def alone(var: Var) -> int:
+    """Return what makes sure that one keeper at a time works on a state directory; held open, it keeps others out."""
+    var.run.mkdir(parents=True, exist_ok=True)
+    lock = os.open(var.run / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit(f"another keeper works on {var.root}: end it first, or leave it to its work") from None
+    return lock
+
+
 def main() -> None:
     """Keep the views of one platform until SIGTERM."""
     parser = argparse.ArgumentParser(description="Mounts what people see as /data, and decides what each sees.")
@@ -340,6 +352,7 @@ def main() -> None:
     if os.geteuid() != 0 or not Path("/dev/fuse").exists():
         raise SystemExit("the keeper mounts: it needs root and /dev/fuse")
     privileges.raise_open_files()
+    lock = alone(var)
     keeper = Keeper(var)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -356,6 +369,7 @@ def main() -> None:
     keeper.run()
     feed.stop()
     orders.close()
+    os.close(lock)
     log.info("the keeper has ended; nothing is mounted")
 
 

@@ -27,8 +27,9 @@ PATIENCE_SECONDS = 1.0
 START_SECONDS = 15.0
 # Who served so long did not die of its first request.
 STEADY_SECONDS = 10.0
-# After so many deaths in a row those who wait are told; it is tried on.
+# After so many deaths in a row the mount itself is taken for the reason, or somebody has unmounted it.
 HOPELESS_DEATHS = 3
+MOST_STACKED = 8
 # How often a mount is asked whether it answers, and how long it may take.
 ASK_SECONDS = 15.0
 SILENCE_SECONDS = 30.0
@@ -203,6 +204,8 @@ class ServedView:
             return
         self.due = None
         if self.following is None and self.current is None:
+            if self.deaths and self.deaths % HOPELESS_DEATHS == 0:
+                self._mount_anew()
             self.start()
         elif self.phase is Phase.STANDBY and self.current is not None:
             self._give_up(self.current)
@@ -212,6 +215,15 @@ class ServedView:
             self._give_up(self.current)
         elif self.following is None and self.phase is not Phase.SERVING:
             self.start()
+
+    def _mount_anew(self) -> None:
+        """Give up the mount and all that waits in it, and mount a new one on top, which running servers see."""
+        log.error("the mount of %s is given up: its open files are lost, a new one takes its place", self.user)
+        if len(mount.mounted(self.path)) >= MOST_STACKED:
+            mount.detach_all(self.path)
+        os.close(self.device)
+        os.ftruncate(self.journal, 0)
+        self.device, self.init = mount.open_device(self.path)
 
     # Whether it answers.
 

@@ -16,6 +16,8 @@ from bowerbird_fuse.layout import OTHER_README, README, Folder, Link, Made, Moun
 from bowerbird_fuse.stores.base import Entry, Store
 from bowerbird_fuse.view import HOME, View
 
+# Deeper than any path; only what was moved to and fro behind our back could seem to be its own parent.
+_DEEPEST = 1 << 20
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
@@ -57,12 +59,15 @@ class Tree:
         self.view = View("", 0, 0, "")
         self._top = Folder({})
         self._grants: dict[str, Grant] = {}
+        # What the view makes at each of its nodes; true for one layout.
+        self._made: dict[int, Made | None] = {}
 
     def show(self, view: View, stores: Mapping[str, Store]) -> Outdated:
         """Show that view from now on; `stores` are those of its keys that are there. Return what the kernel must forget."""
         before = {node.id: self._made_at(node) for node in self.inodes.made()}
         self.view = view
         self._top = layout(view, stores)
+        self._made.clear()
         changed = self._grant(grants_of(view, dict(stores)))
         return self._outdated(before, changed)
 
@@ -108,7 +113,7 @@ class Tree:
         parent, name = place
         while at.key is not None:
             names.append(name)
-            if len(names) > len(self.inodes):
+            if len(names) > _DEEPEST:
                 raise StaleNode(f"node {node.id} lies nowhere")
             at = self.inodes[parent]
             parent, name = at.place
@@ -124,6 +129,11 @@ class Tree:
         return Stored(node, grant, b"/".join(reversed(names)), None if names else made.readme)
 
     def _made_at(self, node: Node) -> Made | None:
+        if node.id not in self._made:
+            self._made[node.id] = self._look_up_made(node)
+        return self._made[node.id]
+
+    def _look_up_made(self, node: Node) -> Made | None:
         path: list[bytes] = []
         while node.id != ROOT:
             path.append(node.name)
@@ -147,15 +157,20 @@ class Tree:
 
     def pin(self, number: int) -> tuple[Entry, Stored]:
         """Hold what lies in a store under that number; the caller closes it. StaleNode where something else lies there."""
-        node = self.inodes[number]
-        for place in self.inodes.places(node):
-            stored = self._at(node, place)
-            if not isinstance(stored, Stored):
-                raise AccessDenied("the view itself makes this")
-            entry = _pin(stored)
-            if entry is not None:
-                return entry, stored
-        raise StaleNode(f"node {number} is not where it was")
+        found = self.locate(number)
+        if not isinstance(found, Stored):
+            raise AccessDenied("the view itself makes this")
+        return self._pin(found)
+
+    def _pin(self, stored: Stored) -> tuple[Entry, Stored]:
+        entry = _pin(stored)
+        if entry is not None:
+            return entry, stored
+        for alias in tuple(stored.node.aliases or ()):
+            other = self._at(stored.node, alias)
+            if isinstance(other, Stored) and (entry := _pin(other)) is not None:
+                return entry, other
+        raise StaleNode(f"node {stored.node.id} is not where it was")
 
     @contextmanager
     def any_store(self) -> Iterator[Entry]:
@@ -173,7 +188,8 @@ class Tree:
         above = self.locate(parent)
         if isinstance(above, Generated):
             return self._child_of_made(above, name)
-        with self.pinned(parent) as (entry, stored):
+        entry, stored = self._pin(above)
+        with entry:
             return self.child(entry, stored, name)
 
     def child(self, entry: Entry, parent: Stored, name: bytes, count: int = 1) -> Attributes:

@@ -51,6 +51,7 @@ def _manifest(var: Var, *, with_releases: bool) -> dict[str, object]:
         "layout": layout.version_of(var),
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "made_from": str(var.root),
+        "made_by_uid": os.geteuid(),
         "releases": "saved" if with_releases else "left out: `up` makes the demo releases again, by config/default/recipe/build.py",
     }
 
@@ -87,10 +88,10 @@ def _database_or_companion(source: Path, target: Path) -> bool:
 
 def restore(place: Path, var: Var) -> int:
     """Put a backup into a directory that is empty or does not exist; returns the number of files. All of it or nothing."""
-    _check(place)
+    made_by = _check(place)
     if var.root.exists() and any(var.root.iterdir()):
         raise BackupError(f"{var.root} is not empty; restore into a new directory with --var")
-    if os.geteuid() != 0 and any((place / CONTENT / "homes").glob("*")):
+    if os.geteuid() not in {0, made_by}:
         raise BackupError("only root can give files back to their owners; run it as root")
     draft = var.root.with_name(f".{var.root.name}.unfinished-{os.getpid()}")
     try:
@@ -105,9 +106,14 @@ def restore(place: Path, var: Var) -> int:
     return copied
 
 
-def _check(place: Path) -> None:
-    manifest = read_json(place / MANIFEST)
+def _check(place: Path) -> int | None:
+    """Return who made the backup; BackupError where it is none for us."""
+    try:
+        manifest = read_json(place / MANIFEST)
+    except OSError as error:
+        raise BackupError(f"{place} cannot be read ({error.strerror}); who made it can restore it") from error
     if manifest.get("format") != _FORMAT:
         raise BackupError(f"{place} is no backup that this Bowerbird can read: {MANIFEST} is missing, damaged or of another format")
     if int(manifest.get("layout") or 0) > LAYOUT:
         raise BackupError(f"{place} has layout {manifest['layout']}, of a newer Bowerbird; this one knows {LAYOUT}. Use the newer one")
+    return manifest.get("made_by_uid")

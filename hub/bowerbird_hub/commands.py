@@ -109,7 +109,10 @@ def already_running(var: Var) -> str:
 @click.option("--json", "as_json", is_flag=True, help="for programs")
 @var_option
 def status(as_json: bool, var: Var) -> None:
-    """Say what runs, how it is, and what is missing; exit code 1 where the platform is not up."""
+    """Say what runs, how it is, and what is missing.
+
+    The exit code is 1 where the platform is not up.
+    """
     found = status_of(var)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else in_words(found))
     sys.exit(0 if found.running else FoundWrong.exit_code)
@@ -120,7 +123,7 @@ def status(as_json: bool, var: Var) -> None:
 @click.option("--yes", is_flag=True, help="with --purge: do not ask")
 @var_option
 def down(purge: bool, yes: bool, var: Var) -> None:
-    """End the platform: servers, hub, keeper and proxy; nothing stays mounted or running."""
+    """End the platform, with every server and mount of it."""
     if not var.root.is_dir() or layout_of(var) is None:
         raise FoundWrong(f"{var.root} holds no platform; name it with --var")
     if purge and not yes:
@@ -164,7 +167,10 @@ def logs(part: str | None, follow: bool, lines: int, var: Var) -> None:
 @click.option("--releases", is_flag=True, help="save the releases under the state directory too")
 @var_option
 def backup(directory: Path, releases: bool, var: Var) -> None:
-    """Save the platform's databases, secrets, homes and spaces to DIRECTORY; it may run meanwhile."""
+    """Save databases, secrets, homes and spaces to DIRECTORY.
+
+    The platform may run meanwhile.
+    """
     try:
         copied = back_up(var, Path(os.path.abspath(directory)), with_releases=releases)
     except BackupError as error:

@@ -59,13 +59,7 @@ def platform_start_seconds(platform: Running, account: str) -> float:
     with sign_in(url, account, password) as session:
         session.start("minimal")
         took = time.perf_counter() - began
-        session.client.delete(session.hub(f"api/users/{account}/server"), headers={"X-XSRFToken": session.xsrf, "Referer": session.hub("home")})
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
-            server = session.client.get(session.hub(f"api/users/{account}"), headers={"Referer": session.hub("home")}).json().get("servers")
-            if not server:
-                break
-            time.sleep(0.1)
+        session.stop()
     return took
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jsonschema  # type: ignore[import-untyped]  # it has no types
+import jsonschema
 import pytest
 from bowerbird_config.cli import cli, default_file
 from bowerbird_config.documents import read_document

@@ -1,10 +1,12 @@
 """A cutout's pixel is the mosaic's pixel, bit for bit, at the same position on the sky."""
 
+import contextlib
 import gzip
 import io
 import shutil
 import subprocess
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import astropy.units as u
@@ -15,6 +17,7 @@ from astropy.coordinates import Angle, SkyCoord
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS, DistortionLookupTable
+from bowerbird import pixels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -525,3 +528,47 @@ def test_fitsverify_finds_nothing(tmp_path, extension, mode, dtype) -> None:
     made.write_bytes(bowerbird.cutout(path, (150.005, 2.0), "20 arcsec", mode=mode, as_bytes=True))
     found = subprocess.run(["fitsverify", "-l", made], capture_output=True, text=True, check=False, timeout=30).stdout
     assert "found 0 warning(s) and 0 error(s)" in found, found
+
+
+CARD = 80
+DAMAGE = ["-1", "0", "999999999", "1E400", "NaN", "'text'", "T", "", "99999999999999999999"]
+
+
+@slow_is_fine
+@given(
+    kind=st.sampled_from(["TAN", "TAN-SIP", "TPV"]),
+    cards=st.lists(st.tuples(st.integers(0, 35), st.sampled_from(DAMAGE)), min_size=1, max_size=3),
+    cut_short=st.none() | st.integers(1, 8000),
+    mode=st.sampled_from(["trim", "partial"]),
+)
+def test_a_damaged_file_is_cut_or_said_to_be_damaged(tmp_path_factory, kind, cards, cut_short, mode) -> None:
+    mosaic = Mosaic(shape=(30, 30), projection=kind, cards={"TAN": {}, "TAN-SIP": SIP, "TPV": TPV}[kind])
+    path = mosaic.write(tmp_path_factory.mktemp("damaged") / "damaged.fits")
+    content = bytearray(path.read_bytes())
+    for number, value in cards:
+        content[number * CARD + 10 : number * CARD + 30] = value.rjust(20).encode()
+    path.write_bytes(content[:cut_short])
+    with warnings.catch_warnings(), contextlib.suppress(bowerbird.CutoutError):
+        warnings.simplefilter("ignore")
+        assert len(bowerbird.cutout(path, (150.0, 2.0), "2 arcsec", mode=mode, as_bytes=True)) % 2880 == 0
+
+
+def test_many_threads_cut_the_same_file(tmp_path) -> None:
+    path = Mosaic(projection="TAN-SIP", cards=SIP).write(tmp_path / "mosaic.fits")
+    positions = [(150.0 + 0.0001 * (number % 7), 2.0 - 0.0001 * (number % 5)) for number in range(60)]
+    alone = [bowerbird.cutout(path, position, "4 arcsec", as_bytes=True) for position in positions]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda position: bowerbird.cutout(path, position, "4 arcsec", as_bytes=True), positions))
+    assert together == alone
+
+
+def test_only_the_rows_of_the_region_are_read(tmp_path) -> None:
+    path = tmp_path / "wide.fits"
+    columns, rows = 20_000, 40
+    mosaic = Mosaic(shape=(rows, columns))
+    mosaic.write(path)
+    plan = pixels.plan(0, (columns, rows), (slice(500, 600), slice(10, 20)), 4)
+    assert (plan.length, plan.pitch, plan.teeth, plan.offsets.tolist()) == (400, 80_000, 10, [(10 * columns + 500) * 4])
+    whole = pixels.plan(0, (columns, rows), (slice(0, columns), slice(10, 20)), 4)
+    assert (whole.length, whole.teeth) == (columns * 10 * 4, 1)
+    assert_same_sky_and_pixels(path, bowerbird.cutout(path, place(path, 15_000, 20), "3 arcsec"))

@@ -37,17 +37,17 @@ def make_view(root: Path, *, member: bool = True) -> Path:
     (root / "private").mkdir()
     if member:
         (root / "private" / "a478-ifs-dr1").symlink_to(root / "releases" / PROPRIETARY)
-    (root / ".view.json").write_text(json.dumps(manifest(root, member)))
+    (root / ".view.json").write_text(json.dumps(manifest(member)))
     return root
 
 
-def manifest(root: Path, member: bool) -> dict[str, Any]:
+def manifest(member: bool) -> dict[str, Any]:
     """Return what the platform writes into the view."""
     name = "craft" if member else "eso"
-    team = {"name": name, "role": "member", "path": str(root / "teams" / name), "until": None}
-    public = [_entry(name, title, standing="public", path=str(root / "releases" / name)) for name, title in PUBLIC.items()]
+    team = {"name": name, "role": "member", "path": f"/data/teams/{name}", "until": None}
+    public = [_entry(name, title, standing="public", path=f"/data/releases/{name}") for name, title in PUBLIC.items()]
     title = "Abell 478, integral-field spectroscopy"
-    own = _entry(PROPRIETARY, title, standing="proprietary", path=str(root / "releases" / PROPRIETARY))
+    own = _entry(PROPRIETARY, title, standing="proprietary", path=f"/data/releases/{PROPRIETARY}")
     closed = _entry(PROPRIETARY, title, standing="announced", path=None, sentence=SENTENCE)
     proprietary = {**(own if member else closed), "public_on": "2027-12-01T00:00:00+00:00", "teams": ["craft"]}
     return {"version": 1, "user": "researcher" if member else "visitor", "releases": [*public, proprietary], "teams": [team]}

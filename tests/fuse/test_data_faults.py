@@ -8,6 +8,7 @@ import time
 from functools import partial
 
 import pytest
+from bowerbird_fuse import mount
 
 from tests.support.data_rig import DataRig, Person, eventually, member, record
 from tests.support.feed import Feed
@@ -64,6 +65,23 @@ def test_reads_go_on_when_workers_are_killed(rig: DataRig, ann: Person) -> None:
     rounds = finish(rig, child)
     # Each round appended one byte: none was lost; one that a killed worker had done may have been asked for again.
     assert rounds <= (rig.var.homes / "ann/log").stat().st_size <= rounds + 3
+
+
+def test_view_comes_back_after_it_was_unmounted_behind_the_keepers_back(rig: DataRig, ann: Person) -> None:
+    rig.worker("ann")
+    mount.detach(ann.path)
+    eventually(lambda: ann.path in rig.mounts(), 20)
+    rig.worker("ann")
+    assert ann.do("answer = os.listdir('releases/sky')") == ["dr1", "dr2", "dr4"]
+
+
+def test_second_keeper_of_one_platform_says_so_and_changes_nothing(rig: DataRig, ann: Person) -> None:
+    worker = rig.worker("ann")
+    first = rig.keeper
+    with pytest.raises(AssertionError, match="another keeper works on"):
+        rig.start()
+    rig.keeper = first
+    assert rig.worker("ann") == worker
 
 
 def test_call_that_waits_while_no_worker_is_there_is_answered(rig: DataRig, ann: Person) -> None:

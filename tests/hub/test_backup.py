@@ -173,3 +173,21 @@ def test_full_disk_leaves_nothing_of_a_backup(var: Var, tmp_path: Path) -> None:
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+@pytest.mark.root
+def test_backup_made_by_root_is_restored_by_root_alone(var: Var, tmp_path: Path) -> None:
+    back_up(var, tmp_path / "saved")
+    os.seteuid(65_534)
+    try:
+        with pytest.raises(BackupError, match="who made it can restore it"):
+            restore(tmp_path / "saved", Var(tmp_path / "new"))
+    finally:
+        os.seteuid(0)
+
+
+def test_files_of_others_are_given_back_by_root_alone(var: Var, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    back_up(var, tmp_path / "saved")
+    monkeypatch.setattr(os, "geteuid", lambda: 12_345)
+    with pytest.raises(BackupError, match="only root can give files back"):
+        restore(tmp_path / "saved", Var(tmp_path / "new"))

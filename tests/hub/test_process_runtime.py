@@ -11,7 +11,7 @@ import pytest
 from bowerbird_config.paths import Var
 from bowerbird_hub import cgroups
 from bowerbird_hub.processes import command_line
-from bowerbird_hub.runtimes.places import ServerPlace, mark_of, servers_directory
+from bowerbird_hub.runtimes.places import ServerPlace, mark_of
 
 from tests.hub.runtime_contract import RuntimeContract, kernel_of, told_by, until
 from tests.support.hub import Person, RunningHub, running_hub
@@ -125,8 +125,8 @@ class TestProcessRuntime(RuntimeContract):
         assert "PermissionError" in asked.stderr
         assert place.socket.stat().st_mode & 0o007 == 0
         # Nor can the server itself put something else in the socket's place, for the hub to fall for.
-        moved = "import os\ntry:\n  os.rename('/run/bowerbird/server.sock', '/run/bowerbird/x')\nexcept OSError as e:\n  print(type(e).__name__)"
-        assert session.run(kernel, moved) == "PermissionError\n"
+        moved = "import os\ntry:\n  os.rename('/run/bowerbird/server.sock', '/run/bowerbird/x')\nexcept OSError as error:\n"
+        assert session.run(kernel, f"{moved}  print(type(error).__name__)") == "PermissionError\n"
 
     def test_limits_of_the_profile_hold_and_want_of_memory_is_told_on_the_next_page(self, arrive: Callable[[str], Person]) -> None:
         if set(cgroups.detect()) != set(cgroups.CONTROLLERS):
@@ -183,21 +183,6 @@ class TestProcessRuntime(RuntimeContract):
         finally:
             hub.edit(original)
         until(lambda: "is broken" not in admin.get("hub/home").text, 3)
-
-
-def test_sockets_lie_below_run_also_where_the_state_directory_is_too_deep(tmp_path: Path) -> None:
-    deep = Var(tmp_path / ("deep" * 30))
-    assert servers_directory(deep).parent == Path("/run")
-    assert servers_directory(deep) != servers_directory(Var(tmp_path / ("deep" * 31)))
-    assert len(bytes(ServerPlace(deep, "a" * 64, "b" * 64).socket)) <= 107
-    near = Var(Path("/srv/bowerbird/var"))
-    assert servers_directory(near) == near.run / "servers"
-
-
-def test_names_of_user_and_server_make_one_place_each(tmp_path: Path) -> None:
-    var = Var(tmp_path)
-    names = [("ann", ""), ("ann", "b"), ("ann--b", ""), ("annb", "")]
-    assert len({ServerPlace(var, *name).key for name in names}) == len(names)
 
 
 def _wheel(place: Path, name: str) -> Path:

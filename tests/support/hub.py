@@ -21,6 +21,7 @@ from bowerbird_hub import layout, ports, sandbox, secret_files
 from bowerbird_hub.ports import Ports
 from bowerbird_hub.processes import Process, find
 from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes.orphans import clear_machine
 from bowerbird_hub.runtimes.places import mark_of, servers_directory
 
 from tests.support.keeper import FakeKeeper, Identities
@@ -155,6 +156,7 @@ class RunningHub:
                 part.wait(END_SECONDS)
         for process in self.servers():
             process.send(signal.SIGKILL)
+        clear_machine(self.var)
 
     def sign_in(self, name: str) -> "Person":
         client = httpx.Client(base_url=self.url, follow_redirects=True, timeout=30)

@@ -75,6 +75,15 @@ class Session:
             time.sleep(0.05)
         raise TimeoutError(f"the server of {self.account} did not answer within {START_SECONDS} s; last: {last}")
 
+    def stop(self) -> None:
+        """Stop the default server, and return when it is gone."""
+        headers = {"X-XSRFToken": self.xsrf, "Referer": self.hub("home")}
+        self.client.delete(self.hub(f"api/users/{self.account}/server"), headers=headers).raise_for_status()
+        deadline = time.monotonic() + START_SECONDS
+        while self.client.get(self.hub(f"api/users/{self.account}"), headers=headers).json().get("servers"):
+            assert time.monotonic() < deadline, f"the server of {self.account} does not stop"
+            time.sleep(0.1)
+
     def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask the single-user server's own API."""
         cookies = [cookie.value for cookie in self.client.cookies.jar if cookie.name == "_xsrf" and cookie.path == f"/user/{self.account}/"]
@@ -89,7 +98,7 @@ class Session:
 
     def run(self, kernel: str, code: str) -> str:
         """Run code in that kernel and return all that it printed, errors included."""
-        return ioloop.IOLoop().run_sync(lambda: self._run(kernel, code), timeout=KERNEL_SECONDS)
+        return str(ioloop.IOLoop().run_sync(lambda: self._run(kernel, code), timeout=KERNEL_SECONDS))
 
     async def _run(self, kernel: str, code: str) -> str:
         parts = urlsplit(self.url)

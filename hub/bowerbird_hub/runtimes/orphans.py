@@ -6,7 +6,7 @@ import shutil
 import signal
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from bowerbird_config.paths import Var
@@ -71,6 +71,16 @@ def _remove_files(var: Var, prefix: str, kept: set[str]) -> None:
     for path in Path(tempfile.gettempdir()).glob(f"{prefix}-*"):
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def clear_machine(var: Var) -> None:
+    """Remove what stopped servers leave outside the state directory: control groups, sockets, runtime files."""
+    prefix = mark_of(var)
+    for group in cgroups.groups_of(cgroups.detect(), f"{prefix}-").values():
+        group.end()
+    _remove_files(var, prefix, set())
+    with suppress(OSError):
+        servers_directory(var).rmdir()
 
 
 async def unmount_unused(host: Host) -> None:
