@@ -1,4 +1,4 @@
-"""Installs what is missing for a command: `python3 -m scripts.install hub|up|test`. Nothing to do takes no network and no time."""
+"""Installs what is missing for a command: `python3 -m scripts hub|up|test`. Nothing to do takes no network and no time."""
 
 import fcntl
 import os
@@ -145,7 +145,3 @@ def main() -> int:
         say(AGAIN)
         return STOPPED_BY_HAND
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -324,7 +324,3 @@ def schema_command() -> None:
 def main() -> None:
     """Run the command."""
     cli(prog_name="bowerbird")
-
-
-if __name__ == "__main__":
-    main()

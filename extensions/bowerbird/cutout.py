@@ -126,7 +126,8 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except CutoutError as error:
-        raise type(error)(f"{os.fspath(path)}: {error}") from error
+        error.args = (f"{os.fspath(path)}: {error}",)
+        raise
 
 
 def _window(image: "Image", box: "Box", mode: Mode) -> "Window":

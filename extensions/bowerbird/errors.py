@@ -1,6 +1,7 @@
 """What goes wrong for a researcher, each with a sentence that says what, why and the way out.
 
 Refused (PermissionError)    the path belongs to a release that is announced and not open to you
+NotThere (FileNotFoundError) there is no such file, or no view of the data
 CutoutError (ValueError)
     OutsideImage             the region has no pixel in the image
     NotCuttable              the file or HDU is no image of the sky, or is damaged
@@ -13,6 +14,14 @@ class Refused(PermissionError):
     def _render_traceback_(self) -> list[str]:
         """Show the sentence alone in a notebook: the way through the code explains nothing here."""
         return [f"Refused: {self}"]
+
+
+class NotThere(FileNotFoundError):
+    """A FileNotFoundError whose message names what there is instead."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence alone in a notebook, as `Refused` does."""
+        return [f"FileNotFoundError: {self.strerror}: {self.filename!r}"]
 
 
 class CutoutError(ValueError):

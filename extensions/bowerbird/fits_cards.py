@@ -17,9 +17,9 @@ _FREE_TEXT = (b"COMMENT", b"HISTORY", b"", b"CONTINUE", b"HIERARCH")
 class Cards:
     """The cards of one header, without END; where a keyword stands twice, the first counts."""
 
-    def __init__(self, cards: list[bytes]) -> None:
+    def __init__(self, cards: list[bytes], places: dict[bytes, int] | None = None) -> None:
         self._cards = cards
-        self._places = _places(cards)
+        self._places = _places(cards) if places is None else places
 
     @classmethod
     def from_block(cls, block: bytes) -> Self:
@@ -29,7 +29,7 @@ class Cards:
 
     def copy(self) -> Self:
         """Return cards that can be changed without changing these."""
-        return type(self)(list(self._cards))
+        return type(self)(list(self._cards), dict(self._places))
 
     def __contains__(self, keyword: str) -> bool:
         return keyword.encode() in self._places

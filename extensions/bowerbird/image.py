@@ -4,12 +4,14 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -25,6 +27,7 @@ Choice: TypeAlias = int | str | tuple[str, int] | None
 
 DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _ARCHIVES: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+_ALTERNATE = re.compile(r"(?:CTYPE|CRPIX|CRVAL|CDELT)\d+([A-Z])")
 _SHIFTED_TABLES = ("WCSDVARR", "D2IMARR")
 _MOST_KEPT = 64
 
@@ -51,6 +54,12 @@ class Image:
     tiled: bool
     sky: Sky
     tables: tuple[Table, ...]
+
+    @cached_property
+    def descriptions(self) -> tuple[str, ...]:
+        """The letters of the coordinate descriptions: none for the primary one, then A to Z where there are alternates."""
+        found = (_ALTERNATE.fullmatch(keyword) for keyword in self.cards.keywords())
+        return ("", *sorted({match[1] for match in found if match}))
 
     def read(self, descriptor: int, box: tuple[slice, ...], destination: memoryview) -> None:
         """Read the stored values of a box, big-endian, into `destination`."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bowerbird.errors import NotThere
+
 NAME = ".view.json"
 _DEFAULT = "/data"
 
@@ -46,7 +48,7 @@ def manifest() -> Manifest:
         # Read anew each time: it is small, and what it says changes while a notebook is open.
         content = json.loads((root / NAME).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise FileNotFoundError(
+        raise NotThere(
             error.errno,
             "your view of the data is not here; in Bowerbird's lab it comes back by itself or with a new start of your server, "
             "elsewhere the environment variable BOWERBIRD_DATA says where it is",

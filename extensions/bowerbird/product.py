@@ -13,7 +13,6 @@ from bowerbird.fits_cards import BLOCK, Cards, fixed
 from bowerbird.fits_checksum import renew
 from bowerbird.image import Image
 
-_ALTERNATE = re.compile(r"(?:CTYPE|CRPIX|CRVAL|CDELT)\d+([A-Z])")
 _SECTION = re.compile(r"\[\s*(-?\d+)\s*:\s*(-?\d+)\s*,\s*(-?\d+)\s*:\s*(-?\d+)\s*\]")
 # Sections that are counted in pixels of the image itself.
 _OWN_SECTIONS = ("DATASEC", "TRIMSEC", "BIASSEC")
@@ -65,9 +64,8 @@ def patched(image: Image, window: Window, name: str) -> Cards:
     for axis, length in enumerate(window.shape, start=1):
         cards.set(f"NAXIS{axis}", str(length))
     moved = {axis + 1: window.wanted[axis].start for axis in image.sky.axes}
-    letters = ("", *sorted(_alternates(cards)))
     for axis, start in moved.items():
-        for letter in letters:
+        for letter in image.descriptions:
             cards.set(f"CRPIX{axis}{letter}", fixed(_number(cards, f"CRPIX{axis}{letter}") - start))
         if start or f"LTV{axis}" in cards:
             cards.set(f"LTV{axis}", fixed(_number(cards, f"LTV{axis}") - start))
@@ -80,11 +78,6 @@ def patched(image: Image, window: Window, name: str) -> Cards:
 
 def _number(cards: Cards, keyword: str) -> Decimal:
     return cards.number(keyword) or Decimal(0)
-
-
-def _alternates(cards: Cards) -> set[str]:
-    found = (_ALTERNATE.fullmatch(keyword) for keyword in cards.keywords())
-    return {match[1] for match in found if match}
 
 
 def _section(image: Image, window: Window) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bowerbird.errors import Refused
+from bowerbird.errors import NotThere, Refused
 from bowerbird.manifest import Manifest, manifest
 
 
@@ -29,7 +29,7 @@ def _explanation(path: Path, error: OSError) -> OSError:
         return Refused(entry["sentence"])
     if isinstance(error, PermissionError):
         return PermissionError(error.errno, "the file is there and its permissions do not let you read it; ask its owner", str(path))
-    return FileNotFoundError(errno.ENOENT, _missing(path, known), str(path))
+    return NotThere(errno.ENOENT, _missing(path, known), str(path))
 
 
 def _known() -> Manifest | None:

@@ -278,11 +278,12 @@ class Keeper:
             log.warning("the view of %s died with its worker: a new one is mounted on top of it", record.user)
             self._make(identity)
             return
-        device, journal = process.duplicate(record.device), process.duplicate(record.journal)
-        if os.fstat(device).st_rdev != Path("/dev/fuse").stat().st_rdev or not stat.S_ISREG(os.fstat(journal).st_mode):
+        fd, journal = process.duplicate(record.device), process.duplicate(record.journal)
+        if os.fstat(fd).st_rdev != Path("/dev/fuse").stat().st_rdev or not stat.S_ISREG(os.fstat(journal).st_mode):
             raise Refused("its worker holds something else by now")
+        device = mount.Device(fd, bytes.fromhex(record.init), record.connection)
         shown = self._shown(identity, self.clock())
-        view = ServedView(path, self.records, self.events.put, identity, device, journal, bytes.fromhex(record.init), *shown)
+        view = ServedView(path, self.records, self.events.put, identity, device, journal, *shown)
         view.current = Worker(process, record.device, record.journal)
         view.current.watch(self.events.put)
         self.views[identity.name] = view

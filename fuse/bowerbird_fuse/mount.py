@@ -57,11 +57,20 @@ def share(directory: Path) -> None:
         _mount(b"none", directory, b"none", _SHARED, None)
 
 
-def open_device(path: Path) -> tuple[int, bytes]:
-    """Mount a view at `path`, on top of what may be there; return the descriptor of its device and the kernel's first request.
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What a mount is served by: the descriptor, the kernel's first request, FUSE's number for it.
 
-    The caller keeps the descriptor: when the last duplicate of it is closed, the mount is dead.
+    Whoever has it keeps the descriptor open: when the last duplicate is closed, the mount is dead.
     """
+
+    fd: int
+    init: bytes
+    connection: int
+
+
+def open_device(path: Path) -> Device:
+    """Mount a view at `path`, on top of what may be there, and return what it is served by."""
     device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     try:
         options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
@@ -70,7 +79,7 @@ def open_device(path: Path) -> tuple[int, bytes]:
         os.close(device)
         raise
     try:
-        return device, _first_request(device)
+        return Device(device, _first_request(device), mounted(path)[-1].connection)
     except OSError:
         detach(path)
         os.close(device)

@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 1.0
 START_SECONDS = 15.0
 # Who served so long did not die of its first request.
 STEADY_SECONDS = 10.0
-# After so many deaths in a row the mount itself is taken for the reason, or somebody has unmounted it.
+# After so many workers that died before they served, the mount itself is taken for the reason: somebody may have unmounted it.
 HOPELESS_DEATHS = 3
 MOST_STACKED = 8
 # How often a mount is asked whether it answers, and how long it may take.
@@ -63,9 +63,8 @@ class ServedView:
     records: Records
     tell: Callable[[Said | Ended | Answered], None]
     identity: IdentityRecord
-    device: int
+    device: mount.Device
     journal: int
-    init: bytes
     view: View
     places: dict[str, Path]
     since: float = field(default_factory=time.time)
@@ -76,6 +75,7 @@ class ServedView:
     answered_at: float = 0.0
     asked: float | None = None
     deaths: int = 0
+    unserved: int = 0
     served: float | None = None
     due: float | None = None
     waiting: list[Order] = field(default_factory=list)
@@ -91,8 +91,7 @@ class ServedView:
     ) -> "ServedView":
         """Mount it, on top of a dead mount where one is there, and start its worker."""
         make_mount_point(path)
-        device, init = mount.open_device(path)
-        served = cls(path, records, tell, identity, device, open_journal(identity.name), init, *shown)
+        served = cls(path, records, tell, identity, mount.open_device(path), open_journal(identity.name), *shown)
         served.start()
         return served
 
@@ -111,7 +110,7 @@ class ServedView:
     def start(self) -> None:
         """Start the worker that follows; the one of now serves on until it is ready."""
         self.due = time.monotonic() + START_SECONDS
-        worker = Worker.start(self.device, self.journal)
+        worker = Worker.start(self.device.fd, self.journal)
         self.following, self.phase = worker, Phase.STARTING
         worker.watch(self.tell)
         self._tell(worker)
@@ -165,7 +164,7 @@ class ServedView:
         self.due = time.monotonic() + START_SECONDS
         if self.current is not None:
             try:
-                self.current.go(self.init)
+                self.current.go(self.device.init)
             except OSError:
                 self._give_up(self.current)
 
@@ -187,14 +186,15 @@ class ServedView:
             return
         if self.served is not None and time.monotonic() - self.served > STEADY_SECONDS:
             self.deaths = 0
+        self.unserved = 0 if self.served is not None else self.unserved + 1
         self.served = None
         pause = BACK_OFF_SECONDS[min(self.deaths, len(BACK_OFF_SECONDS) - 1)]
         self.deaths += 1
         log.warning("worker %d of %s died; the next one starts in %.1f s", worker.process.pid, self.user, pause)
         self.due = time.monotonic() + pause
-        if self.deaths >= HOPELESS_DEATHS:
+        if self.unserved >= HOPELESS_DEATHS:
             self._refuse(
-                f"the view of {self.user} cannot be served: its worker died {self.deaths} times in a row; see the log of the keeper"
+                f"the view of {self.user} cannot be served: its worker died {self.unserved} times before it served; see the log of the keeper"
             )
 
     def tick(self, now: float) -> None:
@@ -204,7 +204,7 @@ class ServedView:
             return
         self.due = None
         if self.following is None and self.current is None:
-            if self.deaths and self.deaths % HOPELESS_DEATHS == 0:
+            if self.unserved >= HOPELESS_DEATHS:
                 self._mount_anew()
             self.start()
         elif self.phase is Phase.STANDBY and self.current is not None:
@@ -218,12 +218,13 @@ class ServedView:
 
     def _mount_anew(self) -> None:
         """Give up the mount and all that waits in it, and mount a new one on top, which running servers see."""
+        self.unserved = 0
         log.error("the mount of %s is given up: its open files are lost, a new one takes its place", self.user)
         if len(mount.mounted(self.path)) >= MOST_STACKED:
             mount.detach_all(self.path)
-        os.close(self.device)
+        os.close(self.device.fd)
         os.ftruncate(self.journal, 0)
-        self.device, self.init = mount.open_device(self.path)
+        self.device = mount.open_device(self.path)
 
     # Whether it answers.
 
@@ -265,11 +266,17 @@ class ServedView:
             self.waiting.pop().refuse(sentence)
 
     def _record(self, worker: Worker) -> None:
-        connection = mount.mounted(self.path)[-1].connection
-        process = worker.process
+        process, device = worker.process, self.device
         self.records.write(
             MountRecord(
-                self.user, self.identity.to_json(), self.init.hex(), connection, process.pid, process.ticks, worker.device, worker.journal
+                self.user,
+                self.identity.to_json(),
+                device.init.hex(),
+                device.connection,
+                process.pid,
+                process.ticks,
+                worker.device,
+                worker.journal,
             )
         )
 
@@ -280,7 +287,7 @@ class ServedView:
         for worker in (self.current, self.following):
             if worker is not None:
                 worker.process.end(PATIENCE_SECONDS)
-        for fd in (self.device, self.journal):
+        for fd in (self.device.fd, self.journal):
             os.close(fd)
         self.records.remove(self.user)
         self.path.rmdir()

@@ -124,7 +124,8 @@ def _dated_copy(request: Request) -> Path:
         return file
     date = ("--platform-date", layout.set_up_at(request.var))
     argv = (str(install.hub_python), str(install.recipe), "--platform-from", str(file), "--platform-to", str(own), *date)
-    made = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    # In a session of its own, so that a Ctrl-C waits until the copy is whole.
+    made = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, start_new_session=True)
     if made.returncode:
         raise CannotStart(f"the platform file could not be copied to {own}: {made.stderr.strip()}")
     return own

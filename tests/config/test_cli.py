@@ -266,6 +266,6 @@ def test_the_command_runs_as_a_program_and_imports_no_framework(file):
     done = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == "[]"
-    asked = [sys.executable, "-m", "bowerbird_config.cli", "check", str(file), "--as", "ann"]
+    asked = [sys.executable, "-m", "bowerbird_config", "check", str(file), "--as", "ann"]
     shown = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True, env={**os.environ, "COLUMNS": "80"})
     assert "space:team/craft" in shown.stdout

@@ -148,3 +148,11 @@ def test_errors_about_other_files_are_left_alone(view) -> None:
         raise FileNotFoundError(2, "No such file or directory", "/another")
     assert error.value.filename == "/another"
     assert error.value.strerror == "No such file or directory"
+
+
+def test_in_a_notebook_a_missing_file_is_one_line(view) -> None:
+    with pytest.raises(FileNotFoundError) as error:
+        bowerbird.about(view / "releases/a370/dr2")
+    (line,) = error.value._render_traceback_()  # type: ignore[attr-defined]  # IPython's name for it
+    assert line.startswith("FileNotFoundError: no such file; ")
+    assert "Errno" not in line

@@ -173,3 +173,20 @@ def test_admin_sees_what_is_wrong_with_the_platform_file(hub: RunningHub, seen: 
         hub.edit(original)
     assert "platform.yaml:" in alert
     assert "cpus" in alert
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_one_more_server_is_named_and_started_beside_the_first(hub: RunningHub, seen: Visit) -> None:
+    page = seen.page
+    sign_in(page, hub, "visitor")
+    page.goto(f"{hub.url}hub/home")
+    page.get_by_label("Name of the server").fill("second")
+    page.keyboard.press("Enter")
+    page.get_by_label("Minimal").check()
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url("**/user/visitor/second/lab*")
+    page.goto(f"{hub.url}hub/home")
+    page.get_by_role("row", name="second").get_by_role("button", name="Stop").click()
+    page.get_by_role("row", name="second").get_by_role("button", name="Remove").click()
+    page.get_by_role("row", name="second").wait_for(state="detached")

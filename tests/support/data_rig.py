@@ -134,15 +134,16 @@ class DataRig:
 
     def start(self) -> None:
         """Start the keeper and return when it takes orders."""
-        members = os.pathsep.join(str(CHECKOUT / member) for member in ("config", "fuse"))
-        with self.log.open("ab") as log:
-            self.keeper = subprocess.Popen(
-                [sys.executable, "-m", "bowerbird_fuse.keeper", "--var", str(self.var.root)],
-                env={**os.environ, "PYTHONPATH": members},
-                stderr=log,
-            )
+        self.keeper = self.start_another()
         eventually(lambda: self._takes_orders() or self.keeper is None or self.keeper.poll() is not None, 20)
         assert self.keeper.poll() is None, self.log.read_text()
+
+    def start_another(self) -> "subprocess.Popen[bytes]":
+        """Start a keeper, whether there is one or not."""
+        members = os.pathsep.join(str(CHECKOUT / member) for member in ("config", "fuse"))
+        argv = [sys.executable, "-m", "bowerbird_fuse.keeper", "--var", str(self.var.root)]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": members}, stderr=log)
 
     def _takes_orders(self) -> bool:
         with contextlib.suppress(OSError):

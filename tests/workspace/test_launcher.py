@@ -48,7 +48,7 @@ def test_what_is_installed_needs_no_network():
 def test_nothing_to_install_takes_no_time():
     def seconds() -> float:
         began = time.perf_counter()
-        run("/usr/bin/python3", "-E", "-s", "-m", "scripts.install", "hub", cwd=ROOT)
+        run("/usr/bin/python3", "-E", "-s", "-m", "scripts", "hub", cwd=ROOT)
         return time.perf_counter() - began
 
     assert min(seconds() for _ in range(5)) < OVERHEAD_SECONDS
@@ -92,7 +92,7 @@ def test_without_root_the_one_line_is_printed_and_the_rest_goes_on(bare_checkout
 
 def test_a_second_set_up_waits_for_the_first(bare_checkout, tmp_path):
     (bare_checkout / ".bowerbird").mkdir()
-    command = [sys.executable, "-m", "scripts.install", "hub"]
+    command = [sys.executable, "-m", "scripts", "hub"]
     with (bare_checkout / ".bowerbird/lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with subprocess.Popen(command, cwd=bare_checkout, stderr=subprocess.PIPE, text=True, env=empty_caches(tmp_path)) as second:
