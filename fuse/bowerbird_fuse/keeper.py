@@ -207,6 +207,9 @@ class Keeper:
         except OSError as error:
             log.exception("an order failed: %r", order.request)
             order.refuse(f"the order failed: {error}")
+        except Exception:  # who gave the order waits for an answer, whatever went wrong
+            log.exception("an order failed: %r", order.request)
+            order.refuse("the order failed by a fault of the keeper; its log says which")
 
     def _carry_out(self, order: Order) -> None:
         match order.request.get("op"):

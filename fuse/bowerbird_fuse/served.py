@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 1.0
 START_SECONDS = 15.0
 # Who served so long did not die of its first request.
 STEADY_SECONDS = 10.0
-# After so many workers that died before they served, the mount itself is taken for the reason: somebody may have unmounted it.
+# After so many workers that died before they served, the mount itself is taken for the reason.
 HOPELESS_DEATHS = 3
 MOST_STACKED = 8
 # How often a mount is asked whether it answers, and how long it may take.
@@ -193,9 +193,8 @@ class ServedView:
         log.warning("worker %d of %s died; the next one starts in %.1f s", worker.process.pid, self.user, pause)
         self.due = time.monotonic() + pause
         if self.unserved >= HOPELESS_DEATHS:
-            self._refuse(
-                f"the view of {self.user} cannot be served: its worker died {self.unserved} times before it served; see the log of the keeper"
-            )
+            often = f"its worker died {self.unserved} times before it served"
+            self._refuse(f"the view of {self.user} cannot be served: {often}; the keeper's log says why")
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -204,7 +203,8 @@ class ServedView:
             return
         self.due = None
         if self.following is None and self.current is None:
-            if self.unserved >= HOPELESS_DEATHS:
+            unmounted = not any(point.connection == self.device.connection for point in mount.mounted(self.path))
+            if unmounted or self.unserved >= HOPELESS_DEATHS:
                 self._mount_anew()
             self.start()
         elif self.phase is Phase.STANDBY and self.current is not None:

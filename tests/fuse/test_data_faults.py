@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 from bowerbird_fuse import mount
@@ -81,6 +82,33 @@ def test_second_keeper_of_one_platform_says_so_and_changes_nothing(rig: DataRig,
     assert second.wait(20) != 0
     assert "another keeper works on" in rig.log.read_text()
     assert rig.worker("ann") == worker
+
+
+WITNESS = """
+import os, sys
+def witness(event, arguments):
+    if event == 'import' and os.getuid() != 0:
+        os.write(2, f'late import of {arguments[0]}\\n'.encode())
+sys.addaudithook(witness)
+os.write(2, b'the witness is there\\n')
+"""
+
+
+def test_worker_imports_nothing_once_it_is_not_root(rig: DataRig, tmp_path: Path) -> None:
+    assert rig.stop() == 0
+    (tmp_path / "sitecustomize.py").write_text(WITNESS)
+    rig.python_path = (str(tmp_path),)
+    rig.start()
+    ann = rig.mount("ann")
+    ann.sh("ls -laR . > home/list; cat releases/sky/*/README >> home/list; touch teams/ant/x; df . > /dev/null")
+    os.kill(rig.worker("ann"), signal.SIGKILL)
+    ann.sh("cat home/list > /dev/null")
+    rig.know(record("ann", version=2))
+    eventually(lambda: ann.do("answer = os.listdir('releases/sky')") == ["dr1", "dr4"])
+    assert rig.stop() == 0
+    # One for the keeper and one for each of at least three workers.
+    assert rig.log.read_text().count("the witness is there") >= 4
+    assert "late import" not in rig.log.read_text()
 
 
 def test_call_that_waits_while_no_worker_is_there_is_answered(rig: DataRig, ann: Person) -> None:

@@ -67,7 +67,7 @@ class TestProcessRuntime(RuntimeContract):
         return [*files, *groups]
 
     def kill_server(self, hub: RunningHub) -> None:
-        servers = [process for process in hub.servers() if "jupyterhub.singleuser" in command_line(process.pid)[-20:]]
+        servers = [process for process in hub.servers() if any(word.endswith("single_user.py") for word in command_line(process.pid))]
         inner = [process for process in servers if not command_line(process.pid)[0].endswith("bwrap")]
         assert len(inner) == 1
         assert inner[0].send(signal.SIGKILL)

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +14,7 @@ from bowerbird_config.paths import Var
 from bowerbird_config.profiles import Profile
 from bowerbird_config.teams import Membership, Role
 from bowerbird_hub.profiles import Choice
-from bowerbird_hub.runtimes import accounts, unix_server
+from bowerbird_hub.runtimes import accounts, single_user, unix_server
 from bowerbird_hub.runtimes.environment import World, command, variables
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.places import ServerPlace, servers_directory
@@ -33,6 +35,7 @@ WORLD = World(
     directory=PurePosixPath("/run/bowerbird"),
     runtime=PurePosixPath("/run/bowerbird/kernels"),
     python=Path("/envs/lab/bin/python"),
+    program=PurePosixPath("/etc/bowerbird/single_user.py"),
     packages="lib/python3.11/site-packages",
     choice=CHOICE,
     data=PurePosixPath("/data"),
@@ -54,7 +57,7 @@ def test_profile_cannot_take_the_place_of_what_a_start_sets() -> None:
 
 def test_packages_of_the_home_reach_kernels_and_never_the_server_itself() -> None:
     words = command(WORLD)
-    assert words[:4] == ["/envs/lab/bin/python", "-I", "-m", "jupyterhub.singleuser"]
+    assert words[:3] == ["/envs/lab/bin/python", "-I", "/etc/bowerbird/single_user.py"]
     assert "--KernelManager.transport=ipc" in words
 
 
@@ -78,6 +81,17 @@ def test_sockets_lie_below_run_also_where_the_state_directory_is_too_deep(tmp_pa
 def test_names_of_user_and_server_make_one_place_each(tmp_path: Path) -> None:
     names = [("ann", ""), ("ann", "b"), ("ann--b", ""), ("annb", "")]
     assert len({ServerPlace(Var(tmp_path), *name).key for name in names}) == len(names)
+
+
+def test_server_builds_no_grammar_at_its_start() -> None:
+    code = """
+import runpy, sys
+runpy.run_path(sys.argv[1])["leave_out"]()
+import jupyterhub.singleuser.extension, jupyterlab.labapp
+print(sorted(name for name in sys.modules if name.partition(".")[0] == "lark"))
+"""
+    told = subprocess.run([sys.executable, "-I", "-c", code, single_user.__file__], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "[]\n"
 
 
 async def _answer(path: Path, head: bytes) -> unix_server.Answer | None:

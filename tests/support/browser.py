@@ -8,6 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+# The lab hears of the browser's new scheme a moment later, and only then shows that it is at work.
+THEME_MS = 300
 CHROMIUM = Path("/usr/bin/chromium")
 LOCAL = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)|^(data|blob|about|chrome-error):")
 # Without these Chromium itself looks up hosts of its maker at every start.
@@ -37,6 +39,10 @@ class Visit:
         self.pictures.mkdir(parents=True, exist_ok=True)
         for scheme in ("dark", "light"):
             self.page.emulate_media(color_scheme=scheme)
+            # The lab covers itself while it changes its theme.
+            self.page.wait_for_function("scheme => matchMedia(`(prefers-color-scheme: ${scheme})`).matches", arg=scheme)
+            self.page.wait_for_timeout(THEME_MS)
+            self.page.wait_for_selector("#jupyterlab-splash", state="detached")
             self.page.screenshot(path=self.pictures / f"{name}-{scheme}.png")
 
 

@@ -112,6 +112,7 @@ class DataRig:
     feed: Feed = field(init=False)
     keeper: "subprocess.Popen[bytes] | None" = None
     records: dict[str, IdentityRecord] = field(default_factory=dict)
+    python_path: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.var.run.mkdir(parents=True)
@@ -140,7 +141,7 @@ class DataRig:
 
     def start_another(self) -> "subprocess.Popen[bytes]":
         """Start a keeper, whether there is one or not."""
-        members = os.pathsep.join(str(CHECKOUT / member) for member in ("config", "fuse"))
+        members = os.pathsep.join([*self.python_path, *(str(CHECKOUT / member) for member in ("config", "fuse"))])
         argv = [sys.executable, "-m", "bowerbird_fuse.keeper", "--var", str(self.var.root)]
         with self.log.open("ab") as log:
             return subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": members}, stderr=log)

@@ -21,6 +21,7 @@ class World:
     directory: PurePosixPath
     runtime: PurePosixPath
     python: Path
+    program: PurePosixPath
     packages: str
     choice: Choice
     data: PurePosixPath | None = None
@@ -37,8 +38,7 @@ def command(world: World) -> list[str]:
     return [
         str(world.python),
         "-I",
-        "-m",
-        "jupyterhub.singleuser",
+        str(world.program),
         f"--ServerApp.sock={socket}",
         "--ServerApp.sock_mode=0660",
         "--ServerApp.websocket_ping_timeout=30000",

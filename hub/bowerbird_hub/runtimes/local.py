@@ -29,6 +29,8 @@ from bowerbird_hub.sandbox import PROXY_ID, Bind, Sandbox
 from bowerbird_hub.state_files import write_text
 
 DATA = PurePosixPath("/data")
+_PROGRAM = Path(__file__).with_name("single_user.py")
+_PROGRAM_INSIDE = PurePosixPath("/etc/bowerbird") / _PROGRAM.name
 _KERNEL_CONFIG = Path(__file__).with_name("ipython_kernel_config.py")
 
 
@@ -156,6 +158,7 @@ class LocalServer:
             directory=INSIDE if sandboxed else PurePosixPath(self.place.directory),
             runtime=INSIDE / "kernels" if sandboxed else PurePosixPath(tempfile.gettempdir()) / self.place.mark,
             python=order.python,
+            program=_PROGRAM_INSIDE if sandboxed else PurePosixPath(_PROGRAM),
             packages=_packages(order.python),
             choice=order.choice,
             data=DATA if order.view is not None else None,
@@ -196,6 +199,7 @@ class LocalServer:
                 *data,
                 Bind(self.place.directory, INSIDE, writable=True),
                 *(Bind(self.place.accounts / name, etc / name) for name in ("passwd", "group")),
+                Bind(_PROGRAM, _PROGRAM_INSIDE),
                 Bind(_KERNEL_CONFIG, etc / "ipython" / _KERNEL_CONFIG.name),
                 # Last: a checkout may lie below a directory that has just been bound.
                 Bind.same(order.python.parent.parent),
