@@ -48,3 +48,7 @@ class Collection(Model):
     description: str = ""
     contact: str = Field("", description="whom to ask about its releases, where they do not say it themselves")
     releases: Frozen[Slug, Release]
+
+    def contact_of(self, release: Release) -> str:
+        """Return whom to ask about one of its releases; nothing where neither says."""
+        return release.contact or self.contact

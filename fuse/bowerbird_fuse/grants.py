@@ -50,7 +50,7 @@ class _Question:
         sentence = "" if reading.allowed else reading.sentence
         until = _seconds(reading.until) if reading.allowed else None
         text = manifest.readme(part, release, standing, sentence)
-        return ReleaseShown(collection, name, standing, text, until), manifest.release_entry(collection, name, release, standing, sentence)
+        return ReleaseShown(collection, name, standing, text, until), manifest.release_entry(collection, name, part, standing, sentence)
 
     def standing(self, release: Release, reading: Decision) -> Standing:
         if not reading.allowed:

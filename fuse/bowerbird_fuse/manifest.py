@@ -14,8 +14,9 @@ from bowerbird_fuse.view import Standing
 VERSION = 1
 
 
-def release_entry(collection: str, name: str, release: Release, standing: Standing, sentence: str = "") -> dict[str, Any]:
-    """Return what the manifest says of one release; `sentence` is why an announced one is closed."""
+def release_entry(collection: str, name: str, part: Collection, standing: Standing, sentence: str = "") -> dict[str, Any]:
+    """Return what the manifest says of one release of that collection; `sentence` is why an announced one is closed."""
+    release = part.releases[name]
     announced = standing is Standing.ANNOUNCED
     entry = {
         "collection": collection,
@@ -26,7 +27,7 @@ def release_entry(collection: str, name: str, release: Release, standing: Standi
         "path": None if announced else f"/data/releases/{collection}/{name}",
         "public_on": release.public_on.astimezone(UTC).isoformat() if release.public_on else None,
         "teams": list(release.teams),
-        "contact": release.contact,
+        "contact": part.contact_of(release),
         "cite": release.cite,
         "doi": release.doi,
         "licence": release.licence,
@@ -57,7 +58,7 @@ def readme(collection: Collection, release: Release, standing: Standing, sentenc
     title = f"{collection.title}: {release.title}"
     facts = [
         ("Standing", _standing(release, standing)),
-        ("Contact", release.contact or collection.contact),
+        ("Contact", collection.contact_of(release)),
         ("Cite", release.cite),
         ("DOI", release.doi),
         ("Licence", release.licence),

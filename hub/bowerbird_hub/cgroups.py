@@ -35,10 +35,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Where groups with one controller are made."""
+    """Where groups with one controller are made, and the top of the tree that this is a part of."""
 
     path: Path
     version: int
+    top: Path
 
 
 Bases = Mapping[str, Base]
@@ -91,7 +92,7 @@ def _first_version(controller: str, mounts: Iterable[_Mount], groups: Mapping[st
     for mount in mounts:
         if mount.version == 1 and controller in mount.controllers and controller in groups:
             path = _below(mount, groups[controller])
-            return Base(path, 1) if _writable(path) else None
+            return Base(path, 1, mount.point) if _writable(path) else None
     return None
 
 
@@ -101,7 +102,7 @@ def _second_version(controller: str, mounts: Iterable[_Mount], groups: Mapping[s
             own = _below(mount, groups[""])
             for path in (own, *own.parents):
                 if path.is_relative_to(mount.point) and _hands_down(path, controller):
-                    return Base(path, 2)
+                    return Base(path, 2, mount.point)
     return None
 
 
@@ -215,11 +216,13 @@ def _write(path: Path, value: str) -> None:
 
 
 def groups_of(bases: Bases, prefix: str) -> dict[str, Group]:
-    """Return the groups whose names begin so, by name."""
+    """Return the groups whose names begin so, by name, wherever in the trees: an earlier hub may have run in another group."""
     found: dict[str, list[Path]] = {}
-    for base in dict.fromkeys(base.path for base in bases.values()):
-        for path in base.glob(f"{prefix}*"):
-            found.setdefault(path.name, []).append(path)
+    for top in dict.fromkeys(base.top for base in bases.values()):
+        for place, names, _files in os.walk(top):
+            for name in names:
+                if name.startswith(prefix):
+                    found.setdefault(name, []).append(Path(place, name))
     return {name: Group(tuple(paths)) for name, paths in found.items()}
 
 

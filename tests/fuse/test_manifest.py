@@ -48,7 +48,7 @@ def test_readme_leaves_out_what_is_not_known() -> None:
 
 
 def test_announced_release_says_why_it_is_closed_and_has_no_path() -> None:
-    entry = manifest.release_entry("sky", "dr2", RELEASE, Standing.ANNOUNCED, "It is closed.")
+    entry = manifest.release_entry("sky", "dr2", COLLECTION, Standing.ANNOUNCED, "It is closed.")
     assert entry == {
         "collection": "sky",
         "release": "dr2",
@@ -70,9 +70,14 @@ def test_announced_release_says_why_it_is_closed_and_has_no_path() -> None:
 
 @pytest.mark.parametrize("standing", [Standing.PUBLIC, Standing.PROPRIETARY])
 def test_readable_release_has_its_path_and_no_refusal(standing: Standing) -> None:
-    entry = manifest.release_entry("sky", "dr2", RELEASE, standing)
+    entry = manifest.release_entry("sky", "dr2", COLLECTION, standing)
     assert entry["path"] == "/data/releases/sky/dr2"
     assert "sentence" not in entry
+
+
+def test_collection_is_asked_where_the_release_names_nobody() -> None:
+    part = Collection(title="The sky", contact="sky@example.org", releases={"dr1": Release(title="First light", public=True)})
+    assert manifest.release_entry("sky", "dr1", part, Standing.PUBLIC)["contact"] == "sky@example.org"
 
 
 def test_team_is_named_with_the_strongest_role_that_holds() -> None:

@@ -221,6 +221,16 @@ class RuntimeContract:
         """Kill the one server that runs, as the machine's own troubles would."""
         raise NotImplementedError
 
+    def test_idle_server_is_stopped_by_the_limit_that_is_in_force(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("owner")
+        person.start("minimal")
+        hub.edit(PLATFORM.replace("idle: 1 h", "idle: 2 s"))
+        try:
+            person.wait(lambda model: not model or model.get("stopped"))
+        finally:
+            hub.edit(PLATFORM)
+        until(lambda: not hub.servers())
+
     def test_failed_start_shows_the_end_of_the_log(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
         person.start("minimal")

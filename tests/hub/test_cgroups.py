@@ -47,28 +47,28 @@ def second_version(machine: Path, handed_down: str) -> str:
 def test_first_version_makes_groups_below_our_own(machine: Path) -> None:
     mounts = first_version(machine, "memory", "cpu", "pids")
     found = detected(machine, mounts, "3:pids:/own\n2:cpu:/own\n1:memory:/own\n0::/\n")
-    assert found == {name: Base(machine / name / "own", 1) for name in ("memory", "cpu", "pids")}
+    assert found == {name: Base(machine / name / "own", 1, machine / name) for name in ("memory", "cpu", "pids")}
 
 
 def test_second_version_makes_groups_where_the_controllers_are_handed_down(machine: Path) -> None:
     mounts = second_version(machine, "memory cpu pids")
     (machine / "unified" / "slice" / "service" / "cgroup.subtree_control").unlink()
     found = detected(machine, mounts, "0::/slice/service\n")
-    assert found == {name: Base(machine / "unified" / "slice", 2) for name in ("memory", "cpu", "pids")}
+    assert found == {name: Base(machine / "unified" / "slice", 2, machine / "unified") for name in ("memory", "cpu", "pids")}
 
 
 def test_hybrid_machine_takes_each_controller_where_it_is(machine: Path) -> None:
     mounts = first_version(machine, "memory") + second_version(machine, "cpu pids")
     (machine / "unified" / "slice" / "service" / "cgroup.subtree_control").unlink()
     found = detected(machine, mounts, "1:memory:/own\n0::/slice/service\n")
-    assert found["memory"] == Base(machine / "memory" / "own", 1)
-    assert found["pids"] == Base(machine / "unified" / "slice", 2)
+    assert found["memory"] == Base(machine / "memory" / "own", 1, machine / "memory")
+    assert found["pids"] == Base(machine / "unified" / "slice", 2, machine / "unified")
 
 
 def test_container_that_sees_a_part_of_the_tree_finds_its_own_group(machine: Path) -> None:
     (machine / "memory").mkdir()
     mounts = mountinfo(f"/docker/abc {machine / 'memory'} rw - cgroup cgroup rw,memory")
-    assert detected(machine, mounts, "1:memory:/docker/abc\n") == {"memory": Base(machine / "memory", 1)}
+    assert detected(machine, mounts, "1:memory:/docker/abc\n") == {"memory": Base(machine / "memory", 1, machine / "memory")}
 
 
 def test_machine_without_groups_says_which_limits_are_missing(machine: Path) -> None:
@@ -81,8 +81,16 @@ def test_machine_without_groups_says_which_limits_are_missing(machine: Path) -> 
     ]
 
 
+def test_groups_of_an_earlier_hub_are_found_where_it_ran(machine: Path) -> None:
+    bases = detected(machine, first_version(machine, "memory"), "1:memory:/own\n")
+    places = (machine / "memory" / "own" / "bowerbird-1-a", machine / "memory" / "another" / "session" / "bowerbird-1-b")
+    for place in (*places, machine / "memory" / "bowerbird-2-a"):
+        place.mkdir(parents=True)
+    assert cgroups.groups_of(bases, "bowerbird-1-") == {place.name: Group((place,)) for place in places}
+
+
 def test_machine_with_groups_misses_nothing() -> None:
-    assert cgroups.missing({name: Base(Path("/x"), 1) for name in cgroups.CONTROLLERS}) == ()
+    assert cgroups.missing({name: Base(Path("/x"), 1, Path("/x")) for name in cgroups.CONTROLLERS}) == ()
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,16 @@ def test_page_fits_every_width_and_names_what_it_shows(hub: RunningHub, seen: Vi
 
 
 @pytest.mark.root
+def test_pages_may_load_nothing_from_elsewhere_and_stand_in_no_frame(hub: RunningHub) -> None:
+    headers = hub.sign_in("visitor").get("hub/home").headers
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert not re.search(r"https?:|\*", headers["content-security-policy"])
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.root
 @pytest.mark.browser
 def test_profile_is_chosen_and_stopped_by_keyboard(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
