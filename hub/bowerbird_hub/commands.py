@@ -16,19 +16,20 @@ from bowerbird_config.load import ConfigError
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.terminal import table
-from bowerbird_hub import ending, layout
-from bowerbird_hub.backup import BackupError, back_up
-from bowerbird_hub.backup import restore as put_back
-from bowerbird_hub.board import Board, Journal, state_path
-from bowerbird_hub.daemon import detach
-from bowerbird_hub.logs import Follower, logs_in, tail
-from bowerbird_hub.planning import CannotStart, Request, platform_file, read_platform
-from bowerbird_hub.ports import NoFreePort
-from bowerbird_hub.state_files import read_json
-from bowerbird_hub.status import Status, status_of
-from bowerbird_hub.table import display_on
-from bowerbird_hub.unit import unit as unit_of
-from bowerbird_hub.up import Start, serve
+from bowerbird_hub.state import layout
+from bowerbird_hub.state.backup import BackupError, back_up
+from bowerbird_hub.state.backup import restore as put_back
+from bowerbird_hub.state.logs import Follower, logs_in, tail
+from bowerbird_hub.state.state_files import read_json
+from bowerbird_hub.supervision import ending
+from bowerbird_hub.supervision.board import Board, Journal, state_path
+from bowerbird_hub.supervision.daemon import detach
+from bowerbird_hub.supervision.planning import CannotStart, Request, platform_file, read_platform
+from bowerbird_hub.supervision.ports import NoFreePort
+from bowerbird_hub.supervision.status import Status, status_of
+from bowerbird_hub.supervision.table import display_on
+from bowerbird_hub.supervision.unit import unit as unit_of
+from bowerbird_hub.supervision.up import Start, serve
 
 
 class FoundWrong(CannotRun):

@@ -12,19 +12,20 @@ from typing import Any
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub import demo_accounts, machine
-from bowerbird_hub.cas import CASAuthenticator
 from bowerbird_hub.forms import PAGES
-from bowerbird_hub.live import Live
+from bowerbird_hub.identity.live import Live
 from bowerbird_hub.managed import CAS, CULLER, services
 from bowerbird_hub.page_facts import PageFacts
-from bowerbird_hub.ports import Ports
 from bowerbird_hub.runtimes.local import Host
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.orphans import end_orphans, unmount_unused
 from bowerbird_hub.runtimes.process import ProcessSpawner
-from bowerbird_hub.sandbox import CAS_ID
-from bowerbird_hub.secret_files import read_secret
+from bowerbird_hub.runtimes.sandbox import CAS_ID
+from bowerbird_hub.sign_on import demo_accounts
+from bowerbird_hub.sign_on.cas import CASAuthenticator
+from bowerbird_hub.state.secret_files import read_secret
+from bowerbird_hub.supervision import machine
+from bowerbird_hub.supervision.ports import Ports
 from jupyterhub.app import JupyterHub
 
 _log = logging.getLogger("bowerbird.hub")

@@ -5,11 +5,11 @@ from typing import Any
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.demo_accounts import server_file
-from bowerbird_hub.marks import marks
-from bowerbird_hub.parts import HUB
-from bowerbird_hub.ports import Ports
-from bowerbird_hub.sandbox import CAS_ID, SERVICE_ID, Bind, Sandbox, argv
+from bowerbird_hub.runtimes.sandbox import CAS_ID, SERVICE_ID, Bind, Sandbox, argv
+from bowerbird_hub.sign_on.demo_accounts import server_file
+from bowerbird_hub.supervision.marks import marks
+from bowerbird_hub.supervision.parts import HUB
+from bowerbird_hub.supervision.ports import Ports
 
 CULLER = "idle-culler"
 CAS = "demo-cas"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bowerbird_hub.live import Live
+from bowerbird_hub.identity.live import Live
 from bowerbird_hub.runtimes.obituaries import Obituaries, Obituary
 
 

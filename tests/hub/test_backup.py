@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from bowerbird_config.paths import LAYOUT, Var
-from bowerbird_hub import backup as backups
-from bowerbird_hub import layout
-from bowerbird_hub.backup import BackupError, back_up, restore
-from bowerbird_hub.secret_files import make_secrets
+from bowerbird_hub.state import backup as backups
+from bowerbird_hub.state import layout
+from bowerbird_hub.state.backup import BackupError, back_up, restore
+from bowerbird_hub.state.secret_files import make_secrets
 
 HOLE = 8 << 20
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bowerbird_config.platform import Platform
 from bowerbird_config.teams import Membership, Role
-from bowerbird_hub import admission, team_roles
+from bowerbird_hub.sign_on import admission, team_roles
 from jupyterhub import roles as hub_roles
 from jupyterhub import scopes as hub_scopes
 

@@ -11,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from bowerbird_hub.cas_client import CASServer, CASUnreachable, is_trustworthy
-from bowerbird_hub.cas_protocol import CASError, MalformedReply, TicketRefused
+from bowerbird_hub.sign_on.cas_client import CASServer, CASUnreachable, is_trustworthy
+from bowerbird_hub.sign_on.cas_protocol import CASError, MalformedReply, TicketRefused
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

@@ -1,7 +1,7 @@
 """Replies of CAS servers, good and bad, and what may be said of them."""
 
 import pytest
-from bowerbird_hub.cas_protocol import (
+from bowerbird_hub.sign_on.cas_protocol import (
     FAILURES,
     MAX_LOGOUT_BYTES,
     MAX_REPLY_BYTES,

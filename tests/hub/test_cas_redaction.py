@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from bowerbird_hub import redaction
+from bowerbird_hub.sign_on import redaction
 from jupyterhub import log as hub_log
 
 TICKETS = ("ST-1-kQyzVfSlOS4EWsg3j", "PT-7-abcdefgh.cas01", "PGT-12-AbCdEf_-gh", "PGTIOU-9-zzzzzzzz", "TGT-1-qqqqqqqq")

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub import demo_accounts
-from bowerbird_hub.cas_handlers import safe_path
-from bowerbird_hub.state_files import read_json, write_json
+from bowerbird_hub.sign_on import demo_accounts
+from bowerbird_hub.sign_on.cas_handlers import safe_path
+from bowerbird_hub.state.state_files import read_json, write_json
 
 from tests.support.cas import DemoCAS, demo_cas, free_port, logout_request, until
 from tests.support.sign_on_hub import PLATFORM, Hub, browser, follow, running_hub

@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from bowerbird_hub.database import connect
-from bowerbird_hub.sign_ons import SignOn, SignOns
+from bowerbird_hub.identity.database import connect
+from bowerbird_hub.sign_on.sign_ons import SignOn, SignOns
 from sqlalchemy import Engine
 
 pytestmark = pytest.mark.asyncio

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bowerbird_hub import cgroups
-from bowerbird_hub.cgroups import Base, Group, Limits
+from bowerbird_hub.runtimes import cgroups
+from bowerbird_hub.runtimes.cgroups import Base, Group, Limits
 
 LIMITS = Limits(memory=64 << 20, cpu=0.5, processes=20)
 NAME = "bowerbird-test"

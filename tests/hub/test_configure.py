@@ -10,7 +10,7 @@ from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub.configure import Deployment, public_url, settings
-from bowerbird_hub.ports import Ports
+from bowerbird_hub.supervision.ports import Ports
 
 from tests.support.platforms import described
 

@@ -19,9 +19,9 @@ import httpx
 import pytest
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub import demo_accounts
-from bowerbird_hub.cas_protocol import parse_service_response
 from bowerbird_hub.demo_cas import book, throttle
+from bowerbird_hub.sign_on import demo_accounts
+from bowerbird_hub.sign_on.cas_protocol import parse_service_response
 
 from tests.support.cas import DEMO_CAS, ROOT, DemoCAS, demo_cas, free_port, until
 from tests.support.sign_on_hub import PLATFORM

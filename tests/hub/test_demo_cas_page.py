@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub import demo_accounts
+from bowerbird_hub.sign_on import demo_accounts
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import chromium, visit

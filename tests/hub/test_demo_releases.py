@@ -9,7 +9,7 @@ import yaml
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.demo_releases import demo_releases
+from bowerbird_hub.supervision.demo_releases import demo_releases
 
 from tests.support.rig import FAKES, PLATFORM, Rig, rig_in, wait_for
 

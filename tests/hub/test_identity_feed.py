@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from bowerbird_config.sockets import connect, read_lines, write_line
-from bowerbird_hub import identity_feed
-from bowerbird_hub.identity_feed import IdentityFeed, Message
+from bowerbird_hub.identity.feed import MAX_LINE_BYTES, IdentityFeed, Message, line
 
 from tests.support.cas import until
 
@@ -60,7 +59,7 @@ class Consumer:
 
 @asynccontextmanager
 async def consumer(path: Path, subscribe: bool = True) -> AsyncIterator[Consumer]:
-    reader, writer = await asyncio.open_unix_connection(sock=connect(path), limit=identity_feed.MAX_LINE_BYTES)
+    reader, writer = await asyncio.open_unix_connection(sock=connect(path), limit=MAX_LINE_BYTES)
     try:
         made = Consumer(reader, writer)
         if subscribe:
@@ -94,7 +93,7 @@ async def test_a_consumer_with_plain_sockets_reads_the_same_lines(address: Path)
 
 
 async def test_a_quiet_feed_pings(address: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(identity_feed, "PING_SECONDS", 0.05)
+    monkeypatch.setattr("bowerbird_hub.identity.feed.PING_SECONDS", 0.05)
     async with feed(address, [{"kind": "synced"}]), consumer(address) as one:
         assert [(await one.next())["kind"] for _ in range(3)] == ["synced", "ping", "ping"]
 
@@ -156,7 +155,7 @@ async def test_a_consumer_that_left_is_forgotten(address: Path):
 
 async def test_a_line_that_no_consumer_reads_is_not_sent():
     with pytest.raises(ValueError, match="4194304"):
-        identity_feed.line({"kind": "platform", "platform": "x" * (4 << 20)})
+        line({"kind": "platform", "platform": "x" * (4 << 20)})
 
 
 async def test_closing_ends_every_connection_and_a_dead_socket_is_replaced(tmp_path: Path):

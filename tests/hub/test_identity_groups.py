@@ -1,7 +1,7 @@
 """Directory groups as real directories write them, against what a platform file asks for."""
 
 import pytest
-from bowerbird_hub.groups import held, parse_dn
+from bowerbird_hub.sign_on.groups import held, parse_dn
 from hypothesis import given
 from hypothesis import strategies as st
 

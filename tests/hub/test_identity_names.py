@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
-from bowerbird_hub.names import fault
+from bowerbird_hub.sign_on.names import fault
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,8 +12,8 @@ import pytest
 from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.teams import Membership, Role
-from bowerbird_hub.database import connect
-from bowerbird_hub.identity_store import HIGHEST_ID, RESERVED_IDS, IdentityStore, IdRefused
+from bowerbird_hub.identity.database import connect
+from bowerbird_hub.identity.store import HIGHEST_ID, RESERVED_IDS, IdentityStore, IdRefused
 from jupyterhub import orm
 from sqlalchemy import text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bowerbird_config.paths import Var
 from bowerbird_config.sockets import listen
-from bowerbird_hub.keeper_client import KeeperClient, KeeperError
+from bowerbird_hub.runtimes.keeper_client import KeeperClient, KeeperError
 
 from tests.support.keeper import FakeKeeper
 

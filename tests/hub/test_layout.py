@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from bowerbird_config.paths import LAYOUT, Var
-from bowerbird_hub import layout
-from bowerbird_hub.layout import LayoutError, VarInUse
-from bowerbird_hub.secret_files import OWN, make_secrets, read_secret
+from bowerbird_hub.state import layout
+from bowerbird_hub.state.layout import LayoutError, VarInUse
+from bowerbird_hub.state.secret_files import OWN, make_secrets, read_secret
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError
 from bowerbird_config.sockets import connect, read_lines, write_line
 from bowerbird_config.teams import Membership, Role
-from bowerbird_hub.live import POLL_SECONDS, Live
+from bowerbird_hub.identity.live import POLL_SECONDS, Live
 
 from tests.support.cas import until
 from tests.support.sign_on_hub import PLATFORM, write_platform

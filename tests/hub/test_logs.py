@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from bowerbird_hub.logs import OLD_ONES, Follower, rotate, tail
+from bowerbird_hub.state.logs import OLD_ONES, Follower, rotate, tail
 
 
 @pytest.fixture

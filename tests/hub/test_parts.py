@@ -7,9 +7,9 @@ import pytest
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.parts import HUB, KEEPER, PROXY, Plan, parts_of
-from bowerbird_hub.planning import environment_for_parts
-from bowerbird_hub.ports import Ports
+from bowerbird_hub.supervision.parts import HUB, KEEPER, PROXY, Plan, parts_of
+from bowerbird_hub.supervision.planning import environment_for_parts
+from bowerbird_hub.supervision.ports import Ports
 
 TOKEN = "a-token-that-nobody-may-see"
 PLATFORM = {

@@ -4,8 +4,8 @@ import socket
 from dataclasses import astuple
 
 import pytest
-from bowerbird_hub import ports
-from bowerbird_hub.ports import NoFreePort, choose, is_free
+from bowerbird_hub.supervision import ports
+from bowerbird_hub.supervision.ports import NoFreePort, choose, is_free
 
 
 def test_wanted_port_is_taken_where_it_is_free() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from bowerbird_config.identity import IdentityRecord
-from bowerbird_hub import preconditions
-from bowerbird_hub.preconditions import NotReady
+from bowerbird_hub.runtimes import preconditions
+from bowerbird_hub.runtimes.preconditions import NotReady
 
 ME = IdentityRecord(1, "somebody", os.getuid(), os.getgid())
 

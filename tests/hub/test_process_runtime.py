@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from bowerbird_config.paths import Var
-from bowerbird_hub import cgroups
-from bowerbird_hub.processes import command_line
+from bowerbird_hub.runtimes import cgroups
 from bowerbird_hub.runtimes.places import ServerPlace, mark_of
+from bowerbird_hub.supervision.processes import command_line
 
 from tests.hub.runtime_contract import RuntimeContract, kernel_of, told_by, until
 from tests.support.hub import Person, RunningHub, running_hub

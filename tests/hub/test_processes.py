@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bowerbird_hub import processes
-from bowerbird_hub.marks import lineage, marked, marks
-from bowerbird_hub.processes import Process, end, find, living, resident_bytes, running_seconds, tree
+from bowerbird_hub.supervision import processes
+from bowerbird_hub.supervision.marks import lineage, marked, marks
+from bowerbird_hub.supervision.processes import Process, end, find, living, resident_bytes, running_seconds, tree
 
 PAUSE = "import signal; print('up', flush=True); signal.pause()"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)\nwhile True: signal.pause()"

@@ -9,7 +9,7 @@ import time
 from pathlib import Path, PurePosixPath
 
 import pytest
-from bowerbird_hub.sandbox import BWRAP, ETC, SETPRIV, Bind, Sandbox, argv
+from bowerbird_hub.runtimes.sandbox import BWRAP, ETC, SETPRIV, Bind, Sandbox, argv
 
 UID, GID, TEAM = 612_345, 612_346, 612_347
 ENVIRONMENT = Path(sys.prefix)

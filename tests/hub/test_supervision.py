@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from bowerbird_config.paths import Var
-from bowerbird_hub import stopping
-from bowerbird_hub.ports import choose
-from bowerbird_hub.probes import order
-from bowerbird_hub.processes import find
 from bowerbird_hub.runtimes.places import mark_of
+from bowerbird_hub.supervision import stopping
+from bowerbird_hub.supervision.ports import choose
+from bowerbird_hub.supervision.probes import order
+from bowerbird_hub.supervision.processes import find
 
 from tests.support.rig import Rig, rig_in, wait_for
 

@@ -2,7 +2,7 @@
 
 import io
 
-from bowerbird_hub.table import Lines, Row, Table
+from bowerbird_hub.supervision.table import Lines, Row, Table
 
 
 def test_lines_say_each_change_once() -> None:

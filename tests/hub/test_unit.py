@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bowerbird_hub.unit import unit
+from bowerbird_hub.supervision.unit import unit
 
 
 def test_unit_quotes_what_systemd_would_read_otherwise() -> None:

@@ -17,12 +17,13 @@ from urllib.parse import urljoin
 import httpx
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
-from bowerbird_hub import layout, ports, sandbox, secret_files
-from bowerbird_hub.ports import Ports
-from bowerbird_hub.processes import Process, find
-from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes import launch, sandbox
 from bowerbird_hub.runtimes.orphans import clear_machine
 from bowerbird_hub.runtimes.places import mark_of, servers_directory
+from bowerbird_hub.state import layout, secret_files
+from bowerbird_hub.supervision import ports
+from bowerbird_hub.supervision.ports import Ports
+from bowerbird_hub.supervision.processes import Process, find
 
 from tests.support.keeper import FakeKeeper, Identities
 from tests.support.named_sign_on import PASSWORD

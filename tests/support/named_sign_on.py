@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from bowerbird_hub import team_roles
-from bowerbird_hub.live import Live
+from bowerbird_hub.identity.live import Live
+from bowerbird_hub.sign_on import team_roles
 from jupyterhub import orm
 from jupyterhub.auth import Authenticator
 from traitlets import Any as AnyTrait

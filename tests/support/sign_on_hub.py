@@ -42,8 +42,8 @@ from pathlib import Path
 from jupyterhub.proxy import Proxy
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from bowerbird_config.paths import Var
-from bowerbird_hub.cas import CASAuthenticator
-from bowerbird_hub.live import Live
+from bowerbird_hub.sign_on.cas import CASAuthenticator
+from bowerbird_hub.identity.live import Live
 
 told = json.loads(os.environ["TEST_HUB"])
 

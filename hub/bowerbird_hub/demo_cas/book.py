@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# The hub writes with the same figures (bowerbird_hub/demo_accounts.py); passwords are long and random, so it may be quick.
+# The hub writes with the same figures (bowerbird_hub/sign_on/demo_accounts.py); passwords are long and random, so it may be quick.
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**13, 8, 1
 # Each comparison takes 8 MiB and some 20 ms: more at once would only help whoever floods the form.
 _AT_ONCE = threading.BoundedSemaphore(2)

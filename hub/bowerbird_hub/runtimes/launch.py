@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bowerbird_hub.processes import Process, environment, find, living, outlived, tree
-from bowerbird_hub.records import boot_id
+from bowerbird_hub.supervision.processes import Process, environment, find, living, outlived, tree
+from bowerbird_hub.supervision.records import boot_id
 
 MARK = "BOWERBIRD_SERVER"
 _STEP_SECONDS = 0.01

@@ -16,17 +16,17 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub import cgroups, machine, sandbox
-from bowerbird_hub.cgroups import Bases, Group, Limits
-from bowerbird_hub.keeper_client import KeeperClient
 from bowerbird_hub.profiles import Choice
-from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes import cgroups, launch, sandbox
 from bowerbird_hub.runtimes.accounts import group, passwd, teams_of
+from bowerbird_hub.runtimes.cgroups import Bases, Group, Limits
 from bowerbird_hub.runtimes.environment import World, command, variables
+from bowerbird_hub.runtimes.keeper_client import KeeperClient
 from bowerbird_hub.runtimes.launch import Command, Running
 from bowerbird_hub.runtimes.places import INSIDE, ServerPlace, servers_directory
-from bowerbird_hub.sandbox import PROXY_ID, Bind, Sandbox
-from bowerbird_hub.state_files import write_text
+from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox
+from bowerbird_hub.state.state_files import write_text
+from bowerbird_hub.supervision import machine
 
 DATA = PurePosixPath("/data")
 _PROGRAM = Path(__file__).with_name("single_user.py")

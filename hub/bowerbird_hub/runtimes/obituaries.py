@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bowerbird_hub.state_files import read_json, write_json
+from bowerbird_hub.state.state_files import read_json, write_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from bowerbird_config.paths import Var
-from bowerbird_hub import cgroups
-from bowerbird_hub.keeper_client import KeeperError
-from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes import cgroups, launch
+from bowerbird_hub.runtimes.keeper_client import KeeperError
 from bowerbird_hub.runtimes.local import Host
 from bowerbird_hub.runtimes.places import ServerPlace, mark_of, servers_directory
 

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any, cast
 
 from bowerbird_config.identity import IdentityRecord
-from bowerbird_hub import preconditions
 from bowerbird_hub.forms import profile_form
-from bowerbird_hub.keeper_client import KeeperError
-from bowerbird_hub.live import Live
-from bowerbird_hub.preconditions import NotReady
+from bowerbird_hub.identity.live import Live
 from bowerbird_hub.profiles import Choice, ChoiceRefused, OptionsMalformed, choose, on_offer
-from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes import launch, preconditions
 from bowerbird_hub.runtimes.environment import NO_PORT
+from bowerbird_hub.runtimes.keeper_client import KeeperError
 from bowerbird_hub.runtimes.launch import LaunchFailed
 from bowerbird_hub.runtimes.local import Host, LocalServer, Order
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.places import ServerPlace
+from bowerbird_hub.runtimes.preconditions import NotReady
+from bowerbird_hub.runtimes.sandbox import BWRAP
 from bowerbird_hub.runtimes.unix_server import UnixServer
-from bowerbird_hub.sandbox import BWRAP
 from jupyterhub.objects import Server
 from jupyterhub.spawner import Spawner, SpawnException
 from sqlalchemy.orm import object_session

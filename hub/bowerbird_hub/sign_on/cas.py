@@ -11,14 +11,14 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.sign_on import CasSignOn
 from bowerbird_config.teams import memberships
-from bowerbird_hub import admission, names, redaction, team_roles
-from bowerbird_hub.cas_client import CASServer, CASUnreachable
-from bowerbird_hub.cas_handlers import CALLBACK, CASCallback, CASLogin, CASLogout
-from bowerbird_hub.cas_protocol import CASError, CasUser, MalformedReply
-from bowerbird_hub.groups import held
-from bowerbird_hub.identity_store import IdRefused
-from bowerbird_hub.live import Live
-from bowerbird_hub.sign_ons import SignOn
+from bowerbird_hub.identity.live import Live
+from bowerbird_hub.identity.store import IdRefused
+from bowerbird_hub.sign_on import admission, names, redaction, team_roles
+from bowerbird_hub.sign_on.cas_client import CASServer, CASUnreachable
+from bowerbird_hub.sign_on.cas_handlers import CALLBACK, CASCallback, CASLogin, CASLogout
+from bowerbird_hub.sign_on.cas_protocol import CASError, CasUser, MalformedReply
+from bowerbird_hub.sign_on.groups import held
+from bowerbird_hub.sign_on.sign_ons import SignOn
 from jupyterhub import orm
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers.base import BaseHandler

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.teams import memberships
-from bowerbird_hub.database import writing
-from bowerbird_hub.groups import held
-from bowerbird_hub.sandbox import CAS_ID, PROXY_ID, SERVICE_ID
+from bowerbird_hub.identity.database import writing
+from bowerbird_hub.runtimes.sandbox import CAS_ID, PROXY_ID, SERVICE_ID
+from bowerbird_hub.sign_on.groups import held
 from sqlalchemy import (
     BigInteger,
     Column,

@@ -15,12 +15,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from bowerbird_hub import records
-from bowerbird_hub.marks import marked
-from bowerbird_hub.parts import Part
-from bowerbird_hub.probes import last_line
-from bowerbird_hub.processes import Process, end, find, running_seconds, tree
-from bowerbird_hub.records import Record, boot_id
+from bowerbird_hub.supervision import records
+from bowerbird_hub.supervision.marks import marked
+from bowerbird_hub.supervision.parts import Part
+from bowerbird_hub.supervision.probes import last_line
+from bowerbird_hub.supervision.processes import Process, end, find, running_seconds, tree
+from bowerbird_hub.supervision.records import Record, boot_id
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bowerbird_config.paths import LAYOUT, Var
-from bowerbird_hub.processes import Process, find
-from bowerbird_hub.sqlite_copies import copy_database, is_database
-from bowerbird_hub.state_files import read_json, write_json, write_text
+from bowerbird_hub.state.sqlite_copies import copy_database, is_database
+from bowerbird_hub.state.state_files import read_json, write_json, write_text
+from bowerbird_hub.supervision.processes import Process, find
 
 Step = Callable[[Var], None]
 # What turns layout N into N + 1, by N. There is no layout before the first.

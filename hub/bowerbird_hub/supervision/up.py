@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from bowerbird_config.load import load
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub import logs, sweep
-from bowerbird_hub.board import Board
-from bowerbird_hub.demo_releases import DemoReleases, demo_releases
-from bowerbird_hub.parts import Plan, parts_of
-from bowerbird_hub.planning import Request, living_parts, plan_for
-from bowerbird_hub.processes import end
-from bowerbird_hub.records import boot_id
-from bowerbird_hub.status import lacks
-from bowerbird_hub.stopping import Hurry, stop_platform
-from bowerbird_hub.supervisor import Supervisor
+from bowerbird_hub.state import logs
+from bowerbird_hub.supervision import sweep
+from bowerbird_hub.supervision.board import Board
+from bowerbird_hub.supervision.demo_releases import DemoReleases, demo_releases
+from bowerbird_hub.supervision.parts import Plan, parts_of
+from bowerbird_hub.supervision.planning import Request, living_parts, plan_for
+from bowerbird_hub.supervision.processes import end
+from bowerbird_hub.supervision.records import boot_id
+from bowerbird_hub.supervision.status import lacks
+from bowerbird_hub.supervision.stopping import Hurry, stop_platform
+from bowerbird_hub.supervision.supervisor import Supervisor
 
 DEMO_ROW = "demo releases"
 DONE, NOT_STARTED = 0, 2

@@ -11,11 +11,12 @@ from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub import layout, machine, ports, records, secret_files, sweep
-from bowerbird_hub.parts import NAMES, Plan, tls_directory
 from bowerbird_hub.runtimes.places import servers_directory
-from bowerbird_hub.sandbox import PROXY_ID
-from bowerbird_hub.state_files import read_json, write_json, write_text
+from bowerbird_hub.runtimes.sandbox import PROXY_ID
+from bowerbird_hub.state import layout, secret_files
+from bowerbird_hub.state.state_files import read_json, write_json, write_text
+from bowerbird_hub.supervision import machine, ports, records, sweep
+from bowerbird_hub.supervision.parts import NAMES, Plan, tls_directory
 
 _UPGRADE_SECONDS = 300.0
 

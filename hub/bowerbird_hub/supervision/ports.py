@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bowerbird_config.paths import Var
-from bowerbird_hub.state_files import read_json, write_json
+from bowerbird_hub.state.state_files import read_json, write_json
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST = 10_240

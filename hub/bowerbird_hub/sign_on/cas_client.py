@@ -5,7 +5,7 @@ from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
 from bowerbird_config.sign_on import is_loopback
-from bowerbird_hub.cas_protocol import MAX_REPLY_BYTES, CASError, CasUser, MalformedReply, parse_service_response
+from bowerbird_hub.sign_on.cas_protocol import MAX_REPLY_BYTES, CASError, CasUser, MalformedReply, parse_service_response
 from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPInputError
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient

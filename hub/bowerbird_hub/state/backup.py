@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bowerbird_config.paths import LAYOUT, Var
-from bowerbird_hub import layout
-from bowerbird_hub.sqlite_copies import copy_database, is_companion, is_database
-from bowerbird_hub.state_files import read_json, write_json
-from bowerbird_hub.tree_copy import TreeCopy
+from bowerbird_hub.state import layout
+from bowerbird_hub.state.sqlite_copies import copy_database, is_companion, is_database
+from bowerbird_hub.state.state_files import read_json, write_json
+from bowerbird_hub.state.tree_copy import TreeCopy
 
 MANIFEST = "bowerbird-backup.json"
 CONTENT = "var"

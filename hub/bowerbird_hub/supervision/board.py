@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird_config.paths import Var
-from bowerbird_hub.state_files import write_json
-from bowerbird_hub.supervisor import Phase, Watch
-from bowerbird_hub.table import Display, Row
+from bowerbird_hub.state.state_files import write_json
+from bowerbird_hub.supervision.supervisor import Phase, Watch
+from bowerbird_hub.supervision.table import Display, Row
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.sign_on import DemoAccount
-from bowerbird_hub.state_files import read_json, write_json, write_text
+from bowerbird_hub.state.state_files import read_json, write_json, write_text
 
 # Easily read aloud and typed: nothing that looks like something else. 16 of 32 are 80 bits.
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from bowerbird_hub.processes import Process, environment, living
+from bowerbird_hub.supervision.processes import Process, environment, living
 
 PART = "BOWERBIRD_PART"
 VAR = "BOWERBIRD_VAR"

@@ -7,17 +7,18 @@ from typing import Any
 
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
-from bowerbird_hub import cgroups, layout, machine, records, sweep
-from bowerbird_hub.board import state_path
-from bowerbird_hub.parts import HUB, KEEPER, NAMES, PROXY, hub_probe, keeper_probe, proxy_probe
-from bowerbird_hub.ports import read as read_ports
-from bowerbird_hub.probes import Probe, order
-from bowerbird_hub.processes import Process, environment, parent, resident_bytes, running_seconds
-from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes import cgroups, launch
 from bowerbird_hub.runtimes.places import mark_of
-from bowerbird_hub.secret_files import read_secret
-from bowerbird_hub.state_files import read_json
-from bowerbird_hub.supervisor import Phase
+from bowerbird_hub.state import layout
+from bowerbird_hub.state.secret_files import read_secret
+from bowerbird_hub.state.state_files import read_json
+from bowerbird_hub.supervision import machine, records, sweep
+from bowerbird_hub.supervision.board import state_path
+from bowerbird_hub.supervision.parts import HUB, KEEPER, NAMES, PROXY, hub_probe, keeper_probe, proxy_probe
+from bowerbird_hub.supervision.ports import read as read_ports
+from bowerbird_hub.supervision.probes import Probe, order
+from bowerbird_hub.supervision.processes import Process, environment, parent, resident_bytes, running_seconds
+from bowerbird_hub.supervision.supervisor import Phase
 
 OK = "ok"
 GONE = "not running"

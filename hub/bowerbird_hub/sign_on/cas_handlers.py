@@ -5,9 +5,9 @@ import json
 import secrets
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from bowerbird_hub import admission
-from bowerbird_hub.admission import SignOnRefused
-from bowerbird_hub.cas_protocol import MAX_LOGOUT_BYTES, MalformedReply, is_service_ticket, parse_logout_request
+from bowerbird_hub.sign_on import admission
+from bowerbird_hub.sign_on.admission import SignOnRefused
+from bowerbird_hub.sign_on.cas_protocol import MAX_LOGOUT_BYTES, MalformedReply, is_service_ticket, parse_logout_request
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.handlers.login import LogoutHandler
 from jupyterhub.utils import url_path_join

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from bowerbird_config.paths import Var
-from bowerbird_hub import records, sweep
-from bowerbird_hub.parts import HUB, KEEPER, PROXY
-from bowerbird_hub.processes import Process, end, tree
+from bowerbird_hub.supervision import records, sweep
+from bowerbird_hub.supervision.parts import HUB, KEEPER, PROXY
+from bowerbird_hub.supervision.processes import Process, end, tree
 
 # How long each may take before it is killed. The hub alone lets its services go; servers save what they hold.
 HUB_SECONDS, SERVER_SECONDS, KEEPER_SECONDS, PROXY_SECONDS, REST_SECONDS = 10.0, 5.0, 10.0, 3.0, 3.0

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bowerbird_hub.processes import Process, find
-from bowerbird_hub.state_files import read_json, write_json
+from bowerbird_hub.state.state_files import read_json, write_json
+from bowerbird_hub.supervision.processes import Process, find
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 
 from bowerbird_config.paths import Var
-from bowerbird_hub import layout, sweep
-from bowerbird_hub.board import state_path
-from bowerbird_hub.processes import outlived
-from bowerbird_hub.state_files import read_json
-from bowerbird_hub.stopping import stop_platform
+from bowerbird_hub.state import layout
+from bowerbird_hub.state.state_files import read_json
+from bowerbird_hub.supervision import sweep
+from bowerbird_hub.supervision.board import state_path
+from bowerbird_hub.supervision.processes import outlived
+from bowerbird_hub.supervision.stopping import stop_platform
 
 SUPERVISOR_SECONDS = 60.0
 _LOCK_SECONDS = 5.0

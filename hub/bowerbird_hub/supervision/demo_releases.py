@@ -13,7 +13,7 @@ from pathlib import Path
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.state_files import read_json, write_json
+from bowerbird_hub.state.state_files import read_json, write_json
 
 _STOP_SECONDS = 5.0
 _LONGEST_LINE = 1 << 16

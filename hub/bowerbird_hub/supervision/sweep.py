@@ -9,15 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from bowerbird_config.paths import Var
-from bowerbird_hub import cgroups, machine
-from bowerbird_hub.marks import VAR, lineage, marked, part_of
-from bowerbird_hub.parts import NAMES
-from bowerbird_hub.processes import Process, command_line, parent, tree
-from bowerbird_hub.records import boot_id
-from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes import cgroups, launch
 from bowerbird_hub.runtimes.places import mark_of, servers_directory
-from bowerbird_hub.sandbox import BWRAP
-from bowerbird_hub.state_files import read_json
+from bowerbird_hub.runtimes.sandbox import BWRAP
+from bowerbird_hub.state.state_files import read_json
+from bowerbird_hub.supervision import machine
+from bowerbird_hub.supervision.marks import VAR, lineage, marked, part_of
+from bowerbird_hub.supervision.parts import NAMES
+from bowerbird_hub.supervision.processes import Process, command_line, parent, tree
+from bowerbird_hub.supervision.records import boot_id
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")

@@ -3,7 +3,7 @@
 import secrets
 
 from bowerbird_config.paths import Var
-from bowerbird_hub.state_files import write_text
+from bowerbird_hub.state.state_files import write_text
 
 OWN = ("proxy-token", "cookie-secret", "crypt-key", "supervisor-token")
 _BYTES = 32

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bowerbird_hub.database import writing
+from bowerbird_hub.identity.database import writing
 from sqlalchemy import Column, Engine, Float, MetaData, String, Table, delete, insert, select
 
 MAX_SIGN_ONS = 20_000

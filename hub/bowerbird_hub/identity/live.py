@@ -10,11 +10,11 @@ from bowerbird_config.load import load, sources
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError
-from bowerbird_hub.database import connect
-from bowerbird_hub.identity_feed import IdentityFeed, Message
-from bowerbird_hub.identity_store import IdentityStore
-from bowerbird_hub.sign_ons import SignOns
-from bowerbird_hub.state_files import write_text
+from bowerbird_hub.identity.database import connect
+from bowerbird_hub.identity.feed import IdentityFeed, Message
+from bowerbird_hub.identity.store import IdentityStore
+from bowerbird_hub.sign_on.sign_ons import SignOns
+from bowerbird_hub.state.state_files import write_text
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.marks import marks
-from bowerbird_hub.ports import Ports
-from bowerbird_hub.probes import AllOf, HttpProbe, OrderProbe, Probe, Request
 from bowerbird_hub.runtimes.places import servers_directory
-from bowerbird_hub.sandbox import PROXY_ID, Bind, Sandbox, argv
+from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox, argv
+from bowerbird_hub.supervision.marks import marks
+from bowerbird_hub.supervision.ports import Ports
+from bowerbird_hub.supervision.probes import AllOf, HttpProbe, OrderProbe, Probe, Request
 
 PROXY, KEEPER, HUB = "proxy", "keeper", "hub"
 # The order of a start; a stop goes the other way.
@@ -140,7 +140,7 @@ def keeper(plan: Plan) -> Part:
 
 def hub(plan: Plan) -> Part:
     """Return the hub; ready when the sign-in page is."""
-    configuration = Path(__file__).with_name("jupyterhub_config.py")
+    configuration = Path(__file__).parents[1] / "jupyterhub_config.py"
     return Part(
         name=HUB,
         argv=(str(plan.install.hub_python), "-m", "jupyterhub", "-f", str(configuration)),

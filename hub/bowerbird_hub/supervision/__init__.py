@@ -1,0 +1,1 @@
+"""The first command at work: parts started, watched, told of, and ended."""
