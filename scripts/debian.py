@@ -45,6 +45,7 @@ PACKAGES = {
         Package("chromium", "chromium", 200, 720),
         Package("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 1, 3),
         Package("git", "git", 23, 104),
+        Package("fitsverify", "fitsverify", 1, 2),
     )
 }
 

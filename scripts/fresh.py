@@ -146,5 +146,10 @@ def main(arguments: Sequence[str]) -> int:
         print(f"bowerbird: test --fresh needs root and {', '.join(lacking or TOOLS)}", file=sys.stderr)
         return TROUBLE
     up = "./bowerbird up --detach && ./bowerbird status && ./bowerbird down"
-    with debian() as root:
-        return measured(root, up) or measured(root, shlex.join(["./bowerbird", "test", *arguments]))
+    try:
+        with debian() as root:
+            return measured(root, up) or measured(root, shlex.join(["./bowerbird", "test", *arguments]))
+    except subprocess.CalledProcessError as error:
+        said = f"{error.cmd[0]} ended with exit code {error.returncode}; mend what it says above"
+        print(f"bowerbird: the new Debian could not be made: {said}", file=sys.stderr)
+        return TROUBLE

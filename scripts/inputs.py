@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-MEMBERS = ("config", "hub", "fuse", "extensions", "services")
 PROJECT_KEYS = ("name", "requires-python", "dependencies", "optional-dependencies")
 
 
@@ -24,7 +23,8 @@ def dependencies_of(pyproject: Path) -> dict[str, Any]:
 
 def inputs(root: Path) -> dict[str, Any]:
     """Return all that `scripts/lock` reads, by file."""
-    pyprojects = [Path("pyproject.toml"), *(Path(member, "pyproject.toml") for member in MEMBERS)]
+    members = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["uv"]["workspace"]["members"]
+    pyprojects = [Path("pyproject.toml"), *(Path(member, "pyproject.toml") for member in members)]
     return {
         **{str(path): dependencies_of(root / path) for path in pyprojects},
         "requirements/demo.in": (root / "requirements/demo.in").read_text().splitlines(),

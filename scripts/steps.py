@@ -116,8 +116,8 @@ class Workshop:
     def _proxy(self) -> Step:
         fingerprint = self._hash("package-lock.json", "requirements/node.txt")
         cost = Cost(2, 6) if proxy.system_has_node() else Cost(64, 213)
-        work = lambda: proxy.install(self.root, self.uv, self.log)  # noqa: E731 - bound to this checkout
-        return Step("the proxy in front of the hub", self.state / "node/stamp", fingerprint, work, cost)
+        stamp = self.state / "node/stamp"
+        return Step("the proxy in front of the hub", stamp, fingerprint, lambda: proxy.install(self.root, self.uv, self.log), cost)
 
     def _demo_data(self) -> Step:
         fingerprint = self._hash("requirements/demo.txt")

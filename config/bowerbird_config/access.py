@@ -12,7 +12,7 @@ from datetime import datetime
 
 from bowerbird_config.collections import Release
 from bowerbird_config.identity import Identity
-from bowerbird_config.model import TEAM_ACCOUNT, format_moment
+from bowerbird_config.model import format_moment
 from bowerbird_config.platform import Platform
 from bowerbird_config.resources import (
     Action,
@@ -25,6 +25,7 @@ from bowerbird_config.resources import (
     TeamSpaceRef,
 )
 from bowerbird_config.teams import Membership, Role
+from bowerbird_config.user_names import TEAM_ACCOUNT
 
 __all__ = [
     "Action",
@@ -155,7 +156,7 @@ def _answer(question: _Question) -> Decision:  # noqa: PLR0911  # one for each k
     if action not in resource.actions:
         # Said of the kind of resource, never of this one, so that it tells nothing about it.
         fit = " and ".join(resource.actions)
-        return question.no("action.unfit", f"what can be asked of such a thing is {fit}, never {action}", "nobody")
+        return question.no("action.unfit", f"nobody can {action} it, only {fit} it", "nobody")
     match resource:
         case ReleaseRef():
             return _release(question, resource)

@@ -24,6 +24,7 @@ from bowerbird_config.problems import ConfigError, choose_from
 from bowerbird_config.resources import FORMS, Action, HomeRef, Resource, ServerRef, parse_resource
 from bowerbird_config.schema import schema
 from bowerbird_config.terminal import table
+from bowerbird_config.user_names import user_name
 
 _COMMANDS = "bowerbird.commands"
 _NOBODY = "-"
@@ -90,6 +91,18 @@ class _Moment(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
 
 
+class _User(click.ParamType[str]):
+    """A user by the name that the hub knows, or nobody."""
+
+    name = "user"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return value if value == _NOBODY else user_name(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class _Resource(click.ParamType[Resource]):
     """A resource by its kind and name."""
 
@@ -135,7 +148,7 @@ def _platform(file: Path) -> Platform:
 
 
 def _identity(platform: Platform, user: str, groups: tuple[str, ...]) -> Identity:
-    return ANONYMOUS if user == _NOBODY else platform.identity(user.lower(), (*platform.directory_groups(user.lower()), *groups))
+    return ANONYMOUS if user == _NOBODY else platform.identity(user, (*platform.directory_groups(user), *groups))
 
 
 def _until(moment: datetime | None) -> str:
@@ -160,14 +173,12 @@ def cli() -> None:
 
 @cli.command()
 @_FILE
-@click.option("--as", "user", metavar="USER", help=f"print what this user is offered and may read; {_NOBODY} for nobody signed in")
+@click.option("--as", "user", type=_User(), metavar="USER", help=f"print what USER is offered and may read; {_NOBODY} for nobody signed in")
 @_GROUPS
 @_AT
 @_VAR
 @_AS_JSON
-def check(  # one for each option of the command
-    file: Path | None, user: str | None, groups: tuple[str, ...], at: datetime | None, var: Path | None, as_json: bool
-) -> None:
+def check(file: Path | None, user: str | None, groups: tuple[str, ...], at: datetime | None, var: Path | None, as_json: bool) -> None:
     """Say everything that is wrong with a platform file."""
     file = _named(file, var)
     try:
@@ -198,28 +209,30 @@ def _right(file: Path, platform: Platform) -> str:
     return f"{file}: right; " + ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
 
 
-def _admitted(platform: Platform, identity: Identity, at: datetime) -> bool:
-    return identity.name is not None and platform.sign_on.admits(identity.name, [m.team for m in identity.memberships if m.active(at)])
-
-
 def _offers_text(platform: Platform, identity: Identity, at: datetime) -> str:
-    may = "may sign in" if _admitted(platform, identity, at) else "may not sign in"
-    lines = [f"{identity.name} {may}, at {format_moment(at)}" if identity.name else f"nobody signed in, at {format_moment(at)}"]
     teams = [(m.team, m.role.value if m.active(at) else f"{m.role.value}, ended", _until(m.until)) for m in identity.memberships]
-    found = list(offers(platform, identity, at))
+    found = list(offers(platform, platform.let_in(identity, at), at))
     given = [(str(o.resource), ", ".join(o.allowed), _until(o.telling.until), o.telling.rule) for o in found if o.allowed]
     refused = [o.telling.sentence for o in found if not o.allowed and o.telling.rule == "release.proprietary"]
     parts = (table(("team", "role", "until"), teams), table(("resource", "may", "until", "rule"), given), "\n".join(refused))
-    return "\n\n".join([*lines, *(part for part in parts if part)])
+    return "\n\n".join([_greeting(platform, identity, at), *(part for part in parts if part)])
+
+
+def _greeting(platform: Platform, identity: Identity, at: datetime) -> str:
+    if identity.name is None:
+        return f"nobody signed in, at {format_moment(at)}"
+    if platform.admits(identity, at):
+        return f"{identity.name} may sign in, at {format_moment(at)}"
+    return f"{identity.name} may not sign in, and sees what nobody signed in sees, at {format_moment(at)}"
 
 
 def _offers_json(platform: Platform, identity: Identity, at: datetime) -> dict[str, Any]:
     return {
         "user": identity.name,
         "at": at.isoformat(),
-        "signs_in": _admitted(platform, identity, at),
+        "signs_in": platform.admits(identity, at),
         "teams": [{"team": m.team, "role": m.role.value, "until": _iso(m.until)} for m in identity.memberships],
-        "offers": [_offer(offer) for offer in offers(platform, identity, at)],
+        "offers": [_offer(offer) for offer in offers(platform, platform.let_in(identity, at), at)],
     }
 
 
@@ -272,7 +285,7 @@ def _change_rows(changes: list[Change]) -> list[tuple[str, str, str, str]]:
 
 
 @cli.command("explain", epilog=f"RESOURCE is one of {FORMS}. USER {_NOBODY!r} is nobody signed in.")
-@click.argument("user")
+@click.argument("user", type=_User())
 @click.argument("action", type=click.Choice([action.value for action in Action]))
 @click.argument("resource", type=_Resource())
 @click.option("--file", type=click.Path(path_type=Path), help="the platform file")
@@ -280,18 +293,27 @@ def _change_rows(changes: list[Change]) -> list[tuple[str, str, str, str]]:
 @_AT
 @_VAR
 @_AS_JSON
-def explain_command(user: str, action: str, resource: Any, file: Path | None, groups: tuple[str, ...], **how: Any) -> None:
+def explain_command(  # noqa: PLR0913, PLR0917  # one for each option of the command
+    user: str,
+    action: str,
+    resource: Resource,
+    file: Path | None,
+    groups: tuple[str, ...],
+    at: datetime | None,
+    var: Path | None,
+    as_json: bool,
+) -> None:
     """Say whether USER may do ACTION to RESOURCE, and why.
 
     Names the rule, until when it holds, and who can change it.
     """
-    platform = _platform(_named(file, how["var"]))
-    at = how["at"] or datetime.now(UTC)
+    platform = _platform(_named(file, var))
+    at = at or datetime.now(UTC)
     identity = _identity(platform, user, groups)
     truth = explain(platform, identity, Action(action), resource, at)
     shown = decide(platform, identity, Action(action), resource, at)
     note = _undefined(platform, resource)
-    if how["as_json"]:
+    if as_json:
         asked = {"user": identity.name, "action": action, "resource": str(resource), "at": at.isoformat()}
         _json({**asked, "decision": _decision(truth), "shown": _decision(shown), "note": note})
         return
@@ -303,7 +325,7 @@ def explain_command(user: str, action: str, resource: Any, file: Path | None, gr
     ]
     rows += [("who can", truth.grantor)] if truth.grantor else []
     rows += [("is shown", shown.sentence)] if shown != truth else []
-    rows += [("sign-in", f"{identity.name} may not sign in")] if identity.name and not _admitted(platform, identity, at) else []
+    rows += [("sign-in", f"{identity.name} may not sign in")] if identity.name and not platform.admits(identity, at) else []
     rows += [("note", note)] if note else []
     click.echo("\n".join(f"{name:<8}  {text}" for name, text in rows))
 
@@ -311,7 +333,7 @@ def explain_command(user: str, action: str, resource: Any, file: Path | None, gr
 def _undefined(platform: Platform, resource: Resource) -> str:
     """Return what to say of a resource that the platform file does not define; nothing of one that it may not know."""
     own = isinstance(resource, HomeRef) or (isinstance(resource, ServerRef) and resource not in resources(platform))
-    known = [str(r) for r in resources(platform)]
+    known = [str(r) for r in resources(platform) if type(r) is type(resource)]
     return "" if own or str(resource) in known else f"{str(resource)!r} is not defined; {choose_from(str(resource), known)}"
 
 

@@ -12,8 +12,10 @@ from bowerbird_config.sign_on import is_loopback
 
 Path = tuple[str | int, ...]
 
-# Where a text may begin with '/': a machine's own parts, and what a server sees inside its environment.
-_PATHS_ALLOWED = ("runtime", "storage")
+# Where a text may begin with '/': a machine's own parts, what a server sees inside its environment, a directory's own
+# names (some write groups as '/craft'), and prose.
+_MACHINE_PARTS = ("runtime", "storage")
+_SLASHES_ALLOWED = ("variables", "groups", "description")
 # An environment that every installation has.
 _BUILT_IN = ("lab",)
 
@@ -123,7 +125,8 @@ def _open_address(tree: Any) -> Iterator[Finding]:
 
 
 def _machine_paths(tree: Any, path: Path) -> Iterator[Finding]:
-    if path[:1] in [(part,) for part in _PATHS_ALLOWED] or (path[:1] == ("profiles",) and path[2:3] == ("variables",)):
+    # From the third step on: a team or a profile may itself have such a name.
+    if path and (path[0] in _MACHINE_PARTS or (path[2:] and path[-1] in _SLASHES_ALLOWED)):
         return
     if isinstance(tree, str) and tree.startswith("/"):
         what = f"{tree!r} is a path of one machine, which only runtime and storage may name"

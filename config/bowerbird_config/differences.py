@@ -61,9 +61,7 @@ class _Side:
 
     def access(self, identity: Identity) -> frozenset[Access]:
         """Return all that the identity may do; those who may not sign in have what nobody signed in has."""
-        teams = [m.team for m in identity.memberships if m.active(self.at)]
-        if identity.name is not None and not self.platform.sign_on.admits(identity.name, teams):
-            return self.access(ANONYMOUS)
+        identity = self.platform.let_in(identity, self.at)
         # No question is about somebody's own home or server, so that the name makes no difference.
         asks = Identity(_SOMEBODY if identity.name else None, identity.memberships, identity.admin)
         if asks not in self.answers:

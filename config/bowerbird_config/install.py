@@ -1,4 +1,4 @@
-"""Where everything of one checkout lies: its environments, its proxy, its notebooks."""
+"""Where everything of one checkout lies: its environments, its proxy, what the demonstration is made of."""
 
 import os
 import shutil
@@ -82,11 +82,6 @@ class Install:
     def proxy_command(self) -> tuple[str, ...]:
         """The argv that starts the proxy; its options follow."""
         return (str(self.node), str(self.proxy_script))
-
-    @property
-    def notebooks(self) -> Path:
-        """The tutorials."""
-        return self.root / "notebooks"
 
     @property
     def default_platform(self) -> Path:

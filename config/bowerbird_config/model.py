@@ -9,6 +9,8 @@ from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo, WithJsonSchema
 
+from bowerbird_config.user_names import user_name
+
 # In milliseconds for times, in bytes for sizes: integers, so that what is written is what is read back.
 SIZE_UNITS: Mapping[str, int] = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "PiB": 1 << 50}
 TIME_UNITS: Mapping[str, int] = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -136,21 +138,10 @@ def _line(text: str) -> str:
     return text.strip()
 
 
-def _user(name: str) -> str:
-    name = _line(name).lower()  # the hub's names are lower case, whatever the directory's are
-    if len(name) > 255:  # noqa: PLR2004  # the hub's column
-        raise ValueError(f"a user name of {len(name)} characters is too long; write at most 255")
-    if name.startswith(TEAM_ACCOUNT):
-        raise ValueError(f"{name!r} cannot be a user: names with {TEAM_ACCOUNT!r} are the teams' own; write another name")
-    return name
-
-
 def _schema(pattern: str, example: str, **more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example], **more})
 
 
-# A team's own account, which owns its servers, is this and the team's name; no person may have such a name.
-TEAM_ACCOUNT = "team-"
 Size = Annotated[int, BeforeValidator(_size), PlainSerializer(format_size), _schema(rf"^[0-9.]+ *({'|'.join(SIZE_UNITS)})$", "4 GiB")]
 Duration = Annotated[
     timedelta,
@@ -162,4 +153,4 @@ Moment = Annotated[datetime, BeforeValidator(parse_moment), WithJsonSchema({"typ
 # What names a directory, a URL part, a group and a Kubernetes label at once.
 Slug = Annotated[str, AfterValidator(_slug), _schema(f"^{_SLUG.pattern}$", "eso")]
 Line = Annotated[str, AfterValidator(_line)]
-UserName = Annotated[str, AfterValidator(_user)]
+UserName = Annotated[str, AfterValidator(user_name)]

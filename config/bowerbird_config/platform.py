@@ -1,7 +1,7 @@
 """The platform file: the one description of a deployment, as frozen types."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bowerbird_config.collections import Collection
 from bowerbird_config.crosschecks import findings
-from bowerbird_config.identity import Identity
+from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_config.model import Duration, Frozen, FrozenDict, Line, Model, Slug
 from bowerbird_config.profiles import Profile
 from bowerbird_config.sign_on import SignOn
@@ -99,6 +99,14 @@ class Platform(Model):
     def identity(self, user: str, directory_groups: Iterable[str] = ()) -> Identity:
         """Return who that user is here, with the groups that the directory gives them."""
         return Identity(user, memberships(self.teams, user, directory_groups), admin=user in self.sign_on.admins)
+
+    def admits(self, identity: Identity, at: datetime) -> bool:
+        """Tell whether that identity may sign in at that time; nobody signed in is not admitted."""
+        return identity.name is not None and self.sign_on.admits(identity.name, [m.team for m in identity.memberships if m.active(at)])
+
+    def let_in(self, identity: Identity, at: datetime) -> Identity:
+        """Return the identity as the doors meet it: one who may not sign in comes as nobody."""
+        return identity if self.admits(identity, at) else ANONYMOUS
 
     def directory_groups(self, user: str) -> tuple[str, ...]:
         """Return the groups of a demo account; nothing for others, whose groups only the directory knows."""

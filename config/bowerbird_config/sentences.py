@@ -86,7 +86,7 @@ def _unknown(key: str, above: Steps) -> tuple[str, str]:
         known.append("include")
     remedy = choose_from(key, known, "Known")
     if re.search("password|secret|token|passphrase", key, re.IGNORECASE):
-        return what, "secrets never stand in the platform file: put it in a file of var/secrets and name it"
+        return what, "secrets never stand in the platform file: remove it"
     return what, remedy
 
 
@@ -106,9 +106,8 @@ def _text(details: ErrorDetails) -> tuple[str, str]:
 
 def _list(details: ErrorDetails) -> tuple[str, str]:
     found = details["input"]
-    return f"expected a list, found {_shown(found)}", f"write [{found}]" if isinstance(
-        found, str
-    ) else "write [] or lines that begin with '- '"
+    remedy = f"write [{found}]" if isinstance(found, str) else "write [] or lines that begin with '- '"
+    return f"expected a list, found {_shown(found)}", remedy
 
 
 def _bound(words: str, key: str) -> Callable[[ErrorDetails], tuple[str, str]]:

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from bowerbird_config.model import TEAM_ACCOUNT, Line, Model, Moment, UserName
+from bowerbird_config.directory_groups import held
+from bowerbird_config.model import Line, Model, Moment, UserName
+from bowerbird_config.user_names import TEAM_ACCOUNT
 
 
 class Role(StrEnum):
@@ -101,12 +103,12 @@ def team_account(team: str) -> str:
 def memberships(teams: Mapping[str, Team], user: str, directory_groups: Iterable[str]) -> tuple[Membership, ...]:
     """Return every membership of a user: those the platform file names, and those the directory's groups give.
 
-    A group of the directory makes a member. Groups compare without regard to case, as LDAP compares names.
+    A group of the directory makes a member; directory_groups.py says which one is meant.
     """
-    groups = {group.casefold() for group in directory_groups}
+    groups = set(held((group for team in teams.values() for group in team.groups), directory_groups))
     found = []
     for name, team in teams.items():
         found += [Membership(name, role, until) for person, role, until in team.people() if person == user]
-        if any(group.casefold() in groups for group in team.groups):
+        if not groups.isdisjoint(team.groups):
             found.append(Membership(name, Role.MEMBER))
     return tuple(found)

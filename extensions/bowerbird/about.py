@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from bowerbird.manifest import Manifest, manifest
 from bowerbird.refusals import explained
-from bowerbird.releases import Release
+from bowerbird.releases import Release, in_words
 from bowerbird.tabular import as_text, pairs_as_html
 
 _CHECKSUMS = ("CHECKSUMS", "SHA256SUMS", "checksums.sha256", "sha256sum.txt")
@@ -106,7 +107,7 @@ def _of_release(place: Path, release: Release) -> About:
 def _of_space(known: Manifest, place: Path) -> About:
     team = next((team for team in known.teams if place.is_relative_to(known.root / "teams" / team["name"])), None)
     if team is not None:
-        ends = f", until {team['until']}" if team.get("until") else ""
+        ends = f", until {in_words(datetime.fromisoformat(team['until']))}" if team.get("until") else ""
         role = f"yours as {team['role']}{ends}" if team.get("role") else "open to you without a role in the team"
         return About(place, f"a file in the space of team {team['name']}", f"team {team['name']}", role)
     if place.is_relative_to(known.root / "home") or place.is_relative_to(Path.home()):
@@ -116,14 +117,14 @@ def _of_space(known: Manifest, place: Path) -> About:
 
 def _checksum(place: Path, release: Release) -> str:
     """Return what the release's list of checksums says of a file; nothing is computed."""
-    top = next((parent for parent in place.parents if parent.name in (release.release, f"{release.collection}-{release.release}")), None)
-    if top is None:
+    real, top = place.resolve(), release.path.resolve() if release.path else None
+    if top is None or not real.is_relative_to(top):
         return ""
-    wanted = str(place.relative_to(top))
+    wanted = str(real.relative_to(top))
     for name in _CHECKSUMS:
         listing = top / name
         if listing.is_file():
-            for line in listing.read_text(encoding="utf-8").splitlines():
+            for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
                 digest, _, file = line.partition(" ")
                 if len(digest) == _HEX_DIGITS and file.lstrip(" *").removeprefix("./") == wanted:
                     return digest

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -60,7 +60,7 @@ class Release:
         """Standing in words: to whom it is open, and until when."""
         if self.standing == "public" or self.public_on is None:
             return self.standing
-        return f"{self.standing} until {self.public_on:%Y-%m-%d %H:%M} UTC"
+        return f"{self.standing} until {in_words(self.public_on)}"
 
     @property
     def citation(self) -> str:
@@ -108,6 +108,11 @@ class Releases(Sequence[Release]):
 
     def _sentences(self) -> list[str]:
         return [release.sentence for release in self if release.sentence]
+
+
+def in_words(moment: datetime) -> str:
+    """Return a moment as the platform writes it everywhere."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def releases() -> Releases:

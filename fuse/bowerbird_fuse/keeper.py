@@ -13,7 +13,7 @@ import queue
 import signal
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +68,7 @@ class Keeper:
     _next_change: datetime | None = None
     _next_look: float = 0.0
     _left: list[MountRecord] = field(default_factory=list)
-    _troubles: dict[str, str] = field(default_factory=dict)
+    _troubles: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def records(self) -> Records:
@@ -161,6 +161,7 @@ class Keeper:
 
     def _forget(self, name: str) -> None:
         self.identities.pop(name, None)
+        self._troubles.pop(name, None)
         if name in self.views:
             log.info("the hub knows %s no more", name)
             self._unmount(name)
@@ -191,10 +192,11 @@ class Keeper:
         view = view_for(self.platform, record, now)
         places = directories.places(self.var, self.platform, view)
         troubles = directories.make_spaces(self.var, view)
+        said = self._troubles.get(record.name, {})
         for key, trouble in troubles.items():
-            if self._troubles.get(key) != trouble:
+            if said.get(key) != trouble:
                 log.error("a space is not shown to %s: %s", record.name, trouble)
-        self._troubles = {**self._troubles, **troubles}
+        self._troubles[record.name] = troubles
         return view, {key: path for key, path in places.items() if key not in troubles and path.is_dir()}
 
     # Orders.
@@ -245,7 +247,7 @@ class Keeper:
     def _make(self, record: IdentityRecord) -> ServedView:
         shown = self._shown(record, self.clock())
         if HOME not in shown[1]:
-            raise Refused(f"the home of {record.name} cannot be used: {self._troubles.get(HOME, 'it is not there')}")
+            raise Refused(f"the home of {record.name} cannot be used: {self._troubles[record.name].get(HOME, 'it is not there')}")
         path = self.var.views / record.name
         view = ServedView.make(path, self.records, self.events.put, record, shown)
         self.views[record.name] = view
@@ -281,11 +283,17 @@ class Keeper:
             log.warning("the view of %s died with its worker: a new one is mounted on top of it", record.user)
             self._make(identity)
             return
-        fd, journal = process.duplicate(record.device), process.duplicate(record.journal)
-        if os.fstat(fd).st_rdev != Path("/dev/fuse").stat().st_rdev or not stat.S_ISREG(os.fstat(journal).st_mode):
-            raise Refused("its worker holds something else by now")
-        device = mount.Device(fd, bytes.fromhex(record.init), record.connection)
-        shown = self._shown(identity, self.clock())
+        with contextlib.ExitStack() as unless_taken:
+            unless_taken.callback(process.close)
+            fd = process.duplicate(record.device)
+            unless_taken.callback(os.close, fd)
+            journal = process.duplicate(record.journal)
+            unless_taken.callback(os.close, journal)
+            if os.fstat(fd).st_rdev != Path("/dev/fuse").stat().st_rdev or not stat.S_ISREG(os.fstat(journal).st_mode):
+                raise Refused("its worker holds something else by now")
+            device = mount.Device(fd, bytes.fromhex(record.init), record.connection)
+            shown = self._shown(identity, self.clock())
+            unless_taken.pop_all()
         view = ServedView(path, self.records, self.events.put, identity, device, journal, *shown)
         view.current = Worker(process, record.device, record.journal)
         view.current.watch(self.events.put)

@@ -51,6 +51,7 @@ class Worker:
     control: socket.socket | None = None
     child: subprocess.Popen[bytes] | None = None
     groups: frozenset[int] | None = None
+    killed: bool = False
     _sent: dict[str, tuple[Path, bool]] = field(default_factory=dict)
     _heard: set[type[wire.Message]] = field(default_factory=set)
 
@@ -99,14 +100,14 @@ class Worker:
         try:
             message, fds = wire.receive(control)
         except (OSError, wire.WireError):
-            self.process.send(signal.SIGKILL)
+            self.kill()
             return False
         wire.close_all(fds)
         if message is None:
             return False
         # Each is said once: so a worker cannot fill our queue.
         if type(message) in self._heard:
-            self.process.send(signal.SIGKILL)
+            self.kill()
             return False
         self._heard.add(type(message))
         tell(Said(self, message))
@@ -139,6 +140,16 @@ class Worker:
         """Let it answer the kernel."""
         if self.control is not None:
             wire.send(self.control, wire.Go(init.hex()))
+
+    def kill(self) -> None:
+        """End it at once, whatever it is at."""
+        self.killed = True
+        self.process.send(signal.SIGKILL)
+
+    @property
+    def left_calls(self) -> bool:
+        """Tell of one that has ended whether it may have left calls that it had taken without an answer."""
+        return self.killed or (self.child is not None and self.child.returncode != 0)
 
     def close(self) -> None:
         """Let go of one that has ended."""

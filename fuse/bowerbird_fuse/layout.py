@@ -84,14 +84,3 @@ def link_names(view: View) -> Mapping[str, str]:
         release.key: plain[release.key] if taken[plain[release.key]] == 1 else f"{release.collection}.{release.name}"
         for release in view.releases
     }
-
-
-def walk(top: Folder, path: tuple[bytes, ...]) -> Made | None:
-    """Return what the tree has at that path; None where nothing."""
-    at: Made = top
-    for name in path:
-        below = at.children.get(name) if isinstance(at, Folder) else None
-        if below is None:
-            return None
-        at = below
-    return at

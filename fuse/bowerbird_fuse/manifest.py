@@ -42,7 +42,7 @@ def team_entries(memberships: Iterable[Membership], shown: Iterable[str], at: da
     entries = []
     for team in shown:
         mine = max((m for m in held if m.team == team), key=lambda m: (m.role.rank, m.until is None), default=None)
-        until = mine.until.isoformat() if mine and mine.until else None
+        until = mine.until.astimezone(UTC).isoformat() if mine and mine.until else None
         entries.append({"name": team, "role": mine.role.value if mine else None, "path": f"/data/teams/{team}", "until": until})
     return entries
 

@@ -14,6 +14,10 @@ _OPEN_TREE, _MOUNT_SETATTR = 428, 442
 _CLONE, _RECURSIVE, _EMPTY_PATH = 1, 0x8000, 0x1000
 _ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 1, 2, 4
 _INIT, _LARGEST_REQUEST = 26, 1 << 20
+# linux/fuse.h: struct fuse_init_in lies behind a header of 40 bytes; `flags` is its fourth word, `flags2` the fifth.
+_INIT_FLAGS, _INIT_FLAGS_AT = struct.Struct("<II"), 40 + 12
+_INIT_EXT, _HAS_RESEND = 1 << 30, 1 << (39 - 32)
+_CONNECTIONS = Path("/sys/fs/fuse/connections")
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
@@ -67,6 +71,20 @@ class Device:
     fd: int
     init: bytes
     connection: int
+
+    @property
+    def asks_again(self) -> bool:
+        """Tell whether the kernel can ask a next worker what a killed one has taken and not answered (Linux 6.9)."""
+        flags, more = _INIT_FLAGS.unpack_from(self.init.ljust(_INIT_FLAGS_AT + _INIT_FLAGS.size, b"\0"), _INIT_FLAGS_AT)
+        return bool(flags & _INIT_EXT and more & _HAS_RESEND)
+
+    @property
+    def is_asked(self) -> bool:
+        """Tell whether a call waits for an answer; true where this machine does not say."""
+        try:
+            return int((_CONNECTIONS / str(self.connection) / "waiting").read_text()) > 0
+        except (OSError, ValueError):
+            return True
 
 
 def open_device(path: Path) -> Device:

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 _LONGEST_ORDER = 1 << 16
 # Longer than any order may take that the keeper itself gives up.
 _ANSWER_SECONDS = 60.0
+_PAUSE_SECONDS = 0.1
 Answer = dict[str, Any]
 
 
@@ -54,18 +55,24 @@ class Orders(threading.Thread):
         self.path = path
         self.tell = tell
         self._listener = sockets.listen(path)
+        self._closing = threading.Event()
 
     def run(self) -> None:
         """Take orders until `close`."""
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if self._closing.wait(_PAUSE_SECONDS):
+                    return
+                # Of descriptors there may be too few for a moment only: a keeper that is deaf would be of no use.
+                log.warning("an order could not be taken: %s", error)
+                continue
             threading.Thread(target=self._serve, args=(connection,), name="order", daemon=True).start()
 
     def close(self) -> None:
         """Take no more orders."""
+        self._closing.set()
         self.path.unlink(missing_ok=True)
         self._listener.close()
 

@@ -77,6 +77,7 @@ class ServedView:
     deaths: int = 0
     unserved: int = 0
     served: float | None = None
+    abandoned: bool = False
     due: float | None = None
     waiting: list[Order] = field(default_factory=list)
 
@@ -91,8 +92,18 @@ class ServedView:
     ) -> "ServedView":
         """Mount it, on top of a dead mount where one is there, and start its worker."""
         make_mount_point(path)
-        served = cls(path, records, tell, identity, mount.open_device(path), open_journal(identity.name), *shown)
-        served.start()
+        journal = open_journal(identity.name)
+        try:
+            device = mount.open_device(path)
+        except OSError:
+            os.close(journal)
+            raise
+        served = cls(path, records, tell, identity, device, journal, *shown)
+        try:
+            served.start()
+        except OSError:
+            served.end()
+            raise
         return served
 
     @property
@@ -122,7 +133,7 @@ class ServedView:
         if self.following is not None:
             self._tell(self.following)
             if self.following.groups != view.groups:
-                self._give_up(self.following)
+                self.following.kill()
         if self.current is not None:
             regrouped = self.current.groups != view.groups
             # What is gained with a group the worker of now could not serve: the next one shows it.
@@ -138,10 +149,7 @@ class ServedView:
             log.warning(
                 "worker %d of %s does not listen (%s), or a directory cannot be opened: it is ended", worker.process.pid, self.user, error
             )
-            self._give_up(worker)
-
-    def _give_up(self, worker: Worker) -> None:
-        worker.process.send(signal.SIGKILL)
+            worker.kill()
 
     def heard(self, said: Said) -> None:
         """Take what a worker says; one that speaks out of turn is not heard."""
@@ -166,17 +174,21 @@ class ServedView:
             try:
                 self.current.go(self.device.init)
             except OSError:
-                self._give_up(self.current)
+                self.current.kill()
 
     def ended(self, worker: Worker) -> None:
         """Take note of a worker's end, and go on with the next."""
         if worker is self.current:
             self.current = None
-            if self.phase is Phase.STANDBY and self.following is not None:
-                self._replace()
-            elif self.following is None:
+            # Calls that it had taken would wait for ever in this mount: the next worker gets another one.
+            self.abandoned = not self.device.asks_again and worker.left_calls and self.device.is_asked
+            if self.following is None:
                 self.phase, self.answered = Phase.STARTING, False
                 self._died(worker)
+            elif self.abandoned:
+                self.following.kill()
+            elif self.phase is Phase.STANDBY:
+                self._replace()
         elif worker is self.following:
             self.following = None
             self._died(worker)
@@ -203,28 +215,31 @@ class ServedView:
             return
         self.due = None
         if self.following is None and self.current is None:
+            # Should the mount or the start fail, it is tried again.
+            self.due = now + BACK_OFF_SECONDS[-1]
             unmounted = not any(point.connection == self.device.connection for point in mount.mounted(self.path))
-            if unmounted or self.unserved >= HOPELESS_DEATHS:
+            if unmounted or self.abandoned or self.unserved >= HOPELESS_DEATHS:
                 self._mount_anew()
             self.start()
         elif self.phase is Phase.STANDBY and self.current is not None:
-            self._give_up(self.current)
+            self.current.kill()
         elif self.phase is Phase.STARTING and self.following is not None:
-            self._give_up(self.following)
+            self.following.kill()
         elif self.phase is Phase.GOING and self.current is not None:
-            self._give_up(self.current)
+            self.current.kill()
         elif self.following is None and self.phase is not Phase.SERVING:
             self.start()
 
     def _mount_anew(self) -> None:
         """Give up the mount and all that waits in it, and mount a new one on top, which running servers see."""
-        self.unserved = 0
         log.error("the mount of %s is given up: its open files are lost, a new one takes its place", self.user)
         if len(mount.mounted(self.path)) >= MOST_STACKED:
             mount.detach_all(self.path)
-        os.close(self.device.fd)
+        old, self.device = self.device, mount.open_device(self.path)
+        self.unserved, self.abandoned = 0, False
         os.ftruncate(self.journal, 0)
-        self.device = mount.open_device(self.path)
+        # The last duplicate: every call that waits in the old mount ends now.
+        os.close(old.fd)
 
     # Whether it answers.
 
@@ -238,7 +253,7 @@ class ServedView:
         elif now - self.asked > SILENCE_SECONDS:
             log.error("worker %d of %s has not answered for %.0f s: it is ended", self.current.process.pid, self.user, SILENCE_SECONDS)
             self.asked = None
-            self._give_up(self.current)
+            self.current.kill()
 
     def _ask(self) -> None:
         self.asked = time.monotonic()
@@ -283,6 +298,7 @@ class ServedView:
     def end(self) -> None:
         """Unmount it, whoever holds files of it, and end its workers; waits for them."""
         self.phase = Phase.ENDING
+        self._refuse(f"the view of {self.user} was unmounted")
         mount.detach_all(self.path)
         for worker in (self.current, self.following):
             if worker is not None:
@@ -291,7 +307,6 @@ class ServedView:
             os.close(fd)
         self.records.remove(self.user)
         self.path.rmdir()
-        self._refuse(f"the view of {self.user} was unmounted")
 
 
 def make_mount_point(path: Path) -> None:

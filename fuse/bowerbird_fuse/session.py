@@ -25,6 +25,7 @@ class Session:
     def __init__(self, device: int, init: bytes) -> None:
         self.device = device
         self.init = init
+        self._fd: int | None = None
 
     async def serve(self, operations: ViewOperations, serving: trio.Event) -> None:
         """Answer the kernel until `stop`, or until the mount is gone."""
@@ -34,6 +35,7 @@ class Session:
             pyfuse3.init(operations, f"/dev/fd/{fd}", {"default_permissions"})
             await self._open(ours, fd)
         os.dup2(self.device, fd, inheritable=False)
+        self._fd = fd
         try:
             os.write(self.device, notify.resend())
         except OSError as error:
@@ -44,6 +46,12 @@ class Session:
     def stop(self) -> None:
         """Finish what is being answered, and let the kernel's further requests wait for the next worker."""
         pyfuse3.terminate()
+        if self._fd is None:
+            return
+        # A task that was about to read would take a request, and libfuse would drop it unanswered: let it read nothing.
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        os.dup2(nothing, self._fd, inheritable=False)
+        os.close(nothing)
 
     async def _open(self, ours: socket.socket, fd: int) -> None:
         ours.setblocking(False)

@@ -167,7 +167,10 @@ class Tree:
         if entry is not None:
             return entry, stored
         for alias in tuple(stored.node.aliases or ()):
-            other = self._at(stored.node, alias)
+            try:
+                other = self._at(stored.node, alias)
+            except StaleNode:
+                continue
             if isinstance(other, Stored) and (entry := _pin(other)) is not None:
                 return entry, other
         raise StaleNode(f"node {stored.node.id} is not where it was")

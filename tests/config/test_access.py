@@ -220,7 +220,7 @@ def test_only_admins_administer_the_platform():
 
 def test_writing_to_a_release_is_nothing_that_anybody_may_do():
     assert ask("owner", "write", "release:sky/dr1").sentence == (
-        "Writing to release sky/dr1 is refused: what can be asked of such a thing is list and read, never write, "
+        "Writing to release sky/dr1 is refused: nobody can write it, only list and read it, "
         "with no date set for a change. Who can change that: nobody."
     )
 

@@ -57,7 +57,7 @@ MISTAKES = {
     ]),
     "a secret written out": ("    url: https://cas.example.org/cas\n", "    url: https://cas.example.org/cas\n    password: hunter2\n", [
         "7: sign_on.cas has a key 'password', which is not known;"
-        " secrets never stand in the platform file: put it in a file of var/secrets and name it",
+        " secrets never stand in the platform file: remove it",
     ]),
     "a secret in an address": ("https://cas", "https://me:hunter2@cas", [
         "6: sign_on.cas.url: a name or password stands in the address of the CAS server; remove it",
@@ -161,10 +161,16 @@ MISTAKES = {
         "9: teams.craft: 'ann' is named twice, as an owner and as a member; name each person once",
     ]),
     "a name without end": ("      - bob\n", f"      - {'b' * 256}\n", [
-        "14: teams.craft.members[0]: a user name of 256 characters is too long; write at most 255",
+        "14: teams.craft.members[0]: the name 'bbbbbbbbbbbbbbbbbbbbbbbb...' has 256 characters,"
+        " more than the 64 that a user's name may have; write the name that somebody signs in with",
     ]),
     "a team's account as a person": ("      - bob\n", "      - team-eso\n", [
-        "14: teams.craft.members[0]: 'team-eso' cannot be a user: names with 'team-' are the teams' own; write another name",
+        "14: teams.craft.members[0]: the name 'team-eso' begins with 'team-', which is kept for accounts that the platform makes;"
+        " write the name that somebody signs in with",
+    ]),
+    "a name that no sign-on lets in": ("      - bob\n", "      - Bob Smith\n", [
+        "14: teams.craft.members[0]: the name 'Bob Smith' contains ' '; a user's name is made of letters a-z, digits and . _ @ + -;"
+        " write the name that somebody signs in with",
     ]),
     "a release that nobody may read": ("        teams: [craft]\n", "", [
         "30: collections.a478.releases.dr1: nobody may read the release; write 'public: true', or 'teams:' with those whose it is",
@@ -287,6 +293,21 @@ def mistakes_in(text: str, folder: Path) -> list[str]:
 def test_the_file_without_a_mistake_is_right(tmp_path):
     file = tmp_path / "platform.yaml"
     file.write_text(GOOD)
+    assert load(file).name == "Test"
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("    owners: [ann]", "    groups: [/craft/people]"),
+        ("    title: Minimal", "    title: Minimal\n    description: /data is mounted in it"),
+        ("    title: Minimal", "    title: Minimal\n    variables: {TABLES: /data/home/tables}"),
+    ],
+)
+def test_not_every_text_with_a_slash_first_is_a_path_of_the_machine(written, instead, tmp_path):
+    file = tmp_path / "platform.yaml"
+    file.write_text(GOOD.replace(written, instead))
+    assert instead in file.read_text()
     assert load(file).name == "Test"
 
 

@@ -96,6 +96,31 @@ def test_about_by_a_link(view, tmp_path) -> None:
     assert bowerbird.about(tmp_path / "mine.fits").cite == "Bacon et al. 2016 doi:10.1/x"
 
 
+def test_checksum_is_found_by_a_link_and_beside_bytes_that_are_no_text(view, tmp_path) -> None:
+    image = view / "releases/a370/dr1/a370_i.fits"
+    (tmp_path / "mine.fits").symlink_to(image)
+    deep = view / "releases/a370/dr1/old/dr1/a370_i.fits"
+    deep.parent.mkdir(parents=True)
+    deep.write_bytes(b"another")
+    listing = next(path for path in image.parent.iterdir() if "sha256" in path.name.lower() or path.name == "CHECKSUMS")
+    listing.write_bytes(f"{'0' * 64}  caf\xe9.fits\n".encode("latin-1") + listing.read_bytes())
+    assert bowerbird.about(tmp_path / "mine.fits").sha256 == bowerbird.about(image).sha256 != ""
+    assert bowerbird.about(deep).sha256 == ""
+
+
+def test_about_the_readme_of_an_announced_release_asks_for_no_other_file(other_view) -> None:
+    # A folder whose every other name is refused: to ask for a list of checksums would be refused too.
+    (other_view / "releases/a478/ifs-dr1/CHECKSUMS").write_text(f"{'0' * 64}  README\n")
+    assert bowerbird.about(other_view / "releases/a478/ifs-dr1/README").sha256 == ""
+
+
+def test_end_of_a_membership_is_said_as_every_other_moment(view) -> None:
+    known = json.loads((view / ".view.json").read_text())
+    known["teams"][0]["until"] = "2027-03-01T01:00:00+01:00"
+    (view / ".view.json").write_text(json.dumps(known))
+    assert bowerbird.about(view / "teams/craft").standing == "yours as member, until 2027-03-01 00:00 UTC"
+
+
 def test_about_spaces(view, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (view / "teams/craft/notes.txt").write_text("x")

@@ -56,6 +56,14 @@ def _is_another(rig: DataRig, worker: int) -> bool:
     return rig.worker("ann") != worker
 
 
+def start_with(rig: DataRig, tmp_path: Path, site: str) -> None:
+    """Start the keeper anew, itself and its workers with that code at their start."""
+    assert rig.stop() == 0
+    (tmp_path / "sitecustomize.py").write_text(site)
+    rig.python_path = (str(tmp_path),)
+    rig.start()
+
+
 def test_reads_go_on_when_workers_are_killed(rig: DataRig, ann: Person) -> None:
     child = reading(rig, ann)
     for _ in range(3):
@@ -95,10 +103,7 @@ os.write(2, b'the witness is there\\n')
 
 
 def test_worker_imports_nothing_once_it_is_not_root(rig: DataRig, tmp_path: Path) -> None:
-    assert rig.stop() == 0
-    (tmp_path / "sitecustomize.py").write_text(WITNESS)
-    rig.python_path = (str(tmp_path),)
-    rig.start()
+    start_with(rig, tmp_path, WITNESS)
     ann = rig.mount("ann")
     ann.sh("ls -laR . > home/list; cat releases/sky/*/README >> home/list; touch teams/ant/x; df . > /dev/null")
     os.kill(rig.worker("ann"), signal.SIGKILL)
@@ -120,6 +125,62 @@ def test_call_that_waits_while_no_worker_is_there_is_answered(rig: DataRig, ann:
         os.kill(worker, signal.SIGKILL)
         out, _ = child.communicate(timeout=20)
     assert out == '{"answer": ["dr1", "dr2", "dr4"]}\n'
+
+
+STANDSTILL = """
+import os, signal
+from bowerbird_fuse.stores.posix import PosixEntry
+look = PosixEntry.look
+def stands_still(entry, name):
+    if name == b'standstill':
+        try: os.mkdir('stood', dir_fd=entry.fd)
+        except FileExistsError: pass
+        else: os.kill(os.getpid(), signal.SIGSTOP)
+    return look(entry, name)
+PosixEntry.look = stands_still
+"""
+OLD_KERNEL = """
+from bowerbird_fuse import mount, notify
+mount.Device.asks_again = property(lambda self: False)
+notify._RESEND = 99
+"""
+
+
+def answer_after_a_kill(rig: DataRig, tmp_path: Path, site: str) -> str:
+    """Kill the worker that has taken a call and not answered it; return how the call ends."""
+    start_with(rig, tmp_path, site)
+    ann = rig.mount("ann")
+    worker = rig.worker("ann")
+    with ann.start("""
+        try: os.stat('home/standstill')
+        except OSError as error: answer = errno.errorcode[error.errno]
+    """) as child:
+        eventually(lambda: (rig.var.homes / "ann/stood").exists() and " T " in Path(f"/proc/{worker}/stat").read_text(), 20)
+        os.kill(worker, signal.SIGKILL)
+        out, _ = child.communicate(timeout=20)
+    rig.worker("ann")
+    assert ann.do("answer = os.listdir('home')") == ["stood"]
+    return str(json.loads(out)["answer"])
+
+
+def test_call_that_a_killed_worker_had_taken_is_answered_by_the_next(rig: DataRig, tmp_path: Path) -> None:
+    assert answer_after_a_kill(rig, tmp_path, STANDSTILL) == "ENOENT"
+    assert "is given up" not in rig.log.read_text()
+
+
+def test_call_that_a_killed_worker_had_taken_ends_on_a_kernel_that_does_not_ask_again(rig: DataRig, tmp_path: Path) -> None:
+    assert answer_after_a_kill(rig, tmp_path, STANDSTILL + OLD_KERNEL) in {"ENOTCONN", "ECONNABORTED"}
+
+
+def test_worker_is_replaced_under_open_files_on_a_kernel_that_does_not_ask_again(rig: DataRig, tmp_path: Path) -> None:
+    start_with(rig, tmp_path, OLD_KERNEL)
+    child = reading(rig, rig.mount("ann"))
+    before = rig.worker("ann")
+    rig.know(record("ann", member("ant"), member("bee"), version=2))
+    eventually(partial(_is_another, rig, before))
+    grows(rig)
+    finish(rig, child)
+    assert "is given up" not in rig.log.read_text()
 
 
 def test_keeper_killed_and_started_again_takes_the_view_over(rig: DataRig, ann: Person) -> None:

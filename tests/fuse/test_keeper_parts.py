@@ -2,17 +2,20 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bowerbird_config import sockets
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_fuse import directories, wire
+from bowerbird_fuse import directories, mount, wire
 from bowerbird_fuse.feed import Feed, IdentityGone, IdentityIs, PlatformIs, Synced, last_platform
 from bowerbird_fuse.launch import Ended, Said, Worker
+from bowerbird_fuse.orders import Orders
 from bowerbird_fuse.processes import Process, start_ticks
 from bowerbird_fuse.records import MountRecord, Records
 from bowerbird_fuse.view import SpaceShown, View
@@ -199,3 +202,27 @@ def test_hostile_worker_ends_and_fills_no_queue(act: str) -> None:
     assert len(events) <= 2
     worker.close()
     eventually(lambda: set(os.listdir("/proc/self/fd")) <= before)
+
+
+def test_first_request_says_whether_the_kernel_asks_a_next_worker() -> None:
+    def asks(flags: int, more: int) -> bool:
+        init = struct.pack("<IIQQIIIHH", 104, 26, 2, 0, 0, 0, 0, 0, 0) + struct.pack("<IIIII44x", 7, 40, 131072, flags, more)
+        return mount.Device(-1, init, 0).asks_again
+
+    assert asks(1 << 30, 1 << 7)
+    assert not asks(1 << 30, 0)
+    assert not asks(0, 1 << 7)
+    assert not mount.Device(-1, bytes(56), 0).asks_again
+
+
+def test_orders_are_taken_again_after_a_moment_without_descriptors(tmp_path: Path) -> None:
+    orders = Orders(tmp_path / "keeper.sock", lambda order: order.done(user=order.user))
+    # As where no descriptor is left: accept(2) fails at once.
+    orders._listener.setblocking(False)
+    orders.start()
+    with sockets.connect(orders.path, 20) as connection:
+        sockets.write_line(connection, {"op": "status", "user": "ann"})
+        orders._listener.setblocking(True)
+        answer = next(sockets.read_lines(connection))
+    orders.close()
+    assert answer == {"ok": os.geteuid() == 0, "user": "ann"}

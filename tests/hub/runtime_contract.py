@@ -134,6 +134,13 @@ class RuntimeContract:
         assert page.status_code == FORBIDDEN
         assert "Starting a server with profile reduction is refused" in page.text
 
+    @pytest.mark.parametrize(("site", "mode"), [("cross-site", "no-cors"), ("cross-site", "navigate"), ("same-site", "cors")])
+    def test_link_on_another_site_starts_nothing(self, arrive: Callable[[str], Person], site: str, mode: str) -> None:
+        person = arrive("visitor")
+        page = person.get("hub/spawn/visitor/theirs?profile=minimal", Sec_Fetch_Site=site, Sec_Fetch_Mode=mode)
+        assert page.status_code == FORBIDDEN
+        assert person.hub.servers() == {}
+
     def test_what_is_no_option_is_refused_and_not_kept(self, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
         answer = person.api("POST", "users/owner/server", {"user_options": {"profile": "minimal", "environment": {"LD_PRELOAD": "x"}}})

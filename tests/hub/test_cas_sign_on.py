@@ -23,14 +23,14 @@ from tests.support.sign_on_hub import PLATFORM, Hub, browser, follow, running_hu
 
 CRAFT_DN = "CN=Craft,OU=teams\\, all,DC=example,DC=org"
 SERVER_FORGETS_SECONDS = 1  # the tests' hub starts its servers with --HubOAuth.cache_max_age=1
-ACCOUNTS = ("researcher", "owner", "visitor", "blocked", "boss", "ageing", "leaver", "twice", "server", "team-craft", "root", "odd'one")
+ACCOUNTS = ("researcher", "owner", "visitor", "blocked", "boss", "ageing", "leaver", "twice", "server", "stayer")
+# Names that a directory may have and a platform file may not.
+REFUSED_NAMES = ("team-craft", "root", "odd'one")
 
 
 def described() -> dict[str, Any]:
     raw = copy.deepcopy(PLATFORM)
-    accounts = {
-        name: {"title": f"The {name}", "groups": [CRAFT_DN] if name == "researcher" else []} for name in ACCOUNTS if name != "team-craft"
-    }
+    accounts = {name: {"title": f"The {name}", "groups": [CRAFT_DN] if name == "researcher" else []} for name in ACCOUNTS}
     raw["sign_on"] = {"demo": {"accounts": accounts}, "block_users": ["blocked"], "admins": ["boss"]}
     return raw
 
@@ -75,9 +75,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     port = free_port()
     home = f"http://127.0.0.1:{port}/"
     demo_accounts.write(Platform.model_validate(described()), var, home, [f"{home}hub/cas/callback"])
-    _add_account_that_no_platform_file_may_have(var)
+    _add_accounts_that_no_platform_file_may_have(var)
     passwords = dict(line.split()[:2] for line in var.accounts.read_text().splitlines())
-    passwords["team-craft"] = passwords["researcher"]
+    passwords |= dict.fromkeys(REFUSED_NAMES, passwords["researcher"])
     with demo_cas(var.cas, demo_accounts.server_file(var)) as cas, running_hub(directory, described(), port, cas.url) as hub:
         yield House(hub, cas, passwords)
         for name, ticket in (("hub", hub.log), ("CAS", cas.log.read_text())):
@@ -85,10 +85,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         assert not [secret for secret in passwords.values() if secret in hub.log + cas.log.read_text()]
 
 
-def _add_account_that_no_platform_file_may_have(var: Var) -> None:
+def _add_accounts_that_no_platform_file_may_have(var: Var) -> None:
     file = demo_accounts.server_file(var)
     told = read_json(file)
-    told["accounts"]["team-craft"] = told["accounts"]["researcher"]
+    told["accounts"] |= dict.fromkeys(REFUSED_NAMES, told["accounts"]["researcher"])
     write_json(file, told)
 
 
@@ -336,6 +336,13 @@ def test_signing_out_ends_the_session_here_and_at_the_cas_server(house: House, p
         for name, value in copied.items():
             thief.cookies.set(name, value, domain="127.0.0.1", path="/")
         assert not house.inside(thief)
+
+
+def test_a_page_of_another_site_signs_nobody_out(house: House, person: httpx.Client):
+    house.sign_in(person, "stayer")
+    asked = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    assert person.get(f"{house.hub.url}/hub/logout", headers=asked).status_code == 403
+    assert house.inside(person)
 
 
 def test_signing_out_at_the_cas_server_ends_every_session_of_that_person(house: House):

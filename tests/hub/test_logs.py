@@ -1,5 +1,7 @@
 """Logs: bounded, shown and followed."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,26 @@ def test_log_in_use_is_bounded_and_goes_on_in_the_same_file(log: Path) -> None:
     assert sorted(path.name for path in log.parent.iterdir()) == ["hub.log", *(f"hub.log.{number}" for number in range(1, OLD_ONES + 1))]
     assert "round 5" in (log.parent / "hub.log.1").read_text()
     assert "round 3" in (log.parent / "hub.log.3").read_text()
+
+
+def test_log_that_its_writer_made_long_and_empty_costs_no_disk_and_no_memory(log: Path) -> None:
+    os.truncate(log, 1 << 40)
+    assert len(tail(log, 10)) <= 2 << 20
+    rotate(log.parent, largest_bytes=4096)
+    aside = log.parent / "hub.log.1"
+    assert log.stat().st_size == 0
+    assert aside.stat().st_size == 4096
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+
+
+def test_log_that_cannot_be_put_aside_does_not_keep_the_others_from_it(log: Path) -> None:
+    stuck = log.with_name("a.log")
+    stuck.write_text("x" * 100)
+    stuck.with_name("a.log.1").mkdir()
+    stuck.with_name("a.log.2").mkdir()
+    (stuck.with_name("a.log.2") / "full").touch()
+    rotate(log.parent, largest_bytes=50)
+    assert log.stat().st_size == 0
 
 
 def test_follower_tells_what_is_new_also_after_a_rotation_and_of_new_logs(log: Path) -> None:

@@ -182,8 +182,8 @@ class Person:
     name: str
     client: httpx.Client
 
-    def get(self, path: str) -> httpx.Response:
-        return self.client.get(path)
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     def post_form(self, data: dict[str, str], server: str = "") -> httpx.Response:
         path = f"hub/spawn/{self.name}/{server}" if server else "hub/spawn"

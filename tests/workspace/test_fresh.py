@@ -75,6 +75,25 @@ def test_a_root_with_a_mount_in_it_is_never_removed(tmp_path):
 
 
 @pytest.mark.root
+def test_a_debian_that_cannot_be_made_is_one_sentence(tmp_path):
+    for tool in (*fresh.TOOLS, "apt-get"):
+        (tmp_path / tool).write_text("#!/bin/sh\necho http://mirror.invalid\ntest $# = 3\n")
+        (tmp_path / tool).chmod(0o755)
+    program = "import sys; from scripts import fresh; sys.exit(fresh.main([]))"
+    ended = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        cwd=ROOT,
+        env={"PATH": f"{tmp_path}:{os.defpath}"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "bowerbird: the new Debian could not be made: debootstrap ended with exit code 1; mend what it says above\n"
+
+
+@pytest.mark.root
 def test_without_root_it_says_what_it_needs():
     command = [*AS_NOBODY, sys.executable, "-B", "-c", "import sys; from scripts import fresh; sys.exit(fresh.main([]))"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False, env={"PATH": os.defpath})

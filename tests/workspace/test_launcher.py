@@ -48,7 +48,8 @@ def test_what_is_installed_needs_no_network():
 def test_nothing_to_install_takes_no_time():
     def seconds() -> float:
         began = time.perf_counter()
-        run("/usr/bin/python3", "-E", "-s", "-m", "scripts", "hub", cwd=ROOT)
+        done = run("/usr/bin/python3", "-E", "-s", "-m", "scripts", "hub", cwd=ROOT)
+        assert (done.returncode, done.stderr) == (0, "")
         return time.perf_counter() - began
 
     assert min(seconds() for _ in range(5)) < OVERHEAD_SECONDS

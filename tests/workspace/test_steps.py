@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bowerbird_config.install import Install
 
 from scripts.environments import ENVIRONMENTS
 from scripts.steps import REQUIREMENT, Step, Workshop
@@ -61,6 +62,14 @@ def test_our_own_code_is_installed_again_only_where_that_is_needed(bare_checkout
     before = ENVIRONMENTS[environment].members_fingerprint(bare_checkout)
     changed.write_text(changed.read_text() + "\n# changed\n")
     assert (ENVIRONMENTS[environment].members_fingerprint(bare_checkout) != before) is again
+
+
+def test_the_platform_looks_where_the_set_up_puts_things():
+    install = Install(ROOT)
+    stamps = {step.stamp.parent for step in Workshop(ROOT).steps("test")}
+    assert {install.environment(name) for name in ENVIRONMENTS} <= stamps
+    assert {install.demo_data, install.base / "node"} <= stamps
+    assert install.proxy_script.is_relative_to(install.base / "node")
 
 
 def test_new_requirements_mean_new_packages(bare_checkout):

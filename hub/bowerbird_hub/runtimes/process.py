@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bowerbird_config.identity import IdentityRecord
+from bowerbird_hub.fetch_metadata import from_another_site
 from bowerbird_hub.forms import profile_form
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.profiles import Choice, ChoiceRefused, OptionsMalformed, choose, on_offer
@@ -75,6 +76,13 @@ class ProcessSpawner(Spawner):
     @default("options_from_form")
     def _read_form(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         return lambda form: {name: value for name, value in form.items() if name != "_xsrf"}
+
+    def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
+        """Read the options of a link; one on another site would start a server at once, without the form's token."""
+        if from_another_site(self.handler.request.headers):
+            sentence = "Starting a server from a link on another site is refused: choose a profile here."
+            raise StartRefused(sentence, reason="link", status_code=REFUSED)
+        return dict(self.options_from_form(query_data))
 
     @default("apply_user_options")
     def _leave_options(self) -> Callable[[Spawner, Mapping[str, Any]], None]:

@@ -5,6 +5,7 @@ import json
 import secrets
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from bowerbird_hub.fetch_metadata import behind_the_page, from_another_site
 from bowerbird_hub.sign_on import admission
 from bowerbird_hub.sign_on.admission import SignOnRefused
 from bowerbird_hub.sign_on.cas_protocol import MAX_LOGOUT_BYTES, MalformedReply, is_service_ticket, parse_logout_request
@@ -180,6 +181,14 @@ class CASCallback(_CASHandler):
 
 class CASLogout(LogoutHandler):
     """Signs out of the hub, then of the CAS server."""
+
+    async def get(self) -> None:
+        """Sign out who asks to; not who has merely opened a page of another site that asks for it unseen."""
+        headers = self.request.headers
+        if from_another_site(headers) and behind_the_page(headers):
+            self.set_status(403)
+            return
+        await super().get()
 
     async def default_handle_logout(self) -> None:
         """End this browser's session, so that a copy of its cookie is worth nothing."""

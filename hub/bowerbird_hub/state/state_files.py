@@ -15,12 +15,17 @@ def write_json(path: Path, value: Mapping[str, Any], mode: int = 0o600) -> None:
 
 
 def write_text(path: Path, text: str, mode: int = 0o600) -> None:
-    """Put text into a file, whole or not at all, also when the disk is full."""
+    """Put text into a file, whole or not at all."""
+    write_bytes(path, text.encode(), mode)
+
+
+def write_bytes(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put bytes into a file, whole or not at all, also when the disk is full."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             os.fchmod(file.fileno(), mode)
-            file.write(text)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)

@@ -129,6 +129,8 @@ def _dated_copy(request: Request) -> Path:
     made = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, start_new_session=True)
     if made.returncode:
         raise CannotStart(f"the platform file could not be copied to {own}: {made.stderr.strip()}")
+    # It names what is hidden: teams, their people, releases that are not announced.
+    own.chmod(0o600)
     return own
 
 

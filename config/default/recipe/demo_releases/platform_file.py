@@ -1,10 +1,10 @@
 """The platform file of the first start: a copy of the default one whose pretended date is a year ahead."""
 
-import os
 from datetime import datetime
 from pathlib import Path
 
 from demo_releases.errors import BadInput
+from demo_releases.whole_files import write
 
 # The line of the default platform file that is dated anew ends with this.
 MARK = "# a year after the set-up"
@@ -35,10 +35,5 @@ def copy_dated(source: Path, target: Path, set_up_on: datetime) -> bool:
     """Write the dated copy, whole or not at all, and tell whether it did; a copy that is there stays as it is."""
     if target.exists():
         return False
-    part = target.with_name(f"{target.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(dated(source.read_text(encoding="utf-8"), a_year_after(set_up_on)))
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(target)
+    write(target, dated(source.read_text(encoding="utf-8"), a_year_after(set_up_on)))
     return True

@@ -21,6 +21,7 @@ from pathlib import Path
 from demo_releases.errors import CannotBuild
 from demo_releases.originals import Stock
 from demo_releases.release import Release, attribution
+from demo_releases.whole_files import finish, sync, write
 
 BENCHES = ".building"
 CHECKSUMS = "CHECKSUMS"
@@ -79,9 +80,9 @@ class Workshop:
             if not (bench / product.name).exists():
                 part = bench / f"{product.name}.part"
                 product.make(stock, part)
-                _finish(part, bench / product.name)
-        _write(bench / ATTRIBUTION, attribution(release))
-        _write(bench / CHECKSUMS, checksums(bench))
+                finish(part, bench / product.name)
+        write(bench / ATTRIBUTION, attribution(release))
+        write(bench / CHECKSUMS, checksums(bench))
         self._publish(release)
 
     def settle(self, release: Release) -> None:
@@ -102,7 +103,7 @@ class Workshop:
             place.chmod(0o755)
             place.rename(damaged)
         bench.rename(place)
-        _sync(place.parent)
+        sync(place.parent)
         self.settle(release)
         _sweep(damaged)
 
@@ -156,29 +157,9 @@ def _prepare(bench: Path, made_of: str) -> None:
     if not stamp.exists() or stamp.read_text() != made_of:
         _sweep(bench)
         bench.mkdir(parents=True)
-        _write(stamp, made_of)
+        write(stamp, made_of)
     for part in bench.glob("*.part"):
         part.unlink()
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    _finish(part, path)
-
-
-def _finish(part: Path, path: Path) -> None:
-    _sync(part)
-    part.rename(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(folder: Path) -> None:
