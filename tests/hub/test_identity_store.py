@@ -61,6 +61,20 @@ async def test_a_record_holds_memberships_of_the_file_and_of_the_directory(tmp_p
         assert not (await identities.sign_in("ann", ["admins", "boss"])).admin
 
 
+async def test_who_may_not_sign_in_any_more_has_no_part_in_anything(tmp_path: Path):
+    async with store(tmp_path) as identities:
+        assert (await identities.sign_in("ann", [CRAFT_DN])).memberships
+        await identities.sign_in("boss", [])
+        blocked = {"cas": {"url": "https://cas.example.org/cas"}, "admins": ["boss"], "block_users": ["ann", "boss"]}
+        changed = {record.name: record for record in await identities.adopt(platform(sign_on=blocked))}
+        assert (changed["ann"].memberships, changed["ann"].team_gids) == ((), {})
+        assert not changed["boss"].admin
+        assert {record.name for record in await identities.adopt(platform())} == {"ann", "boss"}
+        back = identities.record("ann")
+        assert back is not None
+        assert back.memberships
+
+
 async def test_everything_is_there_after_a_restart(tmp_path: Path):
     async with store(tmp_path) as identities:
         before = await identities.sign_in("ann", [CRAFT_DN], uid=4242)

@@ -14,7 +14,6 @@ from bowerbird_config.platform import Platform
 from bowerbird_config.teams import memberships
 from bowerbird_hub.identity.database import writing
 from bowerbird_hub.runtimes.sandbox import CAS_ID, PROXY_ID, SERVICE_ID
-from bowerbird_hub.sign_on.groups import held
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -123,9 +122,13 @@ def _title(owner: _Owner) -> str:
 
 
 def _record(platform: Platform, name: str, groups: Iterable[str], numbers: _Numbers) -> IdentityRecord:
-    """Build the record that the platform file and the directory's groups give; its version is not set yet."""
-    wanted = [group for team in platform.teams.values() for group in team.groups]
-    parts = memberships(platform.teams, name, held(wanted, groups))
+    """Build the record that the platform file and the directory's groups give; its version is not set yet.
+
+    Who may not sign in any more has no part in anything, so that a running server of theirs loses the data at once.
+    """
+    parts = memberships(platform.teams, name, groups)
+    admitted = platform.sign_on.admits(name, [part.team for part in parts])
+    parts = parts if admitted else ()
     uid = numbers.numbers[_Owner("user", name)]
     return IdentityRecord(
         version=0,
@@ -134,7 +137,7 @@ def _record(platform: Platform, name: str, groups: Iterable[str], numbers: _Numb
         gid=numbers.numbers.get(_Owner("group", name), uid),
         memberships=parts,
         team_gids={part.team: numbers.numbers[_Owner("team", part.team)] for part in parts},
-        admin=name in platform.sign_on.admins,
+        admin=admitted and name in platform.sign_on.admins,
     )
 
 

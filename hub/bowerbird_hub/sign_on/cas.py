@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from bowerbird_config import user_names
 from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.sign_on import CasSignOn
 from bowerbird_config.teams import memberships
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.identity.store import IdRefused
-from bowerbird_hub.sign_on import admission, names, redaction, team_roles
+from bowerbird_hub.sign_on import admission, redaction, team_roles
 from bowerbird_hub.sign_on.cas_client import CASServer, CASUnreachable
 from bowerbird_hub.sign_on.cas_handlers import CALLBACK, CASCallback, CASLogin, CASLogout
 from bowerbird_hub.sign_on.cas_protocol import CASError, CasUser, MalformedReply
-from bowerbird_hub.sign_on.groups import held
 from bowerbird_hub.sign_on.sign_ons import SignOn
 from jupyterhub import orm
 from jupyterhub.auth import Authenticator
@@ -129,7 +129,7 @@ class CASAuthenticator(Authenticator):
         """Return JupyterHub's model of whom the ticket stands for; SignOnRefused in every other case."""
         platform = self.live.platform
         user = await self._validate(platform, data["ticket"], data["service"])
-        wrong = names.fault(user.name)
+        wrong = user_names.fault(user.name)
         if wrong is not None:
             raise admission.refuse(platform, wrong, until="until the directory gives another name")
         name = self.normalize_username(user.name)
@@ -150,8 +150,7 @@ class CASAuthenticator(Authenticator):
             raise admission.fail(platform, str(error), status=403) from error
 
     def _admit(self, platform: Platform, name: str, groups: tuple[str, ...]) -> None:
-        wanted = [group for team in platform.teams.values() for group in team.groups]
-        wrong = admission.fault(platform, name, memberships(platform.teams, name, held(wanted, groups)), datetime.now(UTC))
+        wrong = admission.fault(platform, name, memberships(platform.teams, name, groups), datetime.now(UTC))
         if wrong is not None:
             raise admission.refuse(platform, wrong)
 

@@ -35,22 +35,13 @@ class Request:
     port: int | None = None
 
 
-def own_platform_file(var: Var) -> Path:
-    """Return the dated copy of the default platform file that a first start makes."""
-    return var.root / "platform.yaml"
-
-
 def platform_file(request: Request) -> Path:
     """Return the platform file to start with."""
     if request.file is not None:
         return request.file
-    last = read_json(_last_start(request.var)).get("platform_file")
-    known = [own_platform_file(request.var), request.install.default_platform]
+    last = read_json(request.var.last_start).get("platform_file")
+    known = [request.var.own_platform, request.install.default_platform]
     return next((file for file in ([Path(last)] if last else known) if file.exists()), request.install.default_platform)
-
-
-def _last_start(var: Var) -> Path:
-    return var.platform.parent / "last-start.json"
 
 
 def read_platform(request: Request) -> Platform:
@@ -78,7 +69,7 @@ def plan_for(request: Request, platform: Platform, say: Callable[[str], None]) -
     _upgrade_database(request, say)
     file = _dated_copy(request)
     # Our own copy goes where the state directory goes, so that its path is not written down.
-    write_json(_last_start(var), {"platform_file": None if file == own_platform_file(var) else str(file)})
+    write_json(var.last_start, {"platform_file": None if file == var.own_platform else str(file)})
     _copy_tls(var, platform)
     # The proxy sees the servers' sockets through this directory, so it is there before the proxy is.
     servers_directory(var).mkdir(mode=0o711, exist_ok=True)
@@ -120,7 +111,7 @@ def environment_for_parts(ours: Mapping[str, str]) -> dict[str, str]:
 
 def _dated_copy(request: Request) -> Path:
     """Return the platform file; the default one is copied, so that its pretended date is a year after the set-up."""
-    install, file, own = request.install, platform_file(request), own_platform_file(request.var)
+    install, file, own = request.install, platform_file(request), request.var.own_platform
     if file != install.default_platform or not install.recipe.exists():
         return file
     date = ("--platform-date", layout.set_up_at(request.var))
