@@ -3,8 +3,10 @@
 Works on plain mappings and lists of any shape, so that it also finds what is wrong in a file with other errors.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from bowerbird_config.problems import choose_from
@@ -38,6 +40,7 @@ def findings(tree: Any) -> Iterator[Finding]:
     yield from _unknown_environments(tree)
     yield from _unknown_releases(tree)
     yield from _shared_links(tree)
+    yield from _nested_releases(tree)
     yield from _open_address(tree)
     yield from _machine_paths(tree, ())
 
@@ -109,6 +112,16 @@ def _shared_links(tree: Any) -> Iterator[Finding]:
         if first != name:
             what = f"releases {first!r} and {name!r} would both be {link!r} below /data/public"
             yield Finding(("collections", collection, "releases", release), what, "rename one of them")
+
+
+def _nested_releases(tree: Any) -> Iterator[Finding]:
+    """The directory of a release may not hold another's: who reads the one would read the other by it."""
+    places = {name: PurePosixPath(place) for name, place in _at(tree, "storage", "releases").items() if isinstance(place, str)}
+    for inner, outer in itertools.permutations(places, 2):
+        same = places[inner] == places[outer]
+        if places[inner].is_relative_to(places[outer]) and (inner > outer or not same):
+            what = f"the directory of release {outer!r} holds that of {inner!r}, so that who reads the one reads the other"
+            yield Finding(("storage", "releases", inner), what, "give each a directory of its own")
 
 
 def _open_address(tree: Any) -> Iterator[Finding]:

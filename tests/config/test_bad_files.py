@@ -343,6 +343,17 @@ def test_two_releases_cannot_share_one_link(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("inner", "outer"), [("/srv/a/b", "/srv/a"), ("/srv/a", "/srv/a/"), ("/srv/a/b/c", "/srv/a")])
+def test_the_directory_of_a_release_holds_no_other(tmp_path, inner, outer):
+    text = GOOD.replace("      dr1:", "      dr2: {title: Y, public: true}\n      dr1:")
+    text += f"storage:\n  releases:\n    a478/dr1: {outer}\n    a478/dr2: {inner}\n"
+    (found,) = mistakes_in(text, tmp_path)
+    assert "the directory of release 'a478/dr1' holds that of 'a478/dr2'" in found
+    apart = tmp_path / "apart.yaml"
+    apart.write_text(text.replace(f"dr1: {outer}", "dr1: /srv/ab"))
+    assert load(apart).storage.releases["a478/dr1"] == "/srv/ab"
+
+
 def test_a_secret_that_was_written_out_is_never_repeated(tmp_path):
     for key, value in (("password", "hunter2"), ("cas_secret", "hunter2")):
         text = GOOD.replace("  allow_teams", f"  {key}: {value}\n  allow_teams")

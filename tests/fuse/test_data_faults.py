@@ -249,9 +249,9 @@ def test_running_server_sees_the_view_that_is_mounted_again(rig: DataRig, ann: P
         Path('home/started').touch()
         held = open('releases/sky/dr2/catalogue.txt')
         answer, end = [], time.monotonic() + 30
-        while time.monotonic() < end and not os.path.exists('/srv/home/again'):
+        while time.monotonic() < end and not os.path.exists('/mnt/home/again'):
             time.sleep(0.05)
-        answer.append(Path('/srv/releases/sky/dr2/catalogue.txt').read_text())
+        answer.append(Path('/mnt/releases/sky/dr2/catalogue.txt').read_text())
         try: held.read()
         except OSError as error: answer.append(errno.errorcode[error.errno])
     """)

@@ -73,9 +73,9 @@ def test_file_that_the_other_replaced_is_the_new_one(ann: Person, bee_and_ant: P
 def test_directory_that_the_other_moved_is_still_where_one_stands(rig: DataRig, ann: Person, bee_and_ant: Person) -> None:
     ann.do("os.makedirs('teams/ant/a/b'); Path('teams/ant/a/b/f').write_text('here')")
     with ann.start("""
-        os.chdir('teams/ant/a/b'); Path('f').read_text(); Path('/srv/home/in').touch()
-        while not os.path.exists('/srv/home/go'): time.sleep(0.02)
-        os.stat('/srv/teams/ant/z/b/f')
+        os.chdir('teams/ant/a/b'); Path('f').read_text(); Path('/mnt/home/in').touch()
+        while not os.path.exists('/mnt/home/go'): time.sleep(0.02)
+        os.stat('/mnt/teams/ant/z/b/f')
         answer = Path('f').read_text()
     """) as child:
         eventually((rig.var.homes / "ann/in").exists, 20)

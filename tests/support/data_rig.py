@@ -49,7 +49,7 @@ def eventually(check: Callable[[], object], seconds: float = BOUND_SECONDS) -> N
 
 
 # Temporary directories are root's alone: as in a sandbox, the view is bound to a path that everybody can go to.
-_AT_TOP = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", 'mount --bind "$1" /srv && cd /srv && shift && exec "$@"', "sh"]
+_AT_TOP = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", 'mount --bind "$1" /mnt && cd /mnt && shift && exec "$@"', "sh"]
 
 
 class Failed(Exception):

@@ -103,7 +103,7 @@ class RunningHub:
             *("--ip", "127.0.0.1", "--port", str(self.ports.public), "--api-ip", "127.0.0.1", "--api-port", str(self.ports.proxy_api)),
             *("--error-target", f"http://127.0.0.1:{self.ports.hub}/hub/error"),
         )
-        binds = (sandbox.Bind.same(install.proxy_script.parents[2]), sandbox.Bind.same(directory), sandbox.Bind.same(install.node.parent))
+        binds = (sandbox.Bind.same(install.base / "node"), sandbox.Bind.same(directory))
         world = sandbox.Sandbox(command, sandbox.PROXY_ID, sandbox.PROXY_ID, binds=binds)
         argv = sandbox.argv(world) if self.as_root else list(command)
         self._start("proxy", argv, {"PATH": "/usr/bin:/bin", "CONFIGPROXY_AUTH_TOKEN": secret_files.read_secret(self.var, "proxy-token")})

@@ -53,6 +53,8 @@ def run_all(page: Page) -> None:
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=SERVER_MS)
     # The page has its picture from the file, before anything ran.
     expect(page.locator(".jp-OutputArea-output img").first).to_be_visible(timeout=SERVER_MS)
+    # A kernel that is still starting may lose what a restart asks of it.
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=SERVER_MS)
     page.click("text=Run >> nth=0")
     page.click(".lm-Menu-itemLabel:text-is('Restart Kernel and Run All Cells…')")
     page.click(".jp-Dialog-button.jp-mod-accept")
