@@ -294,6 +294,8 @@ def test_purge_deletes_the_directory_but_never_what_is_mounted_in_it(rig: Rig) -
             subprocess.run(["umount", str(other)], check=True)
     assert rig.run("down", "--purge").returncode == 1
     assert rig.var.exists()
+    deep = rig.var / "homes" / "deep"
+    subprocess.run(["sh", "-c", 'mkdir "$0" && cd "$0" && for n in $(seq 1500); do mkdir d && cd d; done', str(deep)], check=True)
     assert rig.run("down", "--purge", "--yes").returncode == 0
     assert not rig.var.exists()
 

@@ -21,7 +21,7 @@ from bowerbird_hub.runtimes import launch, sandbox
 from bowerbird_hub.runtimes.orphans import clear_machine
 from bowerbird_hub.runtimes.places import mark_of, servers_directory
 from bowerbird_hub.state import layout, secret_files
-from bowerbird_hub.supervision import ports
+from bowerbird_hub.supervision import ports, sweep
 from bowerbird_hub.supervision.ports import Ports
 from bowerbird_hub.supervision.processes import Process, find
 
@@ -155,7 +155,8 @@ class RunningHub:
             if part is not None:
                 part.send_signal(signal.SIGTERM)
                 part.wait(END_SECONDS)
-        for process in self.servers():
+        # A hub that was killed without a sandbox leaves its services.
+        for process in [*self.servers(), *sweep.strays(self.var, ())]:
             process.send(signal.SIGKILL)
         clear_machine(self.var)
 

@@ -1,8 +1,8 @@
 """`down`: the supervisor asked to end, and what is left of it ended for it."""
 
 import asyncio
-import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -50,5 +50,6 @@ def purge(var: Var) -> str | None:
     mounted = sweep.mounts_below(var.root)
     if mounted:
         return f"{mounted[0]} is mounted, and what lies behind it would be deleted too; unmount it first"
-    shutil.rmtree(var.root)
-    return None
+    # rm, and not shutil: a user may have made folders deeper than Python can follow.
+    done = subprocess.run(["rm", "-rf", "--one-file-system", "--", str(var.root)], capture_output=True, text=True, check=False)
+    return f"{var.root} could not be deleted: {done.stderr.strip().splitlines()[0]}" if done.returncode else None
