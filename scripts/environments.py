@@ -14,6 +14,7 @@ from scripts.running import Trouble
 from scripts.uv import Uv
 
 LAYOUT = 1
+COMPILED = (".c", ".h")
 PIN = re.compile(r"^[a-z0-9][a-z0-9._-]*==", re.M)
 
 
@@ -43,7 +44,7 @@ class Environment:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def members_fingerprint(self, root: Path) -> str:
-        """Return what our own code in the environment depends on, hashed: when editable, only how it is declared."""
+        """Return what our own code in the environment depends on, hashed: when editable, only how it is declared and what is compiled."""
         digest = hashlib.sha256(self.packages_fingerprint(root).encode())
         for member in self.members:
             for path in self._sources(root / member):
@@ -52,6 +53,7 @@ class Environment:
 
     def _sources(self, member: Path) -> Iterator[Path]:
         yield member / "pyproject.toml"
+        yield from (path for path in _files(member) if path.suffix in COMPILED or path.name == "hatch_build.py")
         if not self.editable:
             shared = _pyproject(member)["tool"]["hatch"]["build"]["targets"]["wheel"].get("shared-data", {})
             for place in (member, *(member / name for name in shared)):

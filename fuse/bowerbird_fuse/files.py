@@ -75,14 +75,35 @@ class Files:
 
     def write(self, number: int, offset: int, data: bytes) -> int:
         """Write to an open file."""
-        handle = self._usable(number)
-        if handle.grant is not None:
-            handle.grant.check_write(self.tree.clock())
-        return self._file(handle).write(offset, data)
+        return self._to_write(number).write(offset, data)
 
     def resize(self, number: int, size: int) -> None:
         """Set the size of an open file."""
         self._file(self._usable(number)).resize(size)
+
+    def allocate(self, number: int, mode: int, offset: int, length: int) -> None:
+        """Give an open file room on the disk, or take it; the modes are those of fallocate(2)."""
+        self._to_write(number).allocate(mode, offset, length)
+
+    def seek(self, number: int, offset: int, whence: int) -> int:
+        """Return where data or a hole begins in an open file; `whence` is os.SEEK_DATA or os.SEEK_HOLE."""
+        handle = self._usable(number)
+        if handle.content is not None:
+            raise NotSupported("the view itself makes this")
+        return self._file(handle).seek(offset, whence)
+
+    def copy(self, source: tuple[int, int], target: tuple[int, int], length: int) -> int:
+        """Copy bytes between two open files, each with an offset; return how many. The disk may share them."""
+        handle = self._usable(source[0])
+        if handle.content is not None:
+            raise NotSupported("the view itself makes this")
+        return self._to_write(target[0]).take(target[1], self._file(handle), source[1], length)
+
+    def _to_write(self, number: int) -> File:
+        handle = self._usable(number)
+        if handle.grant is not None:
+            handle.grant.check_write(self.tree.clock())
+        return self._file(handle)
 
     def sync(self, number: int, data_only: bool) -> None:
         """Return once an open file is on the disk."""
@@ -146,9 +167,12 @@ class Files:
         with self.held(number) as (entry, _):
             return entry.xattr(name)
 
-    def statvfs(self) -> os.statvfs_result:
-        """Return the figures of the home's file system, or of any store where there is no home."""
-        with self.tree.any_store() as entry:
+    def statvfs(self, number: int) -> os.statvfs_result:
+        """Return the figures of the file system that a node lies on; of the home's for what the view itself makes."""
+        if self.tree.inodes[number].key is None and isinstance(self.tree.locate(number), Generated):
+            with self.tree.any_store() as entry:
+                return entry.statvfs()
+        with self.held(number) as (entry, _):
             return entry.statvfs()
 
     # Directories.

@@ -54,17 +54,22 @@ def edge(
             self.write_down()
         except FUSEError:
             raise
-        except ViewError as error:
-            raise FUSEError(ERRNO.get(type(error), errno.EIO)) from error
-        except OSError as error:
-            raise FUSEError(error.errno or errno.EIO) from error
         except Exception as error:  # the last wall: any bug must cost one request and never the mount
-            log.exception("%s failed on %r", handler.__name__, arguments)
-            raise FUSEError(errno.EIO) from error
+            raise FUSEError(code_of(error, handler.__name__, arguments)) from error
         return answer
 
     guarded.__name__, guarded.__doc__ = handler.__name__, handler.__doc__
     return guarded
+
+
+def code_of(error: Exception, handler: str, arguments: Sequence[object]) -> int:
+    """Return the errno of what went wrong in a handler; what we do not know stands in the log."""
+    if isinstance(error, ViewError):
+        return ERRNO.get(type(error), errno.EIO)
+    if isinstance(error, OSError):
+        return error.errno or errno.EIO
+    log.error("%s failed on %r", handler, arguments, exc_info=error)
+    return errno.EIO
 
 
 class ViewOperations(pyfuse3.Operations):
@@ -118,7 +123,8 @@ class ViewOperations(pyfuse3.Operations):
 
     @edge
     async def statfs(self, ctx: RequestContext) -> StatvfsData:
-        answer, figures = StatvfsData(), self.files.statvfs()
+        # pyfuse3 does not say which node is meant: asked only where the native companion, which does, is missing.
+        answer, figures = StatvfsData(), self.files.statvfs(pyfuse3.ROOT_INODE)
         for name in ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_namemax"):
             setattr(answer, name, getattr(figures, name))
         return answer

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import trio
 
-from bowerbird_fuse import notify, privileges, wire
+from bowerbird_fuse import native, notify, privileges, wire
+from bowerbird_fuse.companion import Companion
 from bowerbird_fuse.handles import Handles
 from bowerbird_fuse.inodes import Inodes
 from bowerbird_fuse.journal import Journal, Mark
@@ -120,6 +121,8 @@ class Worker:
         """Serve until SIGTERM, or until the mount is gone."""
         session = Session(self.device, init)
         operations = ViewOperations(self.tree, self.handles, self.handles.journal)
+        companion = Companion(operations)
+        native.answer_by(companion.calls)
         serving = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._announce, serving)
@@ -129,6 +132,8 @@ class Worker:
 
     async def _announce(self, serving: trio.Event) -> None:
         await serving.wait()
+        if missing := native.missing():
+            log.warning(missing)
         wire.send(self.control, wire.Serving())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.listen)

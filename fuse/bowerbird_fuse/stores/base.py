@@ -105,6 +105,15 @@ class File(Entry, Protocol):
     def resize(self, size: int) -> None:
         """Set the size, as whoever has it open to write may whatever its mode is."""
 
+    def allocate(self, mode: int, offset: int, length: int) -> None:
+        """Give it room, or take it; the modes are those of fallocate(2)."""
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Return where data or a hole begins from there on; `whence` is os.SEEK_DATA or os.SEEK_HOLE."""
+
+    def take(self, offset: int, source: "File", source_offset: int, length: int) -> int:
+        """Copy bytes of another open file into this one; return how many."""
+
 
 class Store(Protocol):
     """A tree of files below one root."""

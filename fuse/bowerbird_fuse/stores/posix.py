@@ -151,6 +151,17 @@ class PosixFile(PosixEntry):
     def resize(self, size: int) -> None:
         os.ftruncate(self.fd, size)
 
+    def allocate(self, mode: int, offset: int, length: int) -> None:
+        if _libc.fallocate(self.fd, mode, ctypes.c_long(offset), ctypes.c_long(length)):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+    def seek(self, offset: int, whence: int) -> int:
+        return os.lseek(self.fd, offset, whence)
+
+    def take(self, offset: int, source: Entry, source_offset: int, length: int) -> int:
+        return os.copy_file_range(_fd(source), self.fd, length, source_offset, offset)
+
     def sync(self, data_only: bool) -> None:
         (os.fdatasync if data_only else os.fsync)(self.fd)
 

@@ -1,0 +1,53 @@
+"""What the native companion hands over: requests that pyfuse3 has no handlers for, answered as those of `operations`."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from bowerbird_fuse import native
+from bowerbird_fuse.operations import ViewOperations, code_of
+
+# In the order of native/native.h.
+_FIGURES = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_namemax")
+# A longer copy is done in parts, so that others get their turn.
+_MOST_COPIED = 8 << 20
+
+
+class Companion:
+    """The calls of one session."""
+
+    def __init__(self, operations: ViewOperations) -> None:
+        self.operations = operations
+        self.files = operations.files
+        handlers = (self.figures, self.allocate, self.seek, self.copy)
+        kinds = dict(native.Calls._fields_)
+        self.calls = native.Calls(*(kinds[handler.__name__](partial(self._guarded, handler)) for handler in handlers))
+
+    def _guarded(self, handler: Callable[..., int], *arguments: Any) -> int:
+        """Answer as the edge does: a negated errno for an error, and the journal before the answer."""
+        try:
+            answer = handler(*arguments)
+            self.operations.write_down()
+        except Exception as error:  # the last wall: any bug must cost one request and never the mount
+            return -code_of(error, handler.__name__, arguments)
+        return answer
+
+    def figures(self, node: int, answer: Any) -> int:
+        """Fill in the figures of the file system, as far as this node may use it."""
+        found = self.files.statvfs(node)
+        for index, name in enumerate(_FIGURES):
+            answer[index] = getattr(found, name)
+        return 0
+
+    def allocate(self, handle: int, mode: int, offset: int, length: int) -> int:
+        """Give an open file room, or take it; the modes are those of fallocate(2)."""
+        self.files.allocate(handle, mode, offset, length)
+        return 0
+
+    def seek(self, handle: int, offset: int, whence: int) -> int:
+        """Return where the next data or the next hole of an open file begins."""
+        return self.files.seek(handle, offset, whence)
+
+    def copy(self, handle: int, offset: int, to: int, to_offset: int, length: int) -> int:
+        """Copy from one open file to another; return how much was copied."""
+        return self.files.copy((handle, offset), (to, to_offset), min(length, _MOST_COPIED))

@@ -1,0 +1,65 @@
+"""The native companion: what pyfuse3 has no handlers for, added to its own when libfuse opens the session.
+
+Whichever `fuse_session_new` is found first is called, so the companion must be there before pyfuse3 is: importing this
+module loads it, and a worker imports this module first. Without it a worker serves on, with what `missing` says.
+"""
+
+import ctypes
+import logging
+import sys
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_NAME = "libbowerbird_fuse.so"
+# What fuse_version() says of the releases that the companion was tried with: 3.10 has all it calls, 3.17 opens sessions otherwise.
+_OLDEST, _NEWEST = 310, 316
+_WITHOUT = "spaces refuse locks, statfs tells the figures of the home, fallocate and holes are not to be had"
+
+Figures = ctypes.POINTER(ctypes.c_uint64)
+_int64, _uint64, _int = ctypes.c_int64, ctypes.c_uint64, ctypes.c_int
+
+
+class Calls(ctypes.Structure):
+    """What Python answers: `struct calls` of native/native.h."""
+
+    _fields_ = (
+        ("figures", ctypes.CFUNCTYPE(_int64, _uint64, Figures)),
+        ("allocate", ctypes.CFUNCTYPE(_int64, _uint64, _int, _int64, _int64)),
+        ("seek", ctypes.CFUNCTYPE(_int64, _uint64, _int64, _int)),
+        ("copy", ctypes.CFUNCTYPE(_int64, _uint64, _int64, _uint64, _int64, _uint64)),
+    )
+
+
+def _load() -> tuple[ctypes.CDLL | None, str]:
+    """Load the companion; return it, or why it is not in use."""
+    if "pyfuse3" in sys.modules:
+        return None, "pyfuse3 was loaded first"
+    path = next((path for folder in sys.path if (path := Path(folder) / _NAME).is_file()), None)
+    if path is None:
+        return None, f"{_NAME} is not installed"
+    try:
+        library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        return None, str(error)
+    version = int(library.fuse_version())
+    if not _OLDEST <= version <= _NEWEST:
+        return None, f"it does not know libfuse {version // 100}.{version % 100}"
+    return library, ""
+
+
+_library, _reason = _load()
+
+
+def answer_by(calls: Calls) -> None:
+    """Let these calls answer in the session that is opened next; the caller keeps them for as long as the process lives."""
+    if _library is not None:
+        _library.bowerbird_answer_by(ctypes.byref(calls))
+
+
+def missing() -> str | None:
+    """Return why an opened session goes without the companion, and what that means; None where it has it."""
+    reason = _reason
+    if _library is not None and not _library.bowerbird_sessions():
+        reason = "pyfuse3 has found another libfuse"
+    return f"the native companion is not in use ({reason}): {_WITHOUT}" if reason else None
