@@ -86,4 +86,4 @@ def test_a_wrong_question_is_refused(arguments, says, capsys) -> None:
 
 
 def test_every_group_is_found() -> None:
-    assert {"cutout", "hub", "import"} <= set(command.groups())
+    assert {"cutout", "fuse", "hub", "import"} <= set(command.groups())
