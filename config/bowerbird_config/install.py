@@ -1,5 +1,6 @@
 """Where everything of one checkout lies: its environments, its proxy, what the demonstration is made of."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
+_SOURCES = frozenset({".py", ".toml", ".c", ".h"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,15 @@ class Install:
     def environment(self, name: str) -> Path:
         """Return the directory of one environment."""
         return self.base / "envs" / name
+
+    def code_of(self, *members: str) -> str:
+        """Return what tells this code of these members from newer code; the same for all where it was not started from a checkout."""
+        sources = (file for member in members for file in sorted((self.root / member).rglob("*")))
+        told = hashlib.sha256()
+        for file in sources:
+            if file.suffix in _SOURCES and file.is_file():
+                told.update(f"{file.relative_to(self.root)}\0".encode() + file.read_bytes())
+        return told.hexdigest()[:16]
 
     def _python(self, name: str) -> Path:
         return self.python or self.environment(name) / "bin" / "python"

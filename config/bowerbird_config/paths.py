@@ -101,3 +101,8 @@ class Var:
     def keeper_socket(self) -> Path:
         """Where the keeper takes orders to mount and unmount; root only."""
         return self.run / "keeper.sock"
+
+    @property
+    def holder_socket(self) -> Path:
+        """Where the holder keeps the mounts' descriptors; root only."""
+        return self.run / "holder.sock"

@@ -1,4 +1,4 @@
-"""Unix stream sockets below a path of any length, and the JSON lines that travel over them."""
+"""Unix sockets below a path of any length, and the JSON lines that travel over them."""
 
 import json
 import os
@@ -26,14 +26,14 @@ def _short(path: Path) -> Iterator[str]:
         os.close(directory)
 
 
-def listen(path: Path, mode: int = 0o600, backlog: int = 16) -> socket.socket:
+def listen(path: Path, mode: int = 0o600, backlog: int = 16, kind: int = socket.SOCK_STREAM) -> socket.socket:
     """Return a listening socket at `path`; it has its mode before anybody can find it, and replaces a dead one.
 
     The caller closes the socket and removes the path.
     """
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_UNIX, kind)
     try:
         with _short(fresh) as address:
             listener.bind(address)
@@ -47,9 +47,9 @@ def listen(path: Path, mode: int = 0o600, backlog: int = 16) -> socket.socket:
     return listener
 
 
-def connect(path: Path, timeout: float | None = None) -> socket.socket:
+def connect(path: Path, timeout: float | None = None, kind: int = socket.SOCK_STREAM) -> socket.socket:
     """Return a connection to the socket at `path`; `timeout` (seconds) holds for each later call too. OSError if nobody is there."""
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client = socket.socket(socket.AF_UNIX, kind)
     client.settimeout(timeout)
     try:
         with _short(path) as address:

@@ -11,11 +11,11 @@ import logging
 import os
 import queue
 import signal
-import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -27,7 +27,9 @@ from bowerbird_config.platform import Platform
 from bowerbird_fuse import directories, mount, privileges
 from bowerbird_fuse.feed import Feed, IdentityGone, IdentityIs, News, PlatformIs, Synced, last_platform
 from bowerbird_fuse.grants import view_for
-from bowerbird_fuse.launch import Ended, Said, Worker
+from bowerbird_fuse.held import Held
+from bowerbird_fuse.inheritance import inherit
+from bowerbird_fuse.launch import Ended, Said
 from bowerbird_fuse.orders import Order, Orders
 from bowerbird_fuse.processes import Process
 from bowerbird_fuse.records import MountRecord, Records
@@ -48,7 +50,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Unmount everything and end."""
+    """End; what is mounted is unmounted, or left to the next keeper with the workers that serve it."""
+
+    leave: bool = False
 
 
 Event = News | Order | Said | Ended | Answered | Stop
@@ -69,11 +73,10 @@ class Keeper:
     _next_look: float = 0.0
     _left: list[MountRecord] = field(default_factory=list)
     _troubles: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    records: Records = field(init=False)
 
-    @property
-    def records(self) -> Records:
-        """What is written down of each mount."""
-        return Records(self.var.run / "keeper")
+    def __post_init__(self) -> None:
+        self.records = Records(self.var.run / "keeper", Held(self.var.holder_socket))
 
     def prepare(self) -> None:
         """Make the directories of mounts, and take over what an earlier keeper left."""
@@ -82,11 +85,12 @@ class Keeper:
         mount.share(self.var.views)
         self.platform = self.platform or last_platform(self.var.platform)
         self._left = list(self.records.all())
+        self.records.held.keep_only({record.kept_as for record in self._left})
         self._take_over_all()
         self._sweep()
 
     def run(self) -> None:
-        """Work until `Stop`, then leave nothing mounted."""
+        """Work until `Stop`, then leave nothing mounted, unless it says so."""
         while True:
             try:
                 event = self.events.get(timeout=self._patience())
@@ -94,12 +98,13 @@ class Keeper:
                 event = None
             if isinstance(event, Stop):
                 break
-            try:
-                self._take(event)
-                self._tick()
-            except Exception:  # one view's trouble must not end the others: the next event is taken all the same
-                log.exception("an event could not be dealt with")
-        self._end()
+            for step in (partial(self._take, event), self._tick):
+                try:
+                    step()
+                except Exception:  # one view's trouble must not end the others: the next event is taken all the same
+                    log.exception("an event could not be dealt with")
+        if not event.leave:
+            self._end()
 
     def _patience(self) -> float:
         dues = [view.due for view in self.views.values() if view.due is not None] + [due for due, _ in self._early]
@@ -131,7 +136,10 @@ class Keeper:
 
     def _tick(self) -> None:
         for view in list(self.views.values()):
-            view.tick(time.monotonic())
+            try:
+                view.tick(time.monotonic())
+            except Exception:  # what is wrong with one view must not stop the others
+                log.exception("the view of %s could not be looked after", view.user)
         for due, order in list(self._early):
             if due <= time.monotonic():
                 self._early.remove((due, order))
@@ -141,6 +149,7 @@ class Keeper:
         # Of a burst of news only the last state is shown.
         if self.platform is not None and (changed or (now >= self._next_look and self.events.empty())):
             self._next_look = now + LOOK_SECONDS
+            self.records.held.tend({record.kept_as for record in self._left})
             self._refresh(self.platform)
 
     # What is known.
@@ -278,32 +287,22 @@ class Keeper:
             raise Refused("it is mounted no more")
         identity = record.record
         self.identities.setdefault(identity.name, identity)
-        process = Process.find(record.pid, record.ticks)
-        if process is None:
-            log.warning("the view of %s died with its worker: a new one is mounted on top of it", record.user)
+        left = inherit(record, self.records)
+        if left is None:
+            log.warning("nothing is left to serve the view of %s by: a new one is mounted on top of it", record.user)
             self._make(identity)
             return
         with contextlib.ExitStack() as unless_taken:
-            unless_taken.callback(process.close)
-            fd = process.duplicate(record.device)
-            unless_taken.callback(os.close, fd)
-            journal = process.duplicate(record.journal)
-            unless_taken.callback(os.close, journal)
-            if os.fstat(fd).st_rdev != Path("/dev/fuse").stat().st_rdev or not stat.S_ISREG(os.fstat(journal).st_mode):
-                raise Refused("its worker holds something else by now")
-            device = mount.Device(fd, bytes.fromhex(record.init), record.connection)
+            unless_taken.callback(left.close)
             shown = self._shown(identity, self.clock())
             unless_taken.pop_all()
-        view = ServedView(path, self.records, self.events.put, identity, device, journal, *shown)
-        view.current = Worker(process, record.device, record.journal)
-        view.current.watch(self.events.put)
-        self.views[identity.name] = view
-        view.start()
-        log.info("took over the view of %s from worker %d", record.user, process.pid)
+        self.views[identity.name] = ServedView.take_over(path, self.records, self.events.put, (record, left), shown)
+        log.info("took over the view of %s", record.user)
 
     def _give_up(self, record: MountRecord) -> None:
         """Leave nothing of a mount that cannot be taken over."""
         self.records.remove(record.user)
+        self.records.held.drop(record.kept_as)
         with contextlib.suppress(OSError):
             mount.detach_all(self.var.views / record.user)
         process = Process.find(record.pid, record.ticks)
@@ -367,10 +366,11 @@ def main() -> None:
     lock = alone(var)
     keeper = Keeper(var)
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        keeper.events.put(Stop())
+    def stop(number: int, _frame: FrameType | None) -> None:
+        keeper.events.put(Stop(leave=number == signal.SIGUSR1))
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # SIGUSR1 asks to make room for the next keeper; an older one that does not know it ends by it, which is as good.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, stop)
     keeper.prepare()
     orders = Orders(var.keeper_socket, keeper.events.put)
@@ -382,7 +382,7 @@ def main() -> None:
     feed.stop()
     orders.close()
     os.close(lock)
-    log.info("the keeper has ended; nothing is mounted")
+    log.info("the keeper has ended; %s", "the next one goes on" if keeper.views else "nothing is mounted")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Mounting, by the system calls themselves: the device of a mount, its first request, and what is mounted where."""
 
+import contextlib
 import ctypes
 import os
 import select
@@ -85,6 +86,14 @@ class Device:
             return int((_CONNECTIONS / str(self.connection) / "waiting").read_text()) > 0
         except (OSError, ValueError):
             return True
+
+    def abort(self, path: Path) -> None:
+        """End every call that waits in the mount at `path`, whoever holds duplicates; nothing where this machine cannot."""
+        # Once it is unmounted its number may be another's.
+        if not any(point.connection == self.connection for point in mounted(path)):
+            return
+        with contextlib.suppress(OSError):
+            (_CONNECTIONS / str(self.connection) / "abort").write_text("1")
 
 
 def open_device(path: Path) -> Device:

@@ -1,4 +1,4 @@
-"""What a keeper writes down of each mount, so that the next one can take it over: `run/keeper/USER.json`."""
+"""What a keeper leaves to the next one of each mount: `run/keeper/USER.json`, and the descriptors with the holder."""
 
 import json
 import os
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird_config.identity import IdentityRecord
+
+from bowerbird_fuse.held import Held
 
 # Users' names are the directory's to choose; a file's name may not hold all of their characters.
 _SUFFIX = ".json"
@@ -27,16 +29,27 @@ class MountRecord:
     journal: int
 
     @property
+    def kept_as(self) -> str:
+        """The name that the holder knows its descriptors by."""
+        return kept_as(self.user, self.connection)
+
+    @property
     def record(self) -> IdentityRecord:
         """The identity that it was made for."""
         return IdentityRecord.from_json(self.identity)
 
 
-class Records:
-    """The records of one keeper's directory."""
+def kept_as(user: str, connection: int) -> str:
+    """Return the name that the holder knows a mount's descriptors by; a later mount of the same user has another one."""
+    return f"{connection} {user}"
 
-    def __init__(self, directory: Path) -> None:
+
+class Records:
+    """The records of one keeper's directory, and what the holder keeps for it."""
+
+    def __init__(self, directory: Path, held: Held) -> None:
         self.directory = directory
+        self.held = held
 
     def write(self, record: MountRecord) -> None:
         """Write a record; it is there as a whole or not at all."""

@@ -13,10 +13,11 @@ from pathlib import Path
 from bowerbird_config.identity import IdentityRecord
 
 from bowerbird_fuse import mount, wire
+from bowerbird_fuse.inheritance import Inheritance
 from bowerbird_fuse.journal import open_journal
 from bowerbird_fuse.launch import Ended, Said, Worker
 from bowerbird_fuse.orders import Order
-from bowerbird_fuse.records import MountRecord, Records
+from bowerbird_fuse.records import MountRecord, Records, kept_as
 from bowerbird_fuse.view import View, lost
 
 log = logging.getLogger(__name__)
@@ -99,12 +100,39 @@ class ServedView:
             os.close(journal)
             raise
         served = cls(path, records, tell, identity, device, journal, *shown)
+        served._keep()
         try:
             served.start()
         except OSError:
             served.end()
             raise
         return served
+
+    @classmethod
+    def take_over(
+        cls,
+        path: Path,
+        records: Records,
+        tell: Callable[[Said | Ended | Answered], None],
+        left: tuple[MountRecord, Inheritance],
+        shown: tuple[View, dict[str, Path]],
+    ) -> "ServedView":
+        """Go on with the mount of an earlier keeper: the worker of now, if it lives, serves until the next is ready."""
+        record, inheritance = left
+        served = cls(path, records, tell, record.record, inheritance.device, inheritance.journal, *shown)
+        served._keep()
+        if inheritance.process is not None:
+            served.current = Worker(inheritance.process, record.device, record.journal)
+            served.current.watch(tell)
+        try:
+            served.start()
+        except OSError:
+            log.exception("a worker for %s could not be started; it is tried again", served.user)
+        return served
+
+    def _keep(self) -> None:
+        """Have the descriptors kept for the next keeper."""
+        self.records.held.put(kept_as(self.user, self.device.connection), (self.device.fd, self.journal))
 
     @property
     def user(self) -> str:
@@ -235,11 +263,17 @@ class ServedView:
         log.error("the mount of %s is given up: its open files are lost, a new one takes its place", self.user)
         if len(mount.mounted(self.path)) >= MOST_STACKED:
             mount.detach_all(self.path)
+        self.device.abort(self.path)
         old, self.device = self.device, mount.open_device(self.path)
         self.unserved, self.abandoned = 0, False
         os.ftruncate(self.journal, 0)
-        # The last duplicate: every call that waits in the old mount ends now.
-        os.close(old.fd)
+        self._keep()
+        self._let_go(old)
+
+    def _let_go(self, device: mount.Device) -> None:
+        """Let go of a mount: with the last duplicate of its descriptor every call that waits in it ends."""
+        self.records.held.drop(kept_as(self.user, device.connection))
+        os.close(device.fd)
 
     # Whether it answers.
 
@@ -303,8 +337,8 @@ class ServedView:
         for worker in (self.current, self.following):
             if worker is not None:
                 worker.process.end(PATIENCE_SECONDS)
-        for fd in (self.device.fd, self.journal):
-            os.close(fd)
+        self._let_go(self.device)
+        os.close(self.journal)
         self.records.remove(self.user)
         self.path.rmdir()
 

@@ -232,40 +232,6 @@ def test_view_goes_on_while_the_hub_is_away(rig: DataRig, ann: Person) -> None:
     eventually(lambda: ann.do("answer = os.listdir('releases/sky')") == ["dr1", "dr4"])
 
 
-def test_keeper_and_worker_both_killed_leave_a_view_that_is_mounted_again(rig: DataRig, ann: Person) -> None:
-    ann.do("Path('home/kept').write_text('kept')")
-    worker = rig.worker("ann")
-    rig.kill_keeper()
-    os.kill(worker, signal.SIGKILL)
-    rig.start()
-    assert rig.order(op="mount", user="ann")["ok"]
-    assert ann.do("answer = Path('home/kept').read_text()") == "kept"
-    assert rig.stop() == 0
-    assert rig.mounts() == []
-
-
-def test_running_server_sees_the_view_that_is_mounted_again(rig: DataRig, ann: Person) -> None:
-    server = ann.start("""
-        Path('home/started').touch()
-        held = open('releases/sky/dr2/catalogue.txt')
-        answer, end = [], time.monotonic() + 30
-        while time.monotonic() < end and not os.path.exists('/mnt/home/again'):
-            time.sleep(0.05)
-        answer.append(Path('/mnt/releases/sky/dr2/catalogue.txt').read_text())
-        try: held.read()
-        except OSError as error: answer.append(errno.errorcode[error.errno])
-    """)
-    eventually((rig.var.homes / "ann/started").exists, 20)
-    worker = rig.worker("ann")
-    rig.kill_keeper()
-    os.kill(worker, signal.SIGKILL)
-    rig.start()
-    rig.worker("ann")
-    (rig.var.homes / "ann/again").touch()
-    out, err = server.communicate(timeout=30)
-    assert json.loads(out)["answer"] == ["stars of dr2\n", "ENOTCONN"], err
-
-
 def test_terminated_keeper_leaves_no_mount_no_process_no_socket(rig: DataRig, ann: Person, bob: Person) -> None:
     held = ann.start("f = open('releases/sky/dr2/catalogue.txt'); os.chdir('home'); Path('in').touch(); time.sleep(60)")
     eventually((rig.var.homes / "ann/in").exists, 20)

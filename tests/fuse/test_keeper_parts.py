@@ -14,6 +14,7 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_fuse import directories, mount, wire
 from bowerbird_fuse.feed import Feed, IdentityGone, IdentityIs, PlatformIs, Synced, last_platform
+from bowerbird_fuse.held import Held
 from bowerbird_fuse.launch import Ended, Said, Worker
 from bowerbird_fuse.orders import Orders
 from bowerbird_fuse.processes import Process, start_ticks
@@ -81,7 +82,7 @@ def a_record(user: str) -> MountRecord:
 
 
 def test_record_is_read_as_it_was_written_whatever_the_name(tmp_path: Path) -> None:
-    records = Records(tmp_path)
+    records = Records(tmp_path, Held(tmp_path / "holder.sock"))
     written = [a_record(user) for user in ("ann", "a.b@c+d", "..", "ö" * 50)]
     for one in written:
         records.write(one)
@@ -96,7 +97,7 @@ def test_record_is_read_as_it_was_written_whatever_the_name(tmp_path: Path) -> N
 def test_record_that_cannot_be_read_is_taken_away(tmp_path: Path) -> None:
     (tmp_path / "00.json").write_text("{")
     (tmp_path / "01.json").write_text('{"user": "x"}')
-    assert list(Records(tmp_path).all()) == []
+    assert list(Records(tmp_path, Held(tmp_path / "holder.sock")).all()) == []
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.supervision.parts import HUB, KEEPER, PROXY, Plan, parts_of
+from bowerbird_hub.supervision.parts import HOLDER, HUB, KEEPER, PROXY, Plan, parts_of
 from bowerbird_hub.supervision.planning import environment_for_parts
 from bowerbird_hub.supervision.ports import Ports
 
@@ -39,7 +39,7 @@ def plan() -> Plan:
 
 def test_parts_start_in_order_and_the_hub_waits_for_the_others(plan: Plan) -> None:
     parts = parts_of(plan)
-    assert [part.name for part in parts] == [PROXY, KEEPER, HUB]
+    assert [part.name for part in parts] == [PROXY, HOLDER, KEEPER, HUB]
     assert parts[-1].after == (PROXY, KEEPER)
 
 
@@ -50,18 +50,18 @@ def test_without_mounts_there_is_no_keeper(plan: Plan) -> None:
 
 
 def test_token_is_in_no_argv_and_only_in_the_proxys_environment(plan: Plan) -> None:
-    proxy, keeper, hub = parts_of(plan)
-    assert all(TOKEN not in word for part in (proxy, keeper, hub) for word in part.argv)
+    proxy, _, keeper, hub = parts_of(plan)
+    assert all(TOKEN not in word for part in parts_of(plan) for word in part.argv)
     assert proxy.environment["CONFIGPROXY_AUTH_TOKEN"] == TOKEN
     assert TOKEN not in {*keeper.environment.values(), *hub.environment.values()}
-    assert all(TOKEN not in repr(part) for part in (proxy, keeper, hub))
+    assert all(TOKEN not in repr(part) for part in parts_of(plan))
     assert TOKEN not in repr(plan)
 
 
 def test_platforms_secrets_reach_the_hub_alone(plan: Plan) -> None:
-    proxy, keeper, hub = parts_of(plan)
+    proxy, holder, keeper, hub = parts_of(plan)
     assert hub.environment["BOWERBIRD_SECRET_CAS_KEY"] == "hidden"
-    assert "hidden" not in {*proxy.environment.values(), *keeper.environment.values()}
+    assert "hidden" not in {*proxy.environment.values(), *holder.environment.values(), *keeper.environment.values()}
 
 
 def test_proxy_is_never_root_and_outlives_a_killed_supervisor(plan: Plan) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -19,7 +19,9 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.teams import Membership, Role
 from bowerbird_fuse import mount
+from bowerbird_fuse.held import Held
 
+from tests.support import watcher
 from tests.support.feed import Feed
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -111,6 +113,8 @@ class DataRig:
     platform: Platform
     feed: Feed = field(init=False)
     keeper: "subprocess.Popen[bytes] | None" = None
+    holder: "subprocess.Popen[bytes] | None" = None
+    watcher: "subprocess.Popen[bytes] | None" = None
     records: dict[str, IdentityRecord] = field(default_factory=dict)
     python_path: tuple[str, ...] = ()
 
@@ -135,16 +139,34 @@ class DataRig:
 
     def start(self) -> None:
         """Start the keeper and return when it takes orders."""
+        if self.watcher is None:
+            self.watch()
+        if self.holder is None or self.holder.poll() is not None:
+            self.holder = self.start_holder()
         self.keeper = self.start_another()
         eventually(lambda: self._takes_orders() or self.keeper is None or self.keeper.poll() is not None, 20)
         assert self.keeper.poll() is None, self.log.read_text()
 
     def start_another(self) -> "subprocess.Popen[bytes]":
         """Start a keeper, whether there is one or not."""
+        return self._start("bowerbird_fuse.keeper", "--var", str(self.var.root))
+
+    def start_holder(self) -> "subprocess.Popen[bytes]":
+        """Start a holder and return when it listens."""
+        self.var.holder_socket.unlink(missing_ok=True)
+        holder = self._start("bowerbird_fuse.holder", "--socket", str(self.var.holder_socket))
+        eventually(self.var.holder_socket.exists, 20)
+        return holder
+
+    def _start(self, *words: str) -> "subprocess.Popen[bytes]":
         members = os.pathsep.join([*self.python_path, *(str(CHECKOUT / member) for member in ("config", "fuse"))])
-        argv = [sys.executable, "-m", "bowerbird_fuse.keeper", "--var", str(self.var.root)]
         with self.log.open("ab") as log:
-            return subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": members}, stderr=log)
+            return subprocess.Popen([sys.executable, "-m", *words], env={**os.environ, "PYTHONPATH": members}, stderr=log)
+
+    def watch(self) -> None:
+        """Have everything ended when these tests are killed."""
+        argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("watcher.py")), str(self.log), str(self.var.root)]
+        self.watcher = subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True)
 
     def _takes_orders(self) -> bool:
         with contextlib.suppress(OSError):
@@ -191,11 +213,28 @@ class DataRig:
         self.keeper.kill()
         self.keeper.wait()
 
+    def kill_holder(self) -> None:
+        """End the holder as a crash would."""
+        assert self.holder is not None
+        self.holder.kill()
+        self.holder.wait()
+
+    def held(self) -> list[str]:
+        """Return what the holder keeps, by name."""
+        held = Held(self.var.holder_socket)
+        names = held.names()
+        held.close()
+        return names
+
     def stop(self) -> int:
-        """Ask the keeper to end, and return its exit code."""
+        """Ask the keeper to end, then the holder, and return the keeper's exit code."""
         assert self.keeper is not None
+        assert self.holder is not None
         self.keeper.send_signal(signal.SIGTERM)
-        return self.keeper.wait(20)
+        code = self.keeper.wait(20)
+        self.holder.terminate()
+        self.holder.wait(20)
+        return code
 
     def mounts(self) -> list[Path]:
         """Return what is mounted below the state directory."""
@@ -203,24 +242,15 @@ class DataRig:
 
     def workers(self) -> list[int]:
         """Return the pids of this rig's keeper and workers, whoever started them."""
-        return list(_processes_logging_to(self.log))
+        return list(watcher.processes_logging_to(self.log))
 
     def clear(self) -> None:
         """Leave nothing, whatever a test has done."""
         self.feed.stop()
-        for pid in self.workers():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if self.keeper is not None:
-            self.keeper.wait(10)
-        for path in reversed(self.mounts()):
-            mount.detach(path)
-
-
-def _processes_logging_to(log: Path) -> Iterator[int]:
-    # Every process of a rig has its standard error there, and nothing else has.
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if (entry / "fd" / "2").readlink() == log:
-                    yield int(entry.name)
+        watcher.end(self.log)
+        for process in (self.keeper, self.holder):
+            if process is not None:
+                process.wait(10)
+        watcher.detach_below(self.var.root)
+        if self.watcher is not None:
+            self.watcher.communicate(timeout=20)

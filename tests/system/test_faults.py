@@ -64,7 +64,7 @@ def living_pid_of(platform: Running, part: str) -> int:
     return pid
 
 
-@pytest.mark.parametrize("part", ["proxy", "keeper", "hub", "service demo-cas", "view of researcher"])
+@pytest.mark.parametrize("part", ["proxy", "holder", "keeper", "hub", "service demo-cas", "view of researcher"])
 def test_killed_part_comes_back_and_the_count_goes_on(platform: Running, counting: tuple[Session, str], part: str) -> None:
     session, kernel = counting
     before = count(session, kernel)
@@ -82,7 +82,7 @@ def test_killed_part_comes_back_and_the_count_goes_on(platform: Running, countin
 def test_killed_supervisor_is_followed_by_one_that_takes_over(platform: Running, counting: tuple[Session, str]) -> None:
     session, kernel = counting
     before = count(session, kernel)
-    parts = {part: pid_of(platform, part) for part in ("proxy", "keeper", "hub")}
+    parts = {part: pid_of(platform, part) for part in ("proxy", "holder", "keeper", "hub")}
     os.kill(living_pid_of(platform, "supervisor"), signal.SIGKILL)
     assert count(session, kernel) >= before
     platform.command("up", "--detach")

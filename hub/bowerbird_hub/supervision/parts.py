@@ -1,6 +1,7 @@
 """The parts that the supervisor keeps alive: what each is started with, and how it is asked whether it lives."""
 
 import hashlib
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,11 @@ from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox, argv
 from bowerbird_hub.supervision.marks import marks
 from bowerbird_hub.supervision.ports import Ports
-from bowerbird_hub.supervision.probes import AllOf, HttpProbe, OrderProbe, Probe, Request
+from bowerbird_hub.supervision.probes import AllOf, HolderProbe, HttpProbe, OrderProbe, Probe, Request
 
-PROXY, KEEPER, HUB = "proxy", "keeper", "hub"
+PROXY, HOLDER, KEEPER, HUB = "proxy", "holder", "keeper", "hub"
 # The order of a start; a stop goes the other way.
-NAMES = (PROXY, KEEPER, HUB)
+NAMES = (PROXY, HOLDER, KEEPER, HUB)
 _TOKEN = "CONFIGPROXY_AUTH_TOKEN"  # noqa: S105  the name of a variable
 _SECRET = "BOWERBIRD_SECRET_"  # noqa: S105  the beginning of a variable's name
 _LOOPBACK = "127.0.0.1"
@@ -37,13 +38,19 @@ class Part:
     ready_seconds: float = 60.0
     # Nothing that an earlier life of it left behind may go on: it would hold the ports.
     alone: bool = False
+    # It is never ended but by a stop: taken over however it was started, and left in peace when it does not answer.
+    lasting: bool = False
+    # What asks it to make room for the next one of it, which goes on where it stopped.
+    makes_room_on: signal.Signals | None = None
+    # What tells the code that it runs from newer code.
+    code: str = ""
     # What the others must do when it is ready again after a restart; a probe's answer is what went wrong.
     on_return: Probe | None = None
 
     @property
     def fingerprint(self) -> str:
         """What tells this part from one that was asked for differently; no secret can be read from it."""
-        told = [*self.argv, *sorted(f"{key}={value}" for key, value in self.environment.items() if _is_told(key))]
+        told = [self.code, *self.argv, *sorted(f"{key}={value}" for key, value in self.environment.items() if _is_told(key))]
         return hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]
 
 
@@ -84,7 +91,7 @@ def _host(address: str) -> str:
 
 def parts_of(plan: Plan) -> list[Part]:
     """Return the parts of a platform in the order of their start; no keeper where nothing can be mounted."""
-    return [proxy(plan), *([keeper(plan)] if plan.with_keeper else []), hub(plan)]
+    return [proxy(plan), *([holder(plan), keeper(plan)] if plan.with_keeper else []), hub(plan)]
 
 
 def proxy(plan: Plan) -> Part:
@@ -125,6 +132,20 @@ def _tls(plan: Plan) -> tuple[str, ...]:
     return ("--ssl-cert", str(place / "certificate.pem"), "--ssl-key", str(place / "key.pem"))
 
 
+def holder(plan: Plan) -> Part:
+    """Return the holder, which keeps the mounts while the keeper is replaced."""
+    return Part(
+        name=HOLDER,
+        argv=(str(plan.install.fuse_python), "-m", "bowerbird_fuse.holder", "--socket", str(plan.var.holder_socket)),
+        probe=holder_probe(plan.var),
+        log=plan.var.logs / "holder.log",
+        directory=plan.var.run,
+        environment={**_without_secrets(plan.environment), **marks(HOLDER, plan.var.root)},
+        ready_seconds=30.0,
+        lasting=True,
+    )
+
+
 def keeper(plan: Plan) -> Part:
     """Return the data keeper, which mounts what people see as /data."""
     return Part(
@@ -134,7 +155,10 @@ def keeper(plan: Plan) -> Part:
         log=plan.var.logs / "keeper.log",
         directory=plan.var.run,
         environment={**_without_secrets(plan.environment), **marks(KEEPER, plan.var.root)},
+        after=(HOLDER,),
         ready_seconds=30.0,
+        makes_room_on=signal.SIGUSR1,
+        code=plan.install.code_of("config", "fuse"),
     )
 
 
@@ -157,6 +181,7 @@ def hub(plan: Plan) -> Part:
         after=(PROXY, KEEPER) if plan.with_keeper else (PROXY,),
         ready_seconds=120.0,
         alone=True,
+        code=plan.install.code_of("config", "hub"),
     )
 
 
@@ -164,6 +189,11 @@ def proxy_probe(url: str, ports: Ports, token: str) -> Probe:
     """Return the question whether the proxy lives, and is the one that has our token."""
     routes = HttpProbe(f"http://{_LOOPBACK}:{ports.proxy_api}/api/routes", {"Authorization": f"token {token}"})
     return AllOf((routes, HttpProbe(f"{url}_chp_healthz")))
+
+
+def holder_probe(var: Var) -> Probe:
+    """Return the question whether the holder answers."""
+    return HolderProbe(var.holder_socket)
 
 
 def keeper_probe(var: Var) -> Probe:

@@ -1,6 +1,7 @@
 """Probes: whether a part answers, asked the way its users ask it."""
 
 import http.client
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -91,6 +92,23 @@ class OrderProbe:
         except (OSError, ValueError) as error:
             return f"no answer at {self.path.name} ({_reason(error)})"
         return None if answer.get("ok") else f"{self.path.name} says {answer.get('error')}"
+
+
+@dataclass(frozen=True, slots=True)
+class HolderProbe:
+    """Asks the holder for all names, and wants an answer."""
+
+    path: Path
+
+    def __call__(self) -> str | None:
+        """Return what is wrong, or None."""
+        try:
+            with connect(self.path, TIMEOUT_SECONDS, socket.SOCK_SEQPACKET) as connection:
+                connection.sendall(b"?")
+                answered = connection.recv(1) == b"?"
+        except OSError as error:
+            return f"no answer at {self.path.name} ({_reason(error)})"
+        return None if answered else f"{self.path.name} hung up"
 
 
 def order(path: Path, request: Mapping[str, object]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from bowerbird_hub.state.secret_files import read_secret
 from bowerbird_hub.state.state_files import read_json
 from bowerbird_hub.supervision import machine, records, sweep
 from bowerbird_hub.supervision.board import state_path
-from bowerbird_hub.supervision.parts import HUB, KEEPER, NAMES, PROXY, hub_probe, keeper_probe, proxy_probe
+from bowerbird_hub.supervision.parts import HOLDER, HUB, KEEPER, NAMES, PROXY, holder_probe, hub_probe, keeper_probe, proxy_probe
 from bowerbird_hub.supervision.ports import read as read_ports
 from bowerbird_hub.supervision.probes import Probe, order
 from bowerbird_hub.supervision.processes import Process, environment, parent, resident_bytes, running_seconds
@@ -135,6 +135,7 @@ def _probes(var: Var, told: dict[str, Any]) -> dict[str, Probe]:
         return {}
     return {
         PROXY: proxy_probe(told["url"], ports, read_secret(var, "proxy-token")),
+        HOLDER: holder_probe(var),
         KEEPER: keeper_probe(var),
         HUB: hub_probe(told["url"], ports),
     }

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from bowerbird_config.paths import Var
 from bowerbird_hub.supervision import records, sweep
-from bowerbird_hub.supervision.parts import HUB, KEEPER, PROXY
+from bowerbird_hub.supervision.parts import HOLDER, HUB, KEEPER, PROXY
 from bowerbird_hub.supervision.processes import Process, end, tree
 
 # How long each may take before it is killed. The hub alone lets its services go; servers save what they hold.
@@ -38,6 +38,7 @@ async def stop_platform(var: Var, say: Callable[[str], None], hurry: Hurry | Non
         (HUB, lambda: hurry.end(_main(var, HUB), HUB_SECONDS)),
         ("servers", lambda: _end_servers(var, hurry)),
         (KEEPER, lambda: hurry.end(_main(var, KEEPER), KEEPER_SECONDS)),
+        (HOLDER, lambda: hurry.end(_main(var, HOLDER), REST_SECONDS)),
         (PROXY, lambda: hurry.end(_whole(var, PROXY), PROXY_SECONDS)),
         ("the rest", lambda: hurry.end(sweep.everything(var), REST_SECONDS)),
     )

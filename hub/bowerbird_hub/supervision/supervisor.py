@@ -19,7 +19,7 @@ from bowerbird_hub.supervision import records
 from bowerbird_hub.supervision.marks import marked
 from bowerbird_hub.supervision.parts import Part
 from bowerbird_hub.supervision.probes import last_line
-from bowerbird_hub.supervision.processes import Process, end, find, running_seconds, tree
+from bowerbird_hub.supervision.processes import Process, end, find, outlived, running_seconds, tree
 from bowerbird_hub.supervision.records import Record, boot_id
 
 _POLL_SECONDS = 0.1
@@ -118,6 +118,10 @@ class Watch:
             gone.cancel()
         if trouble is None or gone.done():
             return self._how_it_ended()
+        if self.part.lasting:
+            self._set(Phase.STARTING, f"{trouble}; it is left in peace, since it holds what would be lost with it")
+            await process.gone()
+            return self._how_it_ended()
         await end(tree(process), _STOP_SECONDS)
         self.reap()
         return trouble
@@ -141,9 +145,12 @@ class Watch:
         process = record.process if record else None
         if record is None or process is None:
             return None
-        if record.fingerprint == self.part.fingerprint:
+        if self.part.lasting or record.fingerprint == self.part.fingerprint:
             return process
         self._set(Phase.STARTING, "ending the one that was started differently")
+        if self.part.makes_room_on is not None:
+            process.send(self.part.makes_room_on)
+            await outlived([process], _STOP_SECONDS)
         await end([process], _STOP_SECONDS)
         return None
 
