@@ -12,7 +12,7 @@ import socket
 import pyfuse3
 import trio
 
-from bowerbird_fuse import notify
+from bowerbird_fuse import lane, notify
 from bowerbird_fuse.operations import ViewOperations
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class Session:
         """Answer the kernel until `stop`, or until the mount is gone."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         fd = theirs.detach()
+        lane.enter()
         with ours:
             pyfuse3.init(operations, f"/dev/fd/{fd}", {"default_permissions"})
             await self._open(ours, fd)
@@ -41,7 +42,7 @@ class Session:
         except OSError as error:
             log.warning("this kernel does not ask again (%s): requests that waited for an earlier worker wait on", error)
         serving.set()
-        await pyfuse3.main()
+        await pyfuse3.main(1, 1)
 
     def stop(self) -> None:
         """Finish what is being answered, and let the kernel's further requests wait for the next worker."""
