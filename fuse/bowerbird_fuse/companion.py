@@ -1,11 +1,14 @@
 """What the native companion hands over: requests that pyfuse3 has no handlers for, answered as those of `operations`."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from bowerbird_fuse import native
 from bowerbird_fuse.operations import ViewOperations, code_of
+
+log = logging.getLogger(__name__)
 
 # In the order of native/native.h.
 _FIGURES = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_namemax")
@@ -19,7 +22,7 @@ class Companion:
     def __init__(self, operations: ViewOperations) -> None:
         self.operations = operations
         self.files = operations.files
-        handlers = (self.figures, self.allocate, self.seek, self.copy)
+        handlers = (self.figures, self.allocate, self.seek, self.copy, self.descriptor, self.unsound)
         kinds = dict(native.Calls._fields_)
         self.calls = native.Calls(*(kinds[handler.__name__](partial(self._guarded, handler)) for handler in handlers))
 
@@ -51,3 +54,13 @@ class Companion:
     def copy(self, handle: int, offset: int, to: int, to_offset: int, length: int) -> int:
         """Copy from one open file to another; return how much was copied."""
         return self.files.copy((handle, offset), (to, to_offset), min(length, _MOST_COPIED))
+
+    def descriptor(self, handle: int) -> int:
+        """Return by which descriptor the file of a handle is locked."""
+        found = self.files.lockable(handle)
+        return native.PRIVATE if found is None else found
+
+    def unsound(self, handle: int) -> int:
+        """Say that locks on the disk of that file exclude nobody."""
+        log.error("locks on the disk of %s keep nobody out: they are refused there", self.files.place(handle))
+        return 0

@@ -99,6 +99,18 @@ class Files:
             raise NotSupported("the view itself makes this")
         return self._to_write(target[0]).take(target[1], self._file(handle), source[1], length)
 
+    def lockable(self, number: int) -> int | None:
+        """Return the descriptor of an open file of a space; None for one that nobody can write, and so is nobody's to lock."""
+        handle = self._usable(number)
+        if handle.grant is None or not handle.grant.space:
+            return None
+        return self._file(handle).descriptor
+
+    def place(self, number: int) -> str:
+        """Return what an open file belongs to, in words."""
+        grant = self.handles[number].grant
+        return grant.key if grant is not None else "the view itself"
+
     def _to_write(self, number: int) -> File:
         handle = self._usable(number)
         if handle.grant is not None:

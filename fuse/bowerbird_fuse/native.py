@@ -14,7 +14,10 @@ log = logging.getLogger(__name__)
 _NAME = "libbowerbird_fuse.so"
 # What fuse_version() says of the releases that the companion was tried with: 3.10 has all it calls, 3.17 opens sessions otherwise.
 _OLDEST, _NEWEST = 310, 316
-_WITHOUT = "spaces refuse locks, statfs tells the figures of the home, fallocate and holes are not to be had"
+_WITHOUT = "files cannot be locked, statfs tells the figures of the home, fallocate and holes are not to be had"
+
+# Of a file that no other view can write: it is locked within this view alone.
+PRIVATE = -4096
 
 Figures = ctypes.POINTER(ctypes.c_uint64)
 _int64, _uint64, _int = ctypes.c_int64, ctypes.c_uint64, ctypes.c_int
@@ -28,6 +31,8 @@ class Calls(ctypes.Structure):
         ("allocate", ctypes.CFUNCTYPE(_int64, _uint64, _int, _int64, _int64)),
         ("seek", ctypes.CFUNCTYPE(_int64, _uint64, _int64, _int)),
         ("copy", ctypes.CFUNCTYPE(_int64, _uint64, _int64, _uint64, _int64, _uint64)),
+        ("descriptor", ctypes.CFUNCTYPE(_int64, _uint64)),
+        ("unsound", ctypes.CFUNCTYPE(_int64, _uint64)),
     )
 
 

@@ -8,6 +8,7 @@ import errno
 import logging
 import os
 import socket
+import struct
 
 import pyfuse3
 import trio
@@ -17,6 +18,9 @@ from bowerbird_fuse.operations import ViewOperations
 
 log = logging.getLogger(__name__)
 _ANSWER_BYTES = 4096
+# linux/fuse.h: `flags` of struct fuse_init_out, behind a header of 16 bytes; both kinds of locks.
+_FLAGS, _FLAGS_AT = struct.Struct("<I"), 16 + 12
+_POSIX_LOCKS, _FLOCK_LOCKS = 1 << 1, 1 << 10
 
 
 class Session:
@@ -75,7 +79,15 @@ class Session:
 
     def _answer(self, reply: bytes) -> None:
         try:
-            os.write(self.device, reply)
+            os.write(self.device, _asking_for_locks(reply))
         except OSError as error:
             if error.errno != errno.ENOENT:  # an earlier worker has answered
                 raise
+
+
+def _asking_for_locks(reply: bytes) -> bytes:
+    """Return the answer to INIT with a wish: a kernel that locks by itself would lock nobody out who comes by another mount."""
+    answer = bytearray(reply)
+    flags = _FLAGS.unpack_from(answer, _FLAGS_AT)[0]
+    _FLAGS.pack_into(answer, _FLAGS_AT, flags | _POSIX_LOCKS | _FLOCK_LOCKS)
+    return bytes(answer)

@@ -69,7 +69,7 @@ class Person:
     record: IdentityRecord
     path: Path
 
-    def do(self, code: str, **values: object) -> Any:
+    def do(self, code: str, **values: Any) -> Any:
         """Run Python code, which has `values` as names, and return what it left in `answer`; Failed for an OSError."""
         with self.start(code, **values) as child:
             out, err = child.communicate(timeout=30)
@@ -79,9 +79,9 @@ class Person:
             raise Failed(said["errno"], said["text"])
         return said["answer"]
 
-    def start(self, code: str, **values: object) -> "subprocess.Popen[str]":
+    def start(self, code: str, pass_fds: tuple[int, ...] = (), **values: object) -> "subprocess.Popen[str]":
         """Start Python code and return its process."""
-        child = self.spawn([], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child = self.spawn([], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=pass_fds)
         assert child.stdin is not None
         child.stdin.write("".join(f"{name} = {value!r}\n" for name, value in values.items()) + dedent(code))
         child.stdin.close()

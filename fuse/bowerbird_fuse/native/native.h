@@ -1,8 +1,11 @@
 /* The native companion of a worker: handlers that pyfuse3 has not, added to its own when libfuse opens the session.
  *
- * One concern a file:  session.c  what is added, and where      answers.c  what Python answers: figures, room, holes, copies
+ * One concern a file:
+ *   session.c   what is added, and where        answers.c   what Python answers: figures, room, holes, copies
+ *   locks.c     fcntl's and flock's requests    holdings.c  whose locks lie on which descriptor
+ *   waits.c     locks that are waited for       wishes.c    a lock that is asked for, and what the system makes of it
  *
- * Handlers run in the one thread that serves the session.
+ * Handlers run in the one thread that serves the session; beside it there are only the threads of waits.c.
  */
 #ifndef BOWERBIRD_NATIVE_H
 #define BOWERBIRD_NATIVE_H
@@ -10,7 +13,9 @@
 #define _GNU_SOURCE
 #define FUSE_USE_VERSION 312
 
+#include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The only names that others see. */
@@ -25,11 +30,66 @@ struct calls {
     int64_t (*allocate)(uint64_t handle, int mode, int64_t offset, int64_t length);
     int64_t (*seek)(uint64_t handle, int64_t offset, int whence);
     int64_t (*copy)(uint64_t from, int64_t offset, uint64_t to, int64_t to_offset, uint64_t length);
+    /* The descriptor of the file that an open handle is of; PRIVATE for a file that no other view can write. */
+    int64_t (*descriptor)(uint64_t handle);
+    /* Says that locks on the disk of that file exclude nobody. */
+    int64_t (*unsound)(uint64_t handle);
 };
+
+enum { PRIVATE = -4096 };
 
 /* Valid from before the session is opened until the process ends. */
 extern struct calls python;
 
+extern struct fuse_session *session;
+
 void add_answers(struct fuse_lowlevel_ops *operations);
+void add_locks(struct fuse_lowlevel_ops *operations);
+
+/* A lock that somebody asks for: fcntl's on a range, or flock's on the whole file. The two do not see each other. */
+enum kind { RANGE, WHOLE };
+
+struct wish {
+    enum kind kind;
+    struct flock range;
+    int operation;
+    bool release;
+};
+
+struct wish wish_for_range(const struct flock *range);
+struct wish wish_for_whole(int operation);
+/* Lock as wished by that descriptor, waiting for it or not; returns 0 or an errno. */
+int lock(int fd, const struct wish *wish, bool wait);
+bool is_conflict(int error);
+/* Tells whether another description of the same file is kept out by what was just locked. */
+bool keeps_out(int fd, enum kind kind);
+
+/* One description of the file below: it holds what one owner has locked of one node. */
+struct holding {
+    struct holding *next;
+    fuse_ino_t node;
+    uint64_t owner;
+    enum kind kind;
+    /* By which it was first asked for: where no flush comes for the owner, this handle's release ends it. */
+    uint64_t handle;
+    int fd;
+    /* How many threads wait on it, under the lock of holdings.c. */
+    int waits;
+};
+
+/* Returns the holding, made where there is none and `make` says so; without one NULL and an errno, 0 where nothing is held. */
+struct holding *hold(fuse_ino_t node, const struct fuse_file_info *file, enum kind kind, bool make, int *error);
+/* Leaves in `range` who stands in the way of it; returns 0 or an errno. */
+int ask(fuse_ino_t node, const struct fuse_file_info *file, struct flock *range);
+void drop_owner(fuse_ino_t node, uint64_t owner);
+void drop_handle(fuse_ino_t node, uint64_t handle);
+void begin_wait(struct holding *holding);
+void end_wait(struct holding *holding);
+
+/* Answers the request once the lock is granted or the caller gives up; an errno where it cannot be waited for. */
+int wait_for(fuse_req_t request, struct holding *holding, const struct wish *wish);
+/* To be called before the answer: lets the kernel ask for the attributes again, and so see what others have written. */
+void granted(fuse_ino_t node);
+void prepare_waits(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 struct calls python;
+struct fuse_session *session;
 static int opened;
 
 /* Says what Python answers; to be called before the session is opened. */
@@ -33,7 +34,9 @@ EXPORTED struct fuse_session *fuse_session_new(struct fuse_args *arguments, cons
     memcpy(&operations, given, size < sizeof operations ? size : sizeof operations);
     if (python.figures) {
         add_answers(&operations);
+        add_locks(&operations);
         opened++;
     }
-    return original(arguments, &operations, sizeof operations, data);
+    session = original(arguments, &operations, sizeof operations, data);
+    return session;
 }

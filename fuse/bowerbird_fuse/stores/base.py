@@ -96,6 +96,10 @@ class Entry(Protocol):
 class File(Entry, Protocol):
     """An open file."""
 
+    @property
+    def descriptor(self) -> int:
+        """The number of it in this process, for the locks of whoever has it open."""
+
     def read(self, offset: int, size: int) -> bytes:
         """Return the bytes from there on, fewer only at the end of the file."""
 

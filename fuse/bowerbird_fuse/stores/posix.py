@@ -142,6 +142,10 @@ class PosixEntry:
 class PosixFile(PosixEntry):
     """An open file; it works on when its name is gone."""
 
+    @property
+    def descriptor(self) -> int:
+        return self.fd
+
     def read(self, offset: int, size: int) -> bytes:
         return os.pread(self.fd, size, offset)
 
