@@ -46,6 +46,8 @@ PACKAGES = {
         Package("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 1, 3),
         Package("git", "git", 23, 104),
         Package("fitsverify", "fitsverify", 1, 2),
+        Package("rsync", "rsync", 1, 1),
+        Package("fio", "fio", 20, 70),
     )
 }
 

@@ -23,7 +23,11 @@ TROUBLE = 2
 AGAIN = "Stopped. Run the same command again to go on; what was finished is kept."
 MEGABYTE = 1_000_000
 # What a running platform or a test uses of Debian beside what is needed to install.
-PROGRAMS = {"hub": (), "up": ("bubblewrap", "fuse3"), "test": ("bubblewrap", "fuse3", "chromium", "fonts-dejavu-core", "git", "fitsverify")}
+PROGRAMS = {
+    "hub": (),
+    "up": ("bubblewrap", "fuse3"),
+    "test": ("bubblewrap", "fuse3", "chromium", "fonts-dejavu-core", "git", "fitsverify", "rsync", "fio"),
+}
 
 
 def say(line: str = "") -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.data_rig import DataRig, Failed, Person, eventually, member, record
+from tests.support.data_rig import DataRig, Person, eventually, member, record
 
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
 
@@ -37,37 +37,6 @@ def test_reader_who_holds_the_file_open_sees_what_was_written(rig: DataRig, ann:
         (rig.var.homes / "bob/go").touch()
         out, err = reader.communicate(timeout=20)
     assert out == '{"answer": ["one", " two", "one two"]}\n', err
-
-
-def test_names_come_and_go_for_both_at_once(ann: Person, bee_and_ant: Person) -> None:
-    there = "answer = sorted(os.listdir('teams/ant'))"
-    ann.do("os.mkdir('teams/ant/d'); Path('teams/ant/d/f').touch(); os.stat('teams/ant/d/f')")
-    bee_and_ant.do("os.stat('teams/ant/d/f'); os.rename('teams/ant/d', 'teams/ant/e')")
-    assert ann.do(there) == ["e"]
-    with pytest.raises(Failed, match="ENOENT"):
-        ann.do("os.stat('teams/ant/d/f')")
-    ann.do("Path('teams/ant/e/f').unlink(); os.rmdir('teams/ant/e')")
-    assert bee_and_ant.do(there) == []
-
-
-def test_two_appenders_in_two_views_lose_nothing(rig: DataRig, ann: Person, bee_and_ant: Person) -> None:
-    code = """
-        log = open('teams/ant/log', 'ab', 0)
-        for n in range(200): log.write(b'%s %03d\\n' % (who, n))
-    """
-    with ann.start(code, who=b"ann") as one, bee_and_ant.start(code, who=b"bob") as other:
-        assert [child.wait(30) for child in (one, other)] == [0, 0]
-        one.communicate()
-        other.communicate()
-    lines = (rig.var.spaces / "ant/log").read_text().splitlines()
-    assert sorted(lines) == sorted(f"{who} {n:03}" for who in ("ann", "bob") for n in range(200))
-    assert [line for line in lines if line.startswith("ann")] == [f"ann {n:03}" for n in range(200)]
-
-
-def test_file_that_the_other_replaced_is_the_new_one(ann: Person, bee_and_ant: Person) -> None:
-    ann.do("Path('teams/ant/f').write_text('old'); Path('teams/ant/f').read_text()")
-    bee_and_ant.do("Path('teams/ant/g').write_text('new one'); os.rename('teams/ant/g', 'teams/ant/f')")
-    assert ann.do("answer = Path('teams/ant/f').read_text()") == "new one"
 
 
 def test_directory_that_the_other_moved_is_still_where_one_stands(rig: DataRig, ann: Person, bee_and_ant: Person) -> None:

@@ -88,13 +88,13 @@ class Person:
         child.stdin = None
         return child
 
-    def spawn(self, argv: list[str], **how: Any) -> "subprocess.Popen[str]":
-        """Start a program as this person; without one, the interpreter of `person.py`."""
+    def spawn(self, argv: list[str], *manner: str, **how: Any) -> "subprocess.Popen[str]":
+        """Start a program as this person; without one, the interpreter of `person.py`, in that manner."""
         ids = [str(self.record.uid), str(self.record.gid), ",".join(map(str, [self.record.gid, *self.record.team_gids.values()]))]
         if argv:
             argv = ["setpriv", "--reuid", ids[0], "--regid", ids[1], "--groups", ids[2], *argv]
         else:
-            argv = [sys.executable, str(Path(__file__).with_name("person.py")), *ids]
+            argv = [sys.executable, str(Path(__file__).with_name("person.py")), *ids, *manner]
         return subprocess.Popen([*_AT_TOP, str(self.path), *argv], text=True, **how)
 
     def sh(self, command: str) -> str:
