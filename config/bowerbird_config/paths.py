@@ -78,6 +78,11 @@ class Var:
         return self.root / "cache"
 
     @property
+    def usage(self) -> Path:
+        """What homes and team spaces use and may use, as JSON; the keeper writes it, 0600."""
+        return self.cache / "usage.json"
+
+    @property
     def logs(self) -> Path:
         """One file a part, `logs/PART.log`."""
         return self.root / "logs"

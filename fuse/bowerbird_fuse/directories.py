@@ -3,13 +3,23 @@
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 
 from bowerbird_fuse import mount
+from bowerbird_fuse.meter import Slot
 from bowerbird_fuse.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A directory, and the slot of one view in its meter where it is a space."""
+
+    path: Path
+    slot: Slot | None = None
 
 
 def places(var: Var, platform: Platform, view: View) -> Mapping[str, Path]:

@@ -8,6 +8,7 @@ from bowerbird_config.access import Action, Decision, HomeRef, ReleaseRef, TeamS
 from bowerbird_config.collections import Release
 from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
+from bowerbird_config.spaces import Quota
 
 from bowerbird_fuse import manifest
 from bowerbird_fuse.view import ReleaseShown, SpaceShown, Standing, View
@@ -58,17 +59,18 @@ class _Question:
         return Standing.PUBLIC if release.public_at(self.at) else Standing.PROPRIETARY
 
     def home(self) -> SpaceShown | None:
-        return self.space(None, self.record.gid, HomeRef(self.record.name))
+        return self.space(None, self.record.gid, HomeRef(self.record.name), self.platform.spaces.home)
 
     def team(self, team: str) -> SpaceShown | None:
         gid = self.record.team_gids.get(team)
-        return None if gid is None else self.space(team, gid, TeamSpaceRef(team))
+        return None if gid is None else self.space(team, gid, TeamSpaceRef(team), self.platform.spaces.quota_of(team))
 
-    def space(self, team: str | None, gid: int, resource: HomeRef | TeamSpaceRef) -> SpaceShown | None:
+    def space(self, team: str | None, gid: int, resource: HomeRef | TeamSpaceRef, quota: Quota) -> SpaceShown | None:
         reading, writing = (self.ask(action, resource) for action in (Action.READ, Action.WRITE))
         if not reading.allowed:
             return None
-        return SpaceShown(team, gid, writing.allowed, _seconds(reading.until), _seconds(writing.until) if writing.allowed else None)
+        write_until = _seconds(writing.until) if writing.allowed else None
+        return SpaceShown(team, gid, writing.allowed, _seconds(reading.until), write_until, quota.soft, quota.hard)
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -25,6 +25,7 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 
 from bowerbird_fuse import directories, mount, privileges
+from bowerbird_fuse.directories import Place
 from bowerbird_fuse.feed import Feed, IdentityGone, IdentityIs, News, PlatformIs, Synced, last_platform
 from bowerbird_fuse.grants import view_for
 from bowerbird_fuse.held import Held
@@ -34,6 +35,7 @@ from bowerbird_fuse.orders import Order, Orders
 from bowerbird_fuse.processes import Process
 from bowerbird_fuse.records import MountRecord, Records
 from bowerbird_fuse.served import PATIENCE_SECONDS, Answered, ServedView
+from bowerbird_fuse.usage import Scanner, Usage
 from bowerbird_fuse.view import HOME, View
 
 log = logging.getLogger("bowerbird_fuse.keeper")
@@ -68,6 +70,7 @@ class Keeper:
     identities: dict[str, IdentityRecord] = field(default_factory=dict)
     views: dict[str, ServedView] = field(default_factory=dict)
     events: "queue.SimpleQueue[Event]" = field(default_factory=queue.SimpleQueue)
+    usage: Usage = field(init=False)
     _early: list[tuple[float, Order]] = field(default_factory=list)
     _next_change: datetime | None = None
     _next_look: float = 0.0
@@ -77,11 +80,14 @@ class Keeper:
 
     def __post_init__(self) -> None:
         self.records = Records(self.var.run / "keeper", Held(self.var.holder_socket))
+        self.usage = Usage(self.var.usage)
 
     def prepare(self) -> None:
         """Make the directories of mounts, and take over what an earlier keeper left."""
         self.var.views.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.records.directory.mkdir(mode=0o700, exist_ok=True)
+        self.usage.record.parent.mkdir(exist_ok=True)
+        self.usage.load()
         mount.share(self.var.views)
         self.platform = self.platform or last_platform(self.var.platform)
         self._left = list(self.records.all())
@@ -130,6 +136,7 @@ class Keeper:
         if isinstance(event, Ended):
             if view is not None:
                 view.ended(event.worker)
+                self.usage.doubt(view.user)
             event.worker.close()
         elif view is not None:
             view.heard(event)
@@ -151,6 +158,7 @@ class Keeper:
             self._next_look = now + LOOK_SECONDS
             self.records.held.tend({record.kept_as for record in self._left})
             self._refresh(self.platform)
+            self.usage.write_down()
 
     # What is known.
 
@@ -194,7 +202,7 @@ class Keeper:
             log.info("the view of %s changes", view.user)
             view.show(record, shown, places)
 
-    def _shown(self, record: IdentityRecord, now: datetime) -> tuple[View, dict[str, Path]]:
+    def _shown(self, record: IdentityRecord, now: datetime) -> tuple[View, dict[str, Place]]:
         """Return the view of that identity, and the directories of it that are there; missing spaces are made."""
         if self.platform is None:
             raise Refused("no platform file is known yet: the hub has not said it")
@@ -206,7 +214,8 @@ class Keeper:
             if said.get(key) != trouble:
                 log.error("a space is not shown to %s: %s", record.name, trouble)
         self._troubles[record.name] = troubles
-        return view, {key: path for key, path in places.items() if key not in troubles and path.is_dir()}
+        there = {key: path for key, path in places.items() if key not in troubles and path.is_dir()}
+        return view, self.usage.places(view, there)
 
     # Orders.
 
@@ -230,7 +239,7 @@ class Keeper:
                 self._unmount(order.user)
                 order.done()
             case "status":
-                order.done(views=[_status(view) for view in self.views.values()])
+                order.done(views=[view.to_json() for view in self.views.values()], spaces=self.usage.to_json())
             case other:
                 raise Refused(f"{other!r} is no order; there are mount, unmount and status")
 
@@ -266,6 +275,7 @@ class Keeper:
         view = self.views.pop(user, None)
         if view is not None:
             view.end()
+            self.usage.leave(user)
 
     # What an earlier keeper left.
 
@@ -329,18 +339,7 @@ class Keeper:
         for _, order in self._early:
             order.refuse("the keeper is ending")
         mount.detach_all(self.var.views)
-
-
-def _status(view: ServedView) -> dict[str, object]:
-    worker = view.current or view.following
-    since = datetime.fromtimestamp(view.since, UTC)
-    return {
-        "user": view.user,
-        "path": str(view.path),
-        "worker_pid": worker.process.pid if worker else None,
-        "healthy": view.healthy,
-        "since": since.isoformat(timespec="seconds"),
-    }
+        self.usage.write_down()
 
 
 def alone(var: Var) -> int:
@@ -375,11 +374,14 @@ def main() -> None:
     keeper.prepare()
     orders = Orders(var.keeper_socket, keeper.events.put)
     feed = Feed(var.identity_socket, keeper.events.put)
+    scanner = Scanner(keeper.usage)
+    scanner.start()
     orders.start()
     feed.start()
     log.info("the keeper takes orders at %s", var.keeper_socket)
     keeper.run()
     feed.stop()
+    scanner.stop()
     orders.close()
     os.close(lock)
     log.info("the keeper has ended; %s", "the next one goes on" if keeper.views else "nothing is mounted")

@@ -9,9 +9,10 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bowerbird_fuse import directories, wire
+from bowerbird_fuse.directories import Place
+from bowerbird_fuse.meter import Slot
 from bowerbird_fuse.processes import Process
 from bowerbird_fuse.view import View
 
@@ -52,7 +53,7 @@ class Worker:
     child: subprocess.Popen[bytes] | None = None
     groups: frozenset[int] | None = None
     killed: bool = False
-    _sent: dict[str, tuple[Path, bool]] = field(default_factory=dict)
+    _sent: dict[str, tuple[Place, bool]] = field(default_factory=dict)
     _heard: set[type[wire.Message]] = field(default_factory=set)
 
     @classmethod
@@ -113,22 +114,22 @@ class Worker:
         tell(Said(self, message))
         return True
 
-    def show(self, view: View, places: dict[str, Path]) -> None:
+    def show(self, view: View, places: dict[str, Place]) -> None:
         """Hand over a view and the directories that it does not have yet; OSError where it does not listen."""
         if self.control is None:
             return
         if self.groups is None:
             self.groups = view.groups
-        wanted = {key: (path, view.writable[key]) for key, path in places.items()}
+        wanted = {key: (place, view.writable[key]) for key, place in places.items()}
         fresh = [(key, *where) for key, where in wanted.items() if self._sent.get(key) != where]
-        opened: list[tuple[str, int]] = []
+        opened: list[tuple[str, int, Slot | None]] = []
         try:
-            for key, path, writable in fresh:
-                opened.append((key, directories.open_directory(path, writable)))
+            for key, place, writable in fresh:
+                opened.append((key, directories.open_directory(place.path, writable), place.slot))
             for message, fds in wire.store_messages(opened):
                 wire.send(self.control, message, fds)
         finally:
-            wire.close_all(fd for _, fd in opened)
+            wire.close_all(fd for _, fd, _ in opened)
         self._sent = wanted
         memory = wire.view_memory(view)
         try:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,15 @@ def kept_as(user: str, connection: int) -> str:
     return f"{connection} {user}"
 
 
+def write_whole(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON to a file of root's; it is there as a whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        json.dump(value, file)
+    fresh.rename(path)
+
+
 class Records:
     """The records of one keeper's directory, and what the holder keeps for it."""
 
@@ -53,12 +62,7 @@ class Records:
 
     def write(self, record: MountRecord) -> None:
         """Write a record; it is there as a whole or not at all."""
-        path = self._path(record.user)
-        fresh = path.with_suffix(".new")
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w") as file:
-            json.dump(asdict(record), file)
-        fresh.rename(path)
+        write_whole(self._path(record.user), asdict(record))
 
     def remove(self, user: str) -> None:
         """Take a record away."""

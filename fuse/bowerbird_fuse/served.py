@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
 from bowerbird_config.identity import IdentityRecord
 
 from bowerbird_fuse import mount, wire
+from bowerbird_fuse.directories import Place
 from bowerbird_fuse.inheritance import Inheritance
 from bowerbird_fuse.journal import open_journal
 from bowerbird_fuse.launch import Ended, Said, Worker
@@ -67,7 +69,7 @@ class ServedView:
     device: mount.Device
     journal: int
     view: View
-    places: dict[str, Path]
+    places: dict[str, Place]
     since: float = field(default_factory=time.time)
     current: Worker | None = None
     following: Worker | None = None
@@ -89,7 +91,7 @@ class ServedView:
         records: Records,
         tell: Callable[[Said | Ended | Answered], None],
         identity: IdentityRecord,
-        shown: tuple[View, dict[str, Path]],
+        shown: tuple[View, dict[str, Place]],
     ) -> "ServedView":
         """Mount it, on top of a dead mount where one is there, and start its worker."""
         make_mount_point(path)
@@ -115,7 +117,7 @@ class ServedView:
         records: Records,
         tell: Callable[[Said | Ended | Answered], None],
         left: tuple[MountRecord, Inheritance],
-        shown: tuple[View, dict[str, Path]],
+        shown: tuple[View, dict[str, Place]],
     ) -> "ServedView":
         """Go on with the mount of an earlier keeper: the worker of now, if it lives, serves until the next is ready."""
         record, inheritance = left
@@ -144,6 +146,17 @@ class ServedView:
         """Tell whether it answers."""
         return self.answered and self.phase is Phase.SERVING
 
+    def to_json(self) -> dict[str, object]:
+        """Return what `status` says of it."""
+        worker = self.current or self.following
+        return {
+            "user": self.user,
+            "path": str(self.path),
+            "worker_pid": worker.process.pid if worker else None,
+            "healthy": self.healthy,
+            "since": datetime.fromtimestamp(self.since, UTC).isoformat(timespec="seconds"),
+        }
+
     # Workers, one after the other.
 
     def start(self) -> None:
@@ -154,7 +167,7 @@ class ServedView:
         worker.watch(self.tell)
         self._tell(worker)
 
-    def show(self, identity: IdentityRecord, view: View, places: dict[str, Path]) -> None:
+    def show(self, identity: IdentityRecord, view: View, places: dict[str, Place]) -> None:
         """Show another view; a worker that held a right which is lost is replaced, so that it holds it no more."""
         old, self.identity, self.view, self.places = self.view, identity, view, places
         gone = lost(old, view)

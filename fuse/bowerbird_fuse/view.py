@@ -43,18 +43,27 @@ class ReleaseShown:
 
 @dataclass(frozen=True, slots=True)
 class SpaceShown:
-    """One space in a view: the home where `team` is None; the right to write may end before the right to read."""
+    """One space in a view: the home where `team` is None; the right to write may end before the right to read.
+
+    `soft` and `hard` are its limits in bytes, None where there is none.
+    """
 
     team: str | None
     gid: int
     writable: bool
     until: float | None = None
     write_until: float | None = None
+    soft: int | None = None
+    hard: int | None = None
 
     @property
     def key(self) -> str:
         """The name under which the keeper hands over its directory."""
         return HOME if self.team is None else f"team/{self.team}"
+
+    def name(self, user: str) -> str:
+        """Return what it is called among the spaces of all; `user` is whose view shows it."""
+        return f"{HOME}/{user}" if self.team is None else self.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from bowerbird_fuse.meter import Slot
 from bowerbird_fuse.view import View
 
 # The kernel passes at most 253 descriptors at once.
@@ -22,9 +23,13 @@ _MOST_VIEW = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The directories of these keys come beside it, in this order."""
+    """The directories of these keys come beside it, in this order, then the meters of those that are spaces.
+
+    `slots` has a number for each key: the slot of this view in the meter of that space, -1 for what is no space.
+    """
 
     keys: tuple[str, ...]
+    slots: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +88,21 @@ def _parse(data: bytes, flags: int) -> Message:
         raw = json.loads(data)
         kind = _KINDS[raw.pop("kind")]
         if "keys" in raw:
-            raw["keys"] = tuple(map(str, raw["keys"]))
+            raw["keys"], raw["slots"] = tuple(map(str, raw["keys"])), tuple(map(int, raw["slots"]))
         message: Message = kind(**raw)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WireError(f"no message: {error}") from error
     return message
 
 
-def store_messages(stores: Sequence[tuple[str, int]]) -> Iterator[tuple[Stores, list[int]]]:
-    """Yield the messages that hand over these directories."""
-    for start in range(0, len(stores), _MOST_FDS):
-        part = stores[start : start + _MOST_FDS]
-        yield Stores(tuple(key for key, _ in part)), [fd for _, fd in part]
+def store_messages(stores: Sequence[tuple[str, int, Slot | None]]) -> Iterator[tuple[Stores, list[int]]]:
+    """Yield the messages that hand over these directories, each with the slot in its meter where it is a space."""
+    most = _MOST_FDS // 2
+    for start in range(0, len(stores), most):
+        part = stores[start : start + most]
+        slots = tuple(-1 if slot is None else slot.number for _, _, slot in part)
+        meters = [slot.fd for _, _, slot in part if slot is not None]
+        yield Stores(tuple(key for key, _, _ in part), slots), [*(fd for _, fd, _ in part), *meters]
 
 
 def view_memory(view: View) -> int:

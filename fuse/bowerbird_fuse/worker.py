@@ -15,10 +15,12 @@ from bowerbird_fuse.companion import Companion
 from bowerbird_fuse.handles import Handles
 from bowerbird_fuse.inodes import Inodes
 from bowerbird_fuse.journal import Journal, Mark
+from bowerbird_fuse.meter import Meter, Word
 from bowerbird_fuse.operations import ViewOperations
 from bowerbird_fuse.session import Session
 from bowerbird_fuse.stores.base import Store
 from bowerbird_fuse.stores.posix import PosixStore
+from bowerbird_fuse.stores.space import Room, SpaceStore
 from bowerbird_fuse.tree import Outdated, Tree
 from bowerbird_fuse.view import View
 
@@ -42,9 +44,10 @@ class Worker:
     def take(self, message: wire.Message, fds: list[int]) -> bool:
         """Take what the keeper says; tell whether there is another view to show."""
         match message:
-            case wire.Stores(keys) if len(keys) == len(fds):
-                for key, fd in zip(keys, fds, strict=True):
-                    self.stores[key] = PosixStore(fd)
+            case wire.Stores(keys, slots) if len(keys) == len(slots) and len(fds) == len(keys) + sum(slot >= 0 for slot in slots):
+                meters = iter(fds[len(keys) :])
+                for key, fd, slot in zip(keys, fds, slots, strict=False):
+                    self.stores[key] = PosixStore(fd) if slot < 0 else SpaceStore(fd, Room(_meter(next(meters), slot)))
                 return False
             case wire.Show() if len(fds) == 1:
                 self.view = wire.read_view(fds[0])
@@ -58,6 +61,10 @@ class Worker:
         if self.view is None:
             raise RuntimeError("no view to show yet")
         view = self.view.at(self.tree.clock())
+        for space in view.spaces:
+            store = self.stores.get(space.key)
+            if isinstance(store, SpaceStore):
+                store.room.hard = space.hard
         outdated = self.tree.show(view, {key: store for key, store in self.stores.items() if key in view.writable})
         self.handles.close_revoked()
         return outdated
@@ -117,6 +124,12 @@ class Worker:
                 case Mark.CLOSE:
                     self.handles.drop_inherited(*values)
 
+    def begin_count(self) -> None:
+        """Forget which open files without a name an earlier worker counted: a scan counts them out."""
+        for store in self.stores.values():
+            if isinstance(store, SpaceStore):
+                store.room.meter.clear(Word.HELD)
+
     async def serve(self, init: bytes) -> None:
         """Serve until SIGTERM, or until the mount is gone."""
         session = Session(self.device, init)
@@ -158,8 +171,16 @@ def run(device: int, control: socket.socket, journal_fd: int) -> None:
     while not isinstance((last := _next(control))[0], wire.Go):
         worker.take(*last)
     worker.restore()
+    worker.begin_count()
     worker.show()
     trio.run(worker.serve, bytes.fromhex(last[0].init))
+
+
+def _meter(fd: int, slot: int) -> Meter:
+    try:
+        return Meter(fd, slot)
+    finally:
+        os.close(fd)
 
 
 def _next(control: socket.socket) -> tuple[wire.Message, list[int]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bowerbird_fuse import wire
+from bowerbird_fuse.meter import Slot, open_memory
 from bowerbird_fuse.view import View
 from hypothesis import given
 
@@ -24,7 +25,7 @@ def pair() -> Iterator[Pair]:
 
 @pytest.mark.parametrize(
     "message",
-    [wire.Stores(("home", "release/sky/dr1")), wire.Show(), wire.Go("0aff"), wire.Standby(), wire.Serving()],
+    [wire.Stores(("home", "release/sky/dr1"), (3, -1)), wire.Show(), wire.Go("0aff"), wire.Standby(), wire.Serving()],
     ids=lambda message: type(message).__name__,
 )
 def test_message_arrives_as_it_was_sent(pair: Pair, message: wire.Message) -> None:
@@ -56,20 +57,24 @@ def test_message_that_is_too_large_is_refused(pair: Pair) -> None:
 
 
 def test_thousand_directories_arrive_in_order(pair: Pair, tmp_path: Path) -> None:
-    stores = []
+    stores: list[tuple[str, int, Slot | None]] = []
+    meter = open_memory()
     for number in range(450):
         (tmp_path / f"{number}").mkdir()
-        stores.append((f"key {number}", os.open(tmp_path / f"{number}", os.O_PATH)))
+        stores.append((f"key {number}", os.open(tmp_path / f"{number}", os.O_PATH), Slot(meter, number) if number % 3 else None))
     for message, fds in wire.store_messages(stores):
         wire.send(pair[0], message, fds)
-    wire.close_all(fd for _, fd in stores)
-    got: list[tuple[str, str]] = []
+    wire.close_all([meter, *(fd for _, fd, _ in stores)])
+    got: list[tuple[str, str, int]] = []
     while len(got) < 450:
         said, fds = wire.receive(pair[1])
         assert isinstance(said, wire.Stores)
-        got += [(key, Path(os.readlink(f"/proc/self/fd/{fd}")).name) for key, fd in zip(said.keys, fds, strict=True)]
+        names = [Path(os.readlink(f"/proc/self/fd/{fd}")).name for fd in fds]
+        got += zip(said.keys, names, said.slots, strict=False)
+        assert len(fds) == len(said.keys) + sum(slot >= 0 for slot in said.slots)
+        assert all(name.startswith("memfd:meter") for name in names[len(said.keys) :])
         wire.close_all(fds)
-    assert got == [(f"key {number}", f"{number}") for number in range(450)]
+    assert got == [(f"key {number}", f"{number}", number if number % 3 else -1) for number in range(450)]
 
 
 @given(views())

@@ -1,0 +1,283 @@
+"""A space: a store in a directory of this machine that keeps to a quota, and keeps for a while what is deleted in it.
+
+What counts is the size of each file and of what a link says, and `ENTRY_BYTES` for each name, whatever the disk takes for
+them: so room is asked for before it is written to, and a page that a program mapped is never without room. Extended
+attributes of a file have the room of one entry, as on ext4. The charge is taken first and given back where the disk refuses.
+"""
+
+# ruff: noqa: D102  # stores/base.py says what each method promises
+
+import errno
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bowerbird_fuse.beneath import open_beneath
+from bowerbird_fuse.meter import Meter
+from bowerbird_fuse.stores.base import Entry
+from bowerbird_fuse.stores.posix import PosixEntry, PosixFile, PosixStore
+
+ENTRY_BYTES = 4096
+TRASH = b".trash"
+_KEEP_SIZE, _PUNCH_HOLE, _COLLAPSE, _INSERT = 0x01, 0x02, 0x08, 0x20
+
+
+def size_of(st: os.stat_result) -> int:
+    """Return the bytes that a file or a link is charged beside its name."""
+    return st.st_size if stat.S_ISREG(st.st_mode) or stat.S_ISLNK(st.st_mode) else 0
+
+
+class Room:
+    """The room of one space as one view uses it; `hard` is the limit in bytes, None where there is none."""
+
+    def __init__(self, meter: Meter, hard: int | None = None) -> None:
+        self.meter = meter
+        self.hard = hard
+        self.opened: Counter[int] = Counter()
+        self.unnamed: set[int] = set()
+
+    def take(self, size: int) -> None:
+        """Charge that many bytes; EDQUOT where they are more than the space has."""
+        if size == 0:
+            return
+        self.meter.add(size)
+        if not self.fits():
+            self.meter.add(-size)
+            raise OSError(errno.EDQUOT, "the space is full")
+
+    def fits(self) -> bool:
+        """Tell whether all that is charged is within the limit."""
+        return self.hard is None or self.meter.used <= self.hard
+
+    @contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Charge bytes for what is made now; nothing is charged where it fails."""
+        self.take(size)
+        try:
+            yield
+        except BaseException:
+            self.meter.add(-size)
+            raise
+
+    def lost_name(self, st: os.stat_result, trash: bool) -> None:
+        """Give back what a name was charged that is gone; `st` is from before, and the last name gives back the file too."""
+        freed, held = ENTRY_BYTES, 0
+        if st.st_nlink <= 1 and not stat.S_ISDIR(st.st_mode):
+            if self.opened[st.st_ino]:
+                # Its bytes stay on the disk until it is closed.
+                self.unnamed.add(st.st_ino)
+                held = size_of(st)
+            else:
+                freed += size_of(st)
+        self.meter.add(-freed, trash=-(freed + held) if trash else 0, held=held)
+
+    def grew(self, st: os.stat_result, size: int, trash: bool) -> None:
+        """Take note where what was taken (or given back) for an open file belongs."""
+        if st.st_ino in self.unnamed:
+            self.meter.add(held=size)
+        elif trash:
+            self.meter.add(trash=size)
+
+    def closed(self, st: os.stat_result) -> None:
+        """Take note that an open file was closed; one without a name gives its room back."""
+        self.opened[st.st_ino] -= 1
+        if self.opened[st.st_ino] > 0:
+            return
+        del self.opened[st.st_ino]
+        if st.st_ino in self.unnamed:
+            self.unnamed.discard(st.st_ino)
+            self.meter.add(-st.st_size, held=-st.st_size)
+
+
+class SpaceEntry(PosixEntry):
+    """A pinned entry of a space; `path` is where it was found."""
+
+    def __init__(self, fd: int, room: Room, path: bytes) -> None:
+        super().__init__(fd)
+        self.room = room
+        self.path = path
+
+    @property
+    def in_trash(self) -> bool:
+        """Tell whether what lies in this directory lies in the trash."""
+        return self.path.partition(b"/")[0] == TRASH
+
+    def below(self, name: bytes) -> bytes:
+        """Return the path of what has that name in this directory."""
+        return self.path + b"/" + name if self.path else name
+
+    def child(self, name: bytes) -> "SpaceEntry":
+        return SpaceEntry(open_beneath(self.fd, name, os.O_PATH), self.room, self.below(name))
+
+    def open(self, flags: int) -> "SpaceFile":
+        before = self.stat().st_size if flags & os.O_TRUNC else 0
+        file = SpaceFile(super().open(flags).fd, self.room, self.path, flags)
+        if before:
+            self._resized(before, 0)
+        return file
+
+    def create(self, name: bytes, flags: int, mode: int) -> "SpaceFile":
+        before = self._look(name)
+        with self.room.taken(0 if before else ENTRY_BYTES):
+            file = SpaceFile(super().create(name, flags, mode).fd, self.room, self.below(name), flags)
+        if before is None:
+            self._entered(ENTRY_BYTES)
+        elif flags & os.O_TRUNC:
+            file._resized(before.st_size, 0)
+        return file
+
+    def _look(self, name: bytes) -> os.stat_result | None:
+        try:
+            return self.look(name)
+        except FileNotFoundError:
+            return None
+
+    def _entered(self, size: int) -> None:
+        if self.in_trash:
+            self.room.meter.add(trash=size)
+
+    def mknod(self, name: bytes, mode: int, device: int) -> None:
+        with self.room.taken(ENTRY_BYTES):
+            super().mknod(name, mode, device)
+        self._entered(ENTRY_BYTES)
+
+    def mkdir(self, name: bytes, mode: int) -> None:
+        with self.room.taken(ENTRY_BYTES):
+            super().mkdir(name, mode)
+        self._entered(ENTRY_BYTES)
+
+    def symlink(self, name: bytes, target: bytes) -> None:
+        with self.room.taken(ENTRY_BYTES + len(target)):
+            super().symlink(name, target)
+        self._entered(ENTRY_BYTES + len(target))
+
+    def link(self, name: bytes, to: Entry) -> None:
+        with self.room.taken(ENTRY_BYTES):
+            super().link(name, to)
+        self._entered(ENTRY_BYTES)
+
+    def unlink(self, name: bytes) -> None:
+        st = self.look(name)
+        super().unlink(name)
+        self.room.lost_name(st, self.in_trash)
+
+    def rmdir(self, name: bytes) -> None:
+        st = self.look(name)
+        super().rmdir(name)
+        self.room.lost_name(st, self.in_trash)
+
+    def rename(self, name: bytes, into: Entry, new_name: bytes, flags: int) -> None:
+        replaced, in_trash = (into._look(new_name), into.in_trash) if isinstance(into, SpaceEntry) and not flags else (None, False)
+        moved = self.look(name) if replaced else None
+        super().rename(name, into, new_name, flags)
+        if replaced and moved and replaced.st_ino != moved.st_ino:
+            self.room.lost_name(replaced, in_trash)
+
+    def truncate(self, size: int) -> None:
+        before = self.stat().st_size
+        with self.room.taken(max(0, size - before)):
+            super().truncate(size)
+        self._resized(before, size)
+
+    def _resized(self, before: int, after: int) -> None:
+        """Take note of another size; growth was taken already."""
+        if after < before:
+            self.room.meter.add(after - before)
+        if after != before:
+            self.room.grew(self.stat(), after - before, self.in_trash)
+
+    def set_xattr(self, name: bytes, value: bytes) -> None:
+        if not self.room.fits():
+            raise OSError(errno.EDQUOT, "the space is full")
+        others = sum(len(other) + len(self.xattr(other)) for other in self.xattrs() if other != name and other.startswith(b"user."))
+        if others + len(name) + len(value) > ENTRY_BYTES:
+            raise OSError(errno.ENOSPC, "the extended attributes of a file have no more room")
+        super().set_xattr(name, value)
+
+    def statvfs(self) -> os.statvfs_result:
+        return figures(super().statvfs(), self.room)
+
+
+class SpaceFile(SpaceEntry, PosixFile):
+    """An open file of a space."""
+
+    def __init__(self, fd: int, room: Room, path: bytes, flags: int) -> None:
+        super().__init__(fd, room, path)
+        self.appends = bool(flags & os.O_APPEND)
+        room.opened[self.stat().st_ino] += 1
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            st = self.stat()
+            super().close()
+            self.room.closed(st)
+
+    def write(self, offset: int, data: bytes) -> int:
+        st = self.stat()
+        growth = len(data) if self.appends else offset + len(data) - st.st_size
+        if growth <= 0:
+            return super().write(offset, data)
+        with self.room.taken(growth):
+            written = super().write(offset, data)
+        missing = min(growth, len(data) - written)
+        if missing:
+            self.room.meter.add(-missing)
+        self.room.grew(st, growth - missing, self.in_trash)
+        return written
+
+    def resize(self, size: int) -> None:
+        before = self.stat().st_size
+        with self.room.taken(max(0, size - before)):
+            super().resize(size)
+        self._resized(before, size)
+
+    def allocate(self, mode: int, offset: int, length: int) -> None:
+        before = self.stat().st_size
+        with self.room.taken(self._growth(mode, offset, length, before)):
+            super().allocate(mode, offset, length)
+        self._resized(before, self.stat().st_size)
+
+    def _growth(self, mode: int, offset: int, length: int, size: int) -> int:
+        if mode & _INSERT:
+            return length
+        if mode & (_PUNCH_HOLE | _COLLAPSE):
+            return 0
+        if mode & _KEEP_SIZE and offset + length > size:
+            if self.room.hard is None:
+                return 0
+            raise OSError(errno.EOPNOTSUPP, "room behind the end of a file is not kept: it would count for nobody")
+        return max(0, offset + length - size)
+
+    def take(self, offset: int, source: Entry, source_offset: int, length: int) -> int:
+        before = self.stat().st_size
+        growth = max(0, offset + min(length, max(0, source.stat().st_size - source_offset)) - before)
+        with self.room.taken(growth):
+            copied = super().take(offset, source, source_offset, length)
+        after = max(before, offset + copied)
+        self.room.meter.add(after - before - growth)
+        self.room.grew(self.stat(), after - before, self.in_trash)
+        return copied
+
+
+class SpaceStore(PosixStore):
+    """The tree of a space."""
+
+    def __init__(self, root: int, room: Room) -> None:
+        super().__init__(root)
+        self.room = room
+
+    def pin(self, path: bytes) -> SpaceEntry:
+        return SpaceEntry(open_beneath(self.root, path, os.O_PATH), self.room, path)
+
+
+def figures(disk: os.statvfs_result, room: Room) -> os.statvfs_result:
+    """Return the figures of a space, as df shows them: what its quota and its disk leave; the trash counts as free."""
+    if room.hard is None:
+        return disk
+    left = max(0, room.hard - room.meter.wanted) // ENTRY_BYTES
+    free = min(left, disk.f_bavail * disk.f_frsize // ENTRY_BYTES)
+    blocks = room.hard // ENTRY_BYTES
+    names = (disk.f_files, disk.f_ffree, disk.f_favail, disk.f_flag, disk.f_namemax)
+    return os.statvfs_result((disk.f_bsize, ENTRY_BYTES, blocks, free, free, *names))

@@ -1,0 +1,239 @@
+"""What the spaces use: a meter for each that is shown, remembered across restarts, and set right by scans."""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bowerbird_config.model import format_size
+
+from bowerbird_fuse import mount
+from bowerbird_fuse.directories import Place
+from bowerbird_fuse.meter import KEEPERS, SLOTS, Meter, Slot, Word, open_memory
+from bowerbird_fuse.records import write_whole
+from bowerbird_fuse.tally import Tally, tally
+from bowerbird_fuse.view import View
+
+log = logging.getLogger(__name__)
+# In percent of the limit; each is told once when it is reached.
+LEVELS = (80, 90, 100)
+# A space is counted anew so often, and so long after something went wrong or was too busy to be sure.
+SCAN_SECONDS = 3600.0
+AGAIN_SECONDS = 20.0
+_NICE = 15
+_WORTH_TELLING = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one space uses, in bytes; the trash is not part of `used`, since it yields to what is written."""
+
+    used: int
+    trash: int = 0
+    soft: int | None = None
+    hard: int | None = None
+
+    @property
+    def level(self) -> int:
+        """The highest of LEVELS that is reached, 0 below all; `soft` alone makes it the first."""
+        limit = self.soft if self.hard is None else self.hard
+        if limit is None:
+            return 0
+        reached = max((level for level in LEVELS if self.used * 100 >= limit * level), default=0)
+        return max(reached, LEVELS[0]) if self.soft is not None and self.used >= self.soft else reached
+
+
+@dataclass(eq=False)
+class Metered:
+    """One space that views show: its meter, and the slot of each view."""
+
+    path: Path
+    fd: int
+    meter: Meter
+    limits: tuple[int | None, int | None]
+    slots: dict[str, int] = field(default_factory=dict)
+    due: float = 0.0
+    scanned: bool = False
+
+    @property
+    def figures(self) -> Figures:
+        """What it uses now."""
+        return Figures(self.meter.wanted, max(0, self.meter.total(Word.TRASH)), *self.limits)
+
+    def slot_of(self, user: str) -> Slot:
+        """Return the slot of somebody's view, a free one at first."""
+        if user not in self.slots:
+            taken = set(self.slots.values())
+            self.slots[user] = next((number for number in range(KEEPERS + 1, SLOTS) if number not in taken), SLOTS - 1)
+            self.meter.widen(self.slots[user])
+        return Slot(self.fd, self.slots[user])
+
+    def leave(self, user: str) -> None:
+        """Take over what a view counted that is gone."""
+        number = self.slots.pop(user, None)
+        if number is None or number in self.slots.values():
+            return
+        slot = Meter(self.fd, number)
+        self.meter.add(slot.own(Word.USED) - slot.own(Word.HELD), trash=slot.own(Word.TRASH))
+        slot.clear(Word.USED, Word.TRASH, Word.HELD)
+        slot.close()
+
+    def settle(self, found: Tally, moved: int) -> bool:
+        """Set the meter right by a scan during which that much was `moved`; tell whether nothing is left to doubt."""
+        used = _surely(found.used + self.meter.total(Word.HELD) - self.meter.total(Word.USED), moved)
+        trash = _surely(found.trash - self.meter.total(Word.TRASH), moved)
+        self.meter.add(used, trash=trash)
+        if self.scanned and abs(used) > _WORTH_TELLING:
+            log.warning("a scan of %s found %+d bytes that its meter had not counted", self.path, used)
+        self.scanned = True
+        return moved == 0
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.meter.close()
+        os.close(self.fd)
+
+
+def _surely(off: int, moved: int) -> int:
+    """Return by how much a figure is off at the least, when so much was moved while it was counted."""
+    return 0 if abs(off) <= moved else off - moved if off > 0 else off + moved
+
+
+class Usage:
+    """What all spaces use, by names such as `home/ann` and `team/survey`; what is not shown now is as it was last."""
+
+    def __init__(self, record: Path) -> None:
+        self.record = record
+        self._lock = threading.Lock()
+        self._spaces: dict[str, Metered] = {}
+        self._last: dict[str, Figures] = {}
+        self._written: Mapping[str, Figures] = {}
+
+    def load(self) -> None:
+        """Read what an earlier keeper wrote down."""
+        with suppress(FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+            self._last = {name: Figures(**figures) for name, figures in json.loads(self.record.read_bytes())["spaces"].items()}
+
+    def slot(self, space: str, path: Path, user: str, limits: tuple[int | None, int | None]) -> Slot:
+        """Return the slot of somebody's view in the meter of that space, which lies at `path`."""
+        with self._lock:
+            metered = self._spaces.get(space)
+            if metered is None:
+                metered = self._spaces[space] = self._open(space, path, limits)
+            metered.limits = limits
+            return metered.slot_of(user)
+
+    def places(self, view: View, paths: Mapping[str, Path]) -> dict[str, Place]:
+        """Return these directories of a view, its spaces with their slots."""
+        spaces = {space.key: space for space in view.spaces}
+
+        def slot(key: str, path: Path) -> Slot | None:
+            space = spaces.get(key)
+            return self.slot(space.name(view.user), path, view.user, (space.soft, space.hard)) if space else None
+
+        return {key: Place(path, slot(key, path)) for key, path in paths.items()}
+
+    def _open(self, space: str, path: Path, limits: tuple[int | None, int | None]) -> Metered:
+        fd = open_memory()
+        meter = Meter(fd)
+        last = self._last.get(space, Figures(0))
+        meter.add(last.used + last.trash, trash=last.trash)
+        return Metered(path, fd, meter, limits)
+
+    def leave(self, user: str) -> None:
+        """Take note that somebody's view is gone; a space that nobody is shown any more is let go of."""
+        with self._lock:
+            for space, metered in list(self._spaces.items()):
+                metered.leave(user)
+                if not metered.slots:
+                    self._last[space] = metered.figures
+                    del self._spaces[space]
+                    metered.close()
+
+    def doubt(self, user: str) -> None:
+        """Count the spaces of somebody's view again soon: its worker died."""
+        with self._lock:
+            for metered in self._spaces.values():
+                if user in metered.slots:
+                    metered.due = min(metered.due, time.monotonic() + AGAIN_SECONDS)
+
+    def figures(self) -> dict[str, Figures]:
+        """Return what each space uses."""
+        with self._lock:
+            return self._last | {space: metered.figures for space, metered in self._spaces.items()}
+
+    def to_json(self) -> dict[str, dict[str, int | None]]:
+        """Return the figures as an answer or a record says them."""
+        return {space: asdict(figures) for space, figures in self.figures().items()}
+
+    def write_down(self) -> None:
+        """Write the figures to the record where they changed, and tell what limit is reached."""
+        now = self.figures()
+        if now == self._written:
+            return
+        for space, figures in now.items():
+            before = self._written.get(space)
+            if figures.level > (before.level if before else 0):
+                limit = figures.soft if figures.hard is None else figures.hard
+                log.warning("the space %s is at %d %% or more of its %s", space, figures.level, format_size(limit or 0))
+        write_whole(self.record, {"spaces": self.to_json()})
+        self._written = now
+
+    # Scans.
+
+    def scan_due(self) -> bool:
+        """Count one space whose turn it is; tell whether there was one. Runs beside all else, and takes its time."""
+        with self._lock:
+            due = min(self._spaces.items(), key=lambda item: item[1].due, default=None)
+            if due is None or due[1].due > time.monotonic():
+                return False
+            space, metered = due
+            moved, path = metered.meter.total(Word.MOVED), metered.path
+            metered.due = time.monotonic() + SCAN_SECONDS
+        try:
+            found = _count(path)
+        except OSError as error:
+            log.warning("the space %s could not be counted: %s", space, error)
+            return True
+        with self._lock:
+            if self._spaces.get(space) is metered and not metered.settle(found, metered.meter.total(Word.MOVED) - moved):
+                metered.due = time.monotonic() + AGAIN_SECONDS
+        return True
+
+
+def _count(path: Path) -> Tally:
+    root = mount.directory(path)
+    try:
+        return tally(root)
+    finally:
+        os.close(root)
+
+
+class Scanner(threading.Thread):
+    """Counts the spaces, one after the other, with the lowest priority."""
+
+    def __init__(self, usage: Usage) -> None:
+        super().__init__(name="scanner", daemon=True)
+        self._usage = usage
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Count until `stop`."""
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        while not self._stopped.is_set():
+            try:
+                again = self._usage.scan_due()
+            except Exception:  # the next scan may do better, and without scans the figures still hold
+                log.exception("a scan failed")
+                again = False
+            if not again:
+                self._stopped.wait(0.5)
+
+    def stop(self) -> None:
+        """Count no more."""
+        self._stopped.set()
