@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bowerbird_hub.identity.live import Live
+from bowerbird_hub.people import People, people
 from bowerbird_hub.runtimes.obituaries import Obituaries, Obituary
 
 
@@ -16,7 +17,13 @@ class PageFacts:
 
     def variables(self) -> dict[str, Callable[[Any], object]]:
         """Return what JupyterHub calls for each page."""
-        return {"platform": self.platform, "broken": self.broken, "bad_ends": self.bad_ends, "profile_titles": self.profile_titles}
+        return {
+            "platform": self.platform,
+            "broken": self.broken,
+            "bad_ends": self.bad_ends,
+            "profile_titles": self.profile_titles,
+            "people": self.people,
+        }
 
     def platform(self, _user: Any) -> dict[str, str]:
         """Return the platform's name and whom to ask."""
@@ -34,3 +41,7 @@ class PageFacts:
     def profile_titles(self, _user: Any) -> dict[str, str]:
         """Return the profiles' titles by their names."""
         return {name: profile.title for name, profile in self._live.platform.profiles.items()}
+
+    def people(self, user: Any) -> Callable[[], People] | None:
+        """Return what finds out who has signed in, for the one page that asks; admins only."""
+        return (lambda: people(user.db, self._live.identities)) if getattr(user, "admin", False) else None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
+import httpx
 import pytest
 from bowerbird_config.paths import Var
 from bowerbird_hub.forms import PAGES
@@ -90,6 +91,7 @@ ADDRESSES: dict[str, Callable[[str], str]] = {
     "absent": lambda _: "hub/nothing-here",
     "refused": lambda _: "hub/spawn?opt-profile=reduction",
     "tokens": lambda _: "hub/token",
+    "administration": lambda _: "hub/admin",
 }
 
 
@@ -97,8 +99,9 @@ ADDRESSES: dict[str, Callable[[str], str]] = {
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_page_fits_every_width_and_names_what_it_shows(hub: RunningHub, seen: Visit, name: str) -> None:
-    sign_in(seen.page, hub, "visitor")
-    seen.page.goto(hub.url + ADDRESSES[name]("visitor"))
+    who = "admin" if name == "administration" else "visitor"
+    sign_in(seen.page, hub, who)
+    seen.page.goto(hub.url + ADDRESSES[name](who))
     for width in WIDTHS:
         seen.page.set_viewport_size({"width": width, "height": 900})
         seen.picture(f"{name}-{width}")
@@ -200,3 +203,50 @@ def test_one_more_server_is_named_and_started_beside_the_first(hub: RunningHub, 
     page.get_by_role("row", name="second").get_by_role("button", name="Stop").click()
     page.get_by_role("row", name="second").get_by_role("button", name="Remove").click()
     page.get_by_role("row", name="second").wait_for(state="detached")
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_token_is_made_shown_once_and_ended(hub: RunningHub, seen: Visit) -> None:
+    page = seen.page
+    sign_in(page, hub, "visitor")
+    page.goto(f"{hub.url}hub/token")
+    page.get_by_label("What it is for").fill("nightly pipeline")
+    page.get_by_label("What it allows").fill("no:such-scope")
+    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("alert").get_by_text("no:such-scope").wait_for()
+    page.get_by_label("What it allows").fill("read:users!user=visitor")
+    page.get_by_role("button", name="Make a token").click()
+    token = page.locator("#token:visible").inner_text()
+    seen.picture("token-made")
+    proof = {"Authorization": f"token {token}"}
+    assert httpx.get(f"{hub.url}hub/api/user", headers=proof).json()["name"] == "visitor"
+    page.reload()
+    assert token not in page.content()
+    page.get_by_role("button", name="End nightly pipeline").click()
+    page.get_by_role("row", name="nightly pipeline").wait_for(state="detached")
+    assert httpx.get(f"{hub.url}hub/api/user", headers=proof).status_code == 403
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_admin_finds_a_person_and_stops_their_server(hub: RunningHub, seen: Visit) -> None:
+    page = seen.page
+    hub.sign_in("researcher").start("minimal")
+    sign_in(page, hub, "admin")
+    page.goto(f"{hub.url}hub/admin")
+    row = page.get_by_role("row", name="researcher")
+    row.get_by_text("Minimal").wait_for()
+    seen.picture("administration")
+    page.get_by_label("Find by name or team").fill("ESO")
+    assert page.get_by_role("row", name="admin").count() == 0
+    row.get_by_role("button", name="Stop").click()
+    row.get_by_role("link", name="Start").wait_for()
+
+
+@pytest.mark.root
+def test_page_for_admins_is_refused_in_plain_words(hub: RunningHub) -> None:
+    answer = hub.sign_in("visitor").get("hub/admin")
+    assert answer.status_code == 403
+    assert "Who can change that: the admins of the platform (admin@example.org)." in answer.text
+    assert "scope" not in answer.text
