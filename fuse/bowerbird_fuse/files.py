@@ -3,16 +3,16 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from bowerbird_fuse import attributes
 from bowerbird_fuse.attributes import Attributes
-from bowerbird_fuse.errors import AccessDenied, NotSupported, ReadOnly, ViewError
+from bowerbird_fuse.errors import AccessDenied, NoSuchNode, NotSupported, ReadOnly, StaleNode, ViewError
 from bowerbird_fuse.grant import Grant
 from bowerbird_fuse.handles import Handle, Handles, Listing, close
 from bowerbird_fuse.layout import Link, Text
 from bowerbird_fuse.stores.base import Entry, File
-from bowerbird_fuse.tree import Generated, Tree
+from bowerbird_fuse.tree import Generated, Stored, Tree
 
 # The attributes that belong to whom wrote the file; the others are the system's, and no concern of a view.
 OWN_XATTRS = b"user."
@@ -50,6 +50,7 @@ class Files:
             node = self.tree.inodes.seen(parent, name, (st.st_dev, st.st_ino))
             handle = self.handles.add(node.id, flags)
             handle.file, handle.grant = file, stored.grant
+            self._enter(handle)
             return handle, attributes.of_stored(node.id, st, stored.grant, self.tree.view)
 
     def _fill(self, handle: Handle) -> None:
@@ -65,6 +66,30 @@ class Files:
             if opens_to_write(handle.flags):
                 stored.grant.check_write(self.tree.clock())
             handle.file, handle.grant = entry.open(handle.flags), stored.grant
+        self._enter(handle)
+
+    def _enter(self, handle: Handle) -> None:
+        """Tell the other views of a space that the file is open here."""
+        key = self.tree.inodes[handle.node].key
+        if handle.presence is None and handle.grant is not None and handle.grant.shared and key is not None:
+            handle.presence, handle.inode = handle.grant.store.presence, key[1]
+            if handle.presence is not None:
+                handle.presence.enter(handle.inode)
+
+    def is_shared(self, handle: Handle) -> bool:
+        """Tell whether the file could be mapped to write here while another view has it open, which would not see it."""
+        if handle.grant is None or not handle.grant.shared or handle.flags & os.O_ACCMODE != os.O_RDWR:
+            return False
+        return handle.presence is None or handle.presence.elsewhere(handle.inode)
+
+    def enter_all(self) -> None:
+        """Tell again what an earlier worker had open: who has mapped a file does not ask for it again."""
+        for handle in self.handles:
+            with suppress(StaleNode, NoSuchNode):
+                found = self.tree.locate(handle.node)
+                if isinstance(found, Stored) and not handle.flags & os.O_DIRECTORY:
+                    handle.grant = found.grant
+                    self._enter(handle)
 
     def read(self, number: int, offset: int, size: int) -> bytes:
         """Return bytes of an open file."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from bowerbird_fuse.errors import AccessDenied, StaleNode
 from bowerbird_fuse.grant import Grant
 from bowerbird_fuse.journal import Journal, Line, Mark
+from bowerbird_fuse.presence import Presence
 from bowerbird_fuse.stores.base import Entry, File
 
 # Flags that did their work at the first opening.
@@ -29,6 +30,9 @@ class Handle:
     grant: Grant | None = None
     content: bytes | None = None
     listing: Listing | None = None
+    # Where it was said that the file is open here, and its inode number there.
+    presence: Presence | None = None
+    inode: int = 0
 
 
 @dataclass(slots=True)
@@ -60,6 +64,9 @@ class Handles:
         """Take over a handle of an earlier worker."""
         self._keep(Handle(number, node, flags))
         self._next = max(self._next, number + 1)
+
+    def __iter__(self) -> Iterator[Handle]:
+        return iter(tuple(self._handles.values()))
 
     def __getitem__(self, number: int) -> Handle:
         try:
@@ -126,6 +133,9 @@ class Handles:
 
 def close(handle: Handle) -> None:
     """Close what a handle holds open."""
+    if handle.presence is not None:
+        handle.presence.leave(handle.inode)
+        handle.presence = None
     if handle.file is not None:
         handle.file.close()
         handle.file = None

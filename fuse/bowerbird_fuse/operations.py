@@ -33,7 +33,7 @@ from bowerbird_fuse.attributes import Attributes
 from bowerbird_fuse.changes import Changes, Wanted
 from bowerbird_fuse.errors import ERRNO, ViewError
 from bowerbird_fuse.files import DOTS, Files
-from bowerbird_fuse.handles import Handles
+from bowerbird_fuse.handles import Handle, Handles
 from bowerbird_fuse.journal import Journal
 from bowerbird_fuse.tree import Tree
 
@@ -178,14 +178,18 @@ class ViewOperations(pyfuse3.Operations):
         handle = self.files.open(inode, flags)
         # What a release holds does not change; an appender's offset is the store's to say, not the page cache's.
         keep = handle.grant is not None and not handle.grant.space
-        return FileInfo(fh=FileHandleT(handle.number), keep_cache=keep, direct_io=bool(flags & os.O_APPEND))
+        return FileInfo(fh=FileHandleT(handle.number), keep_cache=keep, direct_io=self._is_direct(handle, flags))
+
+    def _is_direct(self, handle: Handle, flags: int) -> bool:
+        # Past the page cache there are no shared mappings: the kernel refuses them with ENODEV.
+        return bool(flags & os.O_APPEND) or self.files.is_shared(handle)
 
     @edge
     async def create(
         self, parent_inode: InodeT, name: FileNameT, mode: ModeT, flags: FlagT, ctx: RequestContext
     ) -> tuple[FileInfo, EntryAttributes]:
         handle, made = self.files.create(parent_inode, name, flags, mode & ~ctx.umask)
-        return FileInfo(fh=FileHandleT(handle.number), direct_io=bool(flags & os.O_APPEND)), entry(made)
+        return FileInfo(fh=FileHandleT(handle.number), direct_io=self._is_direct(handle, flags)), entry(made)
 
     @edge
     async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:

@@ -134,6 +134,7 @@ class Worker:
         """Serve until SIGTERM, or until the mount is gone."""
         session = Session(self.device, init)
         operations = ViewOperations(self.tree, self.handles, self.handles.journal)
+        operations.files.enter_all()
         companion = Companion(operations)
         native.answer_by(companion.calls)
         serving = trio.Event()

@@ -40,6 +40,23 @@ def rig(tmp_path: Path) -> Iterator[DataRig]:
         rig.clear()
 
 
+@pytest.fixture(scope="module")
+def team_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataRig]:
+    """A keeper for all tests of a module; ann and bob are ants, and their views are mounted."""
+    rig = DataRig(Var(tmp_path_factory.mktemp("team") / "var"), two_teams())
+    rig.release("sky", "dr1", {"catalogue.txt": b"stars"})
+    rig.feed.start()
+    rig.know(record("ann", member("ant")), record("bob", member("ant")))
+    try:
+        rig.start()
+        rig.mount("ann")
+        rig.mount("bob")
+        yield rig
+        assert "Traceback" not in rig.log.read_text()
+    finally:
+        rig.clear()
+
+
 @pytest.fixture
 def ann(rig: DataRig) -> Person:
     return rig.mount("ann")

@@ -7,10 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from bowerbird_config.paths import Var
 
-from tests.fuse.conftest import two_teams
-from tests.support.data_rig import BOUND_SECONDS, DataRig, Failed, Person, eventually, member, record
+from tests.support.data_rig import BOUND_SECONDS, DataRig, Failed, Person, eventually
 from tests.support.standing import Standing
 
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
@@ -21,21 +19,9 @@ Start = Callable[..., Standing]
 KINDS = {"range": ("lock(WRITE)", "wait(WRITE)", "lock(NONE)"), "whole": ("whole(ALONE)", "whole(fcntl.LOCK_EX)", "whole(FREE)")}
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataRig]:
-    """Two people of one team, each with a view."""
-    rig = DataRig(Var(tmp_path_factory.mktemp("locks") / "var"), two_teams())
-    rig.release("sky", "dr1", {"catalogue.txt": b"stars"})
-    rig.feed.start()
-    rig.know(record("ann", member("ant")), record("bob", member("ant")))
-    try:
-        rig.start()
-        rig.mount("ann")
-        rig.mount("bob")
-        yield rig
-        assert "Traceback" not in rig.log.read_text()
-    finally:
-        rig.clear()
+@pytest.fixture
+def rig(team_rig: DataRig) -> DataRig:
+    return team_rig
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ while True:
     answer = None
     try: exec(code)
     except OSError as error: said = {'errno': errno.errorcode[error.errno], 'text': str(error)}
+    except Exception as error: said = {'errno': type(error).__name__, 'text': str(error)}
     else: said = {'answer': answer}
     channel.send(json.dumps(said).encode())
 """

@@ -152,7 +152,7 @@ static void let_go(struct holding **link)
     pthread_mutex_unlock(&lock_of_waits);
     if (waited) {
         /* A thread of the owner still waits, by another handle: what it gets is the owner's, whose flush will come. */
-        holding->handle = 0;
+        holding->outlives_handle = true;
         return;
     }
     *link = holding->next;
@@ -180,7 +180,7 @@ void drop_handle(fuse_ino_t node, uint64_t handle)
 
     while (*link) {
         struct holding *holding = *link;
-        if (holding->node == node && holding->handle == handle)
+        if (holding->node == node && holding->handle == handle && !holding->outlives_handle)
             let_go(link);
         if (*link == holding)
             link = &holding->next;

@@ -72,6 +72,7 @@ struct holding {
     enum kind kind;
     /* By which it was first asked for: where no flush comes for the owner, this handle's release ends it. */
     uint64_t handle;
+    bool outlives_handle;
     int fd;
     /* How many threads wait on it, under the lock of holdings.c. */
     int waits;

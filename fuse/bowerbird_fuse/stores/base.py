@@ -7,6 +7,8 @@ Errors are OSError with the errno that the caller shall see. No method follows a
 import os
 from typing import Protocol, Self
 
+from bowerbird_fuse.presence import Presence
+
 
 class Entry(Protocol):
     """One file, directory or link, held so that no rename or replacement changes which one it is."""
@@ -124,6 +126,10 @@ class Store(Protocol):
 
     def pin(self, path: bytes) -> Entry:
         """Hold what lies at that path now."""
+
+    @property
+    def presence(self) -> Presence | None:
+        """What is open here, for a store that other views write; None where they cannot be told."""
 
     def close(self) -> None:
         """Let go of the root."""

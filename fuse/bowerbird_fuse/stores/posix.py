@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102  # stores/base.py says what each method promises
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -10,6 +11,7 @@ import time
 from typing import Self
 
 from bowerbird_fuse.beneath import open_beneath
+from bowerbird_fuse.presence import Presence
 from bowerbird_fuse.stores.base import Entry
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -175,12 +177,22 @@ class PosixStore:
 
     def __init__(self, root: int) -> None:
         self.root = root
+        self._presence: Presence | None = None
+
+    @property
+    def presence(self) -> Presence | None:
+        if self._presence is None:
+            with contextlib.suppress(OSError):
+                self._presence = Presence(open_beneath(self.root, b"", os.O_RDONLY | os.O_DIRECTORY))
+        return self._presence
 
     def pin(self, path: bytes) -> PosixEntry:
         return PosixEntry(open_beneath(self.root, path, os.O_PATH))
 
     def close(self) -> None:
         os.close(self.root)
+        if self._presence is not None:
+            self._presence.close()
 
 
 def _fd(entry: Entry) -> int:
