@@ -15,6 +15,7 @@ import pytest
 from bowerbird.lab.handlers import missing_data, page
 
 from tests.extensions.views import make_view
+from tests.support.browser import CHROMIUM, chromium, visit
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".bowerbird/envs/lab/bin/python"
@@ -35,6 +36,7 @@ class Lab:
     port: int
     home: Path
     log: Path
+    news: Path
 
     def get(self, path: str, token: str = TOKEN) -> tuple[int, str, str]:
         """Return status, body and Location of an answer."""
@@ -60,6 +62,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     options = ["--no-browser", "--allow-root", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.base_url={BASE}"]
     options += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={place}"]
     environment = {**os.environ, "HOME": str(home), "BOWERBIRD_DATA": str(view), "JUPYTER_RUNTIME_DIR": str(place / "runtime")}
+    environment["BOWERBIRD_NEWS"] = str(place / "news.json")
     log = place / "lab.log"
     with (
         log.open("w") as output,
@@ -68,7 +71,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         ) as server,
     ):
         try:
-            found = Lab(port, home, log)
+            found = Lab(port, home, log, place / "news.json")
             _wait(found, server)
             yield found
         finally:
@@ -111,7 +114,32 @@ def test_help_is_a_page_of_its_own_that_asks_nobody_else_for_anything(lab) -> No
 
 
 def test_status_is_silent_when_the_data_are_there(lab) -> None:
-    assert json.loads(lab.get("bowerbird/status")[1]) == {"sentence": ""}
+    assert json.loads(lab.get("bowerbird/status")[1]) == {"sentence": "", "news": {}}
+
+
+def test_what_the_hub_tells_is_read_anew_each_time(lab) -> None:
+    lab.news.write_text('{"at": "2027-01-01T00:00:00+00:00", "words": "It ended."}')
+    assert json.loads(lab.get("bowerbird/status")[1])["news"]["words"] == "It ended."
+    lab.news.write_text("{")
+    assert json.loads(lab.get("bowerbird/status")[1])["news"] == {}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_news_of_the_hub_stands_in_an_open_lab_once(lab, tmp_path) -> None:
+    with chromium() as browser, visit(browser, tmp_path) as seen:
+        seen.page.goto(f"http://127.0.0.1:{lab.port}{BASE}lab?token={TOKEN}")
+        seen.page.wait_for_selector("#jupyterlab-splash", state="detached")
+        lab.news.write_text('{"at": "2027-01-01T00:00:00+00:00", "words": "Your server reached its memory limit."}')
+        notice = seen.page.locator(".Toastify__toast", has_text="reached its memory limit")
+        notice.wait_for(timeout=5 * 3000)
+        seen.picture("news")
+        with seen.page.expect_response("**/bowerbird/status"):
+            seen.page.reload()
+        # It was asked as it opened, and has shown what came; so it asks again.
+        with seen.page.expect_response("**/bowerbird/status"):
+            pass
+        assert notice.count() == 0
 
 
 @pytest.mark.parametrize("path", ["bowerbird/researchers", "bowerbird/status", ""])

@@ -119,6 +119,7 @@ def test_without_groups_the_command_is_the_command() -> None:
 def test_obituary_says_what_when_of_how_much_and_what_to_do() -> None:
     words = cgroups.obituary(1, Limits(1 << 30, 1, 1))
     assert "memory limit of 1 GiB" in words
+    assert len(cgroups.obituary(12, Limits(1536 << 20, 1, 1))) <= 140
     assert "files are not" in words
 
 

@@ -1,5 +1,7 @@
 """The process runtime: the contract of all runtimes, and what only processes of one machine can get wrong."""
 
+import html
+import json
 import re
 import signal
 import subprocess
@@ -62,7 +64,7 @@ class TestProcessRuntime(RuntimeContract):
 
     def left_of(self, user: str, hub: RunningHub) -> list[str]:
         places = [ServerPlace(hub.var, user, name) for name in ("", "second")]
-        files = [str(path) for place in places for path in (place.directory, place.accounts) if path.exists()]
+        files = [str(path) for place in places for path in (place.directory, place.told) if path.exists()]
         groups = [str(group.paths) for name, group in cgroups.groups_of(cgroups.detect(), mark_of(hub.var)).items()]
         return [*files, *groups]
 
@@ -84,7 +86,7 @@ class TestProcessRuntime(RuntimeContract):
             status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
             answer = {"groups": subprocess.run(["id", "-Gn"], capture_output=True, text=True).stdout.split(),
                       "uid": os.getuid(), "homes": os.listdir("/home"), "capabilities": status["CapBnd"].strip(), "tmp": os.listdir("/tmp"),
-                      "no_new_privs": status["NoNewPrivs"].strip(), "users": len(open("/etc/passwd").readlines()),
+                      "no_new_privs": status["NoNewPrivs"].strip(), "users": [line.partition(":")[0] for line in open("/etc/passwd")],
                       "others": [p for p in os.listdir("/proc") if p.isdecimal() and os.stat("/proc/" + p).st_uid not in (0, os.getuid())]}
             """,
         )
@@ -96,10 +98,24 @@ class TestProcessRuntime(RuntimeContract):
             "capabilities": "0" * 16,
             "tmp": [],
             "no_new_privs": "1",
-            "users": 3,
+            "users": ["root", "researcher", "owner", "nobody"],
             "others": [],
         }
         assert uid != (hub.var.homes / "owner").stat().st_uid
+
+    def test_who_joins_a_team_is_known_by_name_in_servers_that_run(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("researcher")
+        person.start("minimal")
+        session, kernel = kernel_of(person)
+        asked = "import grp; print(grp.getgrnam('eso').gr_mem)"
+        original = hub.platform.read_text()
+        assert "'visitor'" not in session.run(kernel, asked)
+        arrive("visitor")
+        hub.edit(original.replace("members: [researcher]", "members: [researcher, visitor]"))
+        try:
+            until(lambda: "'visitor'" in session.run(kernel, asked))
+        finally:
+            hub.edit(original)
 
     def test_no_port_answers_another_uid(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
         person = arrive("researcher")
@@ -138,7 +154,9 @@ class TestProcessRuntime(RuntimeContract):
         # One process grows, and nothing waits for a kernel that is gone.
         assert session.run(kernel, f"import subprocess, sys\nprint(subprocess.run([sys.executable, '-c', {_BIG!r}]).returncode)") == "-9\n"
         page = until(lambda: next((page for page in [person.get("hub/home").text] if "reached its memory limit of 320 MiB" in page), None))
-        assert "A process of your server ended" in page
+        assert "a process was ended" in page
+        told = json.loads(session.run(kernel, "import os; print(open(os.environ['BOWERBIRD_NEWS']).read())"))
+        assert told["words"] in html.unescape(page)
         person.stop()
         person.start("minimal")
         assert "memory limit" not in person.get("hub/home").text

@@ -69,6 +69,19 @@ def test_accounts_name_the_user_and_the_teams_held_today() -> None:
     assert accounts.teams_of(RECORD, NOW) == {"eso": 700_001}
 
 
+def test_accounts_name_those_who_are_in_the_same_team_today() -> None:
+    def other(name: str, uid: int, *held: Membership) -> IdentityRecord:
+        return IdentityRecord(1, name, uid, uid, held, {"eso": 700_001, "aat": 700_002})
+
+    bob = other("bob", 600_003, Membership("eso", Role.GUEST))
+    once = other("cat", 600_004, Membership("eso", Role.MEMBER, NOW - timedelta(days=1)))
+    elsewhere = other("dan", 600_005, Membership("aat", Role.OWNER))
+    fellows = accounts.fellows(RECORD, [elsewhere, bob, once, RECORD], NOW)
+    assert fellows == (bob,)
+    assert "bob:x:600003:600003:bob:/nonexistent:/usr/sbin/nologin" in accounts.passwd(RECORD, "/home/ann", fellows).splitlines()
+    assert "eso:x:700001:ann,bob" in accounts.group(RECORD, NOW, fellows).splitlines()
+
+
 def test_sockets_lie_below_run_also_where_the_state_directory_is_too_deep(tmp_path: Path) -> None:
     deep = Var(tmp_path / ("deep" * 30))
     assert servers_directory(deep).parent == Path("/run")

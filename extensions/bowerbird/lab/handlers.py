@@ -1,6 +1,8 @@
 """The pages that a single-user server adds below its own address: where the lab opens, help, and whether the data are there."""
 
 import html
+import json
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -42,13 +44,16 @@ class ResearchersHandler(JupyterHandler):
 
 
 class StatusHandler(APIHandler):
-    """Whether the view of the data is there."""
+    """Whether the view of the data is there, and what the hub has to tell."""
+
+    # A page that asks by itself is nobody at work.
+    _track_activity = False
 
     @web.authenticated
     def get(self) -> None:
-        """Answer with the sentence to show; it is empty when all is well."""
+        """Answer with the sentence to show, empty when all is well, and with the last of the news."""
         self.set_header("Cache-Control", "no-store")
-        self.finish({"sentence": missing_data()})
+        self.finish({"sentence": missing_data(), "news": news()})
 
 
 def handlers(base_url: str, default_url: str, home: Home, root: Path) -> list[tuple[str, Any] | tuple[str, Any, dict[str, Any]]]:
@@ -79,6 +84,15 @@ def missing_data() -> str:
         where = f"Your data are not here: {data_root()} does not answer. Your home is safe."
         return f"{where} Start your server anew; if this stays, tell the admins."
     return ""
+
+
+def news() -> dict[str, str]:
+    """Return when the hub told this server something, and what; nothing where it has not."""
+    try:
+        told = json.loads(Path(os.environ["BOWERBIRD_NEWS"]).read_text(encoding="utf-8"))
+        return {"at": str(told["at"]), "words": str(told["words"])}
+    except (KeyError, TypeError, OSError, ValueError):
+        return {}
 
 
 def page(markdown: str) -> str:

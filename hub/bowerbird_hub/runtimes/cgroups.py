@@ -227,9 +227,9 @@ def groups_of(bases: Bases, prefix: str) -> dict[str, Group]:
 
 
 def obituary(kills: int, limits: Limits) -> str:
-    """Return what to tell somebody whose processes the kernel ended for want of memory."""
-    what = "A process" if kills == 1 else f"{kills} processes"
+    """Return what to tell somebody whose processes the kernel ended for want of memory; the lab shows 140 characters."""
+    what = "a process was" if kills == 1 else f"{kills} processes were"
     return (
-        f"{what} of your server ended because the server reached its memory limit of {format_size(limits.memory)}. "
-        "Variables in that kernel are lost, files are not. Use less memory at once, or start the server with a larger profile."
+        f"Your server reached its memory limit of {format_size(limits.memory)}: {what} ended. "
+        "Variables are lost, files are not. Use less or a larger profile."
     )

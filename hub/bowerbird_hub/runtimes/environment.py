@@ -25,6 +25,7 @@ class World:
     packages: str
     choice: Choice
     data: PurePosixPath | None = None
+    news: PurePosixPath | None = None
 
     @property
     def own_prefix(self) -> PurePosixPath:
@@ -75,4 +76,5 @@ def variables(world: World, hub: Mapping[str, str], memory: int, mark: str) -> d
         "BOWERBIRD_PROFILE": world.choice.name,
         "BOWERBIRD_SERVER": mark,
     }
-    return {**told, "BOWERBIRD_DATA": str(world.data)} if world.data is not None else told
+    places = {"BOWERBIRD_DATA": world.data, "BOWERBIRD_NEWS": world.news}
+    return {**told, **{name: str(place) for name, place in places.items() if place is not None}}

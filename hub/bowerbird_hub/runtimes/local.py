@@ -1,11 +1,12 @@
 """One single-user server on this machine: its files, its control group, its process, from the first to the last."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,17 +19,18 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub.profiles import Choice
 from bowerbird_hub.runtimes import cgroups, launch, sandbox
-from bowerbird_hub.runtimes.accounts import group, passwd, teams_of
+from bowerbird_hub.runtimes.accounts import fellows, group, passwd, teams_of
 from bowerbird_hub.runtimes.cgroups import Bases, Group, Limits
 from bowerbird_hub.runtimes.environment import World, command, variables
 from bowerbird_hub.runtimes.keeper_client import KeeperClient
 from bowerbird_hub.runtimes.launch import Command, Running
-from bowerbird_hub.runtimes.places import INSIDE, ServerPlace, servers_directory
+from bowerbird_hub.runtimes.places import INSIDE, NEWS, TOLD, ServerPlace, servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox
 from bowerbird_hub.state.state_files import write_text
 from bowerbird_hub.supervision import machine
 
 DATA = PurePosixPath("/data")
+HOMES = PurePosixPath("/home")
 _PROGRAM = Path(__file__).with_name("single_user.py")
 _PROGRAM_INSIDE = PurePosixPath("/etc/bowerbird") / _PROGRAM.name
 _KERNEL_CONFIG = Path(__file__).with_name("ipython_kernel_config.py")
@@ -78,6 +80,7 @@ class Order:
     view: Path | None
     hub: Mapping[str, str] = field(repr=False)
     at: datetime
+    everyone: tuple[IdentityRecord, ...] = ()
 
     @property
     def limits(self) -> Limits:
@@ -154,7 +157,7 @@ class LocalServer:
         sandboxed = self.host.sandboxed
         return World(
             user=order.record.name,
-            home=PurePosixPath("/home") / order.record.name if sandboxed else PurePosixPath(self.place.home),
+            home=HOMES / order.record.name if sandboxed else PurePosixPath(self.place.home),
             directory=INSIDE if sandboxed else PurePosixPath(self.place.directory),
             runtime=INSIDE / "kernels" if sandboxed else PurePosixPath(tempfile.gettempdir()) / self.place.mark,
             python=order.python,
@@ -162,6 +165,7 @@ class LocalServer:
             packages=_packages(order.python),
             choice=order.choice,
             data=DATA if order.view is not None else None,
+            news=(TOLD if sandboxed else PurePosixPath(self.place.told)) / NEWS,
         )
 
     async def _as_we_are(self, world: World, told: Mapping[str, str]) -> Running:
@@ -169,7 +173,7 @@ class LocalServer:
         return await launch.started(self._child)
 
     async def _in_sandbox(self, order: Order, world: World, told: Mapping[str, str]) -> Running:
-        self._write_accounts(order, world)
+        self.tell_accounts(order.record, order.everyone, order.at)
         reading, writing = os.pipe()
         try:
             full = sandbox.argv(self._sandbox(order, world, writing))
@@ -180,11 +184,6 @@ class LocalServer:
         finally:
             os.close(writing)
         return await launch.sandboxed(self._child, reading)
-
-    def _write_accounts(self, order: Order, world: World) -> None:
-        self.place.accounts.mkdir(mode=0o755, parents=True, exist_ok=True)
-        write_text(self.place.accounts / "passwd", passwd(order.record, str(world.home)), 0o644)
-        write_text(self.place.accounts / "group", group(order.record, order.at), 0o644)
 
     def _sandbox(self, order: Order, world: World, info_fd: int) -> Sandbox:
         etc = PurePosixPath("/etc")
@@ -198,17 +197,36 @@ class LocalServer:
                 Bind(self.place.home, world.home, writable=True),
                 *data,
                 Bind(self.place.directory, INSIDE, writable=True),
-                *(Bind(self.place.accounts / name, etc / name) for name in ("passwd", "group")),
+                Bind(self.place.told, TOLD),
                 Bind(_PROGRAM, _PROGRAM_INSIDE),
                 Bind(_KERNEL_CONFIG, etc / "ipython" / _KERNEL_CONFIG.name),
                 # Last: a checkout may lie below a directory that has just been bound.
                 Bind.same(order.python.parent.parent),
             ),
+            # Links, not binds: a file that is replaced is seen through them at once.
+            links=tuple((TOLD / name, etc / name) for name in ("passwd", "group")),
             directory=world.home,
             hostname=order.choice.name,
             dies_with_parent=False,
             info_fd=info_fd,
         )
+
+    # -- what the hub tells it while it runs -----------------------------------------------------------------------
+
+    def tell_accounts(self, record: IdentityRecord, everyone: Iterable[IdentityRecord], at: datetime) -> None:
+        """Give the server the names of its user and of those who are in its user's teams; a change is seen at once."""
+        if self.host.sandboxed:
+            others = fellows(record, everyone, at)
+            self._tell("passwd", passwd(record, str(HOMES / record.name), others))
+            self._tell("group", group(record, at, others))
+
+    def tell_news(self, at: str, words: str) -> None:
+        """Give the server a sentence for the page that its user is looking at."""
+        self._tell(NEWS, json.dumps({"at": at, "words": words}))
+
+    def _tell(self, name: str, text: str) -> None:
+        self.place.told.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_text(self.place.told / name, text, 0o644)
 
     # -- end -------------------------------------------------------------------------------------------------------
 
@@ -231,7 +249,7 @@ class LocalServer:
         if self._child is not None:
             with suppress(subprocess.TimeoutExpired):
                 self.status = await asyncio.to_thread(self._child.wait, 5)
-        for path in (self.place.directory, self.place.accounts, Path(tempfile.gettempdir()) / self.place.mark):
+        for path in (self.place.directory, self.place.told, Path(tempfile.gettempdir()) / self.place.mark):
             await asyncio.to_thread(shutil.rmtree, path, True)
         self.running, self._child, self._group = None, None, Group()
 

@@ -27,11 +27,12 @@ class Obituaries:
         kept = read_json(self._path).get(user, {})
         return [Obituary(**entry) for entry in kept.values()]
 
-    def write(self, user: str, server: str, words: str) -> None:
+    def write(self, user: str, server: str, words: str) -> Obituary:
         """Keep words about a server until it starts again."""
         entry = Obituary(server, datetime.now(UTC).isoformat(timespec="seconds"), words)
         known = read_json(self._path)
         write_json(self._path, {**known, user: {**known.get(user, {}), server: asdict(entry)}})
+        return entry
 
     def forget(self, user: str, server: str) -> None:
         """Drop what was kept about a server."""

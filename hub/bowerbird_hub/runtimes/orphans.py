@@ -63,7 +63,7 @@ def _kill(prefix: str, kept: set[str]) -> set[str]:
 
 def _remove_files(var: Var, prefix: str, kept: set[str]) -> None:
     keys = {mark.removeprefix(f"{prefix}-") for mark in kept}
-    for directory in (servers_directory(var), var.run / "accounts"):
+    for directory in (servers_directory(var), var.run / "told"):
         for path in directory.glob("*"):
             if path.name not in keys:
                 shutil.rmtree(path, ignore_errors=True)

@@ -13,6 +13,9 @@ _KEY_CHARACTERS = 16
 SOCKET = "server.sock"
 # Where the server's own directory is inside its sandbox.
 INSIDE = PurePosixPath("/run/bowerbird")
+# And what the hub tells it, which it can only read.
+TOLD = PurePosixPath("/run/told")
+NEWS = "news.json"
 
 
 def _hash(text: str, characters: int) -> str:
@@ -67,9 +70,9 @@ class ServerPlace:
         return f"http+unix://{quote(str(self.socket), safe='')}"
 
     @property
-    def accounts(self) -> Path:
-        """The directory of the server's own passwd and group files."""
-        return self.var.run / "accounts" / self.key
+    def told(self) -> Path:
+        """The directory of what the hub tells the server while it runs: passwd and group files, and news."""
+        return self.var.run / "told" / self.key
 
     @property
     def home(self) -> Path:

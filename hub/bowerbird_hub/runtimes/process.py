@@ -28,6 +28,7 @@ from sqlalchemy.orm import object_session
 from traitlets import Any as AnyTrait
 from traitlets import Float, default
 
+_NEWS_SECONDS = 1.0
 REFUSED, MALFORMED, FAILED, UNAVAILABLE = 403, 400, 500, 503
 
 
@@ -62,6 +63,7 @@ class ProcessSpawner(Spawner):
         self._news = asyncio.Event()
         self._mounted = False
         self._watching: asyncio.Task[None] | None = None
+        self._told_version = 0
         self.local = LocalServer(self.host, ServerPlace(self.host.var, self.user.name, self.name or ""))
 
     # -- options ---------------------------------------------------------------------------------------------------
@@ -146,7 +148,9 @@ class ProcessSpawner(Spawner):
             preconditions.sandbox(Path(BWRAP))
         view = await self._mount(record)
         await asyncio.to_thread(preconditions.home, self.local.place.home, record if self.host.sandboxed else None)
-        return Order(record, choice, python, view, self.get_env(), at)
+        everyone = self.live.identities.records()
+        self._told_version = self.live.identities.version
+        return Order(record, choice, python, view, self.get_env(), at, everyone)
 
     async def _mount(self, record: IdentityRecord) -> Path | None:
         if self.host.keeper is None:
@@ -233,13 +237,24 @@ class ProcessSpawner(Spawner):
 
     async def poll(self) -> int | None:
         """Return None while the server runs, else its status; what ended for want of memory is told on the way."""
-        words = self.local.news_of_memory()
-        if words:
-            self.log.warning("%s: %s", self._log_name, words)
-            self.obituaries.write(self.user.name, self.name or "", words)
+        self._tell_memory()
         if self.local.alive or (self.local.running is None and self._start_pending):
             return None
         return self.local.status or 0
+
+    def _tell_memory(self) -> None:
+        words = self.local.news_of_memory()
+        if words:
+            self.log.warning("%s: %s", self._log_name, words)
+            end = self.obituaries.write(self.user.name, self.name or "", words)
+            self.local.tell_news(end.at, words)
+
+    def _tell_accounts(self) -> None:
+        version = self.live.identities.version
+        record = self.live.identities.record(self.user.name)
+        if record is not None and version != self._told_version:
+            self.local.tell_accounts(record, self.live.identities.records(), datetime.now(UTC))
+            self._told_version = version
 
     async def stop(self, now: bool = False) -> None:
         """End the server with all that it started."""
@@ -267,7 +282,7 @@ class ProcessSpawner(Spawner):
 
     # JupyterHub polls each half a minute; the kernel tells at once.
     def start_polling(self) -> None:
-        """Watch the server: notice at once when it ends, and now and then whether memory ran out in it."""
+        """Watch the server: notice at once when it ends, and soon whether memory ran out in it or its teams changed."""
         super().start_polling()
         if self.local.running is not None:
             self._watching = asyncio.ensure_future(self._watch())
@@ -281,6 +296,19 @@ class ProcessSpawner(Spawner):
 
     async def _watch(self) -> None:
         running = self.local.running
-        if running is not None:
-            await running.server.gone()
-            await self.poll_and_notify()
+        if running is None:
+            return
+        ending = asyncio.ensure_future(running.server.gone())
+        try:
+            while not (await asyncio.wait({ending}, timeout=_NEWS_SECONDS))[0]:
+                self._tell_what_is_new()
+        finally:
+            ending.cancel()
+        await self.poll_and_notify()
+
+    def _tell_what_is_new(self) -> None:
+        try:
+            self._tell_memory()
+            self._tell_accounts()
+        except OSError as error:
+            self.log.warning("%s is not told what is new: %s", self._log_name, error)

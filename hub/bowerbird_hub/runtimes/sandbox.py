@@ -65,13 +65,14 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """One process's world: who it is, what it sees, and whether it ends with whoever started it."""
+    """One process's world: who it is, what it sees, and whether it ends with whoever started it; a link is (target, place)."""
 
     command: tuple[str, ...]
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
     binds: tuple[Bind, ...] = ()
+    links: tuple[tuple[PurePosixPath, PurePosixPath], ...] = ()
     directory: PurePosixPath = ROOT
     hostname: str = "bowerbird"
     dies_with_parent: bool = True
@@ -80,7 +81,8 @@ class Sandbox:
 
 def argv(sandbox: Sandbox) -> list[str]:
     """Return the argv that runs the sandbox's command; who runs it is root."""
-    return [BWRAP, *_namespaces(sandbox), *_system(), *_binds(sandbox.binds), *_ending(sandbox), *_privileges(sandbox), *sandbox.command]
+    world = (*_namespaces(sandbox), *_system(), *_binds(sandbox.binds), *_links(sandbox))
+    return [BWRAP, *world, *_ending(sandbox), *_privileges(sandbox), *sandbox.command]
 
 
 def _namespaces(sandbox: Sandbox) -> Iterator[str]:
@@ -115,6 +117,11 @@ def _binds(binds: tuple[Bind, ...]) -> Iterator[str]:
                 made.add(parent)
                 yield from ("--perms", "0755", "--dir", str(parent))
         yield from ("--bind" if bind.writable else "--ro-bind", str(bind.source), str(bind.target))
+
+
+def _links(sandbox: Sandbox) -> Iterator[str]:
+    for target, place in sandbox.links:
+        yield from ("--symlink", str(target), str(place))
 
 
 def _ending(sandbox: Sandbox) -> Iterator[str]:

@@ -6,9 +6,11 @@
   // Without this header the server takes the question for one of another page, and sends it to the sign-in again and again.
   const asked = () => ({ "X-XSRFToken": (document.cookie.match(/\b_xsrf=([^;]*)/) || ["", ""])[1] });
 
+  const PAUSE_MS = 3000;
+
   const plugin = {
     id: "bowerbird-lab:plugin",
-    description: "The page for researchers in the Help menu; a word when /data is missing.",
+    description: "The page for researchers in the Help menu; a word when /data is missing or memory ran out.",
     autoStart: true,
     activate: (app) => {
       const base = app.serviceManager.serverSettings.baseUrl + "bowerbird/";
@@ -19,15 +21,21 @@
           window.open(base + "researchers", "_blank", "noopener");
         },
       });
-      Promise.all([app.restored, fetch(base + "status", { credentials: "same-origin", headers: asked() })])
-        .then(([, answer]) => (answer.ok ? answer.json() : { sentence: "" }))
-        .then(({ sentence }) => {
-          if (sentence) {
-            const message = { message: sentence, type: "warning", options: { autoClose: false } };
-            return app.commands.execute("apputils:notify", message);
-          }
-        })
+      const say = (message, type) => app.commands.execute("apputils:notify", { message, type, options: { autoClose: false } });
+      const ask = () =>
+        fetch(base + "status", { credentials: "same-origin", headers: asked() }).then((answer) => (answer.ok ? answer.json() : {}));
+      let told = sessionStorage.getItem("bowerbird:told");
+      const tell = ({ news }) => {
+        if (news && news.words && news.at !== told) {
+          sessionStorage.setItem("bowerbird:told", (told = news.at));
+          return say(news.words, "error");
+        }
+      };
+      Promise.all([app.restored, ask()])
+        .then(([, answer]) => (answer.sentence ? say(answer.sentence, "warning") : tell(answer)))
         .catch((error) => console.warn("Bowerbird could not ask whether your data are there:", error));
+      // A page that nobody looks at asks nothing; what it missed is told when it is looked at again.
+      setInterval(() => document.hidden || ask().then(tell).catch(() => {}), PAUSE_MS);
     },
   };
 
