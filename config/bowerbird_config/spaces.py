@@ -1,10 +1,11 @@
 """Spaces: writable storage, one home a user and one space a team, each with a quota."""
 
-from typing import Self
+from datetime import timedelta
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from bowerbird_config.model import Frozen, FrozenDict, Model, Size, Slug, format_size
+from bowerbird_config.model import Duration, Frozen, FrozenDict, Model, Size, Slug, format_size
 
 
 class Quota(Model):
@@ -20,12 +21,20 @@ class Quota(Model):
         return self
 
 
+def _or_off(raw: object) -> object:
+    # YAML reads a bare `off` as "false".
+    return None if raw is False or raw == "off" else raw
+
+
 class Spaces(Model):
-    """The quotas of homes and of team spaces; `team_quotas` overrides `team` for a team."""
+    """The quotas of homes and of team spaces, where `team_quotas` overrides `team` for a team, and their trash."""
 
     home: Quota = Quota()
     team: Quota = Quota()
     team_quotas: Frozen[Slug, Quota] = Field(default_factory=FrozenDict, description="the quota of a team that needs another one")
+    trash: Annotated[Duration | None, BeforeValidator(_or_off)] = Field(
+        timedelta(days=14), description="how long what is deleted lies in the space's .trash, where it can be had back; or off"
+    )
 
     def quota_of(self, team: str) -> Quota:
         """Return the quota of that team's space."""

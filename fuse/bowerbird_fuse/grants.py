@@ -70,7 +70,9 @@ class _Question:
         if not reading.allowed:
             return None
         write_until = _seconds(writing.until) if writing.allowed else None
-        return SpaceShown(team, gid, writing.allowed, _seconds(reading.until), write_until, quota.soft, quota.hard)
+        kept = self.platform.spaces.trash
+        trash = kept.total_seconds() if kept else 0.0
+        return SpaceShown(team, gid, writing.allowed, _seconds(reading.until), write_until, quota.soft, quota.hard, trash)
 
 
 def _seconds(moment: datetime | None) -> float | None:

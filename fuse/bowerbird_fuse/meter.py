@@ -13,8 +13,8 @@ from enum import IntEnum
 
 # More views of one space than this share slots, and miscount until the next scan.
 SLOTS = 1024
-# The keeper's own slot: what earlier views left, and what a scan found.
-KEEPERS = 0
+# The keeper's own slot: what earlier views left, and what a scan found; and that of its scanner, which empties the trash.
+KEEPERS, SCANNERS = 0, 1
 _WORD_BYTES = 8
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _LARGEST = 1 << 62

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bowerbird_fuse.beneath import open_beneath
-from bowerbird_fuse.stores.space import ENTRY_BYTES, TRASH, size_of
+from bowerbird_fuse.charge import ENTRY_BYTES, is_trash, size_of
 
-# After so many entries others get their turn for so long, in seconds.
-_AT_ONCE, _PAUSE = 500, 0.005
+_AT_ONCE = 500
 
 
 @dataclass(slots=True)
@@ -21,8 +20,11 @@ class Tally:
     trash: int = 0
 
 
-def tally(root: int) -> Tally:
-    """Count what lies below a directory; no link is followed, and what goes or comes meanwhile may be counted or not."""
+def tally(root: int, pause: float = 0.0) -> Tally:
+    """Count what lies below a directory; no link is followed, and what goes or comes meanwhile may be counted or not.
+
+    `pause`, in seconds, is how long others get their turn now and then.
+    """
     found = Tally()
     several: set[int] = set()
     for count, (directory, st) in enumerate(_walk(root), 1):
@@ -30,10 +32,10 @@ def tally(root: int) -> Tally:
         if st.st_nlink > 1 and not stat.S_ISDIR(st.st_mode):
             several.add(st.st_ino)
         found.used += size
-        if directory.partition(b"/")[0] == TRASH:
+        if is_trash(directory):
             found.trash += size
-        if count % _AT_ONCE == 0:
-            time.sleep(_PAUSE)
+        if pause and count % _AT_ONCE == 0:
+            time.sleep(pause)
     return found
 
 

@@ -14,10 +14,12 @@ from bowerbird_config.model import format_size
 
 from bowerbird_fuse import mount
 from bowerbird_fuse.directories import Place
-from bowerbird_fuse.meter import KEEPERS, SLOTS, Meter, Slot, Word, open_memory
+from bowerbird_fuse.meter import SCANNERS, SLOTS, Meter, Slot, Word, open_memory
 from bowerbird_fuse.records import write_whole
+from bowerbird_fuse.stores.space import Room, SpaceStore
+from bowerbird_fuse.stores.trash import Trash
 from bowerbird_fuse.tally import Tally, tally
-from bowerbird_fuse.view import View
+from bowerbird_fuse.view import SpaceShown, View
 
 log = logging.getLogger(__name__)
 # In percent of the limit; each is told once when it is reached.
@@ -25,6 +27,7 @@ LEVELS = (80, 90, 100)
 # A space is counted anew so often, and so long after something went wrong or was too busy to be sure.
 SCAN_SECONDS = 3600.0
 AGAIN_SECONDS = 20.0
+_PAUSE_SECONDS = 0.005
 _NICE = 15
 _WORTH_TELLING = 1 << 20
 
@@ -55,7 +58,7 @@ class Metered:
     path: Path
     fd: int
     meter: Meter
-    limits: tuple[int | None, int | None]
+    shown: SpaceShown
     slots: dict[str, int] = field(default_factory=dict)
     due: float = 0.0
     scanned: bool = False
@@ -63,13 +66,13 @@ class Metered:
     @property
     def figures(self) -> Figures:
         """What it uses now."""
-        return Figures(self.meter.wanted, max(0, self.meter.total(Word.TRASH)), *self.limits)
+        return Figures(self.meter.wanted, max(0, self.meter.total(Word.TRASH)), self.shown.soft, self.shown.hard)
 
     def slot_of(self, user: str) -> Slot:
         """Return the slot of somebody's view, a free one at first."""
         if user not in self.slots:
             taken = set(self.slots.values())
-            self.slots[user] = next((number for number in range(KEEPERS + 1, SLOTS) if number not in taken), SLOTS - 1)
+            self.slots[user] = next((number for number in range(SCANNERS + 1, SLOTS) if number not in taken), SLOTS - 1)
             self.meter.widen(self.slots[user])
         return Slot(self.fd, self.slots[user])
 
@@ -119,13 +122,14 @@ class Usage:
         with suppress(FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
             self._last = {name: Figures(**figures) for name, figures in json.loads(self.record.read_bytes())["spaces"].items()}
 
-    def slot(self, space: str, path: Path, user: str, limits: tuple[int | None, int | None]) -> Slot:
+    def slot(self, shown: SpaceShown, path: Path, user: str) -> Slot:
         """Return the slot of somebody's view in the meter of that space, which lies at `path`."""
+        space = shown.name(user)
         with self._lock:
             metered = self._spaces.get(space)
             if metered is None:
-                metered = self._spaces[space] = self._open(space, path, limits)
-            metered.limits = limits
+                metered = self._spaces[space] = self._open(space, path, shown)
+            metered.shown = shown
             return metered.slot_of(user)
 
     def places(self, view: View, paths: Mapping[str, Path]) -> dict[str, Place]:
@@ -133,17 +137,16 @@ class Usage:
         spaces = {space.key: space for space in view.spaces}
 
         def slot(key: str, path: Path) -> Slot | None:
-            space = spaces.get(key)
-            return self.slot(space.name(view.user), path, view.user, (space.soft, space.hard)) if space else None
+            return self.slot(spaces[key], path, view.user) if key in spaces else None
 
         return {key: Place(path, slot(key, path)) for key, path in paths.items()}
 
-    def _open(self, space: str, path: Path, limits: tuple[int | None, int | None]) -> Metered:
+    def _open(self, space: str, path: Path, shown: SpaceShown) -> Metered:
         fd = open_memory()
         meter = Meter(fd)
         last = self._last.get(space, Figures(0))
         meter.add(last.used + last.trash, trash=last.trash)
-        return Metered(path, fd, meter, limits)
+        return Metered(path, fd, meter, shown)
 
     def leave(self, user: str) -> None:
         """Take note that somebody's view is gone; a space that nobody is shown any more is let go of."""
@@ -193,25 +196,32 @@ class Usage:
             if due is None or due[1].due > time.monotonic():
                 return False
             space, metered = due
-            moved, path = metered.meter.total(Word.MOVED), metered.path
             metered.due = time.monotonic() + SCAN_SECONDS
+            memory, path, seconds = os.dup(metered.fd), metered.path, metered.shown.trash
         try:
-            found = _count(path)
+            found, moved = _count(path, memory, seconds)
         except OSError as error:
             log.warning("the space %s could not be counted: %s", space, error)
             return True
+        finally:
+            os.close(memory)
         with self._lock:
             if self._spaces.get(space) is metered and not metered.settle(found, metered.meter.total(Word.MOVED) - moved):
                 metered.due = time.monotonic() + AGAIN_SECONDS
         return True
 
 
-def _count(path: Path) -> Tally:
-    root = mount.directory(path)
+def _count(path: Path, memory: int, seconds: float) -> tuple[Tally, int]:
+    """Empty a space's trash of what lies there for longer, and count the rest; return what was moved before that, too."""
+    room = Room(Meter(memory, SCANNERS))
+    store = SpaceStore(mount.directory(path), room)
     try:
-        return tally(root)
+        Trash(store, "", on=False).expire(seconds)
+        moved = room.meter.total(Word.MOVED)
+        return tally(store.root, _PAUSE_SECONDS), moved
     finally:
-        os.close(root)
+        store.close()
+        room.meter.close()
 
 
 class Scanner(threading.Thread):

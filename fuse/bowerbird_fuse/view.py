@@ -45,7 +45,7 @@ class ReleaseShown:
 class SpaceShown:
     """One space in a view: the home where `team` is None; the right to write may end before the right to read.
 
-    `soft` and `hard` are its limits in bytes, None where there is none.
+    `soft` and `hard` are its limits in bytes, None where there is none; `trash` is for how many seconds what is deleted is kept.
     """
 
     team: str | None
@@ -55,6 +55,7 @@ class SpaceShown:
     write_until: float | None = None
     soft: int | None = None
     hard: int | None = None
+    trash: float = 0.0
 
     @property
     def key(self) -> str:

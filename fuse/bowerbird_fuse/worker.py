@@ -21,6 +21,7 @@ from bowerbird_fuse.session import Session
 from bowerbird_fuse.stores.base import Store
 from bowerbird_fuse.stores.posix import PosixStore
 from bowerbird_fuse.stores.space import Room, SpaceStore
+from bowerbird_fuse.stores.trash import Trash
 from bowerbird_fuse.tree import Outdated, Tree
 from bowerbird_fuse.view import View
 
@@ -65,6 +66,7 @@ class Worker:
             store = self.stores.get(space.key)
             if isinstance(store, SpaceStore):
                 store.room.hard = space.hard
+                store.room.trash = Trash(store, view.user, on=space.trash > 0)
         outdated = self.tree.show(view, {key: store for key, store in self.stores.items() if key in view.writable})
         self.handles.close_revoked()
         return outdated

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_fuse.stores.space import ENTRY_BYTES
+from bowerbird_fuse.charge import ENTRY_BYTES
 
 from tests.fuse.conftest import two_teams
 from tests.support.data_rig import DataRig, Failed, Person, eventually, member, record

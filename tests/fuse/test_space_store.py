@@ -2,12 +2,17 @@
 
 import errno
 import os
+import re
+import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bowerbird_fuse.charge import ENTRY_BYTES
 from bowerbird_fuse.meter import Meter, Word, open_memory
-from bowerbird_fuse.stores.space import ENTRY_BYTES, Room, SpaceStore
+from bowerbird_fuse.stores.space import Room, SpaceStore
+from bowerbird_fuse.stores.trash import Trash
 from bowerbird_fuse.tally import tally
 
 from tests.fuse.store_contract import Fill, WritableStore
@@ -50,7 +55,8 @@ def counted(space: SpaceStore) -> int:
 
 
 def write(space: SpaceStore, name: bytes, size: int) -> None:
-    with space.pin(b"") as top, top.create(name, os.O_WRONLY | os.O_TRUNC, 0o600) as file:
+    folder, _, name = name.rpartition(b"/")
+    with space.pin(folder) as top, top.create(name, os.O_WRONLY | os.O_TRUNC, 0o600) as file:
         file.write(0, b"x" * size)
 
 
@@ -185,6 +191,144 @@ def test_attributes_of_a_file_have_the_room_of_one_entry(space: SpaceStore) -> N
         with pytest.raises(OSError, match="no more room") as refused:
             entry.set_xattr(b"user.c", b"x" * 1500)
         assert refused.value.errno == errno.ENOSPC
+
+
+class Clock:
+    """A clock that can be put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 3600.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def clock(space: SpaceStore) -> Clock:
+    """The clock of the space's trash, which is on; whatever a test makes is an hour old already."""
+    clock = Clock()
+    space.room.trash = Trash(space, "ann", on=True, clock=clock)
+    return clock
+
+
+def below(space: SpaceStore) -> list[str]:
+    """What lies in the space, each file with its path, without the names of the trash's folders."""
+    top = Path(os.readlink(f"/proc/self/fd/{space.root}"))
+    found = [path.relative_to(top).parts for path in top.rglob("*") if not path.is_dir() or path.is_symlink()]
+    return sorted("/".join(p for n, p in enumerate(parts) if not (n == 1 and parts[0] == ".trash")) for parts in found)
+
+
+def remove(space: SpaceStore, path: bytes) -> None:
+    folder, _, name = path.rpartition(b"/")
+    with space.pin(folder) as parent:
+        parent.unlink(name)
+
+
+@pytest.mark.usefixtures("clock")
+def test_deleted_file_lies_in_the_trash_under_its_path(space: SpaceStore) -> None:
+    with space.pin(b"") as top:
+        top.mkdir(b"d", 0o750)
+    write(space, b"d/f", 100)
+    used = counted(space)
+    remove(space, b"d/f")
+    assert below(space) == [".trash/d/f"]
+    assert counted(space) == used + 3 * ENTRY_BYTES
+    assert space.room.meter.wanted == 2 * ENTRY_BYTES
+    trash = Path(os.readlink(f"/proc/self/fd/{space.root}")) / ".trash"
+    (folder,) = trash.iterdir()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\dZ_ann", folder.name)
+    assert stat.S_IMODE((folder / "d").stat().st_mode) == 0o750
+    with space.pin(os.fsencode(f".trash/{folder.name}/d")) as source, space.pin(b"d") as into:
+        source.rename(b"f", into, b"f", 0)
+    assert below(space) == ["d/f"]
+    counted(space)
+
+
+@pytest.mark.usefixtures("clock")
+def test_replaced_file_lies_in_the_trash_and_the_new_one_in_its_place(space: SpaceStore) -> None:
+    write(space, b"old", 100)
+    write(space, b"new", 200)
+    for name in (b"new", b"new"):
+        with space.pin(b"") as top:
+            top.rename(name, top, b"old", 0)
+        write(space, b"new", 300)
+    assert below(space) == [".trash/old", ".trash/old.~1~", "new", "old"]
+    counted(space)
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_is_deleted_in_the_trash_is_gone(space: SpaceStore) -> None:
+    write(space, b"f", 100)
+    remove(space, b"f")
+    (where,) = Path(os.readlink(f"/proc/self/fd/{space.root}")).glob(".trash/*/f")
+    remove(space, os.fsencode(f".trash/{where.parent.name}/f"))
+    assert below(space) == []
+    counted(space)
+
+
+@pytest.mark.parametrize("path", ["empty", "a.lock", ".~a.ipynb", "a-journal", "__pycache__/a.pyc", "young"])
+def test_what_programs_make_and_delete_in_passing_is_not_kept(space: SpaceStore, clock: Clock, path: str) -> None:
+    if "/" in path:
+        with space.pin(b"") as top:
+            top.mkdir(path.partition("/")[0].encode(), 0o700)
+    write(space, path.encode(), 0 if path == "empty" else 10)
+    clock.ahead = 1.0 if path == "young" else clock.ahead
+    remove(space, path.encode())
+    assert below(space) == []
+    counted(space)
+
+
+def test_repository_does_not_fill_the_trash_with_its_own_history(space: SpaceStore, clock: Clock) -> None:
+    with space.pin(b"") as top:
+        top.mkdir(b".git", 0o700)
+    write(space, b".git/index", 10)
+    write(space, b".git/index.new", 10)
+    with space.pin(b".git") as git:
+        git.rename(b"index.new", git, b"index", 0)
+    assert below(space) == [".git/index"]
+    remove(space, b".git/index")
+    assert below(space) == [".trash/.git/index"]
+
+
+def test_oldest_goes_when_room_is_needed_and_all_of_it_in_time(space: SpaceStore, clock: Clock) -> None:
+    for name in (b"a", b"b", b"c"):
+        write(space, name, 10 * ENTRY_BYTES)
+        remove(space, name)
+        clock.ahead += 100
+    write(space, b"big", 30 * ENTRY_BYTES)
+    assert below(space) == [".trash/b", ".trash/c", "big"]
+    counted(space)
+    with pytest.raises(OSError, match="full"):
+        write(space, b"bigger", 40 * ENTRY_BYTES)
+    assert below(space) == ["big", "bigger"]
+    remove(space, b"big")
+    trash = Trash(space, "ann", on=False, clock=clock)
+    trash.expire(1000)
+    assert below(space) == [".trash/big", "bigger"]
+    clock.ahead += 1001
+    trash.expire(1000)
+    assert below(space) == ["bigger"]
+    counted(space)
+
+
+@pytest.mark.usefixtures("clock")
+def test_trash_follows_no_link(space: SpaceStore, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "precious").touch()
+    top = Path(os.readlink(f"/proc/self/fd/{space.root}"))
+    write(space, b"f", 10)
+    (top / ".trash").symlink_to(outside)
+    remove(space, b"f")
+    assert os.listdir(outside) == ["precious"]
+    (top / ".trash").unlink()
+    write(space, b"g", 10)
+    remove(space, b"g")
+    (folder,) = (top / ".trash").iterdir()
+    (folder / "link").symlink_to(outside)
+    assert space.room.trash is not None
+    space.room.trash.make_room(lambda: False)
+    assert os.listdir(top / ".trash") == []
+    assert os.listdir(outside) == ["precious"]
 
 
 def test_figures_are_those_of_the_space(space: SpaceStore) -> None:

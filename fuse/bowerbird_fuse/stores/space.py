@@ -1,6 +1,6 @@
 """A space: a store in a directory of this machine that keeps to a quota, and keeps for a while what is deleted in it.
 
-What counts is the size of each file and of what a link says, and `ENTRY_BYTES` for each name, whatever the disk takes for
+What counts is the size of each file and of what a link says, and ENTRY_BYTES for each name, whatever the disk takes for
 them: so room is asked for before it is written to, and a page that a program mapped is never without room. Extended
 attributes of a file have the room of one entry, as on ext4. The charge is taken first and given back where the disk refuses.
 """
@@ -11,22 +11,32 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from bowerbird_fuse.beneath import open_beneath
+from bowerbird_fuse.charge import ENTRY_BYTES, is_trash, size_of
 from bowerbird_fuse.meter import Meter
 from bowerbird_fuse.stores.base import Entry
 from bowerbird_fuse.stores.posix import PosixEntry, PosixFile, PosixStore
+from bowerbird_fuse.tally import tally
 
-ENTRY_BYTES = 4096
-TRASH = b".trash"
+_EXCHANGE = 2
 _KEEP_SIZE, _PUNCH_HOLE, _COLLAPSE, _INSERT = 0x01, 0x02, 0x08, 0x20
 
 
-def size_of(st: os.stat_result) -> int:
-    """Return the bytes that a file or a link is charged beside its name."""
-    return st.st_size if stat.S_ISREG(st.st_mode) or stat.S_ISLNK(st.st_mode) else 0
+class Keeps(Protocol):
+    """What keeps for a while what is deleted, and yields when room is needed."""
+
+    def keep_deleted(self, parent: "SpaceEntry", name: bytes, st: os.stat_result) -> bool:
+        """Take what is being deleted; tell whether it was taken."""
+
+    def keep_replaced(self, parent: "SpaceEntry", name: bytes, st: os.stat_result) -> bool:
+        """Take, by a second name, what is about to be replaced; tell whether it was taken."""
+
+    def make_room(self, enough: Callable[[], bool]) -> None:
+        """Delete what it keeps until there is enough room."""
 
 
 class Room:
@@ -35,6 +45,7 @@ class Room:
     def __init__(self, meter: Meter, hard: int | None = None) -> None:
         self.meter = meter
         self.hard = hard
+        self.trash: Keeps | None = None
         self.opened: Counter[int] = Counter()
         self.unnamed: set[int] = set()
 
@@ -43,6 +54,8 @@ class Room:
         if size == 0:
             return
         self.meter.add(size)
+        if not self.fits() and self.trash:
+            self.trash.make_room(self.fits)
         if not self.fits():
             self.meter.add(-size)
             raise OSError(errno.EDQUOT, "the space is full")
@@ -102,7 +115,7 @@ class SpaceEntry(PosixEntry):
     @property
     def in_trash(self) -> bool:
         """Tell whether what lies in this directory lies in the trash."""
-        return self.path.partition(b"/")[0] == TRASH
+        return is_trash(self.path)
 
     def below(self, name: bytes) -> bytes:
         """Return the path of what has that name in this directory."""
@@ -160,6 +173,8 @@ class SpaceEntry(PosixEntry):
 
     def unlink(self, name: bytes) -> None:
         st = self.look(name)
+        if self.room.trash and self.room.trash.keep_deleted(self, name, st):
+            return
         super().unlink(name)
         self.room.lost_name(st, self.in_trash)
 
@@ -169,11 +184,31 @@ class SpaceEntry(PosixEntry):
         self.room.lost_name(st, self.in_trash)
 
     def rename(self, name: bytes, into: Entry, new_name: bytes, flags: int) -> None:
-        replaced, in_trash = (into._look(new_name), into.in_trash) if isinstance(into, SpaceEntry) and not flags else (None, False)
-        moved = self.look(name) if replaced else None
+        replaced = self._keep_replaced(name, into, new_name) if not flags and isinstance(into, SpaceEntry) else None
         super().rename(name, into, new_name, flags)
-        if replaced and moved and replaced.st_ino != moved.st_ino:
-            self.room.lost_name(replaced, in_trash)
+        if not isinstance(into, SpaceEntry):
+            return
+        if replaced:
+            self.room.lost_name(replaced, into.in_trash)
+        if self.in_trash != into.in_trash:
+            moved = into.weight(new_name) - (self.weight(name) if flags & _EXCHANGE else 0)
+            self.room.meter.add(trash=moved if into.in_trash else -moved)
+
+    def _keep_replaced(self, name: bytes, into: "SpaceEntry", new_name: bytes) -> os.stat_result | None:
+        """Return what a rename is about to replace, if it is another file; what is worth it goes into the trash."""
+        replaced = into._look(new_name)
+        if replaced is None or replaced.st_ino == self.look(name).st_ino:
+            return None
+        kept = self.room.trash is not None and self.room.trash.keep_replaced(into, new_name, replaced)
+        return into.look(new_name) if kept else replaced
+
+    def weight(self, name: bytes) -> int:
+        """Return what is charged for that name and all below it."""
+        st = self.look(name)
+        if not stat.S_ISDIR(st.st_mode):
+            return ENTRY_BYTES + size_of(st)
+        with self.child(name) as directory:
+            return ENTRY_BYTES + tally(directory.fd).used
 
     def truncate(self, size: int) -> None:
         before = self.stat().st_size
