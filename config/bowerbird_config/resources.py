@@ -115,12 +115,25 @@ class PlatformRef:
 
 Resource = ReleaseRef | HomeRef | TeamSpaceRef | ProfileRef | ServerRef | PlatformRef
 
-FORMS = "release:COLLECTION/RELEASE, space:team/TEAM, space:home/USER, profile:NAME, server:OWNER, platform"
+FORMS = (
+    "release:COLLECTION/RELEASE, space:team/TEAM, space:home/USER, profile:NAME, server:OWNER, platform, "
+    "or a path below /data/releases or /data/teams"
+)
+
+
+def _of_path(text: str) -> str:
+    """Return what a path below `/data` lies in, named; another text as it is."""
+    match text.split("/"):
+        case ["", "data", "releases", collection, release, *_] if collection:
+            return f"release:{collection}/{release}"
+        case ["", "data", "teams", team, *_]:
+            return f"space:team/{team}"
+    return text
 
 
 def parse_resource(text: str) -> Resource:
-    """Return the resource that a text such as ``release:eso/dr1`` names; ValueError names the forms."""
-    kind, _, rest = text.partition(":")
+    """Return the resource that a text such as ``release:eso/dr1`` names, or that a path lies in; ValueError names the forms."""
+    kind, _, rest = _of_path(text).partition(":")
     first, _, second = rest.partition("/")
     match kind, first:
         case "release", _ if first and second and "/" not in second:

@@ -11,8 +11,7 @@ from bowerbird.refusals import explained
 from bowerbird.releases import Release, in_words
 from bowerbird.tabular import as_text, pairs_as_html
 
-_CHECKSUMS = ("CHECKSUMS", "SHA256SUMS", "checksums.sha256", "sha256sum.txt")
-_HEX_DIGITS = 64
+_SHA256 = "user.bowerbird.sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def _of_release(place: Path, release: Release) -> About:
         cite=release.citation,
         licence=release.licence,
         source=release.source,
-        sha256=_checksum(place, release),
+        sha256=_checksum(place),
         release=release,
     )
 
@@ -115,17 +114,9 @@ def _of_space(known: Manifest, place: Path) -> About:
     return About(place, "a file outside your view of the data", "not known here", "not known here")
 
 
-def _checksum(place: Path, release: Release) -> str:
-    """Return what the release's list of checksums says of a file; nothing is computed."""
-    real, top = place.resolve(), release.path.resolve() if release.path else None
-    if top is None or not real.is_relative_to(top):
+def _checksum(place: Path) -> str:
+    """Return what the view tells of a file's checksum; nothing is computed."""
+    try:
+        return os.getxattr(place, _SHA256).decode()
+    except (OSError, AttributeError):  # none is told, or this system has no such attributes
         return ""
-    wanted = str(real.relative_to(top))
-    for name in _CHECKSUMS:
-        listing = top / name
-        if listing.is_file():
-            for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
-                digest, _, file = line.partition(" ")
-                if len(digest) == _HEX_DIGITS and file.lstrip(" *").removeprefix("./") == wanted:
-                    return digest
-    return ""

@@ -1,5 +1,6 @@
 """Changing a space: names and attributes. Every change asks its grant first, and tells the inodes what became of a name."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from bowerbird_fuse.files import OWN_XATTRS, Files
 from bowerbird_fuse.grant import Grant
 from bowerbird_fuse.inodes import Place
 from bowerbird_fuse.stores.base import Entry
+from bowerbird_fuse.told import OURS
 from bowerbird_fuse.tree import Stored, Tree, key_of
 
 _EXCHANGE = 2
@@ -135,11 +137,13 @@ class Changes:
         if not name.startswith(OWN_XATTRS):
             raise NotSupported("only user attributes are kept")
         with self._writable(number) as (entry, _):
+            _check_own(name)
             entry.set_xattr(name, value)
 
     def remove_xattr(self, number: int, name: bytes) -> None:
         """Take one extended attribute away."""
         with self._writable(number) as (entry, _):
+            _check_own(name)
             entry.remove_xattr(name)
 
     @contextmanager
@@ -160,6 +164,11 @@ def _look(directory: Entry, name: bytes) -> os.stat_result | None:
         return directory.look(name)
     except FileNotFoundError:
         return None
+
+
+def _check_own(name: bytes) -> None:
+    if name.startswith(OURS):
+        raise OSError(errno.EPERM, "what the view tells is not the user's to say")
 
 
 def _give(entry: Entry, grant: Grant, wanted: Wanted) -> None:

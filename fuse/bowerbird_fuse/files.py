@@ -12,6 +12,7 @@ from bowerbird_fuse.grant import Grant
 from bowerbird_fuse.handles import Handle, Handles, Listing, close
 from bowerbird_fuse.layout import Link, Text
 from bowerbird_fuse.stores.base import Entry, File
+from bowerbird_fuse.told import OURS, Told
 from bowerbird_fuse.tree import Generated, Stored, Tree
 
 # The attributes that belong to whom wrote the file; the others are the system's, and no concern of a view.
@@ -30,6 +31,7 @@ class Files:
     def __init__(self, tree: Tree, handles: Handles) -> None:
         self.tree = tree
         self.handles = handles
+        self.told = Told()
 
     def open(self, number: int, flags: int) -> Handle:
         """Open a file; the decision is asked again."""
@@ -190,19 +192,25 @@ class Files:
             return entry.readlink()
 
     def xattrs(self, number: int) -> list[bytes]:
-        """Return the names of the user's own extended attributes."""
-        if isinstance(self.tree.locate(number), Generated):
+        """Return the names of the extended attributes that the view tells, and of the user's own."""
+        found = self.tree.locate(number)
+        if isinstance(found, Generated):
             return []
         with self.held(number) as (entry, _):
-            return [name for name in entry.xattrs() if name.startswith(OWN_XATTRS)]
+            own = [name for name in entry.xattrs() if name.startswith(OWN_XATTRS) and not name.startswith(OURS)]
+        return [*self.told.of(found), *own]
 
     def xattr(self, number: int, name: bytes) -> bytes:
-        """Return one extended attribute of the user's own."""
+        """Return one extended attribute."""
         # The kernel asks for security.capability before each write: answered without asking the disk.
-        if not name.startswith(OWN_XATTRS) or isinstance(self.tree.locate(number), Generated):
+        if not name.startswith(OWN_XATTRS) or isinstance(found := self.tree.locate(number), Generated):
             raise OSError(errno.ENODATA, "no such attribute")
         with self.held(number) as (entry, _):
-            return entry.xattr(name)
+            if not name.startswith(OURS):
+                return entry.xattr(name)
+        if (value := self.told.of(found).get(name)) is None:
+            raise OSError(errno.ENODATA, "no such attribute")
+        return value
 
     def statvfs(self, number: int) -> os.statvfs_result:
         """Return the figures of the file system that a node lies on; of the home's for what the view itself makes."""

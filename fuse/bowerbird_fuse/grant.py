@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bowerbird_fuse.errors import ReadOnly, StaleNode
 from bowerbird_fuse.stores.base import Store
-from bowerbird_fuse.view import View, ended
+from bowerbird_fuse.view import ReleaseShown, View, ended
 
 # How long the kernel may keep what it saw, in seconds. A release does not change, and a lost one is taken out of the
 # kernel's caches by name; a space is written through other views and natively, so nothing of it is kept.
@@ -30,6 +30,7 @@ class Grant:
     until: float | None
     write_until: float | None = None
     revoked: bool = False
+    release: ReleaseShown | None = None
 
     @property
     def seconds(self) -> float:
@@ -69,7 +70,7 @@ class Grant:
 def grants_of(view: View, stores: dict[str, Store]) -> dict[str, Grant]:
     """Return the grant of each store that the view shows."""
     grants = {
-        release.key: Grant(release.key, stores[release.key], False, False, False, view.gid, release.until)
+        release.key: Grant(release.key, stores[release.key], False, False, False, view.gid, release.until, release=release)
         for release in view.releases
         if release.readable and release.key in stores
     }

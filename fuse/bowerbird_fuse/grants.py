@@ -51,7 +51,9 @@ class _Question:
         sentence = "" if reading.allowed else reading.sentence
         until = _seconds(reading.until) if reading.allowed else None
         text = manifest.readme(part, release, standing, sentence)
-        return ReleaseShown(collection, name, standing, text, until), manifest.release_entry(collection, name, part, standing, sentence)
+        facts = {"doi": release.doi, "licence": release.licence, "citation": release.cite, "source": release.source}
+        shown = ReleaseShown(collection, name, standing, text, until, facts if reading.allowed else {})
+        return shown, manifest.release_entry(collection, name, part, standing, sentence)
 
     def standing(self, release: Release, reading: Decision) -> Standing:
         if not reading.allowed:

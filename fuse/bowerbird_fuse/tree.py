@@ -1,6 +1,7 @@
 """The tree of a view: from the kernel's numbers to what lies there, through the grants that hold now."""
 
 import errno
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from bowerbird_fuse.layout import OTHER_README, README, Folder, Link, Made, Moun
 from bowerbird_fuse.stores.base import Entry, Store
 from bowerbird_fuse.view import HOME, View
 
+log = logging.getLogger(__name__)
 # Deeper than any path; only what was moved to and fro behind our back could seem to be its own parent.
 _DEEPEST = 1 << 20
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -61,6 +63,7 @@ class Tree:
         self._grants: dict[str, Grant] = {}
         # What the view makes at each of its nodes; true for one layout.
         self._made: dict[int, Made | None] = {}
+        self._refused: set[str] = set()
 
     def show(self, view: View, stores: Mapping[str, Store]) -> Outdated:
         """Show that view from now on; `stores` are those of its keys that are there. Return what the kernel must forget."""
@@ -68,6 +71,7 @@ class Tree:
         self.view = view
         self._top = layout(view, stores)
         self._made.clear()
+        self._refused.clear()
         changed = self._grant(grants_of(view, dict(stores)))
         return self._outdated(before, changed)
 
@@ -82,7 +86,7 @@ class Tree:
                 continue
             if new.writable != old.writable:
                 changed.add(key)
-            old.writable, old.until, old.write_until = new.writable, new.until, new.write_until
+            old.writable, old.until, old.write_until, old.release = new.writable, new.until, new.write_until, new.release
             grants[key] = old
         self._grants = grants
         return frozenset(changed)
@@ -212,8 +216,17 @@ class Tree:
             raise NoSuchNode("no directory")
         child = above.made.children.get(name)
         if child is None:
-            raise AccessDenied("announced, and not open yet") if above.made.closed else NoSuchNode(f"no {name!r} there")
+            raise self._closed(above.node) if above.made.closed else NoSuchNode(f"no {name!r} there")
         return self.made_attributes(self.inodes.seen(above.node.id, name, None).id)
+
+    def _closed(self, node: Node) -> AccessDenied:
+        """Return the refusal of what lies in an announced release; of each release one is logged until the view changes."""
+        release, collection = node.name.decode(), self.inodes[node.parent].name.decode()
+        sentence = f"/data/releases/{collection}/{release} is announced to {self.view.user}, and not open to them"
+        if sentence not in self._refused:
+            self._refused.add(sentence)
+            log.info("%s; `bowerbird explain %s read release:%s/%s` says why", sentence, self.view.user, collection, release)
+        return AccessDenied(sentence)
 
     def made_attributes(self, number: int) -> Attributes:
         """Return the attributes of what the view makes, or of the top of a store."""

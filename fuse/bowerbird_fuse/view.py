@@ -22,13 +22,17 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseShown:
-    """One release in a view; `until` (seconds since the epoch) is when the right to it ends by the clock alone."""
+    """One release in a view; `until` (seconds since the epoch) is when the right to it ends by the clock alone.
+
+    `facts` are what is told of each of its files: doi, licence, citation, source.
+    """
 
     collection: str
     name: str
     standing: Standing
     readme: str
     until: float | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def readable(self) -> bool:

@@ -65,7 +65,7 @@ class Worker:
         for space in view.spaces:
             store = self.stores.get(space.key)
             if isinstance(store, SpaceStore):
-                store.room.hard = space.hard
+                store.room.soft, store.room.hard = space.soft, space.hard
                 store.room.trash = Trash(store, view.user, on=space.trash > 0)
         outdated = self.tree.show(view, {key: store for key, store in self.stores.items() if key in view.writable})
         self.handles.close_revoked()

@@ -22,8 +22,23 @@ def test_a_resource_is_read_and_written_alike(text, resource):
 
 
 @pytest.mark.parametrize(
+    ("path", "resource"),
+    [
+        ("/data/releases/a478/ifs-dr1", ReleaseRef("a478", "ifs-dr1")),
+        ("/data/releases/a478/ifs-dr1/cubes/deep.fits", ReleaseRef("a478", "ifs-dr1")),
+        ("/data/teams/craft/notes", TeamSpaceRef("craft")),
+    ],
+)
+def test_a_path_names_what_it_lies_in(path, resource):
+    assert parse_resource(path) == resource
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "/data/releases/a478",
+        "/data/releases//x",
+        "/data/home/f",
         "",
         "release:",
         "release:a478",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -100,5 +101,5 @@ def _cube(release: Path) -> None:
 
 
 def _checksums(release: Path) -> None:
-    lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(release.iterdir())]
-    (release / "CHECKSUMS").write_text("".join(lines))
+    for file in release.iterdir():
+        os.setxattr(file, "user.bowerbird.sha256", hashlib.sha256(file.read_bytes()).hexdigest().encode())

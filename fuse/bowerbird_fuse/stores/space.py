@@ -40,11 +40,12 @@ class Keeps(Protocol):
 
 
 class Room:
-    """The room of one space as one view uses it; `hard` is the limit in bytes, None where there is none."""
+    """The room of one space as one view uses it; `hard` is the limit in bytes, None where there is none, `soft` only told."""
 
     def __init__(self, meter: Meter, hard: int | None = None) -> None:
         self.meter = meter
         self.hard = hard
+        self.soft: int | None = None
         self.trash: Keeps | None = None
         self.opened: Counter[int] = Counter()
         self.unnamed: set[int] = set()
