@@ -1,7 +1,8 @@
-"""Runs pieces of Python as somebody else: `python person.py UID GID GROUPS [stay]`.
+"""Runs pieces of Python as somebody else: `python person.py UID GID GROUPS [stay | keep]`.
 
-A piece says what it found in `answer`; that, or the errno of an OSError, is printed as JSON. Without `stay` the whole standard
-input is one piece. With it each line is one, as JSON, with the directory it begins in; what it left open is closed after it.
+A piece says what it found in `answer`; that, or the errno of an OSError, is printed as JSON. Without a further word the whole
+standard input is one piece; with one, each line is: as JSON, with the directory it begins in. After each piece of who stays all
+is closed that it left open; of who keeps, names and open files are there for the next one.
 Nothing is imported after the uid has changed, since the interpreter may lie where only root can read.
 """
 
@@ -44,16 +45,20 @@ def main() -> None:
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     os.umask(0o022)
-    if sys.argv[4:] == ["stay"]:
+    if sys.argv[4:]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-        stay()
+        stay(keep=sys.argv[4] == "keep")
     else:
-        print(json.dumps(run(sys.stdin.read())))
+        print(json.dumps(run(sys.stdin.read(), provided())))
 
 
-def run(code: str) -> dict[str, Any]:
+def provided() -> dict[str, Any]:
+    """Return the names that a piece has from the start."""
+    return {module.__name__: module for module in MODULES} | {"Path": Path, "answer": None}
+
+
+def run(code: str, names: dict[str, Any]) -> dict[str, Any]:
     """Run a piece and return what it found, or the errno it ended with."""
-    names: dict[str, Any] = {module.__name__: module for module in MODULES} | {"Path": Path, "answer": None}
     try:
         exec(code, names)  # noqa: S102  # the code is the test's own
         return {"answer": names["answer"]}
@@ -61,16 +66,18 @@ def run(code: str) -> dict[str, Any]:
         return {"errno": errno.errorcode.get(error.errno or 0, str(error)), "text": str(error)}
 
 
-def stay() -> None:
+def stay(keep: bool) -> None:
     """Run pieces until the input ends."""
+    kept = provided()
     for line in sys.stdin:
         piece = json.loads(line)
         try:
             os.chdir(os.path.join(TOP, piece["at"]))
-            said = run(piece["code"])
+            said = run(piece["code"], kept if keep else provided())
         except Exception:  # whatever it is, whoever asked is told
             said = {"failed": traceback.format_exc()}
-        clean()
+        if not keep:
+            clean()
         print(json.dumps(said), flush=True)
 
 

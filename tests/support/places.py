@@ -62,9 +62,9 @@ class Places:
         self.rig = rig
         self.native = rig.var.root / "native"
         self.native.mkdir(mode=0o700)
-        ann = rig.mount("ann")
-        self._people = {"ann": ann, "bob": rig.mount("bob"), "native": Person(ann.record, self.native)}
-        os.chown(self.native, ann.record.uid, ann.record.gid)
+        ann = rig.records["ann"]
+        self._people = {"native": Person(ann, self.native)}
+        os.chown(self.native, ann.uid, ann.gid)
         self._residents: dict[tuple[str, int], Resident] = {}
         self._numbers = itertools.count()
 
@@ -82,15 +82,26 @@ class Places:
         """Return one of somebody's interpreters."""
         resident = self._residents.get((who, number))
         if resident is not None and not resident.free:
-            resident.end()  # a check failed while it was at work: the next one starts with another
+            resident.close()  # a check failed while it was at work: the next one starts with another
             resident = None
-        self._residents[who, number] = resident or Resident(self._people[who])
+        self._residents[who, number] = resident or Resident(self.person(who))
         return self._residents[who, number]
+
+    def person(self, who: str) -> Person:
+        """Return somebody at the top of their view, which is mounted when it is first needed."""
+        if who not in self._people:
+            self._people[who] = self.rig.mount(who)
+        return self._people[who]
+
+    def keeper_of_things(self, who: str) -> Resident:
+        """Start an interpreter that keeps what its pieces leave; it ends with the others."""
+        self._residents[who, -next(self._numbers) - 1] = resident = Resident(self.person(who), keep=True)
+        return resident
 
     def end(self) -> None:
         """End all interpreters."""
         for resident in self._residents.values():
-            resident.end()
+            resident.close()
 
 
 @contextlib.contextmanager
@@ -98,7 +109,7 @@ def places_in(root: Path, platform: Platform) -> Iterator[Places]:
     """Start a keeper with the views of two members of a team, and leave nothing of it."""
     rig = DataRig(Var(root / "var"), platform)
     rig.feed.start()
-    rig.know(record("ann", member("ant")), record("bob", member("ant"), member("bee")))
+    rig.know(record("ann", member("ant")), record("bob", member("ant"), member("bee")), record("cleo", member("ant")))
     places = None
     try:
         rig.start()

@@ -14,11 +14,14 @@ ANSWER_SECONDS = 60.0
 
 
 class Resident:
-    """An interpreter that runs as a person, at the top of a view; end it before the view is unmounted."""
+    """An interpreter that runs as a person, at the top of a view; close it before the view is unmounted.
 
-    def __init__(self, person: Person) -> None:
+    One that keeps has what a piece named and left open also in the next.
+    """
+
+    def __init__(self, person: Person, keep: bool = False) -> None:
         self.person = person
-        self._child = person.spawn([], "stay", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._child = person.spawn([], "keep" if keep else "stay", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.free = True
 
     def do(self, code: str, at: str = ".", **values: object) -> Any:
@@ -60,7 +63,7 @@ class Resident:
             line += more
         return line
 
-    def end(self) -> None:
+    def close(self) -> None:
         """End the interpreter, whatever it does."""
         self._child.kill()
         self._child.wait(20)
