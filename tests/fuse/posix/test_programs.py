@@ -72,6 +72,23 @@ def test_sqlite_keeps_every_row(place: Place) -> None:
     assert found == [["ok"], [20]]
 
 
+def test_sqlite_keeps_every_row_that_either_of_two_writers_committed(pair: Place) -> None:
+    pair.do("with contextlib.closing(sqlite3.connect('db')) as db, db: db.execute('create table t (who text, n integer)')")
+    code = """
+        with contextlib.closing(sqlite3.connect('db', timeout=60)) as db:
+            for n in range(50):
+                with db: db.execute('insert into t values (?, ?)', [who, n])
+    """
+    pair.begin(code, who="one")
+    pair.then(code, who="other")
+    pair.one.finish()
+    found = pair.do("""
+        with contextlib.closing(sqlite3.connect('db')) as db:
+            answer = [db.execute('pragma integrity_check').fetchone(), db.execute('select who, n from t order by who, n').fetchall()]
+    """)
+    assert found == [["ok"], [[who, n] for who in ("one", "other") for n in range(50)]]
+
+
 def a_wheel(folder: Path) -> Path:
     """Make a wheel of one module."""
     wheel = folder / "treasure-1.0-py3-none-any.whl"
