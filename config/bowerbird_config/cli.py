@@ -286,7 +286,7 @@ def _change_rows(changes: list[Change]) -> list[tuple[str, str, str, str]]:
 
 @cli.command("explain", epilog=f"RESOURCE is one of {FORMS}. USER {_NOBODY!r} is nobody signed in.")
 @click.argument("user", type=_User())
-@click.argument("action", type=click.Choice([action.value for action in Action]))
+@click.argument("action", type=click.Choice([action.value for action in Action]), metavar="ACTION")
 @click.argument("resource", type=_Resource())
 @click.option("--file", type=click.Path(path_type=Path), help="the platform file")
 @_GROUPS

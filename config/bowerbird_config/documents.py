@@ -135,6 +135,8 @@ def _remedy(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or ""
     if "mapping values are not allowed" in problem:
         return "indent the lines of one mapping alike, and put a text with ': ' in quotes"
+    if r"'\t'" in problem:
+        return "write spaces instead of tabs"
     if "cannot start any token" in problem:
         return "put the text in quotes"
     if "another document" in problem:

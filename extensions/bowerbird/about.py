@@ -89,7 +89,7 @@ def _below_root(known: Manifest, place: Path) -> Path:
 
 def _of_release(place: Path, release: Release) -> About:
     owners = " and ".join(f"team {team}" for team in release.teams)
-    contact = f"({release.contact})" if release.contact else ""
+    contact = f"({release.contact})" if owners and release.contact else release.contact or ""
     return About(
         path=place,
         what=" – ".join(part for part in (release.title, release.description) if part),

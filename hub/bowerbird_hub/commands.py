@@ -39,7 +39,13 @@ class FoundWrong(CannotRun):
 
 
 def _var(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Var:
-    return Var(Path(os.path.abspath(value)) if value else Install.from_environment().default_var)
+    if not value:
+        return Var(Install.from_environment().default_var)
+    place = Path(os.path.abspath(value))
+    in_the_way = next((path for path in (place, *place.parents) if path.exists() and not path.is_dir()), None)
+    if in_the_way is not None:
+        raise click.BadParameter(f"{in_the_way} is a file; name a directory")
+    return Var(place)
 
 
 def var_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,6 +120,8 @@ def status(as_json: bool, var: Var) -> None:
 
     The exit code is 1 where the platform is not up.
     """
+    if not as_json and layout_of(var) is None:
+        raise FoundWrong(f"{var.root} holds no platform; `bowerbird up` makes one, --var names another")
     found = status_of(var)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else in_words(found))
     sys.exit(0 if found.running else FoundWrong.exit_code)

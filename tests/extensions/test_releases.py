@@ -74,7 +74,7 @@ def test_without_a_view_the_way_out_is_said(tmp_path, monkeypatch) -> None:
 
 def test_about_a_file_of_a_release(view) -> None:
     about = bowerbird.about(view / "releases/a370/dr1/a370_i.fits")
-    assert (about.standing, about.licence, about.whose) == ("public", "CC BY 4.0", "(the administrator)")
+    assert (about.standing, about.licence, about.whose) == ("public", "CC BY 4.0", "the administrator")
     assert about.cite == "Bacon et al. 2016 doi:10.1/x"
     assert about.sha256 == hashlib.sha256((view / "releases/a370/dr1/a370_i.fits").read_bytes()).hexdigest()
     assert "how to cite  Bacon et al. 2016" in str(about)

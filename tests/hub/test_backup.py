@@ -4,6 +4,7 @@ import os
 import sqlite3
 import stat
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -150,6 +151,29 @@ def test_restore_needs_an_empty_place_and_a_backup_that_it_knows(var: Var, tmp_p
     manifest = tmp_path / "saved" / backups.MANIFEST
     manifest.write_text(manifest.read_text().replace(f'"layout": {LAYOUT}', f'"layout": {LAYOUT + 1}'))
     with pytest.raises(BackupError, match="of a newer Bowerbird"):
+        restore(tmp_path / "saved", Var(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+def _without_a_file(saved: Path) -> None:
+    (saved / "var/secrets/cookie-secret").unlink()
+
+
+def _with_a_file_cut_short(saved: Path) -> None:
+    os.truncate(saved / "var/homes/somebody/thesis.tex", 2)
+
+
+def _with_a_damaged_database(saved: Path) -> None:
+    with (saved / "var/hub/hub.sqlite").open("r+b") as database:
+        database.seek(100)
+        database.write(b"\xff" * 2000)
+
+
+@pytest.mark.parametrize("harm", [_without_a_file, _with_a_file_cut_short, _with_a_damaged_database])
+def test_restore_refuses_a_backup_that_was_harmed(var: Var, tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    back_up(var, tmp_path / "saved")
+    harm(tmp_path / "saved")
+    with pytest.raises(BackupError, match=r"is not as it was made|is damaged"):
         restore(tmp_path / "saved", Var(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
 

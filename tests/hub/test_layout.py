@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from bowerbird_config.paths import LAYOUT, Var
+from bowerbird_hub import commands
 from bowerbird_hub.state import layout
 from bowerbird_hub.state.layout import LayoutError, VarInUse
 from bowerbird_hub.state.secret_files import OWN, make_secrets, read_secret
+from click.testing import CliRunner
 
 
 @pytest.fixture
@@ -160,3 +162,18 @@ def test_full_disk_leaves_no_half_written_file(small_disk: Path) -> None:
         layout.prepare(full)
     assert not list(full.root.glob("**/.*"))
     assert layout.version_of(full) is None
+
+
+@pytest.mark.parametrize("command", ["up", "status", "down", "logs"])
+def test_file_in_the_place_of_the_state_directory_is_named(tmp_path: Path, command: str) -> None:
+    (tmp_path / "notes.txt").write_text("words")
+    for place in ("notes.txt", "notes.txt/var"):
+        result = CliRunner().invoke(getattr(commands, command), ["--var", str(tmp_path / place)])
+        assert result.exit_code == 2
+        assert f"{tmp_path / 'notes.txt'} is a file; name a directory" in result.output
+
+
+def test_status_of_nothing_says_that_there_is_nothing(tmp_path: Path) -> None:
+    result = CliRunner().invoke(commands.status, ["--var", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "holds no platform; `bowerbird up` makes one" in result.output

@@ -11,7 +11,7 @@ def test_lines_say_each_change_once() -> None:
     lines.show(Row("hub", "starting"))
     lines.show(Row("hub", "starting"))
     lines.show(Row("hub", "ready", "in 2.1 s"))
-    assert out.getvalue() == "  hub  starting\n  hub  ready in 2.1 s\n"
+    assert out.getvalue() == "  hub            starting\n  hub            ready in 2.1 s\n"
 
 
 def test_table_writes_over_its_rows() -> None:

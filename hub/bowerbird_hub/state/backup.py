@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import sqlite3
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bowerbird_config.paths import LAYOUT, Var
 from bowerbird_hub.state import layout
+from bowerbird_hub.state.inventory import inventory
 from bowerbird_hub.state.sqlite_copies import copy_database, is_companion, is_database
 from bowerbird_hub.state.state_files import read_json, write_json
 from bowerbird_hub.state.tree_copy import TreeCopy
@@ -36,22 +39,25 @@ def back_up(var: Var, place: Path, *, with_releases: bool = False) -> int:
     try:
         draft.mkdir(mode=0o700, parents=True)
         copied = _copy(var.root, draft / CONTENT, (*_DIRECTORIES, *(["releases"] if with_releases else [])))
-        write_json(draft / MANIFEST, _manifest(var, with_releases=with_releases))
+        write_json(draft / MANIFEST, _manifest(var, draft / CONTENT, with_releases=with_releases))
         draft.rename(place)
     except OSError as error:
         raise BackupError(f"the backup was not made: {error.strerror} ({error.filename or place}); nothing of it is left") from error
+    except sqlite3.Error as error:
+        raise BackupError(f"the backup was not made: a database of {var.root} is damaged ({error}); nothing of it is left") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return copied
 
 
-def _manifest(var: Var, *, with_releases: bool) -> dict[str, object]:
+def _manifest(var: Var, copy: Path, *, with_releases: bool) -> dict[str, object]:
     return {
         "format": _FORMAT,
         "layout": layout.version_of(var),
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "made_from": str(var.root),
         "made_by_uid": os.geteuid(),
+        "inventory": asdict(inventory(copy)),
         "releases": "saved" if with_releases else "left out: `up` makes the demo releases again, by config/default/recipe/build.py",
     }
 
@@ -101,6 +107,8 @@ def restore(place: Path, var: Var) -> int:
         draft.rename(var.root)
     except OSError as error:
         raise BackupError(f"the backup was not restored: {error.strerror} ({error.filename}); {var.root} is as it was") from error
+    except sqlite3.Error as error:
+        raise BackupError(f"the backup was not restored: a database in it is damaged ({error}); {var.root} is as it was") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return copied
@@ -116,4 +124,17 @@ def _check(place: Path) -> int | None:
         raise BackupError(f"{place} is no backup that this Bowerbird can read: {MANIFEST} is missing, damaged or of another format")
     if int(manifest.get("layout") or 0) > LAYOUT:
         raise BackupError(f"{place} has layout {manifest['layout']}, of a newer Bowerbird; this one knows {LAYOUT}. Use the newer one")
+    _check_whole(place, manifest.get("inventory"))
     return manifest.get("made_by_uid")
+
+
+def _check_whole(place: Path, told: dict[str, object] | None) -> None:
+    """Refuse a backup that has lost something on its way; one of an earlier version says nothing of what it holds."""
+    if told is None:
+        return
+    found = asdict(inventory(place / CONTENT))
+    if found != told:
+        raise BackupError(
+            f"{place} is not as it was made: it has {found['entries']} files and directories, and had {told.get('entries')}, "
+            "or one of them has another size; restore another copy of it"
+        )

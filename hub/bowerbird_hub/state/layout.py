@@ -72,7 +72,7 @@ def claim(var: Var) -> None:
     """Make the directory itself; LayoutError where it holds something else or a newer layout."""
     try:
         var.root.mkdir(mode=0o755, parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise LayoutError(f"{var.root} cannot be made ({error.strerror}); name another directory with --var") from error
     version = version_of(var)
     if version is None and any(entry.name not in _NAMES for entry in var.root.iterdir()):

@@ -24,7 +24,10 @@ def is_companion(path: Path) -> bool:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a database that may be in use; the copy has its mode."""
+    """Copy a database that may be in use; the copy has its mode. sqlite3.Error where it is damaged."""
     with closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
+        found = str(new.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"{source.name}: {found}")
     target.chmod(source.stat().st_mode & 0o777)

@@ -11,6 +11,10 @@ import click
 _COLOURS = {"ready": "green", "refused": "red", "restarting": "yellow", "missing": "yellow"}
 
 
+# Lines that are written cannot be widened later; this is the longest name of a part.
+_WIDTH = len("demo releases")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One part, and what is to be said of it; `state` is its first word."""
@@ -46,7 +50,7 @@ class Lines:
         """Show a part's row where it says something new."""
         if self._shown.get(row.name) != row:
             self._shown[row.name] = row
-            self._write(row.line(max(map(len, self._shown)), coloured=False))
+            self._write(row.line(max(_WIDTH, *map(len, self._shown)), coloured=False))
 
     def say(self, text: str) -> None:
         """Show a sentence."""

@@ -118,7 +118,7 @@ async def _make_demo_releases(plan: Plan, board: Board) -> None:
     demo = await asyncio.to_thread(_demo_releases, plan)
     if demo is None:
         return
-    board.row(DEMO_ROW, "making", "the first time takes minutes; signing in does not wait for it")
+    board.row(DEMO_ROW, "making", "the first time takes up to a minute; signing in does not wait for it")
     wrong = await demo.make(lambda line: board.row(DEMO_ROW, "making", line), plan.environment)
     if wrong:
         board.row(DEMO_ROW, "missing", f"{wrong}; the platform runs without them, the next start tries again")
