@@ -1,10 +1,11 @@
 """Unix sockets below a path of any length, and the JSON lines that travel over them."""
 
+import array
 import json
 import os
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,26 @@ def peer_uid(connection: socket.socket) -> int:
     """Return the uid of the process at the other end, as the kernel knows it."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", credentials)[1])
+
+
+# socket.send_fds and recv_fds leave their flags out before Python 3.12.
+
+
+def send_descriptors(connection: socket.socket, data: bytes, fds: Sequence[int], flags: int = socket.MSG_DONTWAIT) -> None:
+    """Send a datagram with descriptors beside it; BlockingIOError where the other end does not read."""
+    beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    connection.sendmsg([data], beside, flags | socket.MSG_NOSIGNAL)
+
+
+def receive_descriptors(connection: socket.socket, most_bytes: int, most_fds: int, flags: int = 0) -> tuple[bytes, list[int], int]:
+    """Return a datagram, the descriptors beside it, which the caller closes, and the flags it came with."""
+    space = socket.CMSG_LEN(most_fds * array.array("i").itemsize)
+    data, beside, came_with, _ = connection.recvmsg(most_bytes, space, flags | socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for level, kind, content in beside:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    return data, list(fds), came_with
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

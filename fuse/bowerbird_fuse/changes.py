@@ -5,19 +5,21 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bowerbird_fuse import attributes
 from bowerbird_fuse.attributes import Attributes
-from bowerbird_fuse.errors import NotSupported, OutsideSpace
-from bowerbird_fuse.files import OWN_XATTRS, Files
+from bowerbird_fuse.errors import NoSuchNode, NotSupported, OutsideSpace
+from bowerbird_fuse.files import OWN_USE, OWN_XATTRS, Files, look
 from bowerbird_fuse.grant import Grant
-from bowerbird_fuse.inodes import Place
+from bowerbird_fuse.inodes import Key, Place
+from bowerbird_fuse.intents import Intent, Intents
 from bowerbird_fuse.stores.base import Entry
 from bowerbird_fuse.told import OURS
 from bowerbird_fuse.tree import Stored, Tree, key_of
 
 _EXCHANGE = 2
+_NOBODY = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,10 @@ class Wanted:
 class Changes:
     """What may be done to the spaces of one view."""
 
-    def __init__(self, tree: Tree, files: Files) -> None:
+    def __init__(self, tree: Tree, files: Files, intents: Intents) -> None:
         self.tree = tree
         self.files = files
+        self.intents = intents
 
     # Names.
 
@@ -64,53 +67,78 @@ class Changes:
                     raise OutsideSpace("a link stays in its space")
                 entry.link(name, source)
 
-            return self._make(parent, name, make)
+            return self._make(parent, name, make, key_of(source.stat()))
 
-    def _make(self, parent: int, name: bytes, make: Callable[[Entry, Grant], None]) -> Attributes:
+    def _make(self, parent: int, name: bytes, make: Callable[[Entry, Grant], None], key: Key = (0, 0)) -> Attributes:
         with self._directory(parent) as (entry, stored):
-            make(entry, stored.grant)
+            earlier = self.intents.earlier()
+            if earlier is None or not earlier.made(look(entry, name)):
+                self.intents.begin(*key)
+                make(entry, stored.grant)
             return self.tree.child(entry, stored, name)
 
     def unlink(self, parent: int, name: bytes) -> None:
         """Take away the name of a file."""
-        with self._directory(parent) as (entry, _):
-            st = entry.look(name)
-            entry.unlink(name)
-            self._unnamed((parent, name), st)
+        self._take_away((parent, name), lambda entry: entry.unlink(name))
 
     def rmdir(self, parent: int, name: bytes) -> None:
         """Take away an empty directory."""
-        with self._directory(parent) as (entry, _):
-            st = entry.look(name)
-            entry.rmdir(name)
-            self._unnamed((parent, name), st)
+        self._take_away((parent, name), lambda entry: entry.rmdir(name))
+
+    def _take_away(self, place: Place, take: Callable[[Entry], None]) -> None:
+        with self._directory(place[0]) as (entry, _):
+            earlier, st = self.intents.earlier(), look(entry, place[1])
+            if earlier is not None and (st is None or key_of(st) != earlier.key):
+                self._unnamed(place, earlier.key, last=bool(earlier.values[2]))
+                return
+            if st is None:
+                raise NoSuchNode(f"no {place[1]!r} there")
+            last = self._keep_last(place, st)
+            self.intents.begin(*key_of(st), last)
+            take(entry)
+            self._unnamed(place, key_of(st), last)
 
     def rename(self, old: Place, new: Place, flags: int) -> None:
         """Move a name within its space; `flags` are those of renameat2(2)."""
         with self._directory(old[0]) as (source, here), self._directory(new[0]) as (target, there):
             if there.grant is not here.grant:
                 raise OutsideSpace("a move stays in its space")
-            moved, replaced = source.look(old[1]), _look(target, new[1])
+            earlier, moved, replaced = self.intents.earlier(), look(source, old[1]), look(target, new[1])
+            move = _Move(old, new, _key(moved), _key(replaced), bool(flags & _EXCHANGE))
+            if earlier is not None and (before := _Move.of(earlier, move)).is_done(move):
+                self._renamed(before)
+                return
+            if replaced is not None and not move.exchange:
+                move = replace(move, last=self._keep_last(new, replaced))
+            self.intents.begin(*move.moved, *move.replaced, move.last)
             source.rename(old[1], target, new[1], flags)
-            self._renamed(old, new, moved, replaced, bool(flags & _EXCHANGE))
+            self._renamed(move)
 
-    def _renamed(self, old: Place, new: Place, moved: os.stat_result, replaced: os.stat_result | None, exchanged: bool) -> None:
-        if replaced is not None and key_of(replaced) == key_of(moved):
+    def _renamed(self, move: "_Move") -> None:
+        if move.replaced == move.moved:
             return  # two names of one file: rename(2) does nothing
         inodes = self.tree.inodes
-        if replaced is not None:
-            if exchanged and (other := inodes.known(*new, key_of(replaced))):
-                inodes.moved(other, new, old)
-            elif not exchanged:
-                self._unnamed(new, replaced)
-        node = inodes.known(*old, key_of(moved))
+        if move.replaced != _NOBODY:
+            if move.exchange and (other := inodes.known(*move.new, move.replaced)):
+                inodes.moved(other, move.new, move.old)
+            elif not move.exchange:
+                self._unnamed(move.new, move.replaced, move.last)
+        node = inodes.known(*move.old, move.moved)
         if node is not None:
-            inodes.moved(node, old, new)
+            inodes.moved(node, move.old, move.new)
 
-    def _unnamed(self, place: Place, st: os.stat_result) -> None:
-        node = self.tree.inodes.known(*place, key_of(st))
+    def _keep_last(self, place: Place, st: os.stat_result) -> bool:
+        """Tell whether that is its last name; what is open of it then outlives this worker by the shelf."""
+        last = stat.S_ISDIR(st.st_mode) or st.st_nlink <= 1
+        node = self.tree.inodes.known(*place, key_of(st)) if last else None
         if node is not None:
-            self.tree.inodes.unnamed(node, place, last=stat.S_ISDIR(st.st_mode) or st.st_nlink <= 1)
+            self.files.handles.keep(node.id)
+        return last
+
+    def _unnamed(self, place: Place, key: Key, last: bool) -> None:
+        node = self.tree.inodes.known(*place, key)
+        if node is not None:
+            self.tree.inodes.unnamed(node, place, last=last)
 
     # Attributes.
 
@@ -118,6 +146,8 @@ class Changes:
         """Set attributes of a node; who has it open to write (`handle`) may cut it whatever its mode is by now."""
         with self._writable(number) as (entry, grant):
             if wanted.mode is not None:
+                if wanted.mode & OWN_USE != OWN_USE:
+                    self.files.handles.keep(number)
                 entry.chmod(stat.S_IMODE(wanted.mode))
             if wanted.uid is not None or wanted.gid is not None:
                 _give(entry, grant, wanted)
@@ -144,6 +174,11 @@ class Changes:
         """Take one extended attribute away."""
         with self._writable(number) as (entry, _):
             _check_own(name)
+            earlier = self.intents.earlier()
+            if earlier is not None and name not in entry.xattrs():
+                return
+            entry.xattr(name)
+            self.intents.begin()
             entry.remove_xattr(name)
 
     @contextmanager
@@ -159,11 +194,30 @@ class Changes:
             yield entry, stored
 
 
-def _look(directory: Entry, name: bytes) -> os.stat_result | None:
-    try:
-        return directory.look(name)
-    except FileNotFoundError:
-        return None
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A rename, by the files that it is about; `last` tells whether what is replaced has no other name."""
+
+    old: Place
+    new: Place
+    moved: Key
+    replaced: Key
+    exchange: bool
+    last: bool = False
+
+    @classmethod
+    def of(cls, earlier: Intent, asked: "_Move") -> "_Move":
+        """Return that move as it stood before an earlier worker took it on."""
+        values = earlier.values
+        return replace(asked, moved=earlier.key, replaced=(values[2], values[3]), last=bool(values[4]))
+
+    def is_done(self, now: "_Move") -> bool:
+        """Tell whether it was done, by what lies at both places now."""
+        return now.moved != self.moved and now.replaced != self.replaced
+
+
+def _key(st: os.stat_result | None) -> Key:
+    return _NOBODY if st is None else key_of(st)
 
 
 def _check_own(name: bytes) -> None:

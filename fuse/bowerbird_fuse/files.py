@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -10,6 +11,7 @@ from bowerbird_fuse.attributes import Attributes
 from bowerbird_fuse.errors import AccessDenied, NoSuchNode, NotSupported, ReadOnly, StaleNode, ViewError
 from bowerbird_fuse.grant import Grant
 from bowerbird_fuse.handles import Handle, Handles, Listing, close
+from bowerbird_fuse.intents import Intents
 from bowerbird_fuse.layout import Link, Text
 from bowerbird_fuse.stores.base import Entry, File
 from bowerbird_fuse.told import OURS, Told
@@ -18,6 +20,10 @@ from bowerbird_fuse.tree import Generated, Stored, Tree
 # The attributes that belong to whom wrote the file; the others are the system's, and no concern of a view.
 OWN_XATTRS = b"user."
 DOTS = (b".", b"..")
+# The modes of fallocate(2) that move what lies behind: to be done once.
+_MOVES_BYTES = 0x08 | 0x20
+# Without them its owner could not open a file again.
+OWN_USE = stat.S_IRUSR | stat.S_IWUSR
 
 
 def opens_to_write(flags: int) -> bool:
@@ -25,13 +31,30 @@ def opens_to_write(flags: int) -> bool:
     return flags & os.O_ACCMODE != os.O_RDONLY or bool(flags & os.O_TRUNC)
 
 
+def look(directory: Entry, name: bytes) -> os.stat_result | None:
+    """Return the attributes of what has that name, None where nothing has."""
+    try:
+        return directory.look(name)
+    except FileNotFoundError:
+        return None
+
+
+def _appended(tail: bytes, data: bytes) -> int:
+    """Return how much of `data` a file holds that has `tail` from where its end was."""
+    if data in tail:
+        return len(data)
+    # It was killed within the write: that is then the last that was written.
+    return len(tail) if data.startswith(tail) else 0
+
+
 class Files:
     """The open files and directories of one view."""
 
-    def __init__(self, tree: Tree, handles: Handles) -> None:
+    def __init__(self, tree: Tree, handles: Handles, intents: Intents) -> None:
         self.tree = tree
         self.handles = handles
         self.told = Told()
+        self.intents = intents
 
     def open(self, number: int, flags: int) -> Handle:
         """Open a file; the decision is asked again."""
@@ -47,12 +70,19 @@ class Files:
         """Make and open a file; its node counts one lookup more."""
         with self.tree.pinned(parent) as (entry, stored):
             stored.grant.check_write(self.tree.clock())
+            earlier = self.intents.earlier()
+            if earlier is not None and earlier.made(look(entry, name)):
+                flags &= ~os.O_EXCL
+            else:
+                self.intents.begin()
             file = entry.create(name, flags, stored.grant.mode(mode))
             st = file.stat()
             node = self.tree.inodes.seen(parent, name, (st.st_dev, st.st_ino))
             handle = self.handles.add(node.id, flags)
             handle.file, handle.grant = file, stored.grant
             self._enter(handle)
+            if st.st_mode & OWN_USE != OWN_USE:
+                self.handles.keep(node.id)
             return handle, attributes.of_stored(node.id, st, stored.grant, self.tree.view)
 
     def _fill(self, handle: Handle) -> None:
@@ -64,10 +94,14 @@ class Files:
                 raise ReadOnly("the view itself makes this")
             handle.content = found.made.content
             return
-        with self.tree.pinned(handle.node) as (entry, stored):
-            if opens_to_write(handle.flags):
-                stored.grant.check_write(self.tree.clock())
-            handle.file, handle.grant = entry.open(handle.flags), stored.grant
+        if opens_to_write(handle.flags):
+            found.grant.check_write(self.tree.clock())
+        if self.handles.is_kept(handle.number):
+            handle.file = found.grant.store.adopt(self.handles.take_kept(handle.number), handle.flags)
+        else:
+            with self.tree.pinned(handle.node) as (entry, _):
+                handle.file = entry.open(handle.flags)
+        handle.grant = found.grant
         self._enter(handle)
 
     def _enter(self, handle: Handle) -> None:
@@ -102,7 +136,19 @@ class Files:
 
     def write(self, number: int, offset: int, data: bytes) -> int:
         """Write to an open file."""
-        return self._to_write(number).write(offset, data)
+        file = self._to_write(number)
+        if self.handles[number].flags & os.O_APPEND:
+            return self._append(file, offset, data)
+        return file.write(offset, data)
+
+    def _append(self, file: File, offset: int, data: bytes) -> int:
+        """Append, unless an earlier worker did; what it did in part is made whole."""
+        earlier = self.intents.earlier()
+        there = 0 if earlier is None else _appended(file.tail(earlier.values[0], len(data)), data)
+        if there < len(data):
+            self.intents.begin(file.stat().st_size - there)
+            return there + file.write(offset, data[there:])
+        return there
 
     def resize(self, number: int, size: int) -> None:
         """Set the size of an open file."""
@@ -110,7 +156,13 @@ class Files:
 
     def allocate(self, number: int, mode: int, offset: int, length: int) -> None:
         """Give an open file room on the disk, or take it; the modes are those of fallocate(2)."""
-        self._to_write(number).allocate(mode, offset, length)
+        file = self._to_write(number)
+        if mode & _MOVES_BYTES:
+            earlier, size = self.intents.earlier(), file.stat().st_size
+            if earlier is not None and size != earlier.values[0]:
+                return
+            self.intents.begin(size)
+        file.allocate(mode, offset, length)
 
     def seek(self, number: int, offset: int, whence: int) -> int:
         """Return where data or a hole begins in an open file; `whence` is os.SEEK_DATA or os.SEEK_HOLE."""
@@ -174,6 +226,8 @@ class Files:
     def held(self, number: int) -> Iterator[tuple[Entry, Grant]]:
         """Hold a node of a store: by an open file where there is one, since that may have no name any more."""
         for handle in self.handles.of(number):
+            if handle.file is None and self.handles.is_kept(handle.number):
+                self._fill(handle)
             if handle.file is not None and handle.grant is not None:
                 handle.grant.check(self.tree.clock())
                 yield handle.file, handle.grant

@@ -5,6 +5,7 @@ A handle that an earlier worker gave is opened again at its first use.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,8 +14,12 @@ from bowerbird_fuse.errors import AccessDenied, StaleNode
 from bowerbird_fuse.grant import Grant
 from bowerbird_fuse.journal import Journal, Line, Mark
 from bowerbird_fuse.presence import Presence
+from bowerbird_fuse.shelf import Shelf
 from bowerbird_fuse.stores.base import Entry, File
 
+log = logging.getLogger(__name__)
+# What lies on the shelf by a handle's number.
+_OPEN = b"o"
 # Flags that did their work at the first opening.
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_TRUNC
 
@@ -48,6 +53,8 @@ class Handles:
     """Every handle that the kernel holds."""
 
     journal: Journal
+    shelf: Shelf
+    _kept: dict[int, int] = field(default_factory=dict)
     _handles: dict[int, Handle] = field(default_factory=dict)
     _by_node: dict[int, dict[int, Handle]] = field(default_factory=dict)
     _next: int = 1
@@ -82,6 +89,8 @@ class Handles:
         self._unlist(handle)
         close(handle)
         self.journal.note(Mark.CLOSE, number)
+        if self.shelf.names:
+            self.shelf.drop(_name(number))
 
     def drop_inherited(self, number: int) -> None:
         """Read in the journal that a handle was closed."""
@@ -113,6 +122,34 @@ class Handles:
             raise AccessDenied(str(error)) from error
         return handle
 
+    def keep(self, node: int) -> None:
+        """Lay the open files of that node on the shelf, before it can be opened by its name no more."""
+        for handle in self.of(node):
+            if handle.file is not None and _name(handle.number) not in self.shelf.names:
+                try:
+                    self.shelf.put(_name(handle.number), handle.file.descriptor)
+                except OSError as error:
+                    log.warning("an open file would not outlive this worker (%s)", error)
+
+    def inherit_kept(self) -> None:
+        """Take over the files that an earlier worker laid on the shelf, and drop those that the kernel has closed."""
+        for name, fd in self.shelf.inherit().items():
+            number = int(name[1:]) if name[:1] == _OPEN else -1
+            if number in self._handles:
+                self._kept[number] = fd
+            else:
+                os.close(fd)
+                if name[:1] == _OPEN:
+                    self.shelf.drop(name)
+
+    def is_kept(self, number: int) -> bool:
+        """Tell whether an earlier worker laid that open file on the shelf, and it was not taken from there."""
+        return number in self._kept
+
+    def take_kept(self, number: int) -> int:
+        """Return the descriptor of an open file that lay on the shelf; the caller closes it."""
+        return self._kept.pop(number)
+
     def close_revoked(self) -> None:
         """Close the files whose right has ended; their handles stay, and refuse."""
         for handle in self._handles.values():
@@ -129,6 +166,10 @@ class Handles:
     def _keep(self, handle: Handle) -> None:
         self._handles[handle.number] = handle
         self._by_node.setdefault(handle.node, {})[handle.number] = handle
+
+
+def _name(number: int) -> bytes:
+    return _OPEN + str(number).encode()
 
 
 def close(handle: Handle) -> None:

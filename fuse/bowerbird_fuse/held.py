@@ -104,7 +104,7 @@ class Held:
         if self._connection is None:
             return
         try:
-            socket.send_fds(self._connection, [order + name.encode()], list(fds), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            sockets.send_descriptors(self._connection, order + name.encode(), fds)
         except OSError as error:
             self._lose(str(error))
 
@@ -121,7 +121,7 @@ class Held:
         if self._connection is None:
             raise EOFError("no holder")
         self._connection.sendall(request)
-        data, fds, _, _ = socket.recv_fds(self._connection, MOST_BYTES, MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+        data, fds, _ = sockets.receive_descriptors(self._connection, MOST_BYTES, MOST_FDS)
         if data[:1] != request[:1]:
             wire.close_all(fds)
             raise EOFError("it hung up")

@@ -53,7 +53,7 @@ class Holder:
                 client.close()
 
     def _serve(self, client: socket.socket) -> None:
-        data, fds, _, _ = socket.recv_fds(client, MOST_BYTES, MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+        data, fds, _ = sockets.receive_descriptors(client, MOST_BYTES, MOST_FDS)
         order, name = data[:1], data[1:]
         beside = fds
         if order == b"+":
@@ -63,15 +63,11 @@ class Holder:
         for fd in beside:
             os.close(fd)
         if order == b"=":
-            _answer(client, data, self.held.get(name, []))
+            sockets.send_descriptors(client, data, self.held.get(name, []))
         elif order == b"?":
-            _answer(client, order + b"\0".join(self.held), [])
+            sockets.send_descriptors(client, order + b"\0".join(self.held), [])
         elif order not in {b"+", b"-"}:
             raise EOFError
-
-
-def _answer(client: socket.socket, data: bytes, fds: list[int]) -> None:
-    socket.send_fds(client, [data], fds, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 def main() -> None:

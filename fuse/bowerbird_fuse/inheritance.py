@@ -1,4 +1,4 @@
-"""What an earlier keeper left of a mount: its device and journal, from the holder, or from the worker that serves it."""
+"""What an earlier keeper left of a mount: its device and all beside it, from the holder, or from the worker that serves it."""
 
 import logging
 import os
@@ -11,6 +11,7 @@ from bowerbird_fuse import wire
 from bowerbird_fuse.mount import Device
 from bowerbird_fuse.processes import Process
 from bowerbird_fuse.records import MountRecord, Records
+from bowerbird_fuse.remains import Remains
 
 log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 1.0
@@ -21,12 +22,13 @@ class Inheritance:
     """A mount that can be served on; `process` is its worker where that lives."""
 
     device: Device
-    journal: int
+    remains: Remains
     process: Process | None
 
     def close(self) -> None:
         """Let go of it."""
-        wire.close_all([self.device.fd, self.journal])
+        os.close(self.device.fd)
+        self.remains.close()
         if self.process is not None:
             self.process.close()
 
@@ -40,7 +42,7 @@ def inherit(record: MountRecord, records: Records) -> Inheritance | None:
         _end(process)
         return None
     device = Device(fds[0], bytes.fromhex(record.init), record.connection)
-    left = Inheritance(device, fds[1], process)
+    left = Inheritance(device, Remains.of(fds[1:]), process)
     if process is None and device.is_asked and not device.asks_again:
         # Calls that the dead worker had taken would wait for ever in this mount.
         left.close()
@@ -54,7 +56,7 @@ def _of_worker(record: MountRecord, process: Process | None) -> list[int]:
     if process is None:
         return fds
     try:
-        for number in (record.device, record.journal):
+        for number in (record.device, *record.remains):
             fds.append(process.duplicate(number))
     except OSError as error:
         log.warning("worker %d of %s does not hold what it should: %s", record.pid, record.user, error)

@@ -95,9 +95,16 @@ class Inodes:
         if node.aliases:
             node.aliases.discard(place)
         if last and node.key is not None:
-            self._by_key.pop(node.key, None)
+            self.unkeyed(node.id)
+            self._journal.note(Mark.GONE, node.id)
         elif node.place == place and node.aliases:
             self._move(node, node.aliases.pop())
+
+    def unkeyed(self, number: int) -> None:
+        """Know a node no more by its inode, which may be another file's by now."""
+        node = self._nodes.get(number)
+        if node is not None and node.key is not None and self._by_key.get(node.key) is node:
+            del self._by_key[node.key]
 
     def forget(self, number: int, count: int) -> None:
         """Take away lookups, and the node with the last of them."""
@@ -155,7 +162,11 @@ class Inodes:
 
     def lines(self) -> Iterator[Line]:
         """Yield what the journal has to say of every node."""
-        return (self._line(node) for node in self._nodes.values() if node.id != ROOT)
+        for node in self._nodes.values():
+            if node.id != ROOT:
+                yield self._line(node)
+            if node.key is not None and self._by_key.get(node.key) is not node:
+                yield Mark.GONE, node.id
 
     def _add(self, node: Node) -> Node:
         self._nodes[node.id] = node

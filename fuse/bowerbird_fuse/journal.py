@@ -18,6 +18,7 @@ class Mark(StrEnum):
 
     NODE = "N"  # id, parent, name, device, inode: a node is here now
     FORGET = "F"  # id: the kernel has forgotten it
+    GONE = "G"  # id: it has no name any more
     OPEN = "O"  # handle, node, flags
     CLOSE = "C"  # handle
     BEGIN = "B"  # all that holds follows; what stands before may be left out once END is there

@@ -14,6 +14,7 @@ from bowerbird_fuse import directories, wire
 from bowerbird_fuse.directories import Place
 from bowerbird_fuse.meter import Slot
 from bowerbird_fuse.processes import Process
+from bowerbird_fuse.remains import Remains
 from bowerbird_fuse.view import View
 
 # What a worker's interpreter needs of our environment, and no more.
@@ -43,12 +44,12 @@ Tell = Callable[[Said | Ended], None]
 class Worker:
     """A worker process; one that an earlier keeper started has no `control`, and is only waited for.
 
-    `device` and `journal` are the numbers of these descriptors in that process.
+    `device` and `remains` are the numbers of these descriptors in that process.
     """
 
     process: Process
     device: int
-    journal: int
+    remains: tuple[int, ...]
     control: socket.socket | None = None
     child: subprocess.Popen[bytes] | None = None
     groups: frozenset[int] | None = None
@@ -57,17 +58,17 @@ class Worker:
     _heard: set[type[wire.Message]] = field(default_factory=set)
 
     @classmethod
-    def start(cls, device: int, journal: int) -> "Worker":
+    def start(cls, device: int, remains: Remains) -> "Worker":
         """Start a worker for the mount of that device; it waits for its view."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         argv = [sys.executable, "-P", "-m", "bowerbird_fuse.worker"]
-        argv += [f"--device={device}", f"--journal={journal}", f"--control={theirs.fileno()}"]
+        argv += [f"--device={device}", f"--control={theirs.fileno()}", "--remains", *map(str, remains.fds)]
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         with theirs:
             child = subprocess.Popen(
                 argv,
-                pass_fds=(device, journal, theirs.fileno()),
+                pass_fds=(device, *remains.fds, theirs.fileno()),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -76,7 +77,7 @@ class Worker:
         if process is None:
             ours.close()
             raise ChildProcessError(f"a worker ended at once, with code {child.wait()}")
-        return cls(process, device, journal, ours, child)
+        return cls(process, device, remains.fds, ours, child)
 
     def watch(self, tell: Tell) -> None:
         """Tell what it says, and its end, from a thread of its own."""

@@ -54,12 +54,18 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
 
 
 _library, _reason = _load()
+_number = _uint64.in_dll(_library, "bowerbird_request") if _library is not None else _uint64(0)
 
 
 def answer_by(calls: Calls) -> None:
     """Let these calls answer in the session that is opened next; the caller keeps them for as long as the process lives."""
     if _library is not None:
         _library.bowerbird_answer_by(ctypes.byref(calls))
+
+
+def request() -> int:
+    """Return the number of the request in work; its highest bit says that the kernel asks again. 0 where it is not known."""
+    return _number.value
 
 
 def missing() -> str | None:

@@ -34,7 +34,7 @@ from bowerbird_fuse.changes import Changes, Wanted
 from bowerbird_fuse.errors import ERRNO, ViewError
 from bowerbird_fuse.files import DOTS, Files
 from bowerbird_fuse.handles import Handle, Handles
-from bowerbird_fuse.journal import Journal
+from bowerbird_fuse.intents import Intents
 from bowerbird_fuse.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,9 @@ def edge(
         except FUSEError:
             raise
         except Exception as error:  # the last wall: any bug must cost one request and never the mount
-            raise FUSEError(code_of(error, handler.__name__, arguments)) from error
+            code = code_of(error, handler.__name__, arguments)
+            self.intents.end(code)
+            raise FUSEError(code) from error
         return answer
 
     guarded.__name__, guarded.__doc__ = handler.__name__, handler.__doc__
@@ -79,16 +81,18 @@ class ViewOperations(pyfuse3.Operations):
     enable_writeback_cache = False
     enable_acl = False
 
-    def __init__(self, tree: Tree, handles: Handles, journal: Journal) -> None:
+    def __init__(self, tree: Tree, handles: Handles, intents: Intents) -> None:
         super().__init__()
         self.tree = tree
-        self.files = Files(tree, handles)
-        self.changes = Changes(tree, self.files)
-        self.journal = journal
+        self.intents = intents
+        self.files = Files(tree, handles, intents)
+        self.changes = Changes(tree, self.files, intents)
+        self.journal = handles.journal
 
     def write_down(self) -> None:
         """Put what the next worker must know into the journal, before the kernel knows it."""
         self.journal.flush()
+        self.intents.end()
         if self.journal.grown:
             self.journal.write_anew([*self.tree.inodes.lines(), *self.files.handles.lines()])
 

@@ -17,7 +17,10 @@ _SUFFIX = ".json"
 
 @dataclass(frozen=True, slots=True)
 class MountRecord:
-    """One mount: whose, the kernel's first request, and the worker that holds its device and journal by these numbers."""
+    """One mount: whose, the kernel's first request, and the worker that holds its device and journal by these numbers.
+
+    `others` are what it holds beside the journal (remains.py).
+    """
 
     user: str
     identity: dict[str, Any]
@@ -27,6 +30,12 @@ class MountRecord:
     ticks: int
     device: int
     journal: int
+    others: tuple[int, ...] = ()
+
+    @property
+    def remains(self) -> tuple[int, ...]:
+        """The numbers of all that outlives the worker beside its device."""
+        return self.journal, *self.others
 
     @property
     def kept_as(self) -> str:
@@ -72,8 +81,9 @@ class Records:
         """Yield every record that can be read; one that cannot is taken away."""
         for path in sorted(self.directory.glob(f"*{_SUFFIX}")):
             try:
-                yield MountRecord(**json.loads(path.read_bytes()))
-            except (ValueError, TypeError):
+                told = json.loads(path.read_bytes())
+                yield MountRecord(**{**told, "others": tuple(told.get("others", ()))})
+            except (ValueError, TypeError, AttributeError):
                 path.unlink()
 
     def _path(self, user: str) -> Path:

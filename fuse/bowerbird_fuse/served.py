@@ -16,10 +16,10 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_fuse import mount, wire
 from bowerbird_fuse.directories import Place
 from bowerbird_fuse.inheritance import Inheritance
-from bowerbird_fuse.journal import open_journal
 from bowerbird_fuse.launch import Ended, Said, Worker
 from bowerbird_fuse.orders import Order
 from bowerbird_fuse.records import MountRecord, Records, kept_as
+from bowerbird_fuse.remains import Remains
 from bowerbird_fuse.view import View, lost
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class ServedView:
     tell: Callable[[Said | Ended | Answered], None]
     identity: IdentityRecord
     device: mount.Device
-    journal: int
+    remains: Remains
     view: View
     places: dict[str, Place]
     since: float = field(default_factory=time.time)
@@ -95,13 +95,13 @@ class ServedView:
     ) -> "ServedView":
         """Mount it, on top of a dead mount where one is there, and start its worker."""
         make_mount_point(path)
-        journal = open_journal(identity.name)
+        remains = Remains.make(identity.name)
         try:
             device = mount.open_device(path)
         except OSError:
-            os.close(journal)
+            remains.close()
             raise
-        served = cls(path, records, tell, identity, device, journal, *shown)
+        served = cls(path, records, tell, identity, device, remains, *shown)
         served._keep()
         try:
             served.start()
@@ -121,10 +121,10 @@ class ServedView:
     ) -> "ServedView":
         """Go on with the mount of an earlier keeper: the worker of now, if it lives, serves until the next is ready."""
         record, inheritance = left
-        served = cls(path, records, tell, record.record, inheritance.device, inheritance.journal, *shown)
+        served = cls(path, records, tell, record.record, inheritance.device, inheritance.remains, *shown)
         served._keep()
         if inheritance.process is not None:
-            served.current = Worker(inheritance.process, record.device, record.journal)
+            served.current = Worker(inheritance.process, record.device, record.remains)
             served.current.watch(tell)
         try:
             served.start()
@@ -134,7 +134,7 @@ class ServedView:
 
     def _keep(self) -> None:
         """Have the descriptors kept for the next keeper."""
-        self.records.held.put(kept_as(self.user, self.device.connection), (self.device.fd, self.journal))
+        self.records.held.put(kept_as(self.user, self.device.connection), (self.device.fd, *self.remains.fds))
 
     @property
     def user(self) -> str:
@@ -162,7 +162,7 @@ class ServedView:
     def start(self) -> None:
         """Start the worker that follows; the one of now serves on until it is ready."""
         self.due = time.monotonic() + START_SECONDS
-        worker = Worker.start(self.device.fd, self.journal)
+        worker = Worker.start(self.device.fd, self.remains)
         self.following, self.phase = worker, Phase.STARTING
         worker.watch(self.tell)
         self._tell(worker)
@@ -279,7 +279,7 @@ class ServedView:
         self.device.abort(self.path)
         old, self.device = self.device, mount.open_device(self.path)
         self.unserved, self.abandoned = 0, False
-        os.ftruncate(self.journal, 0)
+        self.remains = self.remains.forget()
         self._keep()
         self._let_go(old)
 
@@ -338,7 +338,8 @@ class ServedView:
                 process.pid,
                 process.ticks,
                 worker.device,
-                worker.journal,
+                worker.remains[0],
+                worker.remains[1:],
             )
         )
 
@@ -351,7 +352,7 @@ class ServedView:
             if worker is not None:
                 worker.process.end(PATIENCE_SECONDS)
         self._let_go(self.device)
-        os.close(self.journal)
+        self.remains.close()
         self.records.remove(self.user)
         self.path.rmdir()
 

@@ -4,12 +4,13 @@ The keeper says `Stores` (the directories to serve), `Show` (the view) and `Go`;
 The keeper believes a worker nothing but that it is alive.
 """
 
-import array
 import json
 import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+
+from bowerbird_config import sockets
 
 from bowerbird_fuse.meter import Slot
 from bowerbird_fuse.view import View
@@ -65,13 +66,12 @@ class WireError(ValueError):
 def send(connection: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
     """Send one message; BlockingIOError where the other end does not read."""
     data = json.dumps({"kind": type(message).__name__, **asdict(message)}).encode()
-    beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    connection.sendmsg([data], beside, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    sockets.send_descriptors(connection, data, fds)
 
 
 def receive(connection: socket.socket) -> tuple[Message | None, list[int]]:
     """Return the next message and its descriptors; None at the end. WireError for what is none."""
-    data, fds, flags, _ = socket.recv_fds(connection, _MOST_BYTES, _MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+    data, fds, flags = sockets.receive_descriptors(connection, _MOST_BYTES, _MOST_FDS)
     if not data:
         return None, fds
     try:

@@ -14,10 +14,14 @@ from bowerbird_fuse import native, notify, privileges, wire
 from bowerbird_fuse.companion import Companion
 from bowerbird_fuse.handles import Handles
 from bowerbird_fuse.inodes import Inodes
-from bowerbird_fuse.journal import Journal, Mark
+from bowerbird_fuse.intents import Intents
+from bowerbird_fuse.journal import Journal
 from bowerbird_fuse.meter import Meter, Word
 from bowerbird_fuse.operations import ViewOperations
+from bowerbird_fuse.remains import Remains
+from bowerbird_fuse.restore import restore
 from bowerbird_fuse.session import Session
+from bowerbird_fuse.shelf import Shelf
 from bowerbird_fuse.stores.base import Store
 from bowerbird_fuse.stores.posix import PosixStore
 from bowerbird_fuse.stores.space import Room, SpaceStore
@@ -39,6 +43,7 @@ class Worker:
     device: int
     tree: Tree
     handles: Handles
+    intents: Intents
     stores: dict[str, Store] = field(default_factory=dict)
     view: View | None = None
 
@@ -113,19 +118,6 @@ class Worker:
         left = _CLOCK_SECONDS if end is None else end - self.tree.clock()
         return min(left, _CLOCK_SECONDS) if left > 0 else _CLOCK_SECONDS
 
-    def restore(self) -> None:
-        """Take over what an earlier worker of this mount wrote down."""
-        for mark, *values in self.handles.journal.lines():
-            match Mark(mark):
-                case Mark.NODE:
-                    self.tree.inodes.restore(*values)
-                case Mark.FORGET:
-                    self.tree.inodes.forget_inherited(*values)
-                case Mark.OPEN:
-                    self.handles.restore(*values)
-                case Mark.CLOSE:
-                    self.handles.drop_inherited(*values)
-
     def begin_count(self) -> None:
         """Forget which open files without a name an earlier worker counted: a scan counts them out."""
         for store in self.stores.values():
@@ -135,7 +127,7 @@ class Worker:
     async def serve(self, init: bytes) -> None:
         """Serve until SIGTERM, or until the mount is gone."""
         session = Session(self.device, init)
-        operations = ViewOperations(self.tree, self.handles, self.handles.journal)
+        operations = ViewOperations(self.tree, self.handles, self.intents)
         operations.files.enter_all()
         companion = Companion(operations)
         native.answer_by(companion.calls)
@@ -162,10 +154,11 @@ async def _stop_on_signal(session: Session) -> None:
             session.stop()
 
 
-def run(device: int, control: socket.socket, journal_fd: int) -> None:
+def run(device: int, control: socket.socket, remains: Remains) -> None:
     """Get ready, give up every privilege, wait for the word, serve."""
-    journal = Journal(journal_fd)
-    worker = Worker(control, device, Tree(Inodes(journal)), Handles(journal))
+    journal = Journal(remains.journal)
+    handles = Handles(journal, Shelf(remains.front, remains.back))
+    worker = Worker(control, device, Tree(Inodes(journal)), handles, Intents(remains.intents, native.request))
     while worker.view is None:
         worker.take(*_next(control))
     privileges.drop(worker.view.uid, worker.view.gid, worker.view.groups)
@@ -173,7 +166,7 @@ def run(device: int, control: socket.socket, journal_fd: int) -> None:
     wire.send(control, wire.Standby())
     while not isinstance((last := _next(control))[0], wire.Go):
         worker.take(*last)
-    worker.restore()
+    restore(worker.tree.inodes, worker.handles)
     worker.begin_count()
     worker.show()
     trio.run(worker.serve, bytes.fromhex(last[0].init))
@@ -198,15 +191,16 @@ def _next(control: socket.socket) -> tuple[wire.Message, list[int]]:
 def main() -> None:
     """Serve what the keeper hands over by these descriptors."""
     parser = argparse.ArgumentParser(description="Serves one view of /data. The keeper starts it.")
-    for name in ("device", "control", "journal"):
+    for name in ("device", "control"):
         parser.add_argument(f"--{name}", type=int, required=True, help="number of an inherited descriptor")
+    parser.add_argument("--remains", type=int, nargs="+", required=True, help="those of what an earlier worker left")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
     # Ours alone: no child of this process ever gets them.
-    for fd in (chosen.device, chosen.control, chosen.journal):
+    for fd in (chosen.device, chosen.control, *chosen.remains):
         os.set_inheritable(fd, False)
     os.chdir("/")
-    run(chosen.device, socket.socket(fileno=chosen.control), chosen.journal)
+    run(chosen.device, socket.socket(fileno=chosen.control), Remains(*chosen.remains))
 
 
 if __name__ == "__main__":

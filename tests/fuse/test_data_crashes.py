@@ -3,12 +3,16 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.support.data_rig import DataRig, Person, eventually, member, record
+from tests.support.exerciser import EXERCISER, OPERATIONS_A_ROUND
 
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
 
@@ -136,6 +140,33 @@ def test_keeper_asked_to_make_room_leaves_everything_to_the_next(rig: DataRig, b
     rig.start()
     assert rig.worker("ann") != worker
     busy()
+
+
+def test_no_call_ends_wrongly_whenever_its_worker_is_killed(rig: DataRig, ann: Person, pytestconfig: pytest.Config) -> None:
+    kills = 100 if pytestconfig.getoption("--long") else 10
+    rig.worker("ann")
+    child = ann.start(EXERCISER, place="busy", rounds=10**9)
+    try:
+        log = rig.var.homes / "ann/busy/log"
+        eventually((log.parent / "started").exists, 20)
+        for n in range(kills):
+            kill(rig.worker("ann"))
+            # At another moment each time, and after so many rounds that there are 1,000 operations a kill.
+            enough = log.stat().st_size + 10 * (45 + n % 7)
+            eventually(partial(_grew, child, log, enough), 60)
+        (log.parent / "stop").touch()
+        out, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        child.communicate()
+    assert '"answer"' in out, (out, err, rig.log.read_text()[-4000:])
+    assert json.loads(out)["answer"][0] * OPERATIONS_A_ROUND >= kills * 900
+    assert rig.log.read_text().count("died; the next one starts") >= kills
+
+
+def _grew(child: "subprocess.Popen[str]", log: Path, size: int) -> bool:
+    assert child.poll() is None, child.communicate()
+    return log.stat().st_size >= size
 
 
 def test_right_lost_while_the_keeper_was_away_is_gone_with_the_next(rig: DataRig, ann: Person) -> None:

@@ -194,7 +194,7 @@ def test_hostile_worker_ends_and_fills_no_queue(act: str) -> None:
     process = Process.find(child.pid)
     assert process is not None
     events: list[Said | Ended] = []
-    worker = Worker(process, 0, 0, ours, child)
+    worker = Worker(process, 0, (), ours, child)
     worker.watch(events.append)
     if "250" in act:
         eventually(lambda: events == [Said(worker, wire.Standby())] or worker.process.ended(), 10)

@@ -2,26 +2,30 @@
 
 import errno
 import logging
-import os
 from collections.abc import Iterator
 
 import pytest
 import trio
-from bowerbird_fuse import errors
+from bowerbird_fuse import errors, wire
 from bowerbird_fuse.errors import ERRNO, ViewError
 from bowerbird_fuse.handles import Handles
 from bowerbird_fuse.inodes import Inodes
-from bowerbird_fuse.journal import Journal, open_journal
+from bowerbird_fuse.intents import Intents
+from bowerbird_fuse.journal import Journal
 from bowerbird_fuse.operations import ViewOperations, edge
+from bowerbird_fuse.remains import Remains
+from bowerbird_fuse.shelf import Shelf
 from bowerbird_fuse.tree import Tree
 from pyfuse3 import FUSEError
 
 
 @pytest.fixture
 def operations() -> Iterator[ViewOperations]:
-    journal = Journal(open_journal("test"))
-    yield ViewOperations(Tree(Inodes(journal)), Handles(journal), journal)
-    os.close(journal.fd)
+    remains = Remains.make("test")
+    journal, shelf = Journal(remains.journal), Shelf(remains.front, remains.back)
+    yield ViewOperations(Tree(Inodes(journal)), Handles(journal, shelf), Intents(remains.intents, lambda: 2))
+    shelf.close()
+    wire.close_all([remains.journal, remains.intents])
 
 
 def raised_for(operations: ViewOperations, error: BaseException) -> int:

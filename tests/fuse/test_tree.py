@@ -6,70 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bowerbird_fuse import mount
-from bowerbird_fuse.changes import Changes, Wanted
+from bowerbird_fuse.changes import Wanted
 from bowerbird_fuse.errors import AccessDenied, NoSuchNode, OutsideSpace, ReadOnly, StaleNode, ViewError
-from bowerbird_fuse.files import Files
-from bowerbird_fuse.handles import Handles
-from bowerbird_fuse.inodes import ROOT, Inodes
-from bowerbird_fuse.journal import Journal, Mark, open_journal
-from bowerbird_fuse.stores.posix import PosixStore
-from bowerbird_fuse.tree import Outdated, Tree
+from bowerbird_fuse.inodes import ROOT
+from bowerbird_fuse.tree import Outdated
 from bowerbird_fuse.view import SpaceShown, Standing, View
 
+from tests.support.kernel import Kernel
 from tests.support.views import HOME_SPACE, release, view
 
 TEAM = SpaceShown("ant", 7, True)
-
-
-class Kernel:
-    """Asks a tree as the kernel would, by paths."""
-
-    def __init__(self, top: Path) -> None:
-        self.top = top
-        self.now = 0.0
-        self.journal = Journal(open_journal("test"))
-        self.stores: dict[str, PosixStore] = {}
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin with an empty memory, as a worker does."""
-        self.tree = Tree(Inodes(self.journal), lambda: self.now)
-        self.files = Files(self.tree, Handles(self.journal))
-        self.changes = Changes(self.tree, self.files)
-
-    def show(self, shown: View) -> Outdated:
-        for key in shown.writable:
-            if key not in self.stores:
-                path = self.top / key
-                path.mkdir(parents=True, exist_ok=True)
-                self.stores[key] = PosixStore(mount.directory(path))
-        outdated = self.tree.show(shown, {key: self.stores[key] for key in shown.writable})
-        self.files.handles.close_revoked()
-        return outdated
-
-    def find(self, path: str) -> int:
-        number = ROOT
-        for name in filter(None, path.split("/")):
-            number = self.tree.lookup(number, name.encode()).number
-        return number
-
-    def names(self, path: str) -> list[str]:
-        handle = self.files.open_directory(self.find(path))
-        found = [name.decode() for name, _, _ in self.files.list(handle.number, 0)]
-        self.files.handles.drop(handle.number)
-        return found[2:]
-
-    def read(self, path: str) -> bytes:
-        handle = self.files.open(self.find(path), os.O_RDONLY)
-        data = self.files.read(handle.number, 0, 1000)
-        self.files.handles.drop(handle.number)
-        return data
-
-    def close(self) -> None:
-        for store in self.stores.values():
-            store.close()
-        os.close(self.journal.fd)
 
 
 @pytest.fixture
@@ -241,16 +187,7 @@ def test_next_worker_goes_on_with_the_open_handles(kernel: Kernel) -> None:
     listing = kernel.files.open_directory(kernel.find("home"))
     gone = kernel.files.open(number, os.O_RDONLY)
     kernel.files.handles.drop(gone.number)
-    kernel.journal.flush()
-    kernel.begin()
-    for mark, *values in kernel.journal.lines():
-        if mark == Mark.NODE:
-            kernel.tree.inodes.restore(*values)
-        elif mark == Mark.OPEN:
-            kernel.files.handles.restore(*values)
-        elif mark == Mark.CLOSE:
-            kernel.files.handles.drop_inherited(*values)
-    kernel.show(view(release("dr1"), spaces=(HOME_SPACE, TEAM)))
+    kernel.kill()
     assert kernel.files.read(handle.number, 0, 100) == b"written"
     kernel.files.write(handle.number, 7, b" on")
     assert (kernel.top / "home/note").read_text() == "written on"

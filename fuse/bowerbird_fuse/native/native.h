@@ -4,6 +4,7 @@
  *   session.c   what is added, and where        answers.c   what Python answers: figures, room, holes, copies
  *   locks.c     fcntl's and flock's requests    holdings.c  whose locks lie on which descriptor
  *   waits.c     locks that are waited for       wishes.c    a lock that is asked for, and what the system makes of it
+ *   requests.c  the number of the request in work
  *
  * Handlers run in the one thread that serves the session; beside it there are only the threads of waits.c.
  */
@@ -44,6 +45,7 @@ extern struct calls python;
 extern struct fuse_session *session;
 
 void add_answers(struct fuse_lowlevel_ops *operations);
+void add_numbers(struct fuse_lowlevel_ops *operations);
 void add_locks(struct fuse_lowlevel_ops *operations);
 
 /* A lock that somebody asks for: fcntl's on a range, or flock's on the whole file. The two do not see each other. */

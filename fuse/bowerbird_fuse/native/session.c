@@ -35,6 +35,7 @@ EXPORTED struct fuse_session *fuse_session_new(struct fuse_args *arguments, cons
     if (python.figures) {
         add_answers(&operations);
         add_locks(&operations);
+        add_numbers(&operations);
         opened++;
     }
     session = original(arguments, &operations, sizeof operations, data);

@@ -108,6 +108,9 @@ class File(Entry, Protocol):
     def write(self, offset: int, data: bytes) -> int:
         """Write at that offset, or at the end where the file was opened to append; return how many bytes."""
 
+    def tail(self, offset: int, most: int) -> bytes:
+        """Return what stands from there on, up to some more than `most` bytes, also of a file that is only written."""
+
     def resize(self, size: int) -> None:
         """Set the size, as whoever has it open to write may whatever its mode is."""
 
@@ -130,6 +133,9 @@ class Store(Protocol):
     @property
     def presence(self) -> Presence | None:
         """What is open here, for a store that other views write; None where they cannot be told."""
+
+    def adopt(self, fd: int, flags: int) -> File:
+        """Return an open file of this store by its descriptor, which the file closes; it was opened with these flags."""
 
     def close(self) -> None:
         """Let go of the root."""

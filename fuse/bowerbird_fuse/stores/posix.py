@@ -17,6 +17,8 @@ from bowerbird_fuse.stores.base import Entry
 _libc = ctypes.CDLL(None, use_errno=True)
 # What is asked for as "now" reaches us as a figure of the recent past.
 _NOW_NS = 5_000_000_000
+# What others may have appended to a file while nobody served this view.
+_OTHERS_BYTES = 4 << 20
 # The flags that mean something to the file below; the kernel sees to the others itself.
 _OURS = os.O_ACCMODE | os.O_APPEND | os.O_TRUNC | os.O_SYNC | os.O_DSYNC
 
@@ -154,6 +156,13 @@ class PosixFile(PosixEntry):
     def write(self, offset: int, data: bytes) -> int:
         return os.pwrite(self.fd, data, offset)
 
+    def tail(self, offset: int, most: int) -> bytes:
+        reader = os.open(self._self, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(reader, most + _OTHERS_BYTES, offset)
+        finally:
+            os.close(reader)
+
     def resize(self, size: int) -> None:
         os.ftruncate(self.fd, size)
 
@@ -188,6 +197,9 @@ class PosixStore:
 
     def pin(self, path: bytes) -> PosixEntry:
         return PosixEntry(open_beneath(self.root, path, os.O_PATH))
+
+    def adopt(self, fd: int, flags: int) -> PosixFile:
+        return PosixFile(fd)
 
     def close(self) -> None:
         os.close(self.root)

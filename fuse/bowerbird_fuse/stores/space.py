@@ -307,6 +307,10 @@ class SpaceStore(PosixStore):
     def pin(self, path: bytes) -> SpaceEntry:
         return SpaceEntry(open_beneath(self.root, path, os.O_PATH), self.room, path)
 
+    def adopt(self, fd: int, flags: int) -> SpaceFile:
+        # One without a name is not charged any more: a scan has counted it out, or will.
+        return SpaceFile(fd, self.room, b"", flags)
+
 
 def figures(disk: os.statvfs_result, room: Room) -> os.statvfs_result:
     """Return the figures of a space, as df shows them: what its quota and its disk leave; the trash counts as free."""
