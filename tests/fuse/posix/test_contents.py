@@ -262,3 +262,12 @@ def test_advice_about_reading_is_taken(place: Place) -> None:
         answer = [ctypes.CDLL(None).readahead(fd, ctypes.c_int64(0), ctypes.c_size_t(100_000)), len(os.read(fd, 200_000))]
     """)
     assert found == [0, 100_000]
+
+
+def test_new_contents_of_the_same_size_and_date_are_read_all_the_same(pair: Place) -> None:
+    date = "os.utime('a', ns=(10**18, 10**18)); f.close()"
+    pair.do(f"f = open('a', 'w'); f.write('first'); f.flush(); {date}")
+    assert pair.then("answer = Path('a').read_text()") == "first"
+    for n in range(5):
+        pair.do(f"f = open('a', 'r+'); f.write('other'[{n}] * 5); f.flush(); {date}")
+        assert pair.then("answer = Path('a').read_text()") == "other"[n] * 5

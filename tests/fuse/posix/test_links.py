@@ -136,3 +136,29 @@ def test_release_gives_no_links_and_takes_none(places: Places) -> None:
     for act in ("os.link('releases/sky/dr1/README', 'home/a')", "Path('home/b').touch(); os.link('home/b', 'releases/sky/dr1/b')"):
         with pytest.raises(Failed, match=r"EXDEV|EROFS|EACCES|EPERM|ENOENT"):
             ann.do(act)
+
+
+def test_link_that_takes_a_directorys_place_is_never_followed_for_who_asked_not_to(pair: Place) -> None:
+    pair.do("""
+        for top, text in (('mine', 'mine'), ('theirs', 'theirs')):
+            os.mkdir(top); Path(top, 'secret').write_text(text)
+        os.symlink('theirs', 'swap')
+    """)
+    # openat2(2) with RESOLVE_NO_SYMLINKS: whoever reads "theirs" got it by a link that our side followed.
+    pair.begin("""
+        libc, found, how = ctypes.CDLL(None, use_errno=True), {}, struct.pack('QQQ', os.O_RDONLY, 0, 4)
+        while not os.path.exists('done'):
+            fd = libc.syscall(437, -100, b'mine/secret', how, 24)
+            what = os.read(fd, 9).decode() if fd >= 0 else errno.errorcode[ctypes.get_errno()]
+            found[what] = found.get(what, 0) + 1
+            if fd >= 0: os.close(fd)
+        answer = sorted(found)
+    """)
+    pair.then("""
+        libc = ctypes.CDLL(None)
+        for _ in range(400): libc.renameat2(-100, b'mine', -100, b'swap', 2)
+        Path('done').touch()
+    """)
+    found = pair.one.finish()
+    assert "mine" in found
+    assert "theirs" not in found
