@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from bowerbird_config import checksums
 
+from bowerbird_fuse.figures import Figures
 from bowerbird_fuse.meter import Word
 from bowerbird_fuse.stores.base import Store
 from bowerbird_fuse.stores.space import SpaceStore
@@ -33,7 +34,7 @@ class Told:
         store, release = stored.grant.store, stored.grant.release
         if release is not None:
             return self._of_released(store, release, stored.path)
-        return {USAGE: _usage(store)} if isinstance(store, SpaceStore) and not stored.path else {}
+        return {USAGE: _usage(store, stored.grant.key)} if isinstance(store, SpaceStore) and not stored.path else {}
 
     def _of_released(self, store: Store, release: ReleaseShown, path: bytes) -> dict[bytes, bytes]:
         facts = {"collection": release.collection, "release": release.name, **release.facts}
@@ -57,7 +58,6 @@ def _sums(store: Store) -> Mapping[bytes, str]:
     return {}
 
 
-def _usage(store: SpaceStore) -> bytes:
-    meter = store.room.meter
-    told = {"used": meter.wanted, "trash": max(0, meter.total(Word.TRASH)), "soft": store.room.soft, "hard": store.room.hard}
-    return json.dumps(told).encode()
+def _usage(store: SpaceStore, key: str) -> bytes:
+    room = store.room
+    return json.dumps(Figures(key, room.meter.wanted, max(0, room.meter.total(Word.TRASH)), room.soft, room.hard).to_json()).encode()

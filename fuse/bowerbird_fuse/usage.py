@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from bowerbird_config.model import format_size
+from typing import Any
 
 from bowerbird_fuse import mount
 from bowerbird_fuse.directories import Place
+from bowerbird_fuse.figures import Figures
 from bowerbird_fuse.meter import SCANNERS, SLOTS, Meter, Slot, Word, open_memory
 from bowerbird_fuse.records import write_whole
 from bowerbird_fuse.stores.space import Room, SpaceStore
@@ -22,8 +22,6 @@ from bowerbird_fuse.tally import Tally, tally
 from bowerbird_fuse.view import SpaceShown, View
 
 log = logging.getLogger(__name__)
-# In percent of the limit; each is told once when it is reached.
-LEVELS = (80, 90, 100)
 # A space is counted anew so often, and so long after something went wrong or was too busy to be sure.
 SCAN_SECONDS = 3600.0
 AGAIN_SECONDS = 20.0
@@ -32,29 +30,11 @@ _NICE = 15
 _WORTH_TELLING = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What one space uses, in bytes; the trash is not part of `used`, since it yields to what is written."""
-
-    used: int
-    trash: int = 0
-    soft: int | None = None
-    hard: int | None = None
-
-    @property
-    def level(self) -> int:
-        """The highest of LEVELS that is reached, 0 below all; `soft` alone makes it the first."""
-        limit = self.soft if self.hard is None else self.hard
-        if limit is None:
-            return 0
-        reached = max((level for level in LEVELS if self.used * 100 >= limit * level), default=0)
-        return max(reached, LEVELS[0]) if self.soft is not None and self.used >= self.soft else reached
-
-
 @dataclass(eq=False)
 class Metered:
     """One space that views show: its meter, and the slot of each view."""
 
+    name: str
     path: Path
     fd: int
     meter: Meter
@@ -66,7 +46,7 @@ class Metered:
     @property
     def figures(self) -> Figures:
         """What it uses now."""
-        return Figures(self.meter.wanted, max(0, self.meter.total(Word.TRASH)), self.shown.soft, self.shown.hard)
+        return Figures(self.name, self.meter.wanted, max(0, self.meter.total(Word.TRASH)), self.shown.soft, self.shown.hard)
 
     def slot_of(self, user: str) -> Slot:
         """Return the slot of somebody's view, a free one at first."""
@@ -120,7 +100,8 @@ class Usage:
     def load(self) -> None:
         """Read what an earlier keeper wrote down."""
         with suppress(FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-            self._last = {name: Figures(**figures) for name, figures in json.loads(self.record.read_bytes())["spaces"].items()}
+            known = json.loads(self.record.read_bytes())["spaces"]
+            self._last = {space: Figures.from_json(figures) for space, figures in known.items()}
 
     def slot(self, shown: SpaceShown, path: Path, user: str) -> Slot:
         """Return the slot of somebody's view in the meter of that space, which lies at `path`."""
@@ -144,9 +125,9 @@ class Usage:
     def _open(self, space: str, path: Path, shown: SpaceShown) -> Metered:
         fd = open_memory()
         meter = Meter(fd)
-        last = self._last.get(space, Figures(0))
+        last = self._last.get(space, Figures(space, 0))
         meter.add(last.used + last.trash, trash=last.trash)
-        return Metered(path, fd, meter, shown)
+        return Metered(space, path, fd, meter, shown)
 
     def leave(self, user: str) -> None:
         """Take note that somebody's view is gone; a space that nobody is shown any more is let go of."""
@@ -170,9 +151,9 @@ class Usage:
         with self._lock:
             return self._last | {space: metered.figures for space, metered in self._spaces.items()}
 
-    def to_json(self) -> dict[str, dict[str, int | None]]:
+    def to_json(self) -> dict[str, dict[str, Any]]:
         """Return the figures as an answer or a record says them."""
-        return {space: asdict(figures) for space, figures in self.figures().items()}
+        return {space: figures.to_json() for space, figures in self.figures().items()}
 
     def write_down(self) -> None:
         """Write the figures to the record where they changed, and tell what limit is reached."""
@@ -182,8 +163,7 @@ class Usage:
         for space, figures in now.items():
             before = self._written.get(space)
             if figures.level > (before.level if before else 0):
-                limit = figures.soft if figures.hard is None else figures.hard
-                log.warning("the space %s is at %d %% or more of its %s", space, figures.level, format_size(limit or 0))
+                log.warning("the space %s has reached %d %%: %s", space, figures.level, figures.words)
         write_whole(self.record, {"spaces": self.to_json()})
         self._written = now
 

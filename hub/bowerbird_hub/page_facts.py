@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from bowerbird_hub import room
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.people import People, people
 from bowerbird_hub.runtimes.obituaries import Obituaries, Obituary
@@ -23,6 +24,7 @@ class PageFacts:
             "bad_ends": self.bad_ends,
             "profile_titles": self.profile_titles,
             "people": self.people,
+            "full_spaces": self.full_spaces,
         }
 
     def platform(self, _user: Any) -> dict[str, str]:
@@ -37,6 +39,13 @@ class PageFacts:
     def bad_ends(self, user: Any) -> list[Obituary]:
         """Return what became of the user's servers."""
         return self._obituaries.of(user.name) if user is not None and getattr(user, "kind", "user") == "user" else []
+
+    def full_spaces(self, user: Any) -> list[str]:
+        """Return what is to be said of the user's home and teams' spaces, where little room is left."""
+        if user is None or getattr(user, "kind", "user") != "user":
+            return []
+        record = self._live.identities.record(user.name)
+        return room.notices(self._live.var.usage, user.name, dict.fromkeys(m.team for m in record.memberships) if record else ())
 
     def profile_titles(self, _user: Any) -> dict[str, str]:
         """Return the profiles' titles by their names."""

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Lab:
     home: Path
     log: Path
     news: Path
+    view: Path
 
     def get(self, path: str, token: str = TOKEN) -> tuple[int, str, str]:
         """Return status, body and Location of an answer."""
@@ -71,7 +73,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         ) as server,
     ):
         try:
-            found = Lab(port, home, log, place / "news.json")
+            found = Lab(port, home, log, place / "news.json", view)
             _wait(found, server)
             yield found
         finally:
@@ -114,7 +116,7 @@ def test_help_is_a_page_of_its_own_that_asks_nobody_else_for_anything(lab) -> No
 
 
 def test_status_is_silent_when_the_data_are_there(lab) -> None:
-    assert json.loads(lab.get("bowerbird/status")[1]) == {"sentence": "", "news": {}}
+    assert json.loads(lab.get("bowerbird/status")[1]) == {"sentence": "", "news": {}, "spaces": {}}
 
 
 def test_what_the_hub_tells_is_read_anew_each_time(lab) -> None:
@@ -122,6 +124,14 @@ def test_what_the_hub_tells_is_read_anew_each_time(lab) -> None:
     assert json.loads(lab.get("bowerbird/status")[1])["news"]["words"] == "It ended."
     lab.news.write_text("{")
     assert json.loads(lab.get("bowerbird/status")[1])["news"] == {}
+
+
+@contextmanager
+def fills_up(space: Path, level: int, words: str) -> Iterator[None]:
+    """Let the view tell that a space has reached that level."""
+    os.setxattr(space, "user.bowerbird.usage", json.dumps({"space": space.name, "level": level, "words": words}).encode())
+    yield
+    os.removexattr(space, "user.bowerbird.usage")
 
 
 @pytest.mark.browser
@@ -134,6 +144,11 @@ def test_news_of_the_hub_stands_in_an_open_lab_once(lab, tmp_path) -> None:
         notice = seen.page.locator(".Toastify__toast", has_text="reached its memory limit")
         notice.wait_for(timeout=5 * 3000)
         seen.picture("news")
+        words = "Your home is 91 % full: it uses 9.1 GiB of 10 GiB."
+        with fills_up(lab.view / "home", 90, words):
+            assert json.loads(lab.get("bowerbird/status")[1])["spaces"] == {"home 90": words}
+            seen.page.locator(".Toastify__toast", has_text=words).wait_for(timeout=5 * 3000)
+            seen.picture("full home")
         with seen.page.expect_response("**/bowerbird/status"):
             seen.page.reload()
         # It was asked as it opened, and has shown what came; so it asks again.

@@ -173,7 +173,8 @@ def test_what_was_there_before_is_counted(rig: DataRig, bob: Person) -> None:
 def test_levels_are_told_once_each(rig: DataRig, ann: Person) -> None:
     for percent, level in ((82, 80), (85, 80), (91, 90), (100, 90)):
         fill(ann, "home/f", MIB * percent // 100)
-        sentence = f"the space home/ann is at {level} % or more of its 1 MiB"
+        sentence = f"the space home/ann has reached {level} %: Your home is "
         eventually(lambda: sentence in rig.log.read_text())  # noqa: B023  # called before the next turn
-    told = [line.split("is at")[1].split()[0] for line in rig.log.read_text().splitlines() if "space home/ann is at" in line]
-    assert told == ["80", "90"]
+    told = [line.split("has reached ")[1].split()[0] for line in rig.log.read_text().splitlines() if "space home/ann has" in line]
+    assert told[:2] == ["80", "90"]
+    assert len(told) == len(set(told))

@@ -53,7 +53,8 @@ def test_nobody_says_of_an_own_file_what_the_view_tells_of_a_released_one(rig: D
 def test_top_of_a_space_tells_how_full_it_is(ann: Person) -> None:
     ann.do("Path('home/f').write_bytes(b'x' * 1000)")
     told = ann.do(ALL, path="home")
-    assert json.loads(told["user.bowerbird.usage"]) == {"used": 5096, "trash": 0, "soft": None, "hard": None}
+    figures = {"space": "home", "used": 5096, "trash": 0, "soft": None, "hard": None, "level": 0, "words": ""}
+    assert json.loads(told["user.bowerbird.usage"]) == figures
     assert ann.do(ALL, path="home/f") == {}
 
 

@@ -1,5 +1,6 @@
 """The pages as people see them: in light and dark, on a telephone and a wall, by keyboard, without JavaScript."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -250,3 +251,18 @@ def test_page_for_admins_is_refused_in_plain_words(hub: RunningHub) -> None:
     assert answer.status_code == 403
     assert "Who can change that: the admins of the platform (admin@example.org)." in answer.text
     assert "scope" not in answer.text
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_space_with_little_room_left_is_told_to_whom_it_belongs(hub: RunningHub, seen: Visit) -> None:
+    spaces = {"home/visitor": "Your home is 91 % full.", "home/owner": "Not the visitor's.", "team/eso": "Nor this."}
+    hub.var.usage.parent.mkdir(exist_ok=True)
+    hub.var.usage.write_text(json.dumps({"spaces": {space: {"words": words} for space, words in spaces.items()}}))
+    try:
+        sign_in(seen.page, hub, "visitor")
+        seen.page.goto(f"{hub.url}hub/home")
+        seen.picture("little room left")
+        assert seen.page.locator(".notice").all_inner_texts() == ["Your home is 91 % full."]
+    finally:
+        hub.var.usage.unlink()

@@ -3,6 +3,7 @@
 import html
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from bowerbird.lab.tutorials import FIRST, Home
 from bowerbird.manifest import data_root, manifest
 
 _LAB = "/lab"
+_USAGE = "user.bowerbird.usage"
 _PAGE = Path(__file__).with_name("page.html")
 
 
@@ -44,7 +46,7 @@ class ResearchersHandler(JupyterHandler):
 
 
 class StatusHandler(APIHandler):
-    """Whether the view of the data is there, and what the hub has to tell."""
+    """Whether the view of the data is there, what the hub has to tell, and which spaces have little room left."""
 
     # A page that asks by itself is nobody at work.
     _track_activity = False
@@ -53,7 +55,7 @@ class StatusHandler(APIHandler):
     def get(self) -> None:
         """Answer with the sentence to show, empty when all is well, and with the last of the news."""
         self.set_header("Cache-Control", "no-store")
-        self.finish({"sentence": missing_data(), "news": news()})
+        self.finish({"sentence": missing_data(), "news": news(), "spaces": full_spaces()})
 
 
 def handlers(base_url: str, default_url: str, home: Home, root: Path) -> list[tuple[str, Any] | tuple[str, Any, dict[str, Any]]]:
@@ -84,6 +86,21 @@ def missing_data() -> str:
         where = f"Your data are not here: {data_root()} does not answer. Your home is safe."
         return f"{where} Start your server anew; if this stays, tell the admins."
     return ""
+
+
+def full_spaces() -> dict[str, str]:
+    """Return what the view tells of spaces that are nearly full, by their names."""
+    try:
+        known = manifest()
+    except (OSError, ValueError):
+        return {}
+    told = {}
+    for place in (known.root / "home", *(known.root / "teams" / team["name"] for team in known.teams)):
+        with suppress(OSError, ValueError, KeyError, AttributeError):
+            figures = json.loads(os.getxattr(place, _USAGE))
+            if figures["words"]:
+                told[f"{figures['space']} {figures['level']}"] = str(figures["words"])
+    return told
 
 
 def news() -> dict[str, str]:

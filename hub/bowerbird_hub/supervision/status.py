@@ -23,6 +23,8 @@ from bowerbird_hub.supervision.supervisor import Phase
 OK = "ok"
 GONE = "not running"
 SUPERVISOR = "supervisor"
+# Of what the keeper writes down of a space, in the order of SpaceStatus.
+_FIGURES = ("space", "used", "trash", "hard", "level")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,17 @@ class MountStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceStatus:
+    """What one home or team's space uses, in bytes; `hard` is its limit, where it has one."""
+
+    space: str
+    used: int
+    trash: int
+    hard: int | None
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """All that `status` says."""
 
@@ -59,6 +72,7 @@ class Status:
     demo_accounts: str | None
     processes: tuple[ProcessStatus, ...] = ()
     mounts: tuple[MountStatus, ...] = ()
+    spaces: tuple[SpaceStatus, ...] = ()
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
@@ -84,6 +98,7 @@ def status_of(var: Var) -> Status:
         demo_accounts=told.get("demo_accounts"),
         processes=processes,
         mounts=_mounts(var, views),
+        spaces=_spaces(var),
         missing=lacks(),
         problems=tuple(_problems(told.get("platform_file"))),
     )
@@ -175,6 +190,12 @@ def _views(var: Var) -> list[dict[str, Any]]:
         return []
     views = answer.get("views")
     return views if isinstance(views, list) else []
+
+
+def _spaces(var: Var) -> tuple[SpaceStatus, ...]:
+    told = read_json(var.usage).get("spaces", {})
+    whole = (figures for _, figures in sorted(told.items()) if figures.keys() >= set(_FIGURES))
+    return tuple(SpaceStatus(*(figures[name] for name in _FIGURES)) for figures in whole)
 
 
 def _mounts(var: Var, views: Iterable[dict[str, Any]]) -> tuple[MountStatus, ...]:

@@ -10,7 +10,7 @@
 
   const plugin = {
     id: "bowerbird-lab:plugin",
-    description: "The page for researchers in the Help menu; a word when /data is missing or memory ran out.",
+    description: "The page for researchers in the Help menu; a word when /data is missing, a space fills up or memory ran out.",
     autoStart: true,
     activate: (app) => {
       const base = app.serviceManager.serverSettings.baseUrl + "bowerbird/";
@@ -25,7 +25,16 @@
       const ask = () =>
         fetch(base + "status", { credentials: "same-origin", headers: asked() }).then((answer) => (answer.ok ? answer.json() : {}));
       let told = sessionStorage.getItem("bowerbird:told");
-      const tell = ({ news }) => {
+      // Each level that a space reaches is told once; one that it falls below may be told again.
+      let full = {};
+      const warn = (spaces = {}) => {
+        for (const level of Object.keys(spaces)) {
+          if (!(level in full)) say(spaces[level], level.endsWith(" 100") ? "error" : "warning");
+        }
+        full = spaces;
+      };
+      const tell = ({ news, spaces }) => {
+        warn(spaces);
         if (news && news.words && news.at !== told) {
           sessionStorage.setItem("bowerbird:told", (told = news.at));
           return say(news.words, "error");
