@@ -1,7 +1,9 @@
 """The demo CAS server's pages, in a real browser: light and dark, wide and narrow, by keyboard, and nothing from elsewhere."""
 
 import copy
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,7 @@ def open_page(page: Page, cas: DemoCAS, which: str) -> None:
         "sign-in": f"/login?service={SERVICE}",
         "refused": "/login?service=http://evil.example.org/",
         "signed-out": "/logout",
+        "nothing": "/nothing",
         "wrong": f"/login?service={SERVICE}",
     }
     page.goto(cas.url + addresses[which])
@@ -81,7 +84,7 @@ def open_page(page: Page, cas: DemoCAS, which: str) -> None:
         page.wait_for_selector(".refusal")
 
 
-@pytest.mark.parametrize("which", ["sign-in", "wrong", "refused", "signed-out"])
+@pytest.mark.parametrize("which", ["sign-in", "wrong", "refused", "signed-out", "nothing"])
 def test_a_page_can_be_read_in_light_and_dark_wide_and_narrow(browser: Browser, cas: DemoCAS, pictures: Path, which: str):
     with visit(browser, pictures) as seen:
         open_page(seen.page, cas, which)
@@ -132,3 +135,16 @@ def test_the_form_may_send_the_browser_to_the_platform(browser: Browser, cas: De
         page.wait_for_url(f"{HOME}**")
         assert "ticket=ST-" in page.url
         assert seen.complaints == []
+
+
+def test_a_mistake_of_its_own_has_a_page_too(browser: Browser, var: Var, tmp_path: Path, pictures: Path):
+    (tmp_path / "cas").mkdir()
+    with demo_cas(tmp_path / "cas", demo_accounts.server_file(var)) as harmed, visit(browser, pictures) as seen:
+        with closing(sqlite3.connect(tmp_path / "cas" / "cas.sqlite")) as database:
+            database.execute("DROP TABLE django_session")
+        answer = seen.page.goto(f"{harmed.url}/login?service={SERVICE}")
+        assert answer is not None
+        assert answer.status == 500
+        expect(seen.page.get_by_role("heading", name="Signing in is not possible now")).to_be_visible()
+        expect(seen.page.get_by_role("link", name="Try again")).to_have_attribute("href", HOME)
+        seen.picture("cas-broken")

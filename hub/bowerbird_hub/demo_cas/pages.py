@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import include, path
 
 Page = Callable[[HttpRequest], HttpResponse]
@@ -66,6 +67,11 @@ def said_everywhere(_request: HttpRequest) -> dict[str, Any]:
     return {"platform": contents.platform, "contact": contents.contact, "home": contents.home}
 
 
+def broken(request: HttpRequest) -> HttpResponse:
+    """Return the page for a mistake of ours; it asks nothing of a database that may be why."""
+    return HttpResponse(render_to_string("broken.html", said_everywhere(request)), status=500)
+
+
 def sealed(get_response: Page) -> Page:
     """Keep pages out of caches and frames, and let them load nothing from elsewhere."""
 
@@ -101,3 +107,4 @@ _SERVED = [
     path("bowerbird.css", stylesheet, name="stylesheet"),
 ]
 urlpatterns = [path("cas/", include((_SERVED, "cas_server")))]
+handler500 = broken
