@@ -6,6 +6,7 @@ Works on plain mappings and lists of any shape, so that it also finds what is wr
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,6 +21,8 @@ _MACHINE_PARTS = ("runtime", "storage")
 _SLASHES_ALLOWED = ("variables", "groups", "description")
 # An environment that every installation has.
 _BUILT_IN = ("lab",)
+# Where browsers look for `localhost` and the names below it.
+_LOCALHOST = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ def findings(tree: Any) -> Iterator[Finding]:
     yield from _shared_links(tree)
     yield from _nested_releases(tree)
     yield from _open_address(tree)
+    yield from _host_name(tree)
     yield from _machine_paths(tree, ())
 
 
@@ -135,6 +139,25 @@ def _open_address(tree: Any) -> Iterator[Finding]:
     if _at(tree, "sign_on").get("demo") is not None:
         what = f"demo accounts are not for a platform that listens on {address}"
         yield Finding(("sign_on", "demo"), what, "name a CAS server under sign_on.cas, or listen on 127.0.0.1")
+
+
+def _is_address(text: Any) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
+
+
+def _host_name(tree: Any) -> Iterator[Finding]:
+    """Browsers must find the platform and each owner's servers by name, and believe the names."""
+    runtime = _at(tree, "runtime")
+    address, host = runtime.get("address", "127.0.0.1"), runtime.get("host")
+    if host is None and address not in _LOCALHOST and _is_address(address):
+        what = f"a platform that listens on {address} has no name by which browsers find it and its servers"
+        yield Finding(("runtime", "address"), what, "add runtime.host, as data.example.org, or listen on 127.0.0.1")
+    if host is not None and runtime.get("tls") is None:
+        what = "runtime.host is the name of a platform that others reach, and there is no TLS"
+        yield Finding(("runtime", "host"), what, "add runtime.tls with certificate and key, or remove the name")
 
 
 def _machine_paths(tree: Any, path: Path) -> Iterator[Finding]:

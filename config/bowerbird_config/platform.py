@@ -1,5 +1,6 @@
 """The platform file: the one description of a deployment, as frozen types."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -17,6 +18,11 @@ from bowerbird_config.sign_on import SignOn
 from bowerbird_config.spaces import Spaces
 from bowerbird_config.teams import Team, memberships
 
+# A name has 253 characters at most; an owner's label and its dot, 64 of them, go before this one.
+_LONGEST_HOST = 189
+# At least two labels, and the last is no number: `a.1` would be an address.
+_HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+
 
 def _machine_path(path: str) -> str:
     if not path.startswith("/") or ".." in PurePosixPath(path).parts or "\0" in path:
@@ -32,6 +38,12 @@ def _address(address: str) -> str:
     except ValueError:
         raise ValueError(f"{address!r} is not an address of this machine; write 127.0.0.1, 0.0.0.0 or another IP address") from None
     return address
+
+
+def _host(host: str) -> str:
+    if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host):
+        raise ValueError(f"{host!r} is not a host name; write it like data.example.org, in small letters and without a port")
+    return host
 
 
 MachinePath = Annotated[str, AfterValidator(_machine_path)]
@@ -60,11 +72,19 @@ class Runtime(Model):
 
     kind: Literal["process"] = "process"
     address: Annotated[str, AfterValidator(_address)] = Field("127.0.0.1", description="an address that others reach demands `tls`")
+    host: Annotated[str, AfterValidator(_host)] | None = Field(
+        None, description="the name that others reach the platform by; each owner's servers are at a name below it"
+    )
     port: int = Field(8000, ge=0, le=65535, strict=True, description="0 for any that is free")
     tls: Tls | None = None
     environments: Frozen[Slug, MachinePath] = Field(
         default_factory=FrozenDict, description="more environments than `lab`, each with its directory"
     )
+
+    @property
+    def public_host(self) -> str:
+        """The host name of the hub; browsers find `localhost`, and every name below it, on their own machine."""
+        return self.host or "localhost"
 
 
 class Storage(Model):

@@ -15,6 +15,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_hub.forms import PAGES
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.managed import CAS, CULLER, services
+from bowerbird_hub.origins import Origins
 from bowerbird_hub.page_facts import PageFacts
 from bowerbird_hub.runtimes.local import Host
 from bowerbird_hub.runtimes.obituaries import Obituaries
@@ -64,20 +65,21 @@ class Deployment:
     as_root: bool
 
 
-def public_url(platform: Platform, ports: Ports) -> str:
-    """Return where people reach the platform."""
-    scheme = "https" if platform.runtime.tls else "http"
-    address = platform.runtime.address
-    shown = LOOPBACK if address in {"", "0.0.0.0"} else address  # noqa: S104  compared, not bound
-    return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{ports.public}/"
+def _headers(own: Origins) -> dict[str, str]:
+    # A form of the hub may end at a server: at once after a start, and after a permission.
+    policy = POLICY.replace("form-action 'self'", f"form-action 'self' {own.of_servers}")
+    return {**HEADERS, "Content-Security-Policy": policy}
 
 
 def settings(platform: Platform, deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return the configuration by class and trait, without secrets and without live objects."""
-    ports, var = deployment.ports, deployment.var
+    ports, var, own = deployment.ports, deployment.var, Origins.of(platform, deployment.ports.public)
     return {
         "JupyterHub": {
-            "bind_url": public_url(platform, ports),
+            "bind_url": own.home,
+            # Each owner's servers have an origin of their own; what stands under no known name goes to `elsewhere`.
+            "subdomain_host": own.hub,
+            "hub_routespec": f"{own.host}/",
             "hub_bind_url": f"http://{LOOPBACK}:{ports.hub}",
             "db_url": f"sqlite:///{var.database}",
             "cookie_secret_file": str(var.secrets / "cookie-secret"),
@@ -88,7 +90,10 @@ def settings(platform: Platform, deployment: Deployment) -> dict[str, dict[str, 
             "named_server_limit_per_user": _NAMED_SERVERS,
             "token_expires_in_max_seconds": _TOKEN_DAYS * _DAY_SECONDS,
             "oauth_require_pkce": True,
-            "tornado_settings": {"headers": HEADERS},
+            # Without a domain, JupyterHub's cookies are for the host alone that set them, and no server is sent the hub's.
+            "tornado_settings": {"headers": _headers(own), "domain": "", "cookie_options": {"samesite": "Lax"}},
+            # The prefix keeps other hosts of the domain from setting them; browsers want TLS for it.
+            "cookie_host_prefix_enabled": platform.runtime.tls is not None,
             "load_roles": [_CULLER_ROLE] if platform.limits.idle else [],
             "services": services(platform, deployment.install, var, ports, deployment.as_root),
         },
@@ -143,7 +148,9 @@ def _secrets(c: Any, var: Var) -> None:
 def _classes(c: Any, live: Live, host: Host, obituaries: Obituaries, deployment: Deployment) -> None:
     c.JupyterHub.authenticator_class = CASAuthenticator
     c.CASAuthenticator.live = live
-    c.CASAuthenticator.public_url = public_url(live.platform, deployment.ports)
+    own = Origins.of(live.platform, deployment.ports.public)
+    c.JupyterHub.subdomain_hook = own.domain
+    c.CASAuthenticator.public_url = own.home
     c.CASAuthenticator.demo_url = f"http://{LOOPBACK}:{deployment.ports.cas}/cas"
     c.JupyterHub.spawner_class = ProcessSpawner
     c.ProcessSpawner.live = live
@@ -154,7 +161,7 @@ def _classes(c: Any, live: Live, host: Host, obituaries: Obituaries, deployment:
 
 def _demo(platform: Platform, deployment: Deployment) -> None:
     """Write the accounts of the demo CAS server, which reads them again when they change."""
-    home = public_url(platform, deployment.ports)
+    home = Origins.of(platform, deployment.ports.public).home
     demo_accounts.write(platform, deployment.var, home, [f"{home}{CALLBACK_PATH}"], CAS_ID if deployment.as_root else None)
 
 

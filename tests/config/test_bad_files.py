@@ -204,9 +204,21 @@ MISTAKES = {
     "no address of a server": ("https://cas.example.org/cas", "cas.example.org", [
         "6: sign_on.cas.url: 'cas.example.org' is not the address of a CAS server; write it like https://cas.example.org/cas",
     ]),
-    "open without TLS": ("spaces:\n", "runtime:\n  address: 0.0.0.0\nspaces:\n", [
+    "open without TLS": ("spaces:\n", "runtime:\n  address: 0.0.0.0\n  host: a.example.org\nspaces:\n", [
         "35: the platform would listen on 0.0.0.0 without TLS, where others read what it carries;"
         " add runtime.tls with certificate and key, or listen on 127.0.0.1",
+        "36: runtime.host is the name of a platform that others reach, and there is no TLS;"
+        " add runtime.tls with certificate and key, or remove the name",
+    ]),
+    "open without a name": ("spaces:\n", "runtime:\n  address: 0.0.0.0\n  tls: {certificate: /c, key: /k}\nspaces:\n", [
+        "35: a platform that listens on 0.0.0.0 has no name by which browsers find it and its servers;"
+        " add runtime.host, as data.example.org, or listen on 127.0.0.1",
+    ]),
+    "a host with a port": ("spaces:\n", "runtime:\n  host: data.example.org:443\n  tls: {certificate: /c, key: /k}\nspaces:\n", [
+        "35: runtime.host: 'data.example.org:443' is not a host name; write it like data.example.org, in small letters and without a port",
+    ]),
+    "an address as a host": ("spaces:\n", "runtime:\n  host: 192.0.2.7\n  tls: {certificate: /c, key: /k}\nspaces:\n", [
+        "35: runtime.host: '192.0.2.7' is not a host name; write it like data.example.org, in small letters and without a port",
     ]),
     "no address of this machine": ("spaces:\n", "runtime:\n  address: hub.example.org\n  tls: {certificate: /c, key: /k}\nspaces:\n", [
         "35: runtime.address: 'hub.example.org' is not an address of this machine; write 127.0.0.1, 0.0.0.0 or another IP address",
@@ -329,7 +341,7 @@ def test_all_mistakes_are_said_at_once_in_the_order_of_their_lines(tmp_path):
 
 def test_demo_accounts_are_refused_where_others_reach_the_platform(tmp_path):
     text = GOOD.replace("  cas:\n    url: https://cas.example.org/cas\n", "  demo: {accounts: {ann: {title: Ann}}}\n")
-    text += "runtime: {address: '::', tls: {certificate: /c, key: /k}}\n"
+    text += "runtime: {address: '::', host: a.example.org, tls: {certificate: /c, key: /k}}\n"
     assert mistakes_in(text, tmp_path) == [
         "5: demo accounts are not for a platform that listens on ::; name a CAS server under sign_on.cas, or listen on 127.0.0.1"
     ]

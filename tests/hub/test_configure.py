@@ -9,7 +9,7 @@ import pytest
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.configure import Deployment, public_url, settings
+from bowerbird_hub.configure import Deployment, settings
 from bowerbird_hub.supervision.ports import Ports
 
 from tests.support.platforms import described
@@ -66,13 +66,8 @@ def test_idle_limit_is_what_the_culler_is_told() -> None:
     assert "--timeout=1800" in culler["command"]
 
 
-@pytest.mark.parametrize(
-    ("runtime", "url"),
-    [
-        ({}, "http://127.0.0.1:8000/"),
-        ({"address": "192.0.2.7", "tls": {"certificate": "/c", "key": "/k"}}, "https://192.0.2.7:8000/"),
-        ({"address": "::1"}, "http://[::1]:8000/"),
-    ],
-)
-def test_public_address_is_the_platforms(runtime: dict[str, Any], url: str) -> None:
-    assert public_url(Platform.model_validate(described(runtime=runtime)), PORTS) == url
+@pytest.mark.parametrize("tls", [None, {"certificate": "/c", "key": "/k"}])
+def test_cookies_have_the_prefix_that_keeps_other_hosts_out_where_browsers_take_it(tls: dict[str, str] | None) -> None:
+    found = configured(runtime={"tls": tls})["JupyterHub"]
+    assert found["cookie_host_prefix_enabled"] is (tls is not None)
+    assert found["tornado_settings"]["domain"] == ""

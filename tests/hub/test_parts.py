@@ -79,16 +79,23 @@ def test_proxy_shows_the_certificate_from_its_own_copies(plan: Plan) -> None:
     argv = parts_of(secured)[0].argv
     assert argv[argv.index("--ssl-key") + 1] == "/srv/a var/run/tls/key.pem"
     assert "/etc/ssl/site.key" not in argv
-    assert secured.url == "https://127.0.0.1:1001/"
+    assert secured.url == "https://localhost:1001/"
 
 
 @pytest.mark.parametrize(
-    ("address", "url"),
-    [("0.0.0.0", "http://127.0.0.1:1001/"), ("::1", "http://[::1]:1001/"), ("localhost", "http://localhost:1001/")],  # noqa: S104  named, not bound
+    ("address", "door"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("::1", "::1"), ("192.0.2.7", "192.0.2.7")],  # noqa: S104  named, not bound
 )
-def test_url_can_be_opened_on_this_machine(plan: Plan, address: str, url: str) -> None:
-    runtime = plan.platform.runtime.model_copy(update={"address": address})
-    assert replace(plan, platform=plan.platform.model_copy(update={"runtime": runtime})).url == url
+def test_the_proxy_is_asked_on_this_machine_whatever_its_name_leads_to(plan: Plan, address: str, door: str) -> None:
+    runtime = plan.platform.runtime.model_copy(update={"address": address, "host": "data.example.org"})
+    asked = replace(plan, platform=plan.platform.model_copy(update={"runtime": runtime}))
+    assert (asked.url, asked.door) == ("http://data.example.org:1001/", door)
+
+
+def test_proxy_goes_by_host_names_and_gives_the_hub_what_is_nobodys(plan: Plan) -> None:
+    argv = parts_of(plan)[0].argv
+    assert "--host-routing" in argv
+    assert argv[argv.index("--default-target") + 1] == "http://127.0.0.1:1002/hub/elsewhere"
 
 
 def test_fingerprint_tells_other_ports_and_files_but_not_other_shells(plan: Plan) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 # The lab hears of the browser's new scheme a moment later, and only then shows that it is at work.
 THEME_MS = 300
 CHROMIUM = Path("/usr/bin/chromium")
-LOCAL = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)|^(data|blob|about|chrome-error):")
+LOCAL = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|([a-z0-9-]+\.)*localhost|\[::1\])(:\d+)?(/|$)|^(data|blob|about|chrome-error):")
 # Without these Chromium itself looks up hosts of its maker at every start.
 ARGUMENTS = (
     "--no-sandbox",

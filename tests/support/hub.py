@@ -22,11 +22,13 @@ from bowerbird_hub.runtimes.orphans import clear_machine
 from bowerbird_hub.runtimes.places import mark_of, servers_directory
 from bowerbird_hub.state import layout, secret_files
 from bowerbird_hub.supervision import ports, sweep
+from bowerbird_hub.supervision.parts import routing
 from bowerbird_hub.supervision.ports import Ports
 from bowerbird_hub.supervision.processes import Process, find
 
 from tests.support.keeper import FakeKeeper, Identities
 from tests.support.named_sign_on import PASSWORD
+from tests.support.names import owners_url, person_client
 from tests.support.nobody import ANOTHER_UID, AS_NOBODY
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +68,7 @@ class RunningHub:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.ports.public}/"
+        return f"http://localhost:{self.ports.public}/"
 
     def log(self) -> str:
         return (self.var.logs / "hub.log").read_text()
@@ -101,7 +103,7 @@ class RunningHub:
         command = (
             *install.proxy_command,
             *("--ip", "127.0.0.1", "--port", str(self.ports.public), "--api-ip", "127.0.0.1", "--api-port", str(self.ports.proxy_api)),
-            *("--error-target", f"http://127.0.0.1:{self.ports.hub}/hub/error"),
+            *routing(self.ports),
         )
         binds = (sandbox.Bind.same(install.base / "node"), sandbox.Bind.same(directory))
         world = sandbox.Sandbox(command, sandbox.PROXY_ID, sandbox.PROXY_ID, binds=binds)
@@ -161,7 +163,7 @@ class RunningHub:
         clear_machine(self.var)
 
     def sign_in(self, name: str) -> "Person":
-        client = httpx.Client(base_url=self.url, follow_redirects=True, timeout=30)
+        client = person_client(self.url)
         self.clients.append(client)
         client.get("hub/login")
         data = {"username": name, "password": PASSWORD, "_xsrf": _xsrf(client, "/hub/")}
@@ -234,10 +236,11 @@ class Person:
     def server_api(self, method: str, path: str, body: Any = None, server: str = "") -> httpx.Response:
         """Ask the server's own API, as the pages of JupyterLab do."""
         prefix = f"/user/{self.name}/{server}/" if server else f"/user/{self.name}/"
+        own = urljoin(owners_url(self.hub.url, self.name), prefix)
         if not any(cookie.path == prefix for cookie in self.client.cookies.jar):
-            self.client.get(f"{prefix}lab")
+            self.client.get(f"{own}lab")
         headers = {"X-XSRFToken": _xsrf(self.client, prefix)}
-        return self.client.request(method, f"{prefix}api/{path}", json=body, headers=headers)
+        return self.client.request(method, f"{own}api/{path}", json=body, headers=headers)
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from bowerbird_hub import elsewhere
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.sign_on import team_roles
 from jupyterhub import orm
 from jupyterhub.auth import Authenticator
+from jupyterhub.handlers.base import BaseHandler
 from traitlets import Any as AnyTrait
 
 PASSWORD = "one password for all tests"
@@ -19,6 +21,9 @@ class NamedSignOn(Authenticator):
     manage_groups = True
     manage_roles = True
     allow_all = True
+
+    def get_handlers(self, app: Any) -> list[tuple[str, type[BaseHandler]]]:
+        return [*elsewhere.HANDLERS, *super().get_handlers(app)]
 
     async def load_managed_roles(self) -> list[dict[str, Any]]:
         await self.live.start()

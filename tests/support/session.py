@@ -14,6 +14,8 @@ import httpx
 from tornado import ioloop, websocket
 from tornado.httpclient import HTTPRequest
 
+from tests.support.names import HERE, owners_url, person_client
+
 START_SECONDS = 120
 KERNEL_SECONDS = 60
 
@@ -52,6 +54,10 @@ class Session:
     def hub(self, path: str) -> str:
         return urljoin(self.url, f"/hub/{path}")
 
+    def own(self, path: str) -> str:
+        """Return an address of this person's default server."""
+        return urljoin(owners_url(self.url, self.account), f"/user/{self.account}/{path}")
+
     @property
     def xsrf(self) -> str:
         return next(cookie.value or "" for cookie in self.client.cookies.jar if cookie.name == "_xsrf" and cookie.path == "/hub/")
@@ -67,11 +73,11 @@ class Session:
         deadline = time.monotonic() + START_SECONDS
         last = ""
         while time.monotonic() < deadline:
-            answer = self.client.get(urljoin(self.url, f"/user/{self.account}/api/kernels"))
+            answer = self.client.get(self.own("api/kernels"))
             last = f"{answer.status_code} {answer.url}"
             if answer.status_code == httpx.codes.OK and "json" in answer.headers.get("content-type", ""):
                 return
-            self.client.get(urljoin(self.url, f"/user/{self.account}/lab"))
+            self.client.get(self.own("lab"))
             time.sleep(0.05)
         raise TimeoutError(f"the server of {self.account} did not answer within {START_SECONDS} s; last: {last}")
 
@@ -88,7 +94,7 @@ class Session:
         """Ask the single-user server's own API."""
         cookies = [cookie.value for cookie in self.client.cookies.jar if cookie.name == "_xsrf" and cookie.path == f"/user/{self.account}/"]
         headers = {"X-XSRFToken": cookies[0] or ""} if cookies else {}
-        return self.client.request(method, urljoin(self.url, f"/user/{self.account}/api/{path}"), headers=headers, **options)
+        return self.client.request(method, self.own(f"api/{path}"), headers=headers, **options)
 
     def kernel(self) -> str:
         """Start a kernel and return its id."""
@@ -101,11 +107,11 @@ class Session:
         return str(ioloop.IOLoop().run_sync(lambda: self._run(kernel, code), timeout=KERNEL_SECONDS))
 
     async def _run(self, kernel: str, code: str) -> str:
-        parts = urlsplit(self.url)
-        address = f"ws://{parts.netloc}/user/{self.account}/api/kernels/{kernel}/channels"
-        own = f"/user/{self.account}/"
-        cookies = "; ".join(f"{c.name}={c.value}" for c in self.client.cookies.jar if c.path in {own, "/"})
-        channel = await websocket.websocket_connect(HTTPRequest(address, headers={"Cookie": cookies, "Origin": self.url.rstrip("/")}))
+        parts = urlsplit(self.own(f"api/kernels/{kernel}/channels"))
+        address = parts._replace(scheme="ws", netloc=f"{HERE}:{parts.port}").geturl()
+        cookies = "; ".join(f"{c.name}={c.value}" for c in self.client.cookies.jar if c.domain == parts.hostname)
+        headers = {"Cookie": cookies, "Host": parts.netloc, "Origin": f"{parts.scheme}://{parts.netloc}"}
+        channel = await websocket.websocket_connect(HTTPRequest(address, headers=headers))
         message_id = uuid.uuid4().hex
         header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex, "version": "5.3"}
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
@@ -135,7 +141,7 @@ class Session:
 
 def sign_in(url: str, account: str, password: str) -> Session:
     """Sign in through the CAS that the platform sends us to."""
-    client = httpx.Client(follow_redirects=True, timeout=30)
+    client = person_client()
     page = client.get(url)
     form = _Form(page.text)
     answer = client.post(

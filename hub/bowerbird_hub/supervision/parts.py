@@ -9,6 +9,7 @@ from pathlib import Path
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
+from bowerbird_hub.origins import ELSEWHERE, Origins
 from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox, argv
 from bowerbird_hub.supervision.marks import marks
@@ -72,8 +73,13 @@ class Plan:
     @property
     def url(self) -> str:
         """Where people go."""
-        scheme = "https" if self.platform.runtime.tls else "http"
-        return f"{scheme}://{_host(self.platform.runtime.address)}:{self.ports.public}/"
+        return Origins.of(self.platform, self.ports.public).home
+
+    @property
+    def door(self) -> str:
+        """The address of this machine that the proxy is asked at; the platform's name may lead elsewhere first, or nowhere yet."""
+        address = self.platform.runtime.address
+        return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(address, address)  # noqa: S104  compared, not bound
 
 
 def _is_told(name: str) -> bool:
@@ -82,11 +88,6 @@ def _is_told(name: str) -> bool:
 
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith(_SECRET)}
-
-
-def _host(address: str) -> str:
-    shown = _LOOPBACK if address in {"", "0.0.0.0"} else address  # noqa: S104  compared, not bound
-    return f"[{shown}]" if ":" in shown else shown
 
 
 def parts_of(plan: Plan) -> list[Part]:
@@ -98,13 +99,13 @@ def proxy(plan: Plan) -> Part:
     """Return configurable-http-proxy; it never runs as root."""
     ports = plan.ports
     public = ("--ip", plan.platform.runtime.address, "--port", str(ports.public))
-    inner = ("--api-ip", _LOOPBACK, "--api-port", str(ports.proxy_api), "--error-target", f"http://{_LOOPBACK}:{ports.hub}/hub/error")
+    inner = ("--api-ip", _LOOPBACK, "--api-port", str(ports.proxy_api), *routing(ports))
     environment = {key: plan.environment[key] for key in _PASSED_ON if key in plan.environment}
     command = (*plan.install.proxy_command, *public, *inner, *_tls(plan))
     return Part(
         name=PROXY,
         argv=tuple(argv(_proxy_sandbox(plan, command))) if plan.as_root else command,
-        probe=proxy_probe(plan.url, plan.ports, plan.token),
+        probe=proxy_probe(plan.url, plan.door, plan.ports, plan.token),
         log=plan.var.logs / "proxy.log",
         directory=Path("/"),
         environment={**environment, **marks(PROXY, plan.var.root), _TOKEN: plan.token},
@@ -112,6 +113,12 @@ def proxy(plan: Plan) -> Part:
         alone=True,
         on_return=Request(f"http://{_LOOPBACK}:{ports.hub}/hub/api/proxy", {"Authorization": f"token {plan.supervisor_token}"}),
     )
+
+
+def routing(ports: Ports) -> tuple[str, ...]:
+    """Return how the proxy finds its way: by host first, and to the hub with what has no route."""
+    hub = f"http://{_LOOPBACK}:{ports.hub}/hub"
+    return ("--host-routing", "--default-target", f"{hub}/{ELSEWHERE}", "--error-target", f"{hub}/error")
 
 
 def _proxy_sandbox(plan: Plan, command: tuple[str, ...]) -> Sandbox:
@@ -168,7 +175,7 @@ def hub(plan: Plan) -> Part:
     return Part(
         name=HUB,
         argv=(str(plan.install.hub_python), "-m", "jupyterhub", "-f", str(configuration)),
-        probe=hub_probe(plan.url, plan.ports),
+        probe=hub_probe(plan.url, plan.door, plan.ports),
         log=plan.var.logs / "hub.log",
         directory=plan.var.hub,
         environment={
@@ -185,10 +192,10 @@ def hub(plan: Plan) -> Part:
     )
 
 
-def proxy_probe(url: str, ports: Ports, token: str) -> Probe:
+def proxy_probe(url: str, door: str | None, ports: Ports, token: str) -> Probe:
     """Return the question whether the proxy lives, and is the one that has our token."""
     routes = HttpProbe(f"http://{_LOOPBACK}:{ports.proxy_api}/api/routes", {"Authorization": f"token {token}"})
-    return AllOf((routes, HttpProbe(f"{url}_chp_healthz")))
+    return AllOf((routes, HttpProbe(f"{url}_chp_healthz", door=door)))
 
 
 def holder_probe(var: Var) -> Probe:
@@ -201,7 +208,7 @@ def keeper_probe(var: Var) -> Probe:
     return OrderProbe(var.keeper_socket)
 
 
-def hub_probe(url: str, ports: Ports) -> Probe:
+def hub_probe(url: str, door: str | None, ports: Ports) -> Probe:
     """Return the question whether people can sign in."""
     # The hub's own port first: the proxy logs an error for each question that comes before the hub has a route.
-    return AllOf((HttpProbe(f"http://{_LOOPBACK}:{ports.hub}/hub/health"), HttpProbe(f"{url}hub/login")))
+    return AllOf((HttpProbe(f"http://{_LOOPBACK}:{ports.hub}/hub/health"), HttpProbe(f"{url}hub/login", door=door)))

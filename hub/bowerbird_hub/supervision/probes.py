@@ -19,10 +19,14 @@ _MOST_REDIRECTS = 6
 
 @dataclass(frozen=True, slots=True)
 class HttpProbe:
-    """Asks for a page and wants 200; follows redirects on this machine only."""
+    """Asks for a page and wants 200; follows redirects on this machine only.
+
+    `door` is where to connect for the page's host, in the place of what its name leads to.
+    """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    door: str | None = None
 
     def __call__(self) -> str | None:
         """Return what is wrong, or None."""
@@ -30,7 +34,8 @@ class HttpProbe:
         home = urlsplit(url).hostname
         for _ in range(_MOST_REDIRECTS):
             try:
-                status, location = _ask("GET", url, self.headers, TIMEOUT_SECONDS)
+                door = self.door if urlsplit(url).hostname == home else None
+                status, location = _ask("GET", url, self.headers, TIMEOUT_SECONDS, door)
             except (OSError, http.client.HTTPException) as error:
                 return f"no answer at {url} ({_reason(error)})"
             if not (300 <= status < 400 and location):  # noqa: PLR2004  HTTP's redirects
@@ -61,9 +66,9 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _ask(method: str, url: str, headers: Mapping[str, str], seconds: float) -> tuple[int, str | None]:
+def _ask(method: str, url: str, headers: Mapping[str, str], seconds: float, door: str | None = None) -> tuple[int, str | None]:
     parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = door or parts.hostname or ""
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         # The certificate names the public host; here only the part behind the port is asked whether it lives.
@@ -72,7 +77,9 @@ def _ask(method: str, url: str, headers: Mapping[str, str], seconds: float) -> t
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
     try:
-        connection.request(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=dict(headers))
+        connection.request(
+            method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers={"Host": parts.netloc, **headers}
+        )
         answer = connection.getresponse()
         return answer.status, answer.getheader("Location")
     finally:

@@ -149,10 +149,10 @@ def _probes(var: Var, told: dict[str, Any]) -> dict[str, Probe]:
     if ports is None or "url" not in told:
         return {}
     return {
-        PROXY: proxy_probe(told["url"], ports, read_secret(var, "proxy-token")),
+        PROXY: proxy_probe(told["url"], told.get("door"), ports, read_secret(var, "proxy-token")),
         HOLDER: holder_probe(var),
         KEEPER: keeper_probe(var),
-        HUB: hub_probe(told["url"], ports),
+        HUB: hub_probe(told["url"], told.get("door"), ports),
     }
 
 

@@ -61,7 +61,8 @@ async def serve(request: Request, platform: Platform, board: Board, start: Start
     signals.listen()
     # There is no await in it, so that a signal waits until the set-up is whole.
     plan = plan_for(request, platform, board.say)
-    board.tell(url=plan.url, platform_file=str(plan.platform_file), demo_accounts=accounts_of(plan), phase="starting", boot=boot_id())
+    where = {"url": plan.url, "door": plan.door, "platform_file": str(plan.platform_file), "demo_accounts": accounts_of(plan)}
+    board.tell(**where, phase="starting", boot=boot_id())
     for lack in lacks():
         board.say(f"missing here: {lack}")
     await sweep_before_start(plan.var)

@@ -54,8 +54,9 @@ class Public(Quiet):
 def main() -> None:
     """Run until killed."""
     parser = argparse.ArgumentParser()
-    for option in ("--ip", "--port", "--api-ip", "--api-port", "--error-target"):
+    for option in ("--ip", "--port", "--api-ip", "--api-port", "--error-target", "--default-target"):
         parser.add_argument(option)
+    parser.add_argument("--host-routing", action="store_true")
     asked = parser.parse_args()
     begin("proxy")
     api = serve(int(asked.api_port), Api)
