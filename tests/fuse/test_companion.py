@@ -161,3 +161,38 @@ def test_figures_of_a_space_on_a_disk_of_its_own(spaces: DataRig, tmp_path: Path
     finally:
         spaces.order(op="unmount", user="bob")
         subprocess.run(["umount", "--lazy", str(mine)], check=True)
+
+
+WILD = """
+import random
+dice, ends = random.Random(seed), (0, 1, 4096, 1 << 20, 1 << 24, 1 << 62, (1 << 63) - 1, -1, -(1 << 62))
+f = os.open('teams/ant/wild', os.O_RDWR | os.O_CREAT); g = os.open('teams/ant/wild', os.O_RDONLY)
+libc = ctypes.CDLL(None, use_errno=True); libc.copy_file_range.restype = ctypes.c_long
+number = lambda: ctypes.c_long(dice.choice(ends) + dice.randint(-2, 2))
+def lock():
+    kind = dice.choice((0, 1, 2, 3, 7, -1))
+    how = dice.choice((fcntl.F_SETLK, fcntl.F_GETLK, 36, 37, 5000))
+    fcntl.fcntl(dice.choice((f, g)), how, struct.pack('hhqqi4x', kind, dice.choice((0, 1, 2, 9)), number().value, number().value, 0))
+steps = (
+    lock, lock, lambda: fcntl.flock(dice.choice((f, g)), dice.choice((1, 2, 8, 32, 64, 255)) | fcntl.LOCK_NB),
+    lambda: libc.fallocate(f, dice.choice((1, 3, 16, 17, 255)), number(), number()),
+    lambda: os.lseek(f, number().value, dice.choice((os.SEEK_HOLE, os.SEEK_DATA, 77))),
+    lambda: libc.copy_file_range(g, ctypes.byref(number()), f, ctypes.byref(number()), number(), 0),
+    lambda: os.ftruncate(f, dice.choice((0, 1, 4096))),
+)
+end = time.monotonic() + 2
+answer = 0
+while time.monotonic() < end:
+    try: dice.choice(steps)()
+    except OSError: answer += 1
+"""
+
+
+def test_wild_requests_end_no_worker(spaces: DataRig, whole: Person) -> None:
+    worker = spaces.worker("ann")
+    code = f"import struct\n{WILD}"
+    with whole.start(code, seed=1) as one, whole.start(code, seed=2) as other:
+        said = [child.communicate(timeout=60) for child in (one, other)]
+    assert all('"answer"' in out for out, _ in said), said
+    assert spaces.worker("ann") == worker
+    assert whole.do("Path('teams/ant/wild').unlink(); answer = os.listdir('teams/ant') is not None")
