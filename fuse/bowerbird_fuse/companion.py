@@ -1,6 +1,8 @@
 """What the native companion hands over: requests that pyfuse3 has no handlers for, answered as those of `operations`."""
 
 import logging
+import os
+import struct
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,6 +16,9 @@ log = logging.getLogger(__name__)
 _FIGURES = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_namemax")
 # A longer copy is done in parts, so that others get their turn.
 _MOST_COPIED = 8 << 20
+# What lies on the shelf for a lock: kind, node, owner and handle.
+_LOCK = struct.Struct("<cI3Q")
+_LETTER = b"l"
 
 
 class Companion:
@@ -22,7 +27,7 @@ class Companion:
     def __init__(self, operations: ViewOperations) -> None:
         self.operations = operations
         self.files = operations.files
-        handlers = (self.figures, self.allocate, self.seek, self.copy, self.descriptor, self.unsound)
+        handlers = (self.figures, self.allocate, self.seek, self.copy, self.descriptor, self.unsound, self.shelve, self.unshelve)
         kinds = dict(native.Calls._fields_)
         self.calls = native.Calls(*(kinds[handler.__name__](partial(self._guarded, handler)) for handler in handlers))
 
@@ -32,7 +37,9 @@ class Companion:
             answer = handler(*arguments)
             self.operations.write_down()
         except Exception as error:  # the last wall: any bug must cost one request and never the mount
-            return -code_of(error, handler.__name__, arguments)
+            code = code_of(error, handler.__name__, arguments)
+            self.operations.intents.end(code)
+            return -code
         return answer
 
     def figures(self, node: int, answer: Any) -> int:
@@ -64,3 +71,25 @@ class Companion:
         """Say that locks on the disk of that file exclude nobody."""
         log.error("locks on the disk of %s keep nobody out: they are refused there", self.files.place(handle))
         return 0
+
+    def shelve(self, *numbers: int) -> int:
+        """Keep what holds a lock for the next worker: its descriptor, under kind, node, owner and handle."""
+        *name, fd = numbers
+        self.files.handles.shelf.put(_LOCK.pack(_LETTER, *name), fd)
+        return 0
+
+    def unshelve(self, *name: int) -> int:
+        """Keep it no longer."""
+        self.files.handles.shelf.drop(_LOCK.pack(_LETTER, *name))
+        return 0
+
+    def take_locks(self) -> None:
+        """Hold on to what an earlier worker had locked, as far as the kernel still has it open."""
+        handles = self.files.handles
+        for name, fd in handles.take_others().items():
+            letter, *numbers = _LOCK.unpack(name) if len(name) == _LOCK.size else (b"", 0, 0, 0, 0)
+            if letter == _LETTER and handles.has(numbers[3], numbers[1]):
+                native.take_lock(numbers, fd)
+            else:
+                os.close(fd)
+                handles.shelf.drop(name)

@@ -134,10 +134,14 @@ class Files:
             return handle.content[offset : offset + size]
         return self._file(handle).read(offset, size)
 
-    def write(self, number: int, offset: int, data: bytes) -> int:
-        """Write to an open file."""
+    def write(self, number: int, offset: int, data: bytes, flags: int | None = None) -> int:
+        """Write to an open file; by `flags` it appends from now on or does not, since fcntl(2) may change that."""
         file = self._to_write(number)
-        if self.handles[number].flags & os.O_APPEND:
+        handle = self.handles[number]
+        if flags is not None and (flags ^ handle.flags) & os.O_APPEND:
+            handle.flags ^= os.O_APPEND
+            file.append(bool(handle.flags & os.O_APPEND))
+        if handle.flags & os.O_APPEND:
             return self._append(file, offset, data)
         return file.write(offset, data)
 

@@ -55,6 +55,7 @@ class Handles:
     journal: Journal
     shelf: Shelf
     _kept: dict[int, int] = field(default_factory=dict)
+    _others: dict[bytes, int] = field(default_factory=dict)
     _handles: dict[int, Handle] = field(default_factory=dict)
     _by_node: dict[int, dict[int, Handle]] = field(default_factory=dict)
     _next: int = 1
@@ -89,8 +90,7 @@ class Handles:
         self._unlist(handle)
         close(handle)
         self.journal.note(Mark.CLOSE, number)
-        if self.shelf.names:
-            self.shelf.drop(_name(number))
+        self.shelf.drop(_name(number))
 
     def drop_inherited(self, number: int) -> None:
         """Read in the journal that a handle was closed."""
@@ -125,7 +125,7 @@ class Handles:
     def keep(self, node: int) -> None:
         """Lay the open files of that node on the shelf, before it can be opened by its name no more."""
         for handle in self.of(node):
-            if handle.file is not None and _name(handle.number) not in self.shelf.names:
+            if handle.file is not None and _name(handle.number) not in self.shelf:
                 try:
                     self.shelf.put(_name(handle.number), handle.file.descriptor)
                 except OSError as error:
@@ -134,13 +134,23 @@ class Handles:
     def inherit_kept(self) -> None:
         """Take over the files that an earlier worker laid on the shelf, and drop those that the kernel has closed."""
         for name, fd in self.shelf.inherit().items():
-            number = int(name[1:]) if name[:1] == _OPEN else -1
-            if number in self._handles:
+            if name[:1] != _OPEN:
+                self._others[name] = fd
+            elif (number := int(name[1:])) in self._handles:
                 self._kept[number] = fd
             else:
                 os.close(fd)
-                if name[:1] == _OPEN:
-                    self.shelf.drop(name)
+                self.shelf.drop(name)
+
+    def take_others(self) -> dict[bytes, int]:
+        """Return what else lay there, once; the caller closes it."""
+        others, self._others = self._others, {}
+        return others
+
+    def has(self, number: int, node: int) -> bool:
+        """Tell whether the kernel has that node open by that handle."""
+        handle = self._handles.get(number)
+        return handle is not None and handle.node == node
 
     def is_kept(self, number: int) -> bool:
         """Tell whether an earlier worker laid that open file on the shelf, and it was not taken from there."""

@@ -6,7 +6,9 @@ module loads it, and a worker imports this module first. Without it a worker ser
 
 import ctypes
 import logging
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ class Calls(ctypes.Structure):
         ("copy", ctypes.CFUNCTYPE(_int64, _uint64, _int64, _uint64, _int64, _uint64)),
         ("descriptor", ctypes.CFUNCTYPE(_int64, _uint64)),
         ("unsound", ctypes.CFUNCTYPE(_int64, _uint64)),
+        ("shelve", ctypes.CFUNCTYPE(_int64, _int, _uint64, _uint64, _uint64, _int)),
+        ("unshelve", ctypes.CFUNCTYPE(_int64, _int, _uint64, _uint64, _uint64)),
     )
 
 
@@ -55,6 +59,7 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
 
 _library, _reason = _load()
 _number = _uint64.in_dll(_library, "bowerbird_request") if _library is not None else _uint64(0)
+_flags = _int.in_dll(_library, "bowerbird_write_flags") if _library is not None else None
 
 
 def answer_by(calls: Calls) -> None:
@@ -66,6 +71,18 @@ def answer_by(calls: Calls) -> None:
 def request() -> int:
     """Return the number of the request in work; its highest bit says that the kernel asks again. 0 where it is not known."""
     return _number.value
+
+
+def write_flags() -> int | None:
+    """Return the flags that the open file of the write in work has by now; None where they are not known."""
+    return None if _flags is None else _flags.value
+
+
+def take_lock(numbers: Sequence[int], fd: int) -> None:
+    """Hold on to what an earlier worker has locked, by kind, node, owner and handle; before the session is opened."""
+    kind, *rest = numbers
+    if _library is None or _library.bowerbird_take_lock(kind, *map(_uint64, rest), fd):
+        os.close(fd)
 
 
 def missing() -> str | None:

@@ -29,6 +29,7 @@ from pyfuse3 import (
     XAttrNameT,
 )
 
+from bowerbird_fuse import native
 from bowerbird_fuse.attributes import Attributes
 from bowerbird_fuse.changes import Changes, Wanted
 from bowerbird_fuse.errors import ERRNO, ViewError
@@ -201,7 +202,7 @@ class ViewOperations(pyfuse3.Operations):
 
     @edge
     async def write(self, fh: FileHandleT, off: int, buf: bytes) -> int:
-        return self.files.write(fh, off, buf)
+        return self.files.write(fh, off, buf, native.write_flags())
 
     @edge
     async def flush(self, fh: FileHandleT) -> None:

@@ -130,6 +130,7 @@ class Worker:
         operations = ViewOperations(self.tree, self.handles, self.intents)
         operations.files.enter_all()
         companion = Companion(operations)
+        companion.take_locks()
         native.answer_by(companion.calls)
         serving = trio.Event()
         async with trio.open_nursery() as nursery:

@@ -1,6 +1,7 @@
 """Locks between two views of one team's space, and with a program beside them: all are locks on the one file below."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -320,3 +321,48 @@ def test_worker_keeps_no_descriptor_of_what_was_closed(rig: DataRig) -> None:
     before = len(os.listdir(held))
     ann.do(code)
     eventually(lambda: len(os.listdir(held)) <= before)
+
+
+def replaced(rig: DataRig, name: str) -> None:
+    """Kill a worker, and return once the next one serves."""
+    before = rig.worker(name)
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: rig.worker(name) != before, 20)
+
+
+def test_locks_outlive_the_worker(rig: DataRig, start: Start, ann: Standing, bob: Standing, native: Standing) -> None:
+    ann.do("lock(WRITE, 0, 100); files['g'] = os.open('/proc/self/fd/%d' % files['f'], os.O_RDWR); whole(ALONE, 'g')")
+    replaced(rig, "ann")
+    assert native.refused("lock(WRITE, 99, 1)")
+    assert bob.refused("whole(SHARED)")
+    bob.do("lock(WRITE, 100, 100)")
+    assert start("ann").refused("lock(WRITE, 0, 1)")
+    replaced(rig, "ann")
+    ann.do("lock(WRITE, 0, 50); whole(SHARED, 'g')")
+    bob.do("whole(SHARED)")
+    assert native.refused("lock(WRITE, 49, 1)")
+    ann.do("close('f'); close('g')")
+    native.do("lock(WRITE, 0, 100)")
+    eventually(lambda: not bob.refused("whole(ALONE)"))
+
+
+def test_who_waits_waits_on_and_gets_it_from_the_next_worker(rig: DataRig, ann: Standing, bob: Standing) -> None:
+    ann.do("lock(WRITE)")
+    assert bob.waits("wait(WRITE)")
+    replaced(rig, "bob")
+    with pytest.raises(TimeoutError):
+        bob.hear(0.2)
+    ann.do("lock(NONE)")
+    bob.hear(BOUND_SECONDS)
+    assert ann.refused("lock(WRITE)")
+    bob.kill()
+    eventually(lambda: not ann.refused("lock(WRITE)"))
+
+
+def test_lock_of_a_file_without_a_name_outlives_the_worker(rig: DataRig, ann: Standing, bob: Standing) -> None:
+    ann.do("lock(WRITE); path = '/proc/self/fd/%d' % files['f']; files['g'] = os.open(path, os.O_RDWR); os.unlink(os.readlink(path))")
+    replaced(rig, "ann")
+    assert bob.refused("lock(READ)")
+    assert ann.do("answer = [os.pread(files['f'], 2, 0).decode(), os.fstat(files['f']).st_nlink]") == ["xx", 0]
+    ann.kill()
+    eventually(lambda: not bob.refused("lock(WRITE)"))

@@ -80,25 +80,42 @@ static int open_for(fuse_ino_t node, uint64_t handle, enum kind kind)
     return open_anew((int)fd);
 }
 
+static struct holding *add(const struct holding *values)
+{
+    struct holding *holding = malloc(sizeof *holding);
+
+    if (!holding)
+        return NULL;
+    *holding = *values;
+    holding->next = *bucket(holding->node);
+    *bucket(holding->node) = holding;
+    return holding;
+}
+
 static struct holding *make_holding(fuse_ino_t node, const struct fuse_file_info *file, enum kind kind, int *error)
 {
+    struct holding values = {.node = node, .owner = file->lock_owner, .kind = kind, .handle = file->fh};
     struct holding *holding;
-    int fd = open_for(node, file->fh, kind);
 
-    if (fd < 0) {
-        *error = -fd;
+    values.fd = open_for(node, file->fh, kind);
+    if (values.fd < 0) {
+        *error = -values.fd;
         return NULL;
     }
-    holding = malloc(sizeof *holding);
+    holding = python.shelve((int)kind, node, values.owner, values.handle, values.fd) < 0 ? NULL : add(&values);
     if (!holding) {
-        close(fd);
+        close(values.fd);
         *error = ENOLCK;
-        return NULL;
     }
-    *holding = (struct holding){
-        .next = *bucket(node), .node = node, .owner = file->lock_owner, .kind = kind, .handle = file->fh, .fd = fd};
-    *bucket(node) = holding;
     return holding;
+}
+
+/* Takes up what an earlier worker held; before the session is opened. */
+EXPORTED int bowerbird_take_lock(int kind, uint64_t node, uint64_t owner, uint64_t handle, int fd)
+{
+    struct holding values = {.node = node, .owner = owner, .kind = (enum kind)kind, .handle = handle, .fd = fd};
+
+    return add(&values) ? 0 : ENOMEM;
 }
 
 struct holding *hold(fuse_ino_t node, const struct fuse_file_info *file, enum kind kind, bool make, int *error)
@@ -156,6 +173,7 @@ static void let_go(struct holding **link)
         return;
     }
     *link = holding->next;
+    python.unshelve((int)holding->kind, holding->node, holding->owner, holding->handle);
     close(holding->fd);
     free(holding);
 }

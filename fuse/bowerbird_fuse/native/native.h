@@ -5,6 +5,7 @@
  *   locks.c     fcntl's and flock's requests    holdings.c  whose locks lie on which descriptor
  *   waits.c     locks that are waited for       wishes.c    a lock that is asked for, and what the system makes of it
  *   requests.c  the number of the request in work
+ *   writes.c    the flags of the file that is written
  *
  * Handlers run in the one thread that serves the session; beside it there are only the threads of waits.c.
  */
@@ -35,6 +36,9 @@ struct calls {
     int64_t (*descriptor)(uint64_t handle);
     /* Says that locks on the disk of that file exclude nobody. */
     int64_t (*unsound)(uint64_t handle);
+    /* Keeps a duplicate of the descriptor of a holding for the next worker; and keeps it no longer. */
+    int64_t (*shelve)(int kind, uint64_t node, uint64_t owner, uint64_t handle, int fd);
+    int64_t (*unshelve)(int kind, uint64_t node, uint64_t owner, uint64_t handle);
 };
 
 enum { PRIVATE = -4096 };
@@ -47,6 +51,7 @@ extern struct fuse_session *session;
 void add_answers(struct fuse_lowlevel_ops *operations);
 void add_numbers(struct fuse_lowlevel_ops *operations);
 void add_locks(struct fuse_lowlevel_ops *operations);
+void add_writes(struct fuse_lowlevel_ops *operations);
 
 /* A lock that somebody asks for: fcntl's on a range, or flock's on the whole file. The two do not see each other. */
 enum kind { RANGE, WHOLE };

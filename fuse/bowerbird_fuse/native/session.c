@@ -36,6 +36,7 @@ EXPORTED struct fuse_session *fuse_session_new(struct fuse_args *arguments, cons
         add_answers(&operations);
         add_locks(&operations);
         add_numbers(&operations);
+        add_writes(&operations);
         opened++;
     }
     session = original(arguments, &operations, sizeof operations, data);

@@ -114,6 +114,9 @@ class File(Entry, Protocol):
     def resize(self, size: int) -> None:
         """Set the size, as whoever has it open to write may whatever its mode is."""
 
+    def append(self, on: bool) -> None:
+        """Write at the end from now on, whatever the offset; or no longer."""
+
     def allocate(self, mode: int, offset: int, length: int) -> None:
         """Give it room, or take it; the modes are those of fallocate(2)."""
 

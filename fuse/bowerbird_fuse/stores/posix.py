@@ -5,6 +5,7 @@
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import stat
 import time
@@ -165,6 +166,10 @@ class PosixFile(PosixEntry):
 
     def resize(self, size: int) -> None:
         os.ftruncate(self.fd, size)
+
+    def append(self, on: bool) -> None:
+        flags = fcntl.fcntl(self.fd, fcntl.F_GETFL)
+        fcntl.fcntl(self.fd, fcntl.F_SETFL, flags | os.O_APPEND if on else flags & ~os.O_APPEND)
 
     def allocate(self, mode: int, offset: int, length: int) -> None:
         if _libc.fallocate(self.fd, mode, ctypes.c_long(offset), ctypes.c_long(length)):

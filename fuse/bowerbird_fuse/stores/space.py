@@ -269,6 +269,10 @@ class SpaceFile(SpaceEntry, PosixFile):
             super().resize(size)
         self._resized(before, size)
 
+    def append(self, on: bool) -> None:
+        super().append(on)
+        self.appends = on
+
     def allocate(self, mode: int, offset: int, length: int) -> None:
         before = self.stat().st_size
         with self.room.taken(self._growth(mode, offset, length, before)):
