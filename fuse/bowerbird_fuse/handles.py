@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from bowerbird_fuse.errors import AccessDenied, StaleNode
@@ -131,9 +131,9 @@ class Handles:
                 except OSError as error:
                     log.warning("an open file would not outlive this worker (%s)", error)
 
-    def inherit_kept(self) -> None:
-        """Take over the files that an earlier worker laid on the shelf, and drop those that the kernel has closed."""
-        for name, fd in self.shelf.inherit().items():
+    def inherit_kept(self, roots: Collection[str]) -> None:
+        """Take over the files that an earlier worker laid on the shelf, beneath these; drop those that the kernel has closed."""
+        for name, fd in self.shelf.inherit(roots).items():
             if name[:1] != _OPEN:
                 self._others[name] = fd
             elif (number := int(name[1:])) in self._handles:

@@ -8,7 +8,8 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator
 
 from bowerbird_config import sockets
 
@@ -18,6 +19,8 @@ _MOST_BYTES = 4096
 # No ticket begins with it: so many are never given.
 _MARK = b"|" * 8
 _TICKET = struct.Struct(">Q")
+# What native/holdings.c locks for files that nobody can write.
+LOCKS_ONLY = "/memfd:locks"
 # One part in so many may be waste.
 _WASTE_IN = 8
 
@@ -56,11 +59,14 @@ class Shelf:
             if self._tickets.get(found) == ticket:
                 self._lay(ticket, found, fds)
 
-    def inherit(self) -> dict[bytes, int]:
-        """Return duplicates of all that an earlier worker laid there; they lie there still."""
+    def inherit(self, roots: Collection[str]) -> dict[bytes, int]:
+        """Return duplicates of what an earlier worker laid there, if it lies beneath these directories; it lies there still.
+
+        That worker may have been hostile, and have laid there what this one has no right to: none of it is taken.
+        """
         found: dict[bytes, int] = {}
-        for ticket, name, fds in self._turn():
-            if fds:
+        for ticket, name, fds in self._turn(close_elsewhere):
+            if fds and _lies_beneath(fds[0], roots):
                 self._lay(ticket, name, fds)
                 wire.close_all([found.pop(name)] if name in found else [])
                 found[name], self._tickets[name] = os.dup(fds[0]), ticket
@@ -76,7 +82,7 @@ class Shelf:
         self._front.close()
         self._back.close()
 
-    def _turn(self) -> Iterator[tuple[int, bytes, list[int]]]:
+    def _turn(self, close_all: Callable[[list[int]], None] = wire.close_all) -> Iterator[tuple[int, bytes, list[int]]]:
         """Yield each thing once; it leaves its place when the next one is asked for."""
         mark = _MARK + os.urandom(8)
         self._front.send(mark, socket.MSG_DONTWAIT)
@@ -88,9 +94,20 @@ class Shelf:
                     if not name.startswith(_MARK) and len(name) > _TICKET.size:
                         yield *_TICKET.unpack_from(name), name[_TICKET.size :], fds
                 finally:
-                    wire.close_all(fds)
+                    close_all(fds)
                 _, fds, _ = sockets.receive_descriptors(self._back, _MOST_BYTES, 1, socket.MSG_DONTWAIT)
-                wire.close_all(fds)
+                close_all(fds)
                 if name != mark:
                     continue
             return
+
+
+def _lies_beneath(fd: int, roots: Collection[str]) -> bool:
+    # The kernel tells the path without asking the file system, which could be the one that we are to serve.
+    path = os.readlink(f"/proc/self/fd/{fd}")
+    return path.startswith((*(root.rstrip("/") + "/" for root in roots if root != "/"), LOCKS_ONLY))
+
+
+def close_elsewhere(fds: list[int]) -> None:
+    """Close descriptors in a thread: one of the very mount would wait for an answer that only this process gives."""
+    threading.Thread(target=wire.close_all, args=(fds,), daemon=True).start()

@@ -167,7 +167,7 @@ def run(device: int, control: socket.socket, remains: Remains) -> None:
     wire.send(control, wire.Standby())
     while not isinstance((last := _next(control))[0], wire.Go):
         worker.take(*last)
-    restore(worker.tree.inodes, worker.handles)
+    restore(worker.tree.inodes, worker.handles, [store.place for store in worker.stores.values()])
     worker.begin_count()
     worker.show()
     trio.run(worker.serve, bytes.fromhex(last[0].init))

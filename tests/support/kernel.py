@@ -47,7 +47,7 @@ class Kernel:
         self.journal.flush()
         self.let_go()
         self.begin()
-        restore(self.tree.inodes, self.files.handles)
+        restore(self.tree.inodes, self.files.handles, [str(self.top)])
         self.show(shown)
         self.number |= AGAIN
 

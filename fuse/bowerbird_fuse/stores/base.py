@@ -134,6 +134,10 @@ class Store(Protocol):
         """Hold what lies at that path now."""
 
     @property
+    def place(self) -> str:
+        """The path of the root as this process has it; `/` where it has none."""
+
+    @property
     def presence(self) -> Presence | None:
         """What is open here, for a store that other views write; None where they cannot be told."""
 

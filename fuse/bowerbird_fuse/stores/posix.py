@@ -194,6 +194,10 @@ class PosixStore:
         self._presence: Presence | None = None
 
     @property
+    def place(self) -> str:
+        return os.readlink(f"/proc/self/fd/{self.root}")
+
+    @property
     def presence(self) -> Presence | None:
         if self._presence is None:
             with contextlib.suppress(OSError):
