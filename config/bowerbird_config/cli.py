@@ -159,7 +159,7 @@ def _json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-_FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
+_FILE = click.argument("file", required=False, type=click.Path(path_type=Path, readable=False))
 _AT = click.option("--at", type=_Moment(), metavar="TIME", help="at this time instead of now, such as 2027-03-01T00:00:00Z")
 _GROUPS = click.option("--groups", multiple=True, metavar="GROUP", help="a directory group of the user; may be given again")
 _VAR = click.option("--var", type=click.Path(path_type=Path), metavar="DIR", help="ask about the platform of this state directory")
@@ -256,8 +256,8 @@ def _decision(decision: Decision) -> dict[str, Any]:
 
 
 @cli.command()
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", required=False, type=click.Path(path_type=Path))
+@click.argument("old", type=click.Path(path_type=Path, readable=False))
+@click.argument("new", required=False, type=click.Path(path_type=Path, readable=False))
 @_AT
 @click.option("--then", type=_Moment(), metavar="TIME", help="the time of NEW; that of --at where absent")
 @_AS_JSON
@@ -288,7 +288,7 @@ def _change_rows(changes: list[Change]) -> list[tuple[str, str, str, str]]:
 @click.argument("user", type=_User())
 @click.argument("action", type=click.Choice([action.value for action in Action]), metavar="ACTION")
 @click.argument("resource", type=_Resource())
-@click.option("--file", type=click.Path(path_type=Path), help="the platform file")
+@click.option("--file", type=click.Path(path_type=Path, readable=False), help="the platform file")
 @_GROUPS
 @_AT
 @_VAR

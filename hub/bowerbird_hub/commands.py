@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pwd
 import shlex
 import sys
 from collections.abc import Callable
@@ -41,12 +42,27 @@ class FoundWrong(CannotRun):
 
 def _var(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Var:
     if not value:
-        return Var(Install.from_environment().default_var)
+        return _readable(Var(Install.from_environment().default_var))
     place = Path(os.path.abspath(value))
-    in_the_way = next((path for path in (place, *place.parents) if path.exists() and not path.is_dir()), None)
+    in_the_way = next((path for path in (place, *place.parents) if os.path.exists(path) and not os.path.isdir(path)), None)
     if in_the_way is not None:
         raise click.BadParameter(f"{in_the_way} is a file; name a directory")
-    return Var(place)
+    return _readable(Var(place))
+
+
+def _readable(var: Var) -> Var:
+    """Return the state directory; CannotRun where it is somebody else's, whose files say nothing to us."""
+    if os.path.isdir(var.root / "state") and not os.access(var.root / "state", os.R_OK | os.X_OK, effective_ids=True):
+        owner = _named(var.root.stat().st_uid)
+        raise CannotRun(f"{var.root} belongs to {owner}; run it as that user, or name a --var of your own")
+    return var
+
+
+def _named(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def var_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,7 +72,7 @@ def var_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, readable=False))
 @click.option("--detach", "detached", is_flag=True, help="return when the platform is ready, and let it run on")
 @click.option("--port", type=click.IntRange(0, 65535), help="listen here instead of where FILE says; 0 for any free port")
 @var_option
@@ -201,7 +217,7 @@ def restore(directory: Path, var: Var) -> None:
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, readable=False))
 @var_option
 def unit(file: str | None, var: Var) -> None:
     """Print a systemd unit that runs the platform."""

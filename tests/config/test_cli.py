@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +14,7 @@ from bowerbird_config.documents import read_document
 from click.testing import CliRunner, Result
 
 from tests.config.test_bad_files import GOOD
+from tests.support.nobody import ANOTHER_UID
 
 DEFAULT = Path(__file__).parents[2] / "config" / "default" / "platform.yaml"
 BEFORE = "2027-02-28T23:59:59Z"
@@ -287,3 +289,14 @@ def test_the_command_runs_as_a_program_and_imports_no_framework(file):
     asked = [sys.executable, "-m", "bowerbird_config", "check", str(file), "--as", "ann"]
     shown = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True, env={**os.environ, "COLUMNS": "80"})
     assert "space:team/craft" in shown.stdout
+
+
+@pytest.mark.root
+def test_file_that_we_may_not_read_is_said_in_our_own_words():
+    with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
+        os.seteuid(ANOTHER_UID)
+        try:
+            result = run("check", file.name)
+        finally:
+            os.seteuid(0)
+    assert f"{file.name}:1: the file cannot be read (Permission denied); give the path of a file that you may read" in result.stderr

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from bowerbird_hub.state import layout
 from bowerbird_hub.state.layout import LayoutError, VarInUse
 from bowerbird_hub.state.secret_files import OWN, make_secrets, read_secret
 from click.testing import CliRunner
+
+from tests.support.nobody import ANOTHER_UID
 
 
 @pytest.fixture
@@ -177,3 +180,18 @@ def test_status_of_nothing_says_that_there_is_nothing(tmp_path: Path) -> None:
     result = CliRunner().invoke(commands.status, ["--var", str(tmp_path)])
     assert result.exit_code == 1
     assert "holds no platform; `bowerbird up` makes one" in result.output
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", ["up", "status", "down", "logs"])
+def test_state_directory_of_somebody_else_is_refused_in_a_sentence(command: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        var = made(Var(Path(folder) / "var"))
+        os.seteuid(ANOTHER_UID)
+        try:
+            result = CliRunner().invoke(getattr(commands, command), ["--var", str(var.root)])
+        finally:
+            os.seteuid(0)
+    assert result.exit_code == 2
+    assert f"{var.root} belongs to root; run it as that user" in result.output
