@@ -10,7 +10,7 @@ from bowerbird_fuse import attributes
 from bowerbird_fuse.attributes import Attributes
 from bowerbird_fuse.errors import AccessDenied, NoSuchNode, NotSupported, ReadOnly, StaleNode, ViewError
 from bowerbird_fuse.grant import Grant
-from bowerbird_fuse.handles import Handle, Handles, Listing, close
+from bowerbird_fuse.handles import Handle, Handles, Listing, close, quicken
 from bowerbird_fuse.intents import Intents
 from bowerbird_fuse.layout import Link, Text
 from bowerbird_fuse.stores.base import Entry, File
@@ -132,7 +132,9 @@ class Files:
         handle = self._usable(number)
         if handle.content is not None:
             return handle.content[offset : offset + size]
-        return self._file(handle).read(offset, size)
+        data = self._file(handle).read(offset, size)
+        quicken(handle, self.tree.view.gid)
+        return data
 
     def write(self, number: int, offset: int, data: bytes, flags: int | None = None) -> int:
         """Write to an open file; by `flags` it appends from now on or does not, since fcntl(2) may change that."""

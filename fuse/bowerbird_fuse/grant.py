@@ -14,7 +14,8 @@ RELEASE_SECONDS = 60.0
 MADE_SECONDS = 1.0
 SPACE_SECONDS = 0.0
 
-_WRITE_BITS = 0o222
+# The permissions to write, which are not shown where nothing may be written.
+WRITE_BITS = 0o222
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class Grant:
             # The team's group is shown as the identity's own: who joined a team while a server of theirs runs is not in the
             # team's group there, and the view is this identity's alone.
             gid = view_gid if self.shared and st.st_gid == self.gid else st.st_gid
-            return (st.st_mode if self.writable else st.st_mode & ~_WRITE_BITS), st.st_uid, gid
+            return (st.st_mode if self.writable else st.st_mode & ~WRITE_BITS), st.st_uid, gid
         if stat.S_ISLNK(st.st_mode):
             return st.st_mode, 0, view_gid
         executable = 0o110 if st.st_mode & 0o111 else 0

@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
+from bowerbird_fuse import native
 from bowerbird_fuse.errors import AccessDenied, StaleNode
-from bowerbird_fuse.grant import Grant
+from bowerbird_fuse.grant import WRITE_BITS, Grant
 from bowerbird_fuse.journal import Journal, Line, Mark
 from bowerbird_fuse.presence import Presence
 from bowerbird_fuse.shelf import Shelf
@@ -26,7 +27,10 @@ _ONCE = os.O_CREAT | os.O_EXCL | os.O_TRUNC
 
 @dataclass(slots=True)
 class Handle:
-    """One open file or directory; `file` is None until it is opened, and for what the view itself makes."""
+    """One open file or directory; `file` is None until it is opened, and for what the view itself makes.
+
+    A `quick` one is read without Python.
+    """
 
     number: int
     node: int
@@ -34,6 +38,7 @@ class Handle:
     file: File | None = None
     grant: Grant | None = None
     content: bytes | None = None
+    quick: bool = False
     listing: Listing | None = None
     # Where it was said that the file is open here, and its inode number there.
     presence: Presence | None = None
@@ -161,8 +166,9 @@ class Handles:
         return self._kept.pop(number)
 
     def close_revoked(self) -> None:
-        """Close the files whose right has ended; their handles stay, and refuse."""
+        """Close the files whose right has ended; their handles stay, and refuse. All are read by what holds now."""
         for handle in self._handles.values():
+            slow(handle)
             if handle.grant is not None and handle.grant.revoked:
                 close(handle)
 
@@ -184,6 +190,7 @@ def _name(number: int) -> bytes:
 
 def close(handle: Handle) -> None:
     """Close what a handle holds open."""
+    slow(handle)
     if handle.presence is not None:
         handle.presence.leave(handle.inode)
         handle.presence = None
@@ -193,3 +200,21 @@ def close(handle: Handle) -> None:
     if handle.listing is not None and handle.listing.entry is not None:
         handle.listing.entry.close()
         handle.listing = None
+
+
+def quicken(handle: Handle, view_gid: int) -> None:
+    """Let an open file be read without Python from now on, where no clock says when that ends."""
+    grant = handle.grant
+    if handle.file is None or grant is None or grant.until is not None:
+        return
+    hidden = 0 if grant.writable else WRITE_BITS
+    shown = view_gid if grant.shared else grant.gid
+    handle.quick = True
+    native.read_by(handle.number, native.Reading(handle.file.descriptor, grant.space, grant.gid, shown, hidden))
+
+
+def slow(handle: Handle) -> None:
+    """Let an open file be read by Python again, so that the right to it is asked for."""
+    if handle.quick:
+        handle.quick = False
+        native.read_no_more(handle.number)

@@ -40,6 +40,18 @@ class Calls(ctypes.Structure):
     )
 
 
+class Reading(ctypes.Structure):
+    """How a handle is read without Python: `struct reading` of native/native.h."""
+
+    _fields_ = (
+        ("fd", _int),
+        ("space", ctypes.c_uint32),
+        ("group", ctypes.c_uint32),
+        ("shown", ctypes.c_uint32),
+        ("hidden", ctypes.c_uint32),
+    )
+
+
 def _load() -> tuple[ctypes.CDLL | None, str]:
     """Load the companion; return it, or why it is not in use."""
     if "pyfuse3" in sys.modules:
@@ -83,6 +95,18 @@ def take_lock(numbers: Sequence[int], fd: int) -> None:
     kind, *rest = numbers
     if _library is None or _library.bowerbird_take_lock(kind, *map(_uint64, rest), fd):
         os.close(fd)
+
+
+def read_by(handle: int, reading: Reading) -> None:
+    """Let an open handle be read without Python; `read_no_more` must come before its descriptor is closed."""
+    if _library is not None:
+        _library.bowerbird_read_by(_uint64(handle), ctypes.byref(reading))
+
+
+def read_no_more(handle: int) -> None:
+    """Let a handle be read by Python again."""
+    if _library is not None:
+        _library.bowerbird_read_no_more(_uint64(handle))
 
 
 def missing() -> str | None:

@@ -6,6 +6,7 @@
  *   waits.c     locks that are waited for       wishes.c    a lock that is asked for, and what the system makes of it
  *   requests.c  the number of the request in work
  *   writes.c    the flags of the file that is written
+ *   reads.c     reading on without Python       burst.c     what needs no Python, one after the other
  *
  * Handlers run in the one thread that serves the session; beside it there are only the threads of waits.c.
  */
@@ -52,6 +53,21 @@ void add_answers(struct fuse_lowlevel_ops *operations);
 void add_numbers(struct fuse_lowlevel_ops *operations);
 void add_locks(struct fuse_lowlevel_ops *operations);
 void add_writes(struct fuse_lowlevel_ops *operations);
+void add_reads(struct fuse_lowlevel_ops *operations);
+
+/* How a handle is read without Python; `space` says that its attributes are shown as follows, and kept by nobody. */
+struct reading {
+    int fd;
+    uint32_t space;
+    /* The group that is shown as another, and permissions that are not shown. */
+    uint32_t group;
+    uint32_t shown;
+    uint32_t hidden;
+};
+
+/* Tells whether this handle is read without Python, and whether its attributes are told without it. */
+bool is_known(uint64_t handle);
+bool is_known_with_attributes(uint64_t handle);
 
 /* A lock that somebody asks for: fcntl's on a range, or flock's on the whole file. The two do not see each other. */
 enum kind { RANGE, WHOLE };

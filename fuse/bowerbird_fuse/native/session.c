@@ -37,6 +37,7 @@ EXPORTED struct fuse_session *fuse_session_new(struct fuse_args *arguments, cons
         add_locks(&operations);
         add_numbers(&operations);
         add_writes(&operations);
+        add_reads(&operations);
         opened++;
     }
     session = original(arguments, &operations, sizeof operations, data);

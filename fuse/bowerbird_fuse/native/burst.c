@@ -1,0 +1,70 @@
+/* Requests that need no Python are answered one after the other, before pyfuse3 is given one that does.
+ *
+ * pyfuse3 asks libfuse for a request once the device can be read: its question ends here, as fuse_session_new does.
+ */
+
+#include "native.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+/* After so many the others in the process get their turn; so long is waited for the next, while they cannot. */
+enum { MOST = 256, WAIT_NANOSECONDS = 50000 };
+
+static bool needs_no_python(const struct fuse_buf *buffer)
+{
+    struct {
+        struct fuse_in_header header;
+        union {
+            struct fuse_read_in read;
+            struct fuse_getattr_in getattr;
+        };
+    } request = {0};
+
+    if (buffer->flags & FUSE_BUF_IS_FD)
+        return false;
+    memcpy(&request, buffer->mem, buffer->size < sizeof request ? buffer->size : sizeof request);
+    switch (request.header.opcode) {
+    case FUSE_FLUSH:
+        return true;
+    case FUSE_READ:
+        return is_known(request.read.fh);
+    case FUSE_GETATTR:
+        return request.getattr.getattr_flags & FUSE_GETATTR_FH && is_known_with_attributes(request.getattr.fh);
+    default:
+        return false;
+    }
+}
+
+static bool is_asked_soon(struct fuse_session *asked)
+{
+    struct pollfd device = {.fd = fuse_session_fd(asked), .events = POLLIN};
+    struct timespec patience = {.tv_nsec = WAIT_NANOSECONDS};
+
+    return ppoll(&device, 1, &patience, NULL) > 0;
+}
+
+EXPORTED int fuse_session_receive_buf(struct fuse_session *asked, struct fuse_buf *buffer)
+{
+    static int (*original)(struct fuse_session *, struct fuse_buf *);
+    int result;
+
+    if (!original)
+        *(void **)&original = dlsym(RTLD_NEXT, "fuse_session_receive_buf");
+    if (!original)
+        return -ENOSYS;
+    for (int turn = 0; turn < MOST; turn++) {
+        result = original(asked, buffer);
+        if (result <= 0 || !needs_no_python(buffer))
+            return result;
+        fuse_session_process_buf(asked, buffer);
+        if (!is_asked_soon(asked))
+            break;
+    }
+    /* pyfuse3 then waits for the device once more. */
+    return -EINTR;
+}
