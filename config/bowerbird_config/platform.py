@@ -91,6 +91,7 @@ class Storage(Model):
     """Where data lies on this machine; `releases` maps `collection/release` to a directory that is used as it is."""
 
     releases: Frozen[str, MachinePath] = Field(default_factory=FrozenDict)
+    passthrough: bool = Field(default=True, description="whether the kernel may read large public files by itself, where it can")
 
 
 class Platform(Model):

@@ -291,8 +291,10 @@ class Files:
 
     def open_directory(self, number: int) -> Handle:
         """Open a directory to list it."""
-        self.tree.locate(number)
-        return self.handles.add(number, os.O_DIRECTORY)
+        found = self.tree.locate(number)
+        handle = self.handles.add(number, os.O_DIRECTORY)
+        handle.grant = None if isinstance(found, Generated) else found.grant
+        return handle
 
     def list(self, number: int, start: int) -> Iterator[tuple[bytes, Attributes, int]]:
         """Yield (name, attributes, next start) from there on, each but the dots as one lookup more."""

@@ -20,7 +20,10 @@ WRITE_BITS = 0o222
 
 @dataclass(slots=True)
 class Grant:
-    """The right to one store; `space` tells a space from a release, `shared` a team's space from a home."""
+    """The right to one store; `space` tells a space from a release, `shared` a team's space from a home.
+
+    Of a `direct` one the kernel may read files by itself.
+    """
 
     key: str
     store: Store
@@ -30,6 +33,7 @@ class Grant:
     gid: int
     until: float | None
     write_until: float | None = None
+    direct: bool = False
     revoked: bool = False
     release: ReleaseShown | None = None
 
@@ -71,7 +75,17 @@ class Grant:
 def grants_of(view: View, stores: dict[str, Store]) -> dict[str, Grant]:
     """Return the grant of each store that the view shows."""
     grants = {
-        release.key: Grant(release.key, stores[release.key], False, False, False, view.gid, release.until, release=release)
+        release.key: Grant(
+            release.key,
+            stores[release.key],
+            False,
+            False,
+            False,
+            view.gid,
+            release.until,
+            direct=release.key in view.direct,
+            release=release,
+        )
         for release in view.releases
         if release.readable and release.key in stores
     }

@@ -27,6 +27,7 @@ def view_for(platform: Platform, record: IdentityRecord, at: datetime) -> View:
         manifest=manifest.manifest(record.name, [entry for _, entry in releases], teams),
         releases=tuple(shown for shown, _ in releases),
         spaces=tuple(spaces),
+        passthrough=platform.storage.passthrough,
         made=at.timestamp(),
     )
 

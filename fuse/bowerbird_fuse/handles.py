@@ -29,7 +29,7 @@ _ONCE = os.O_CREAT | os.O_EXCL | os.O_TRUNC
 class Handle:
     """One open file or directory; `file` is None until it is opened, and for what the view itself makes.
 
-    A `quick` one is read without Python.
+    A `quick` one is read without Python; one with a `backing` (a number of the kernel's) by the kernel itself.
     """
 
     number: int
@@ -39,6 +39,7 @@ class Handle:
     grant: Grant | None = None
     content: bytes | None = None
     quick: bool = False
+    backing: int = 0
     listing: Listing | None = None
     # Where it was said that the file is open here, and its inode number there.
     presence: Presence | None = None
@@ -73,9 +74,14 @@ class Handles:
         self.journal.note(*self._line(handle))
         return handle
 
-    def restore(self, number: int, node: int, flags: int) -> None:
+    def back(self, handle: Handle, backing: int) -> None:
+        """Take note that the kernel reads a handle by itself."""
+        handle.backing = backing
+        self.journal.note(*self._line(handle))
+
+    def restore(self, number: int, node: int, flags: int, backing: int = 0) -> None:
         """Take over a handle of an earlier worker."""
-        self._keep(Handle(number, node, flags))
+        self._keep(Handle(number, node, flags, backing=backing))
         self._next = max(self._next, number + 1)
 
     def __iter__(self) -> Iterator[Handle]:
@@ -87,15 +93,16 @@ class Handles:
         except KeyError:
             raise StaleNode(f"no handle {number}") from None
 
-    def drop(self, number: int) -> None:
-        """Close a handle; nothing where there is none."""
+    def drop(self, number: int) -> Handle | None:
+        """Close a handle and return it; nothing where there is none."""
         handle = self._handles.pop(number, None)
         if handle is None:
-            return
+            return None
         self._unlist(handle)
         close(handle)
         self.journal.note(Mark.CLOSE, number)
         self.shelf.drop(_name(number))
+        return handle
 
     def drop_inherited(self, number: int) -> None:
         """Read in the journal that a handle was closed."""
@@ -177,7 +184,8 @@ class Handles:
         return (self._line(handle) for handle in self._handles.values())
 
     def _line(self, handle: Handle) -> Line:
-        return Mark.OPEN, handle.number, handle.node, handle.flags & ~_ONCE
+        line = (Mark.OPEN, handle.number, handle.node, handle.flags & ~_ONCE)
+        return (*line, handle.backing) if handle.backing else line
 
     def _keep(self, handle: Handle) -> None:
         self._handles[handle.number] = handle

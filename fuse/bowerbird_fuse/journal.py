@@ -19,7 +19,7 @@ class Mark(StrEnum):
     NODE = "N"  # id, parent, name, device, inode: a node is here now
     FORGET = "F"  # id: the kernel has forgotten it
     GONE = "G"  # id: it has no name any more
-    OPEN = "O"  # handle, node, flags
+    OPEN = "O"  # handle, node, flags, and the kernel's number of a file that it reads by itself
     CLOSE = "C"  # handle
     BEGIN = "B"  # all that holds follows; what stands before may be left out once END is there
     END = "E"

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bowerbird_fuse import directories, wire
+from bowerbird_fuse.broker import Broker, mount_number
+from bowerbird_fuse.broker import start as broker_of
 from bowerbird_fuse.directories import Place
 from bowerbird_fuse.meter import Slot
 from bowerbird_fuse.processes import Process
@@ -44,7 +46,8 @@ Tell = Callable[[Said | Ended], None]
 class Worker:
     """A worker process; one that an earlier keeper started has no `control`, and is only waited for.
 
-    `device` and `remains` are the numbers of these descriptors in that process.
+    `device` and `remains` are the numbers of these descriptors in that process; `broker` hands files of its releases to the
+    kernel.
     """
 
     process: Process
@@ -54,6 +57,8 @@ class Worker:
     child: subprocess.Popen[bytes] | None = None
     groups: frozenset[int] | None = None
     killed: bool = False
+    broker: Broker | None = None
+    _trees: dict[str, int] = field(default_factory=dict)
     _sent: dict[str, tuple[Place, bool]] = field(default_factory=dict)
     _heard: set[type[wire.Message]] = field(default_factory=set)
 
@@ -63,12 +68,14 @@ class Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         argv = [sys.executable, "-P", "-m", "bowerbird_fuse.worker"]
-        argv += [f"--device={device}", f"--control={theirs.fileno()}", "--remains", *map(str, remains.fds)]
+        broker, asking = broker_of(device)
+        argv += [f"--device={device}", f"--control={theirs.fileno()}", f"--broker={asking.fileno()}"]
+        argv += ["--remains", *map(str, remains.fds)]
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        with theirs:
+        with theirs, asking:
             child = subprocess.Popen(
                 argv,
-                pass_fds=(device, *remains.fds, theirs.fileno()),
+                pass_fds=(device, *remains.fds, theirs.fileno(), asking.fileno()),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -77,7 +84,7 @@ class Worker:
         if process is None:
             ours.close()
             raise ChildProcessError(f"a worker ended at once, with code {child.wait()}")
-        return cls(process, device, remains.fds, ours, child)
+        return cls(process, device, remains.fds, ours, child, broker=broker)
 
     def watch(self, tell: Tell) -> None:
         """Tell what it says, and its end, from a thread of its own."""
@@ -127,6 +134,9 @@ class Worker:
         try:
             for key, place, writable in fresh:
                 opened.append((key, directories.open_directory(place.path, writable), place.slot))
+            self._trees |= {key: mount_number(fd) for key, fd, _ in opened if not view.writable[key]}
+            if self.broker is not None:
+                self.broker.trees = frozenset(number for key, number in self._trees.items() if key in view.direct)
             for message, fds in wire.store_messages(opened):
                 wire.send(self.control, message, fds)
         finally:

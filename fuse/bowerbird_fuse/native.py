@@ -18,6 +18,9 @@ _NAME = "libbowerbird_fuse.so"
 _OLDEST, _NEWEST = 310, 316
 _WITHOUT = "files cannot be locked, statfs tells the figures of the home, fallocate and holes are not to be had"
 
+# linux/fuse.h: what an open is answered with.
+KEEP_CACHE, CACHE_DIR, PASSTHROUGH = 1 << 1, 1 << 3, 1 << 7
+
 # Of a file that no other view can write: it is locked within this view alone.
 PRIVATE = -4096
 
@@ -107,6 +110,17 @@ def read_no_more(handle: int) -> None:
     """Let a handle be read by Python again."""
     if _library is not None:
         _library.bowerbird_read_no_more(_uint64(handle))
+
+
+def answers_opens() -> bool:
+    """Tell whether `open_by` has an effect in the session that was opened."""
+    return _library is not None and bool(_library.bowerbird_sessions())
+
+
+def open_by(flags: int, backing: int = 0) -> None:
+    """Answer the open in work with these flags, and the kernel's number of the file that it is to read by itself."""
+    if _library is not None:
+        _library.bowerbird_open_by(flags, backing)
 
 
 def missing() -> str | None:

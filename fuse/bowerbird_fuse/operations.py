@@ -36,6 +36,7 @@ from bowerbird_fuse.errors import ERRNO, ViewError
 from bowerbird_fuse.files import DOTS, Files
 from bowerbird_fuse.handles import Handle, Handles
 from bowerbird_fuse.intents import Intents
+from bowerbird_fuse.passthrough import Passthrough
 from bowerbird_fuse.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -82,8 +83,9 @@ class ViewOperations(pyfuse3.Operations):
     enable_writeback_cache = False
     enable_acl = False
 
-    def __init__(self, tree: Tree, handles: Handles, intents: Intents) -> None:
+    def __init__(self, tree: Tree, handles: Handles, intents: Intents, passthrough: Passthrough | None = None) -> None:
         super().__init__()
+        self.passthrough = passthrough or Passthrough(None, handles)
         self.tree = tree
         self.intents = intents
         self.files = Files(tree, handles, intents)
@@ -181,6 +183,8 @@ class ViewOperations(pyfuse3.Operations):
     @edge
     async def open(self, inode: InodeT, flags: FlagT, ctx: RequestContext) -> FileInfo:
         handle = self.files.open(inode, flags)
+        if self.passthrough.take(handle):
+            native.open_by(native.PASSTHROUGH, handle.backing)
         # What a release holds does not change; an appender's offset is the store's to say, not the page cache's.
         keep = handle.grant is not None and not handle.grant.space
         return FileInfo(fh=FileHandleT(handle.number), keep_cache=keep, direct_io=self._is_direct(handle, flags))
@@ -210,7 +214,9 @@ class ViewOperations(pyfuse3.Operations):
 
     @edge
     async def release(self, fh: FileHandleT) -> None:
-        self.files.handles.drop(fh)
+        handle = self.files.handles.drop(fh)
+        if handle is not None:
+            self.passthrough.let_go(handle)
 
     @edge
     async def fsync(self, fh: FileHandleT, datasync: bool) -> None:
@@ -220,7 +226,10 @@ class ViewOperations(pyfuse3.Operations):
 
     @edge
     async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
-        return FileHandleT(self.files.open_directory(inode).number)
+        handle = self.files.open_directory(inode)
+        if handle.grant is not None and not handle.grant.space:
+            native.open_by(native.CACHE_DIR | native.KEEP_CACHE)
+        return FileHandleT(handle.number)
 
     @edge
     async def readdir(self, fh: FileHandleT, start_id: int, token: ReaddirToken) -> None:

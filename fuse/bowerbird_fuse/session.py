@@ -15,6 +15,7 @@ import trio
 
 from bowerbird_fuse import lane, notify
 from bowerbird_fuse.operations import ViewOperations
+from bowerbird_fuse.passthrough import Passthrough
 
 log = logging.getLogger(__name__)
 _ANSWER_BYTES = 4096
@@ -26,9 +27,10 @@ _POSIX_LOCKS, _FLOCK_LOCKS = 1 << 1, 1 << 10
 class Session:
     """One pyfuse3 session on the device of a mount; one a process, since pyfuse3 keeps it in its module."""
 
-    def __init__(self, device: int, init: bytes) -> None:
+    def __init__(self, device: int, init: bytes, passthrough: Passthrough) -> None:
         self.device = device
         self.init = init
+        self.passthrough = passthrough
         self._fd: int | None = None
 
     async def serve(self, operations: ViewOperations, serving: trio.Event) -> None:
@@ -79,7 +81,7 @@ class Session:
 
     def _answer(self, reply: bytes) -> None:
         try:
-            os.write(self.device, _asking_for_locks(reply))
+            os.write(self.device, self.passthrough.answered(self.init, _asking_for_locks(reply)))
         except OSError as error:
             if error.errno != errno.ENOENT:  # an earlier worker has answered
                 raise

@@ -86,7 +86,8 @@ class Tree:
                 continue
             if new.writable != old.writable:
                 changed.add(key)
-            old.writable, old.until, old.write_until, old.release = new.writable, new.until, new.write_until, new.release
+            old.writable, old.until, old.write_until = new.writable, new.until, new.write_until
+            old.direct, old.release = new.direct, new.release
             grants[key] = old
         self._grants = grants
         return frozenset(changed)

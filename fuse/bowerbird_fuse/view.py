@@ -82,6 +82,7 @@ class View:
     releases: tuple[ReleaseShown, ...] = ()
     spaces: tuple[SpaceShown, ...] = ()
     made: float = field(default=0.0, compare=False)
+    passthrough: bool = True
 
     @property
     def groups(self) -> frozenset[int]:
@@ -93,6 +94,11 @@ class View:
         """The keys of the directories that it shows files of, and whether they may be written."""
         readable = {release.key: False for release in self.releases if release.readable}
         return readable | {space.key: space.writable for space in self.spaces}
+
+    @property
+    def direct(self) -> frozenset[str]:
+        """The keys of the releases whose files the kernel may read by itself: what is everybody's, unless the platform forbids it."""
+        return frozenset(release.key for release in self.releases if release.standing is Standing.PUBLIC and self.passthrough)
 
     @property
     def next_end(self) -> float | None:

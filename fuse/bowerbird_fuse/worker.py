@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
@@ -18,6 +20,7 @@ from bowerbird_fuse.intents import Intents
 from bowerbird_fuse.journal import Journal
 from bowerbird_fuse.meter import Meter, Word
 from bowerbird_fuse.operations import ViewOperations
+from bowerbird_fuse.passthrough import Passthrough
 from bowerbird_fuse.remains import Remains
 from bowerbird_fuse.restore import restore
 from bowerbird_fuse.session import Session
@@ -44,6 +47,7 @@ class Worker:
     tree: Tree
     handles: Handles
     intents: Intents
+    broker: socket.socket
     stores: dict[str, Store] = field(default_factory=dict)
     view: View | None = None
 
@@ -126,21 +130,23 @@ class Worker:
 
     async def serve(self, init: bytes) -> None:
         """Serve until SIGTERM, or until the mount is gone."""
-        session = Session(self.device, init)
-        operations = ViewOperations(self.tree, self.handles, self.intents)
+        passthrough = Passthrough(self.broker, self.handles)
+        session = Session(self.device, init, passthrough)
+        operations = ViewOperations(self.tree, self.handles, self.intents, passthrough)
         operations.files.enter_all()
         companion = Companion(operations)
         companion.take_locks()
         native.answer_by(companion.calls)
         serving = trio.Event()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._announce, serving)
+            nursery.start_soon(self._announce, serving, partial(passthrough.words, init))
             nursery.start_soon(_stop_on_signal, session)
             await session.serve(operations, serving)
             nursery.cancel_scope.cancel()
 
-    async def _announce(self, serving: trio.Event) -> None:
+    async def _announce(self, serving: trio.Event, words: Callable[[bool], str]) -> None:
         await serving.wait()
+        log.info(words(self.view is not None and self.view.passthrough))
         if missing := native.missing():
             log.warning(missing)
         wire.send(self.control, wire.Serving())
@@ -155,11 +161,11 @@ async def _stop_on_signal(session: Session) -> None:
             session.stop()
 
 
-def run(device: int, control: socket.socket, remains: Remains) -> None:
+def run(device: int, control: socket.socket, remains: Remains, broker: socket.socket) -> None:
     """Get ready, give up every privilege, wait for the word, serve."""
     journal = Journal(remains.journal)
     handles = Handles(journal, Shelf(remains.front, remains.back))
-    worker = Worker(control, device, Tree(Inodes(journal)), handles, Intents(remains.intents, native.request))
+    worker = Worker(control, device, Tree(Inodes(journal)), handles, Intents(remains.intents, native.request), broker)
     while worker.view is None:
         worker.take(*_next(control))
     privileges.drop(worker.view.uid, worker.view.gid, worker.view.groups)
@@ -192,16 +198,17 @@ def _next(control: socket.socket) -> tuple[wire.Message, list[int]]:
 def main() -> None:
     """Serve what the keeper hands over by these descriptors."""
     parser = argparse.ArgumentParser(description="Serves one view of /data. The keeper starts it.")
-    for name in ("device", "control"):
+    for name in ("device", "control", "broker"):
         parser.add_argument(f"--{name}", type=int, required=True, help="number of an inherited descriptor")
     parser.add_argument("--remains", type=int, nargs="+", required=True, help="those of what an earlier worker left")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
     # Ours alone: no child of this process ever gets them.
-    for fd in (chosen.device, chosen.control, *chosen.remains):
+    for fd in (chosen.device, chosen.control, chosen.broker, *chosen.remains):
         os.set_inheritable(fd, False)
     os.chdir("/")
-    run(chosen.device, socket.socket(fileno=chosen.control), Remains(*chosen.remains))
+    control, broker = (socket.socket(fileno=fd) for fd in (chosen.control, chosen.broker))
+    run(chosen.device, control, Remains(*chosen.remains), broker)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ EXPORTED int fuse_session_receive_buf(struct fuse_session *asked, struct fuse_bu
         *(void **)&original = dlsym(RTLD_NEXT, "fuse_session_receive_buf");
     if (!original)
         return -ENOSYS;
+    /* What an open that failed was to be answered by is nothing to the next one. */
+    bowerbird_open_by(0, 0);
     for (int turn = 0; turn < MOST; turn++) {
         result = original(asked, buffer);
         if (result <= 0 || !needs_no_python(buffer))

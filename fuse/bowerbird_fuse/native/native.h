@@ -6,6 +6,7 @@
  *   waits.c     locks that are waited for       wishes.c    a lock that is asked for, and what the system makes of it
  *   requests.c  the number of the request in work
  *   writes.c    the flags of the file that is written
+ *   opens.c     answers to an open
  *   reads.c     reading on without Python       burst.c     what needs no Python, one after the other
  *
  * Handlers run in the one thread that serves the session; beside it there are only the threads of waits.c.
@@ -54,6 +55,11 @@ void add_numbers(struct fuse_lowlevel_ops *operations);
 void add_locks(struct fuse_lowlevel_ops *operations);
 void add_writes(struct fuse_lowlevel_ops *operations);
 void add_reads(struct fuse_lowlevel_ops *operations);
+
+/* The kernel's number of the request in work. */
+extern uint64_t bowerbird_request;
+
+void bowerbird_open_by(uint32_t flags, int32_t backing);
 
 /* How a handle is read without Python; `space` says that its attributes are shown as follows, and kept by nobody. */
 struct reading {
