@@ -1,9 +1,10 @@
-"""Each process of a running platform is killed while a person is signed in and a kernel counts: the count goes on."""
+"""While a person is signed in and a kernel runs: each process is killed, and the count goes on; the person is sent out, and the data go."""
 
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +15,8 @@ from tests.system.conftest import Running
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
 # Five times what the supervisor promises for a part that died for the first time.
 BACK_SECONDS = 50
+# Five times the second within which a lost right shows.
+GONE_SECONDS = 5
 COUNT = """
 import threading, time
 count = 0
@@ -25,6 +28,23 @@ def _count():
 threading.Thread(target=_count, daemon=True).start()
 print("counting")
 """
+
+# It goes on without its owner's browser, as whoever was sent out may have left it.
+WATCH = """
+import os, pathlib, threading, time
+def _watch():
+    seen = pathlib.Path.home() / "seen"
+    while True:
+        seen.with_suffix(".new").write_text("there" if os.path.isdir("/data/teams/eso") else "gone")
+        os.replace(seen.with_suffix(".new"), seen)
+        time.sleep(0.05)
+threading.Thread(target=_watch, daemon=True).start()
+print("watching")
+"""
+SENT_OUT = {
+    "by being blocked": ("  session: 12 h\n", "  session: 12 h\n  block_users: [visitor]\n"),
+    "by no rule that lets them in": ("  allow_teams: [craft, eso]\n", "  allow_teams: [craft]\n"),
+}
 
 
 def eventually(true: Callable[[], bool], what: str, seconds: float = BACK_SECONDS) -> None:
@@ -100,3 +120,38 @@ def test_sign_on_of_two_people_shows_two_views(platform: Running, counting: tupl
         assert other.run(visitors, "import os; print(os.listdir('/data/releases/a478/ifs-dr1'))").strip() == "['README']"
         assert "PermissionError" in other.run(visitors, "open('/data/releases/a478/ifs-dr1/muse_cube.fits')")
         assert "ProcessLookupError" in other.run(visitors, f"import os; os.kill({living_pid_of(platform, 'hub')}, 0)")
+        other.stop()
+
+
+@pytest.fixture
+def watching(platform: Running) -> Iterator[Path]:
+    """Give the file in which a person's kernel says whether it sees their team's space."""
+    with sign_in(platform.url, "visitor", platform.password("visitor")) as session:
+        session.start("minimal")
+        assert "watching" in session.run(session.kernel(), WATCH)
+    yield platform.var / "homes" / "visitor" / "seen"
+    # Who was sent out has to sign in anew.
+    with sign_in(platform.url, "visitor", platform.password("visitor")) as session:
+        session.stop()
+
+
+def send_out(platform: Running, watching: Path, rule: str, instead: str) -> None:
+    """Edit the platform file, see the data go from a server that runs, and put the file right again."""
+    file, in_force = platform.var / "platform.yaml", platform.var / "state" / "platform.json"
+    good = file.read_text()
+    assert good.count(rule) == 1
+    before = in_force.stat().st_mtime_ns
+    file.write_text(good.replace(rule, instead))
+    try:
+        eventually(lambda: in_force.stat().st_mtime_ns != before, "the edit is in force", seconds=10)
+        eventually(lambda: watching.read_text() == "gone", "the team's space is gone", seconds=GONE_SECONDS)
+        assert platform.status()["running"]
+    finally:
+        file.write_text(good)
+    eventually(lambda: watching.read_text() == "there", "the team's space is back", seconds=10 + GONE_SECONDS)
+
+
+def test_who_is_sent_out_loses_the_teams_data_with_a_server_that_runs(platform: Running, watching: Path) -> None:
+    eventually(lambda: watching.read_text() == "there", "the team's space is there")
+    for rule, instead in SENT_OUT.values():
+        send_out(platform, watching, rule, instead)
