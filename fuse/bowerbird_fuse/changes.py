@@ -93,7 +93,7 @@ class Changes:
                 return
             if st is None:
                 raise NoSuchNode(f"no {place[1]!r} there")
-            last = self._keep_last(place, st)
+            last = self._keep_last(entry, place, st)
             self.intents.begin(*key_of(st), last)
             take(entry)
             self._unnamed(place, key_of(st), last)
@@ -109,7 +109,7 @@ class Changes:
                 self._renamed(before)
                 return
             if replaced is not None and not move.exchange:
-                move = replace(move, last=self._keep_last(new, replaced))
+                move = replace(move, last=self._keep_last(target, new, replaced))
             self.intents.begin(*move.moved, *move.replaced, move.last)
             source.rename(old[1], target, new[1], flags)
             self._renamed(move)
@@ -127,12 +127,16 @@ class Changes:
         if node is not None:
             inodes.moved(node, move.old, move.new)
 
-    def _keep_last(self, place: Place, st: os.stat_result) -> bool:
+    def _keep_last(self, above: Entry, place: Place, st: os.stat_result) -> bool:
         """Tell whether that is its last name; what is open of it then outlives this worker by the shelf."""
         last = stat.S_ISDIR(st.st_mode) or st.st_nlink <= 1
         node = self.tree.inodes.known(*place, key_of(st)) if last else None
         if node is not None:
             self.files.handles.keep(node.id)
+            if stat.S_ISDIR(st.st_mode):
+                self.tree.recent.hold_removed(node.id, above.child(place[1]))
+            else:
+                self.tree.recent.drop(node.id)
         return last
 
     def _unnamed(self, place: Place, key: Key, last: bool) -> None:

@@ -10,7 +10,7 @@ from bowerbird_fuse import attributes
 from bowerbird_fuse.attributes import Attributes
 from bowerbird_fuse.errors import AccessDenied, NoSuchNode, NotSupported, ReadOnly, StaleNode, ViewError
 from bowerbird_fuse.grant import Grant
-from bowerbird_fuse.handles import Handle, Handles, Listing, close, quicken
+from bowerbird_fuse.handles import Handle, Handles, Listing, quicken
 from bowerbird_fuse.intents import Intents
 from bowerbird_fuse.layout import Link, Text
 from bowerbird_fuse.stores.base import Entry, File
@@ -292,8 +292,11 @@ class Files:
     def open_directory(self, number: int) -> Handle:
         """Open a directory to list it."""
         found = self.tree.locate(number)
+        # Another view may remove what is listed; a release stays as it is, and its listing may come from the kernel's cache.
+        entry = self.tree.pin(number)[0] if isinstance(found, Stored) and found.grant.space else None
         handle = self.handles.add(number, os.O_DIRECTORY)
         handle.grant = None if isinstance(found, Generated) else found.grant
+        handle.listing = None if entry is None else Listing([], entry)
         return handle
 
     def list(self, number: int, start: int) -> Iterator[tuple[bytes, Attributes, int]]:
@@ -315,8 +318,9 @@ class Files:
         return self.tree.child(listing.entry, found, name)
 
     def _list_anew(self, handle: Handle) -> Listing:
-        close(handle)
-        names = [*DOTS, *self.tree.names(handle.node)]
-        generated = isinstance(self.tree.locate(handle.node), Generated)
-        handle.listing = Listing(names, None if generated else self.tree.pin(handle.node)[0])
-        return handle.listing
+        listing = handle.listing or Listing([])
+        if listing.entry is None and not isinstance(self.tree.locate(handle.node), Generated):
+            listing.entry = self.tree.pin(handle.node)[0]
+        listing.names = [*DOTS, *self.tree.names(handle.node, listing.entry)]
+        handle.listing = listing
+        return listing

@@ -59,6 +59,9 @@ class Inodes:
         except KeyError:
             raise StaleNode(f"no node {number}") from None
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._nodes
+
     def __len__(self) -> int:
         return len(self._nodes)
 

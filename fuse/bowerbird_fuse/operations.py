@@ -109,7 +109,7 @@ class ViewOperations(pyfuse3.Operations):
         # Nobody waits for an answer, so there is nobody to tell an error to.
         try:
             for number, count in inode_list:
-                self.tree.inodes.forget(number, count)
+                self.tree.forget(number, count)
             self.write_down()
         except Exception:  # the last wall, as in edge
             log.exception("forget failed")

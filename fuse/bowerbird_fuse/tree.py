@@ -14,6 +14,7 @@ from bowerbird_fuse.errors import AccessDenied, NoSuchNode, StaleNode
 from bowerbird_fuse.grant import MADE_SECONDS, Grant, grants_of
 from bowerbird_fuse.inodes import ROOT, Inodes, Key, Node, Place
 from bowerbird_fuse.layout import OTHER_README, README, Folder, Link, Made, Mounted, Text, layout
+from bowerbird_fuse.recent import Recent
 from bowerbird_fuse.stores.base import Entry, Store
 from bowerbird_fuse.view import HOME, View
 
@@ -59,6 +60,7 @@ class Tree:
         self.inodes = inodes
         self.clock = clock
         self.view = View("", 0, 0, "")
+        self.recent = Recent()
         self._top = Folder({})
         self._grants: dict[str, Grant] = {}
         # What the view makes at each of its nodes; true for one layout.
@@ -69,6 +71,7 @@ class Tree:
         """Show that view from now on; `stores` are those of its keys that are there. Return what the kernel must forget."""
         before = {node.id: self._made_at(node) for node in self.inodes.made()}
         self.view = view
+        self.recent.clear()
         self._top = layout(view, stores)
         self._made.clear()
         self._refused.clear()
@@ -168,7 +171,7 @@ class Tree:
         return self._pin(found)
 
     def _pin(self, stored: Stored) -> tuple[Entry, Stored]:
-        entry = _pin(stored)
+        entry = self.recent.again(stored.node.id) or _pin(stored)
         if entry is not None:
             return entry, stored
         for alias in tuple(stored.node.aliases or ()):
@@ -191,6 +194,12 @@ class Tree:
 
     # What the kernel asks about nodes.
 
+    def forget(self, number: int, count: int) -> None:
+        """Take back so many lookups; with the last the node is known no more."""
+        self.inodes.forget(number, count)
+        if number not in self.inodes:
+            self.recent.drop(number)
+
     def lookup(self, parent: int, name: bytes) -> Attributes:
         """Return what has that name, as one lookup more; NoSuchNode, or AccessDenied in a closed folder."""
         above = self.locate(parent)
@@ -198,7 +207,19 @@ class Tree:
             return self._child_of_made(above, name)
         entry, stored = self._pin(above)
         with entry:
-            return self.child(entry, stored, name)
+            return self._look_up(entry, stored, name) if stored.grant.space else self.child(entry, stored, name)
+
+    def _look_up(self, entry: Entry, parent: Stored, name: bytes) -> Attributes:
+        """Return what has that name in a space, and hold it for what the kernel asks next."""
+        try:
+            found = entry.child(name)
+        except FileNotFoundError as error:
+            raise NoSuchNode(f"no {name!r} there") from error
+        st = found.stat()
+        node = self.inodes.seen(parent.node.id, name, key_of(st))
+        self.recent.expire()
+        self.recent.hold(node.id, found)
+        return attributes.of_stored(node.id, st, parent.grant, self.view)
 
     def child(self, entry: Entry, parent: Stored, name: bytes, count: int = 1) -> Attributes:
         """Return what has that name in a pinned directory, as `count` lookups more."""
@@ -240,14 +261,13 @@ class Tree:
             shown.seconds = min(shown.seconds, MADE_SECONDS)
             return shown
 
-    def names(self, number: int) -> list[bytes]:
-        """Return the names in a directory, sorted; those of a store with the README beside them."""
+    def names(self, number: int, entry: Entry | None) -> list[bytes]:
+        """Return the names in a directory, which is pinned where it lies in a store, sorted; with the README of a release."""
         found = self.locate(number)
-        if isinstance(found, Generated):
-            return sorted(found.made.children) if isinstance(found.made, Folder) else []
-        with self.pinned(number) as (entry, stored):
-            names = entry.names()
-            return sorted({*names, readme_name(entry)}) if stored.readme else names
+        if entry is None or isinstance(found, Generated):
+            return sorted(found.made.children) if isinstance(found, Generated) and isinstance(found.made, Folder) else []
+        names = entry.names()
+        return sorted({*names, readme_name(entry)}) if found.readme else names
 
 
 def _pin(stored: Stored) -> Entry | None:

@@ -112,6 +112,7 @@ class Worker:
         shown = self.view.at(self.tree.clock()) if self.view else None
         while True:
             await trio.sleep(_CLOCK_SECONDS if self.view is None else self._until_next_end())
+            self.tree.recent.expire()
             now = self.view.at(self.tree.clock()) if self.view else None
             if now != shown:
                 await self.refresh()

@@ -87,6 +87,7 @@ class Kernel:
         """Close what is open, as a process does that ends."""
         for handle in self.files.handles:
             close(handle)
+        self.tree.recent.clear()
 
     def close(self) -> None:
         self.let_go()

@@ -20,6 +20,9 @@ class Entry(Protocol):
     def close(self) -> None:
         """Let go of it."""
 
+    def again(self) -> "Entry":
+        """Pin the same once more."""
+
     def stat(self) -> os.stat_result:
         """Return its attributes."""
 

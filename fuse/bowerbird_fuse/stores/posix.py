@@ -47,6 +47,9 @@ class PosixEntry:
         # The one way to act on an O_PATH descriptor, and on a file that has no name any more.
         return f"/proc/self/fd/{self.fd}"
 
+    def again(self) -> "PosixEntry":
+        return PosixEntry(os.dup(self.fd))
+
     def stat(self) -> os.stat_result:
         return os.fstat(self.fd)
 

@@ -122,6 +122,9 @@ class SpaceEntry(PosixEntry):
         """Return the path of what has that name in this directory."""
         return self.path + b"/" + name if self.path else name
 
+    def again(self) -> "SpaceEntry":
+        return SpaceEntry(os.dup(self.fd), self.room, self.path)
+
     def child(self, name: bytes) -> "SpaceEntry":
         return SpaceEntry(open_beneath(self.fd, name, os.O_PATH), self.room, self.below(name))
 
