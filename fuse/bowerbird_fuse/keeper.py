@@ -30,11 +30,12 @@ from bowerbird_fuse.feed import Feed, IdentityGone, IdentityIs, News, PlatformIs
 from bowerbird_fuse.grants import view_for
 from bowerbird_fuse.held import Held
 from bowerbird_fuse.inheritance import inherit
-from bowerbird_fuse.launch import Ended, Said
+from bowerbird_fuse.launch import Answered, Ended, Said
 from bowerbird_fuse.orders import Order, Orders
 from bowerbird_fuse.processes import Process
 from bowerbird_fuse.records import MountRecord, Records
-from bowerbird_fuse.served import PATIENCE_SECONDS, Answered, ServedView
+from bowerbird_fuse.served import PATIENCE_SECONDS, ServedView
+from bowerbird_fuse.staff import Staff
 from bowerbird_fuse.usage import Scanner, Usage
 from bowerbird_fuse.view import HOME, View
 
@@ -77,9 +78,11 @@ class Keeper:
     _left: list[MountRecord] = field(default_factory=list)
     _troubles: dict[str, Mapping[str, str]] = field(default_factory=dict)
     records: Records = field(init=False)
+    staff: Staff = field(init=False)
 
     def __post_init__(self) -> None:
         self.records = Records(self.var.run / "keeper", Held(self.var.holder_socket))
+        self.staff = Staff(self.events.put, lambda: bool(self.views))
         self.usage = Usage(self.var.usage)
 
     def prepare(self) -> None:
@@ -109,6 +112,7 @@ class Keeper:
                     step()
                 except Exception:  # one view's trouble must not end the others: the next event is taken all the same
                     log.exception("an event could not be dealt with")
+        self.staff.end()
         if not event.leave:
             self._end()
 
@@ -137,6 +141,7 @@ class Keeper:
             if view is not None:
                 view.ended(event.worker)
                 self.usage.doubt(view.user)
+            self.staff.ended(event.worker)
             event.worker.close()
         elif view is not None:
             view.heard(event)
@@ -152,6 +157,7 @@ class Keeper:
                 self._early.remove((due, order))
                 order.refuse(f"the hub has not said who {order.user!r} is: is it running?")
         now = time.monotonic()
+        self.staff.tick(now)
         changed = self._next_change is not None and self._next_change <= self.clock()
         # Of a burst of news only the last state is shown.
         if self.platform is not None and (changed or (now >= self._next_look and self.events.empty())):
@@ -267,7 +273,7 @@ class Keeper:
         if HOME not in shown[1]:
             raise Refused(f"the home of {record.name} cannot be used: {self._troubles[record.name].get(HOME, 'it is not there')}")
         path = self.var.views / record.name
-        view = ServedView.make(path, self.records, self.events.put, record, shown)
+        view = ServedView.make(path, self.records, self.staff, record, shown)
         self.views[record.name] = view
         return view
 
@@ -306,7 +312,7 @@ class Keeper:
             unless_taken.callback(left.close)
             shown = self._shown(identity, self.clock())
             unless_taken.pop_all()
-        self.views[identity.name] = ServedView.take_over(path, self.records, self.events.put, (record, left), shown)
+        self.views[identity.name] = ServedView.take_over(path, self.records, self.staff, (record, left), shown)
         log.info("took over the view of %s", record.user)
 
     def _give_up(self, record: MountRecord) -> None:

@@ -39,20 +39,28 @@ class Ended:
     worker: "Worker"
 
 
-Tell = Callable[[Said | Ended], None]
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A mount answered a stat of its root, or did not in time."""
+
+    user: str
+    ok: bool
+
+
+Tell = Callable[[Said | Ended | Answered], None]
 
 
 @dataclass(eq=False)
 class Worker:
     """A worker process; one that an earlier keeper started has no `control`, and is only waited for.
 
-    `device` and `remains` are the numbers of these descriptors in that process; `broker` hands files of its releases to the
-    kernel.
+    `device` and `remains` are the numbers of these descriptors in that process, once it has them; `broker` hands files of its
+    releases to the kernel.
     """
 
     process: Process
-    device: int
-    remains: tuple[int, ...]
+    device: int = -1
+    remains: tuple[int, ...] = ()
     control: socket.socket | None = None
     child: subprocess.Popen[bytes] | None = None
     groups: frozenset[int] | None = None
@@ -63,19 +71,16 @@ class Worker:
     _heard: set[type[wire.Message]] = field(default_factory=set)
 
     @classmethod
-    def start(cls, device: int, remains: Remains) -> "Worker":
-        """Start a worker for the mount of that device; it waits for its view."""
+    def start(cls) -> "Worker":
+        """Start a worker; it waits for its mount."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
-        argv = [sys.executable, "-P", "-m", "bowerbird_fuse.worker"]
-        broker, asking = broker_of(device)
-        argv += [f"--device={device}", f"--control={theirs.fileno()}", f"--broker={asking.fileno()}"]
-        argv += ["--remains", *map(str, remains.fds)]
+        argv = [sys.executable, "-P", "-m", "bowerbird_fuse.worker", f"--control={theirs.fileno()}"]
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        with theirs, asking:
+        with theirs:
             child = subprocess.Popen(
                 argv,
-                pass_fds=(device, *remains.fds, theirs.fileno(), asking.fileno()),
+                pass_fds=(theirs.fileno(),),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -84,7 +89,17 @@ class Worker:
         if process is None:
             ours.close()
             raise ChildProcessError(f"a worker ended at once, with code {child.wait()}")
-        return cls(process, device, remains.fds, ours, child, broker=broker)
+        return cls(process, control=ours, child=child)
+
+    def mount(self, device: int, remains: Remains) -> None:
+        """Hand over the mount that it is to serve; OSError where it does not listen."""
+        first, *others = range(wire.FIRST_FD, wire.FIRST_FD + 1 + len(remains.fds))
+        self.device, self.remains = first, tuple(others)
+        if self.control is None:
+            return
+        self.broker, asking = broker_of(device)
+        with asking:
+            wire.send(self.control, wire.Mount(), [device, *remains.fds, asking.fileno()])
 
     def watch(self, tell: Tell) -> None:
         """Tell what it says, and its end, from a thread of its own."""

@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,10 +15,11 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_fuse import mount, wire
 from bowerbird_fuse.directories import Place
 from bowerbird_fuse.inheritance import Inheritance
-from bowerbird_fuse.launch import Ended, Said, Worker
+from bowerbird_fuse.launch import Answered, Said, Worker
 from bowerbird_fuse.orders import Order
 from bowerbird_fuse.records import MountRecord, Records, kept_as
 from bowerbird_fuse.remains import Remains
+from bowerbird_fuse.staff import Staff
 from bowerbird_fuse.view import View, lost
 
 log = logging.getLogger(__name__)
@@ -50,21 +50,13 @@ class Phase(StrEnum):
     ENDING = "ending"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A mount answered a stat of its root, or did not in time."""
-
-    user: str
-    ok: bool
-
-
 @dataclass(eq=False)
 class ServedView:
     """One mounted view. All of it belongs to the keeper's main thread; `now` is the monotonic clock."""
 
     path: Path
     records: Records
-    tell: Callable[[Said | Ended | Answered], None]
+    staff: Staff
     identity: IdentityRecord
     device: mount.Device
     remains: Remains
@@ -89,7 +81,7 @@ class ServedView:
         cls,
         path: Path,
         records: Records,
-        tell: Callable[[Said | Ended | Answered], None],
+        staff: Staff,
         identity: IdentityRecord,
         shown: tuple[View, dict[str, Place]],
     ) -> "ServedView":
@@ -101,7 +93,7 @@ class ServedView:
         except OSError:
             remains.close()
             raise
-        served = cls(path, records, tell, identity, device, remains, *shown)
+        served = cls(path, records, staff, identity, device, remains, *shown)
         served._keep()
         try:
             served.start()
@@ -115,17 +107,17 @@ class ServedView:
         cls,
         path: Path,
         records: Records,
-        tell: Callable[[Said | Ended | Answered], None],
+        staff: Staff,
         left: tuple[MountRecord, Inheritance],
         shown: tuple[View, dict[str, Place]],
     ) -> "ServedView":
         """Go on with the mount of an earlier keeper: the worker of now, if it lives, serves until the next is ready."""
         record, inheritance = left
-        served = cls(path, records, tell, record.record, inheritance.device, inheritance.remains, *shown)
+        served = cls(path, records, staff, record.record, inheritance.device, inheritance.remains, *shown)
         served._keep()
         if inheritance.process is not None:
             served.current = Worker(inheritance.process, record.device, record.remains)
-            served.current.watch(tell)
+            served.current.watch(staff.tell)
         try:
             served.start()
         except OSError:
@@ -162,9 +154,12 @@ class ServedView:
     def start(self) -> None:
         """Start the worker that follows; the one of now serves on until it is ready."""
         self.due = time.monotonic() + START_SECONDS
-        worker = Worker.start(self.device.fd, self.remains)
+        worker = self.staff.worker()
         self.following, self.phase = worker, Phase.STARTING
-        worker.watch(self.tell)
+        try:
+            worker.mount(self.device.fd, self.remains)
+        except OSError:
+            worker.kill()
         self._tell(worker)
 
     def show(self, identity: IdentityRecord, view: View, places: dict[str, Place]) -> None:
@@ -311,9 +306,9 @@ class ServedView:
         try:
             os.stat(self.path)
         except OSError:
-            self.tell(Answered(self.user, ok=False))
+            self.staff.tell(Answered(self.user, ok=False))
         else:
-            self.tell(Answered(self.user, ok=True))
+            self.staff.tell(Answered(self.user, ok=True))
 
     def answer(self, ok: bool) -> None:
         """Take note whether the mount answered, and tell those who wait for it."""

@@ -1,6 +1,6 @@
 """The protocol between the keeper and a worker: small typed messages over a SOCK_SEQPACKET pair, descriptors beside them.
 
-The keeper says `Stores` (the directories to serve), `Show` (the view) and `Go`; a worker answers `Standby`, `Serving`.
+The keeper says `Mount`, `Stores` (the directories to serve), `Show` (the view) and `Go`; a worker answers `Standby`, `Serving`.
 The keeper believes a worker nothing but that it is alive.
 """
 
@@ -20,6 +20,15 @@ _MOST_FDS = 200
 _MOST_BYTES = 1 << 16
 # What a view may weigh: some thousand releases, each with its README.
 _MOST_VIEW = 64 << 20
+
+
+# Where a worker puts its mount's descriptors, the device first, so that who looks for them in its process knows where.
+FIRST_FD = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """The device of a mount comes beside it, what an earlier worker of it left, and the broker's socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,8 @@ class Serving:
     """A worker answers the kernel."""
 
 
-Message = Stores | Show | Go | Standby | Serving
-_KINDS = {kind.__name__: kind for kind in (Stores, Show, Go, Standby, Serving)}
+Message = Mount | Stores | Show | Go | Standby | Serving
+_KINDS = {kind.__name__: kind for kind in (Mount, Stores, Show, Go, Standby, Serving)}
 
 
 class WireError(ValueError):

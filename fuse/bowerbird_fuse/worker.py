@@ -162,8 +162,9 @@ async def _stop_on_signal(session: Session) -> None:
             session.stop()
 
 
-def run(device: int, control: socket.socket, remains: Remains, broker: socket.socket) -> None:
+def run(control: socket.socket) -> None:
     """Get ready, give up every privilege, wait for the word, serve."""
+    device, remains, broker = _mount(control)
     journal = Journal(remains.journal)
     handles = Handles(journal, Shelf(remains.front, remains.back))
     worker = Worker(control, device, Tree(Inodes(journal)), handles, Intents(remains.intents, native.request), broker)
@@ -187,6 +188,18 @@ def _meter(fd: int, slot: int) -> Meter:
         os.close(fd)
 
 
+def _mount(control: socket.socket) -> tuple[int, Remains, socket.socket]:
+    """Wait for a mount, for as long as there is a keeper; return its device, what an earlier worker left, and the broker."""
+    message, fds = wire.receive(control)
+    if message is None:
+        raise SystemExit(0)
+    if not isinstance(message, wire.Mount):
+        raise wire.WireError(f"the keeper said {message!r} before it said what to serve")
+    placed = [os.dup2(fd, wire.FIRST_FD + index, inheritable=False) for index, fd in enumerate(fds)]
+    wire.close_all(fds)
+    return placed[0], Remains(*placed[1:-1]), socket.socket(fileno=placed[-1])
+
+
 def _next(control: socket.socket) -> tuple[wire.Message, list[int]]:
     message, fds = wire.receive(control)
     if message is None:
@@ -197,19 +210,15 @@ def _next(control: socket.socket) -> tuple[wire.Message, list[int]]:
 
 
 def main() -> None:
-    """Serve what the keeper hands over by these descriptors."""
+    """Serve what the keeper hands over by this descriptor."""
     parser = argparse.ArgumentParser(description="Serves one view of /data. The keeper starts it.")
-    for name in ("device", "control", "broker"):
-        parser.add_argument(f"--{name}", type=int, required=True, help="number of an inherited descriptor")
-    parser.add_argument("--remains", type=int, nargs="+", required=True, help="those of what an earlier worker left")
-    chosen = parser.parse_args()
+    parser.add_argument("--control", type=int, required=True, help="number of an inherited descriptor")
+    control: int = parser.parse_args().control
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
-    # Ours alone: no child of this process ever gets them.
-    for fd in (chosen.device, chosen.control, chosen.broker, *chosen.remains):
-        os.set_inheritable(fd, False)
+    # Ours alone: no child of this process ever gets it.
+    os.set_inheritable(control, False)
     os.chdir("/")
-    control, broker = (socket.socket(fileno=fd) for fd in (chosen.control, chosen.broker))
-    run(chosen.device, control, Remains(*chosen.remains), broker)
+    run(socket.socket(fileno=control))
 
 
 if __name__ == "__main__":

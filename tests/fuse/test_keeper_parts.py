@@ -15,7 +15,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_fuse import directories, mount, wire
 from bowerbird_fuse.feed import Feed, IdentityGone, IdentityIs, PlatformIs, Synced, last_platform
 from bowerbird_fuse.held import Held
-from bowerbird_fuse.launch import Ended, Said, Worker
+from bowerbird_fuse.launch import Answered, Ended, Said, Worker
 from bowerbird_fuse.orders import Orders
 from bowerbird_fuse.processes import Process, start_ticks
 from bowerbird_fuse.records import MountRecord, Records
@@ -193,7 +193,7 @@ def test_hostile_worker_ends_and_fills_no_queue(act: str) -> None:
         child = subprocess.Popen(argv, pass_fds=[theirs.fileno()])
     process = Process.find(child.pid)
     assert process is not None
-    events: list[Said | Ended] = []
+    events: list[Said | Ended | Answered] = []
     worker = Worker(process, 0, (), ours, child)
     worker.watch(events.append)
     if "250" in act:

@@ -207,6 +207,12 @@ class DataRig:
         eventually(serves, 20)
         return pids[-1]
 
+    def spare(self) -> int | None:
+        """Return the pid of the worker that waits warm, where one does."""
+        serving = {view["worker_pid"] for view in self.order(op="status")["views"]}
+        idle = [pid for pid in self.workers() if pid not in serving]
+        return next((pid for pid in idle if b"bowerbird_fuse.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()), None)
+
     def kill_keeper(self) -> None:
         """End the keeper as a crash would."""
         assert self.keeper is not None
