@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from bowerbird_config.absent import absences
 from bowerbird_config.access import Decision, decide, explain
 from bowerbird_config.differences import Change, differences
 from bowerbird_config.identity import ANONYMOUS, Identity
@@ -191,11 +192,16 @@ def check(file: Path | None, user: str | None, groups: tuple[str, ...], at: date
         sys.exit(1)
     at = at or datetime.now(UTC)
     identity = _identity(platform, user, groups) if user else None
+    absent = absences(file, platform) if not identity else []
     if as_json:
         files = [str(source) for source in sources(file)]
-        _json({"right": True, "problems": [], "files": files, **(_offers_json(platform, identity, at) if identity else {})})
+        missing = {"absent": [_problem(problem) for problem in absent]}
+        _json({"right": True, "problems": [], "files": files, **missing, **(_offers_json(platform, identity, at) if identity else {})})
     else:
         click.echo(_offers_text(platform, identity, at) if identity else _right(file, platform))
+        # The file is right all the same: it may be for another machine.
+        for problem in absent:
+            click.echo(str(problem), err=True)
 
 
 def _problem(problem: Any) -> dict[str, Any]:

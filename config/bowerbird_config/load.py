@@ -1,6 +1,6 @@
 """A platform file and those that it includes, as a Platform; or everything that is wrong with them, at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError, Place, Problem
 from bowerbird_config.sentences import in_words, nearest_place
 
-__all__ = ["ConfigError", "load", "sources"]
+__all__ = ["ConfigError", "load", "places", "sources"]
 
 _MAX_FILES = 100
 _INCLUDE = "include"
@@ -36,6 +36,11 @@ def load(path: Path) -> Platform:
 def sources(path: Path) -> tuple[Path, ...]:
     """Return the file and all that it includes, readable or not: what to watch for a change."""
     return tuple(_read(path).files)
+
+
+def places(path: Path) -> Mapping[Steps, Place]:
+    """Return where each part of a right file is written, in it or in what it includes."""
+    return _merge(_read(path).documents)[1]
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:

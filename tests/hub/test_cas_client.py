@@ -1,7 +1,5 @@
 """The request to a CAS server that is down, slow, wrong or false."""
 
-import datetime
-import ipaddress
 import socket
 import ssl
 import threading
@@ -13,12 +11,9 @@ from pathlib import Path
 import pytest
 from bowerbird_hub.sign_on.cas_client import CASServer, CASUnreachable, is_trustworthy
 from bowerbird_hub.sign_on.cas_protocol import CASError, MalformedReply, TicketRefused
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.support.cas import FakeCAS, Reply, failure, fake_cas, free_port, success
+from tests.support.certificates import certificate
 
 pytestmark = pytest.mark.asyncio
 TICKET = "ST-1-abcdefghijkl"
@@ -123,33 +118,6 @@ async def test_plain_http_to_another_machine_is_not_believed():
 )
 async def test_loopback_and_tls_alone_are_trustworthy(url: str, believed: bool):
     assert is_trustworthy(url) is believed
-
-
-def certificate(directory: Path, name: str) -> tuple[Path, Path]:
-    """Make a self-signed certificate for an address or a host, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    try:
-        alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        alternative = x509.DNSName(name)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = directory / f"{name}.pem", directory / f"{name}.key"
-    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return public, private
 
 
 def tls(public: Path, private: Path):

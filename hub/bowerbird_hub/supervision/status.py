@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bowerbird_config.absent import absences
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
 from bowerbird_hub.runtimes import cgroups, launch
@@ -89,6 +90,7 @@ def status_of(var: Var) -> Status:
     processes = _processes(var, told, workers)
     health = {process.name: process.health for process in processes}
     up = health.get(HUB) == OK and health.get(PROXY) == OK
+    problems, absent = _asked_of_the_file(told.get("platform_file"))
     return Status(
         var=str(var.root),
         running=up,
@@ -99,8 +101,8 @@ def status_of(var: Var) -> Status:
         processes=processes,
         mounts=_mounts(var, views),
         spaces=_spaces(var),
-        missing=lacks(),
-        problems=tuple(_problems(told.get("platform_file"))),
+        missing=(*lacks(), *absent),
+        problems=problems,
     )
 
 
@@ -210,11 +212,12 @@ def _view_health(view: dict[str, Any]) -> str:
     return OK if view.get("healthy") else "no answer"
 
 
-def _problems(platform_file: str | None) -> list[str]:
+def _asked_of_the_file(platform_file: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is wrong with the platform file as it stands, and what it names that this machine does not have."""
     if platform_file is None:
-        return []
+        return (), ()
     try:
-        load(Path(platform_file))
+        platform = load(Path(platform_file))
     except ConfigError as error:
-        return [str(problem) for problem in error.problems]
-    return []
+        return tuple(map(str, error.problems)), ()
+    return (), tuple(map(str, absences(Path(platform_file), platform)))
