@@ -15,10 +15,11 @@ from bowerbird_fuse.intents import Intents
 from bowerbird_fuse.layout import Link, Text
 from bowerbird_fuse.stores.base import Entry, File
 from bowerbird_fuse.told import OURS, Told
-from bowerbird_fuse.tree import Generated, Stored, Tree
+from bowerbird_fuse.tree import Generated, Located, Stored, Tree
 
 # The attributes that belong to whom wrote the file; the others are the system's, and no concern of a view.
 OWN_XATTRS = b"user."
+_SETTLED_SECONDS = 2.0
 DOTS = (b".", b"..")
 # The modes of fallocate(2) that move what lies behind: to be done once.
 _MOVES_BYTES = 0x08 | 0x20
@@ -86,6 +87,10 @@ class Files:
             return handle, attributes.of_stored(node.id, st, stored.grant, self.tree.view)
 
     def _fill(self, handle: Handle) -> None:
+        released = None if opens_to_write(handle.flags) else self.tree.open_released(handle.node, handle.flags)
+        if released is not None:
+            handle.file, handle.grant = released
+            return
         found = self.tree.locate(handle.node)
         if isinstance(found, Generated):
             if not isinstance(found.made, Text):
@@ -103,6 +108,23 @@ class Files:
                 handle.file = entry.open(handle.flags)
         handle.grant = found.grant
         self._enter(handle)
+
+    def keeps_pages(self, handle: Handle) -> bool:
+        """Tell whether what the kernel has read of a file that was just opened is still what it holds.
+
+        What a release holds does not change. A file of a space is the same if size and times are those of its last opening,
+        and it had been left alone for so long then that no later change could bear the same times.
+        """
+        if handle.grant is None or handle.file is None:
+            return False
+        if not handle.grant.space:
+            return True
+        node, st = self.tree.inodes[handle.node], handle.file.stat()
+        stamp = (st.st_size, st.st_mtime_ns, st.st_ctime_ns)
+        same = stamp == node.settled
+        alone = self.tree.clock() - max(st.st_mtime, st.st_ctime) > _SETTLED_SECONDS
+        node.settled = stamp if alone else None
+        return same and alone
 
     def _enter(self, handle: Handle) -> None:
         """Tell the other views of a space that the file is open here."""
@@ -303,18 +325,18 @@ class Files:
         """Yield (name, attributes, next start) from there on, each but the dots as one lookup more."""
         handle = self.handles[number]
         listing = self._list_anew(handle) if handle.listing is None or start == 0 else handle.listing
+        found = self.tree.locate(handle.node)
         for index in range(start, len(listing.names)):
             try:
-                yield listing.names[index], self._listed(handle.node, listing, listing.names[index]), index + 1
+                yield listing.names[index], self._listed(found, listing, listing.names[index]), index + 1
             except (OSError, ViewError):
                 continue  # it went while the listing was read
 
-    def _listed(self, directory: int, listing: Listing, name: bytes) -> Attributes:
+    def _listed(self, found: Located, listing: Listing, name: bytes) -> Attributes:
         if name in DOTS:
-            return self.attributes(directory if name == b"." else self.tree.inodes[directory].parent)
-        found = self.tree.locate(directory)
+            return self.attributes(found.node.id if name == b"." else found.node.parent)
         if listing.entry is None or isinstance(found, Generated):
-            return self.tree.lookup(directory, name)
+            return self.tree.lookup(found.node.id, name)
         return self.tree.child(listing.entry, found, name)
 
     def _list_anew(self, handle: Handle) -> Listing:

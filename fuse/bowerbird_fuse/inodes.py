@@ -36,6 +36,8 @@ class Node:
     lookups: int = 0
     inherited: bool = False
     aliases: set[Place] | None = field(default=None)
+    # Size and times of a file at its last opening, if it had been left alone for a while then.
+    settled: tuple[int, int, int] | None = None
 
     @property
     def place(self) -> Place:
@@ -76,7 +78,7 @@ class Inodes:
         if node is None:
             node = self._add(Node(self._number(key), parent, name, key))
             self._note(node)
-        elif node.place != place:
+        elif node.name != name or node.parent != parent:
             node.aliases = {node.place, *list(node.aliases or ())[:_ALIASES]} - {place}
             self._move(node, place)
         node.lookups += count

@@ -18,6 +18,8 @@ _INIT, _LARGEST_REQUEST = 26, 1 << 20
 # linux/fuse.h: struct fuse_init_in lies behind a header of 40 bytes; `flags` is its fourth word, `flags2` the fifth.
 _INIT_FLAGS, _INIT_FLAGS_AT = struct.Struct("<II"), 40 + 12
 _INIT_EXT, _HAS_RESEND = 1 << 30, 1 << (39 - 32)
+_DEVICES = Path("/sys/class/bdi")
+_READ_AHEAD_KIB = 1024
 _CONNECTIONS = Path("/sys/fs/fuse/connections")
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -86,6 +88,12 @@ class Device:
             return int((_CONNECTIONS / str(self.connection) / "waiting").read_text()) > 0
         except (OSError, ValueError):
             return True
+
+    def read_further_ahead(self) -> None:
+        """Let the kernel read further ahead of who reads in order; to be called once it has its first answer."""
+        # Where this machine does not let us, it reads as far ahead as it would.
+        with contextlib.suppress(OSError):
+            (_DEVICES / f"0:{self.connection}" / "read_ahead_kb").write_text(str(_READ_AHEAD_KIB))
 
     def abort(self, path: Path) -> None:
         """End every call that waits in the mount at `path`, whoever holds duplicates; nothing where this machine cannot."""

@@ -185,8 +185,8 @@ class ViewOperations(pyfuse3.Operations):
         handle = self.files.open(inode, flags)
         if self.passthrough.take(handle):
             native.open_by(native.PASSTHROUGH, handle.backing)
-        # What a release holds does not change; an appender's offset is the store's to say, not the page cache's.
-        keep = handle.grant is not None and not handle.grant.space
+        # An appender's offset is the store's to say, not the page cache's.
+        keep = self.files.keeps_pages(handle)
         return FileInfo(fh=FileHandleT(handle.number), keep_cache=keep, direct_io=self._is_direct(handle, flags))
 
     def _is_direct(self, handle: Handle, flags: int) -> bool:

@@ -69,6 +69,8 @@ class Passthrough:
 
     def take(self, handle: Handle) -> bool:
         """Let the kernel read a handle that was just opened, if it may; its number is on the handle then."""
+        if handle.grant is None or handle.grant.space:
+            return False
         others = [other for other in self._handles.of(handle.node) if other is not handle]
         backing = next((other.backing for other in others if other.backing), 0)
         # A file that is open already can only be opened likewise.

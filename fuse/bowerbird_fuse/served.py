@@ -197,6 +197,7 @@ class ServedView:
         elif said.worker is self.current and isinstance(said.message, wire.Serving) and self.phase is Phase.GOING:
             self.phase, self.due, self.served = Phase.SERVING, None, time.monotonic()
             log.info("worker %d serves the view of %s", said.worker.process.pid, self.user)
+            self.device.read_further_ahead()
             self._ask()
 
     def _replace(self) -> None:

@@ -15,12 +15,13 @@ from bowerbird_fuse.grant import MADE_SECONDS, Grant, grants_of
 from bowerbird_fuse.inodes import ROOT, Inodes, Key, Node, Place
 from bowerbird_fuse.layout import OTHER_README, README, Folder, Link, Made, Mounted, Text, layout
 from bowerbird_fuse.recent import Recent
-from bowerbird_fuse.stores.base import Entry, Store
+from bowerbird_fuse.stores.base import Entry, File, Store
 from bowerbird_fuse.view import HOME, View
 
 log = logging.getLogger(__name__)
 # Deeper than any path; only what was moved to and fro behind our back could seem to be its own parent.
 _DEEPEST = 1 << 20
+_MOST_FOOTHOLDS = 64
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
@@ -66,6 +67,8 @@ class Tree:
         # What the view makes at each of its nodes; true for one layout.
         self._made: dict[int, Made | None] = {}
         self._refused: set[str] = set()
+        # Directories of releases, which nobody moves: held from the first lookup in them on.
+        self._footholds: dict[int, tuple[Entry, Stored]] = {}
 
     def show(self, view: View, stores: Mapping[str, Store]) -> Outdated:
         """Show that view from now on; `stores` are those of its keys that are there. Return what the kernel must forget."""
@@ -75,6 +78,8 @@ class Tree:
         self._top = layout(view, stores)
         self._made.clear()
         self._refused.clear()
+        for number in list(self._footholds):
+            self._footholds.pop(number)[0].close()
         changed = self._grant(grants_of(view, dict(stores)))
         return self._outdated(before, changed)
 
@@ -183,6 +188,36 @@ class Tree:
                 return entry, other
         raise StaleNode(f"node {stored.node.id} is not where it was")
 
+    def foothold(self, number: int) -> tuple[Entry, Stored] | None:
+        """Return a directory of a release that is held, if it may be seen now; None where it is not held."""
+        held = self._footholds.get(number)
+        if held is None or held[1].node is not self.inodes[number]:
+            return None
+        held[1].grant.check(self.clock())
+        return held
+
+    def _hold(self, entry: Entry, stored: Stored) -> None:
+        if stored.node.id in self._footholds:
+            self._footholds.pop(stored.node.id)[0].close()
+        elif len(self._footholds) >= _MOST_FOOTHOLDS:
+            self._footholds.pop(next(iter(self._footholds)))[0].close()
+        self._footholds[stored.node.id] = entry, stored
+
+    def open_released(self, number: int, flags: int) -> tuple[File, Grant] | None:
+        """Open a file of a release by the directory that it was looked up in; None where only the long way tells."""
+        node = self.inodes[number]
+        held = None if node.key is None else self.foothold(node.parent)
+        if held is None:
+            return None
+        try:
+            file = held[0].open_child(node.name, flags)
+        except OSError:
+            return None
+        if key_of(file.stat()) != node.key:
+            file.close()
+            return None
+        return file, held[1].grant
+
     @contextmanager
     def any_store(self) -> Iterator[Entry]:
         """Hold the top of the home, or of another store where there is no home; NoSuchNode where there is none at all."""
@@ -202,12 +237,18 @@ class Tree:
 
     def lookup(self, parent: int, name: bytes) -> Attributes:
         """Return what has that name, as one lookup more; NoSuchNode, or AccessDenied in a closed folder."""
+        held = self.foothold(parent)
+        if held is not None:
+            return self.child(*held, name)
         above = self.locate(parent)
         if isinstance(above, Generated):
             return self._child_of_made(above, name)
         entry, stored = self._pin(above)
+        if not stored.grant.space:
+            self._hold(entry, stored)
+            return self.child(entry, stored, name)
         with entry:
-            return self._look_up(entry, stored, name) if stored.grant.space else self.child(entry, stored, name)
+            return self._look_up(entry, stored, name)
 
     def _look_up(self, entry: Entry, parent: Stored, name: bytes) -> Attributes:
         """Return what has that name in a space, and hold it for what the kernel asks next."""

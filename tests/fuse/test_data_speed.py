@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EACCES, EPERM
@@ -14,7 +15,7 @@ import pytest
 from bowerbird_config.platform import Platform
 from bowerbird_fuse import broker, mount, passthrough
 
-from tests.support.data_rig import DataRig, Person, eventually, member, record
+from tests.support.data_rig import DataRig, Failed, Person, eventually, member, record
 
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
 
@@ -188,3 +189,32 @@ def test_broker_ends_with_a_worker_that_says_what_none_says(hostile: tuple[socke
     ours, _, _ = hostile
     ours.send(said)
     assert ours.recv(16) == b""
+
+
+def test_what_was_left_alone_and_then_changed_in_another_view_is_read_anew(rig: DataRig, ann: Person) -> None:
+    rig.know(record("bob", member("ant"), member("bee"), version=2))
+    bob = rig.mount("bob")
+    write, read = "Path(path).write_text(text)", "answer = Path(path).read_text()[:1]"
+    path = "teams/ant/shared"
+    ann.do(write, path=path, text="a" * 8192)
+    eventually(lambda: time.time() - os.stat(rig.var.spaces / "ant/shared").st_ctime > 2.1)
+    assert [bob.do(read, path=path) for _ in range(3)] == ["a", "a", "a"]
+    ann.do(write, path=path, text="b" * 8192)
+    assert bob.do(read, path=path) == "b"
+    ann.do(write, path=path, text="c" * 8192)
+    assert bob.do(read, path=path) == "c"
+
+
+def test_directory_of_a_release_that_is_replaced_below_is_seen_as_it_is(rig: DataRig, ann: Person) -> None:
+    top = rig.var.releases / "sky/dr1/cubes"
+    assert ann.do("answer = Path(path).stat().st_size", path="releases/sky/dr1/cubes/deep.fits") == 256 * 4096
+    (top / "other.fits").write_bytes(b"another")
+    (top / "deep.fits").unlink()
+    assert ann.do("answer = Path(path).read_text()", path="releases/sky/dr1/cubes/other.fits") == "another"
+    with pytest.raises(Failed, match=r"ENOENT|ESTALE"):
+        ann.do("Path(path).read_bytes()", path="releases/sky/dr1/cubes/deep.fits")
+
+
+def test_pipe_in_a_release_is_not_waited_for(rig: DataRig, ann: Person) -> None:
+    os.mkfifo(rig.var.releases / "sky/dr1/pipe")
+    assert ann.do("answer = stat.S_ISFIFO(os.stat(path).st_mode)", path="releases/sky/dr1/pipe")

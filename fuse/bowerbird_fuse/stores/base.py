@@ -32,6 +32,9 @@ class Entry(Protocol):
     def child(self, name: bytes) -> "Entry":
         """Pin what has that name in a directory."""
 
+    def open_child(self, name: bytes, flags: int) -> "File":
+        """Return the file of that name in a directory, opened; the flags are those of the system call."""
+
     def look(self, name: bytes) -> os.stat_result:
         """Return the attributes of what has that name in a directory."""
 

@@ -63,6 +63,17 @@ class PosixEntry:
     def child(self, name: bytes) -> "PosixEntry":
         return PosixEntry(open_beneath(self.fd, name, os.O_PATH))
 
+    def open_child(self, name: bytes, flags: int) -> "PosixFile":
+        if b"/" in name or name == b"..":
+            raise OSError(errno.EINVAL, "no single name")
+        # O_NONBLOCK: to open a pipe would wait for its other end.
+        fd = os.open(name, flags & _OURS | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.fd)
+        file = PosixFile(fd)
+        if not stat.S_ISREG(file.stat().st_mode):
+            file.close()
+            raise OSError(errno.EPERM, "only files are opened")
+        return file
+
     def look(self, name: bytes) -> os.stat_result:
         return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
 
