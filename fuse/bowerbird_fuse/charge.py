@@ -16,4 +16,4 @@ def size_of(st: os.stat_result) -> int:
 
 def is_trash(directory: bytes) -> bool:
     """Tell whether what lies in that directory of a space lies in the trash."""
-    return directory.partition(b"/")[0] == TRASH
+    return directory == TRASH or directory.startswith(TRASH + b"/")

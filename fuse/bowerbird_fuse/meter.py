@@ -17,7 +17,6 @@ SLOTS = 1024
 KEEPERS, SCANNERS = 0, 1
 _WORD_BYTES = 8
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-_LARGEST = 1 << 62
 
 
 class Word(IntEnum):
@@ -30,7 +29,10 @@ class Word(IntEnum):
     SLOTS = 4  # in the keeper's slot alone: how many are in use
 
 
-_BYTES = SLOTS * len(Word) * _WORD_BYTES
+# Plain numbers: each write asks for them.
+_USED, _TRASH, _HELD, _MOVED, _SLOTS = map(int, Word)
+_STRIDE = len(Word)
+_BYTES = SLOTS * _STRIDE * _WORD_BYTES
 
 
 def open_memory() -> int:
@@ -66,13 +68,17 @@ class Meter:
 
     def add(self, used: int = 0, trash: int = 0, held: int = 0) -> None:
         """Count what was taken, or given back where negative."""
-        for word, amount in ((Word.USED, used), (Word.TRASH, trash), (Word.HELD, held), (Word.MOVED, abs(used) + abs(trash))):
-            if amount:
-                self._set(word, self._words[self._first + word] + amount)
-
-    def _set(self, word: Word, value: int) -> None:
-        # A figure that cannot be was written by somebody who lies: counting begins anew, until the next scan.
-        self._words[self._first + word] = value if abs(value) < _LARGEST else 0
+        words, first = self._words, self._first
+        try:
+            words[first] += used
+            words[first + _MOVED] += abs(used) + abs(trash)
+            if trash:
+                words[first + _TRASH] += trash
+            if held:
+                words[first + _HELD] += held
+        except ValueError:
+            # A figure that cannot be was written by somebody who lies: counting begins anew, until the next scan.
+            self.clear(*Word)
 
     def own(self, word: Word) -> int:
         """Return a word of the own slot."""
@@ -87,15 +93,15 @@ class Meter:
         """Count that slot, and all before it, from now on."""
         self._words[Word.SLOTS] = max(self._words[Word.SLOTS], slot + 1)
 
-    def total(self, word: Word) -> int:
+    def total(self, word: int) -> int:
         """Return the sum of a word over all slots in use."""
-        last = min(max(self._words[Word.SLOTS], 1), SLOTS) * len(Word)
-        return sum(self._words[word : last : len(Word)])
+        last = min(max(self._words[_SLOTS], 1), SLOTS) * _STRIDE
+        return sum(self._words[word:last:_STRIDE])
 
     @property
     def used(self) -> int:
         """All that is in use, the trash too."""
-        return max(0, self.total(Word.USED))
+        return max(0, self.total(_USED))
 
     @property
     def wanted(self) -> int:

@@ -144,7 +144,7 @@ def test_use_is_known_after_a_worker_or_the_keeper_died(rig: DataRig, ann: Perso
     os.kill(rig.worker("ann"), signal.SIGKILL)
     ann.do("Path('teams/ant/g').write_bytes(b'x')")
     assert used(rig, "team/ant") == whole + ENTRY_BYTES + 1
-    eventually(lambda: str(whole + ENTRY_BYTES + 1) in rig.var.usage.read_text())
+    eventually(lambda: rig.var.usage.exists() and str(whole + ENTRY_BYTES + 1) in rig.var.usage.read_text())
     rig.kill_keeper()
     ann.do("Path('teams/ant/h').write_bytes(b'x')")
     rig.start()

@@ -94,7 +94,9 @@ class RuntimeContract:
         told = told_by(person, "import os; answer = dict(os.environ)")
         secrets = [path.read_text().strip() for path in person.hub.var.secrets.iterdir()]
         assert "SECRET_OF_THE_HUB" not in told
-        assert {name for name in told if name.startswith("BOWERBIRD_")} == {"BOWERBIRD_DATA", "BOWERBIRD_PROFILE", "BOWERBIRD_SERVER"}
+        assert {name for name in told if name.startswith("BOWERBIRD_")} == {
+            f"BOWERBIRD_{name}" for name in ("DATA", "NEWS", "PROFILE", "SERVER")
+        }
         for secret in secrets:
             assert secret not in json.dumps(told)
         own = told["JUPYTERHUB_API_TOKEN"]

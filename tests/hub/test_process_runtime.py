@@ -179,6 +179,20 @@ class TestProcessRuntime(RuntimeContract):
         session = kernel_of(person)[0]
         assert "mine" in session.api("GET", "kernelspecs").json()["kernelspecs"]
 
+    def test_home_with_a_limit_is_the_one_in_the_view_which_keeps_it(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+        person = arrive("visitor")
+        original = hub.platform.read_text()
+        hub.edit(original + "spaces: {home: {hard: 1 GiB}}\n")
+        try:
+            until(lambda: json.loads(hub.var.platform.read_text())["spaces"]["home"]["hard"], 5)
+            person.start("minimal")
+            told = told_by(person, "import os, pathlib; (pathlib.Path.home() / 'f').touch(); answer = os.getcwd()")
+            assert told == "/data/home"
+            assert (hub.var.views / "visitor/home/f").exists()
+            assert not (hub.var.homes / "visitor/f").exists()
+        finally:
+            hub.edit(original)
+
     def test_edit_of_the_platform_file_shows_on_the_next_page(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
         person = arrive("visitor")
         original = hub.platform.read_text()

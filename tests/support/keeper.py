@@ -77,7 +77,7 @@ class FakeKeeper:
 
     def _mount(self, user: str) -> Path:
         view, home = self.var.views / user, self.var.homes / user
-        for path, mode in ((view, 0o755), (home, 0o700)):
+        for path, mode in ((view, 0o755), (home, 0o700), (view / "home", 0o700)):
             path.mkdir(mode=mode, exist_ok=True)
             if self._owner is not None:
                 os.chown(path, self._owner(user), self._owner(user))

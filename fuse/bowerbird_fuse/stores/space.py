@@ -87,22 +87,22 @@ class Room:
                 freed += size_of(st)
         self.meter.add(-freed, trash=-(freed + held) if trash else 0, held=held)
 
-    def grew(self, st: os.stat_result, size: int, trash: bool) -> None:
+    def grew(self, inode: int, size: int, trash: bool) -> None:
         """Take note where what was taken (or given back) for an open file belongs."""
-        if st.st_ino in self.unnamed:
+        if inode in self.unnamed:
             self.meter.add(held=size)
         elif trash:
             self.meter.add(trash=size)
 
-    def closed(self, st: os.stat_result) -> None:
-        """Take note that an open file was closed; one without a name gives its room back."""
-        self.opened[st.st_ino] -= 1
-        if self.opened[st.st_ino] > 0:
-            return
-        del self.opened[st.st_ino]
-        if st.st_ino in self.unnamed:
-            self.unnamed.discard(st.st_ino)
-            self.meter.add(-st.st_size, held=-st.st_size)
+    def closes(self, inode: int, fd: int) -> None:
+        """Take note that an open file is about to be closed; one without a name gives its room back with the last."""
+        left = self.opened.pop(inode) - 1
+        if left:
+            self.opened[inode] = left
+        elif inode in self.unnamed:
+            self.unnamed.discard(inode)
+            size = os.fstat(fd).st_size
+            self.meter.add(-size, held=-size)
 
 
 class SpaceEntry(PosixEntry):
@@ -136,14 +136,26 @@ class SpaceEntry(PosixEntry):
         return file
 
     def create(self, name: bytes, flags: int, mode: int) -> "SpaceFile":
-        before = self._look(name)
-        with self.room.taken(0 if before else ENTRY_BYTES):
-            file = SpaceFile(super().create(name, flags, mode).fd, self.room, self.below(name), flags)
-        if before is None:
-            self._entered(ENTRY_BYTES)
-        elif flags & os.O_TRUNC:
-            file._resized(before.st_size, 0)
+        try:
+            return self._create(name, flags | os.O_EXCL, mode)
+        except FileExistsError:
+            if flags & os.O_EXCL:
+                raise
+        before = self.look(name).st_size if flags & os.O_TRUNC else 0
+        file = SpaceFile(super().create(name, flags, mode).fd, self.room, self.below(name), flags)
+        if before:
+            file._resized(before, 0)
         return file
+
+    def _create(self, name: bytes, flags: int, mode: int) -> "SpaceFile":
+        self.room.take(ENTRY_BYTES)
+        try:
+            fd = super().create(name, flags, mode).fd
+        except BaseException:
+            self.room.meter.add(-ENTRY_BYTES)
+            raise
+        self._entered(ENTRY_BYTES)
+        return SpaceFile(fd, self.room, self.below(name), flags)
 
     def _look(self, name: bytes) -> os.stat_result | None:
         try:
@@ -225,7 +237,7 @@ class SpaceEntry(PosixEntry):
         if after < before:
             self.room.meter.add(after - before)
         if after != before:
-            self.room.grew(self.stat(), after - before, self.in_trash)
+            self.room.grew(self.stat().st_ino, after - before, self.in_trash)
 
     def set_xattr(self, name: bytes, value: bytes) -> None:
         if not self.room.fits():
@@ -245,25 +257,27 @@ class SpaceFile(SpaceEntry, PosixFile):
     def __init__(self, fd: int, room: Room, path: bytes, flags: int) -> None:
         super().__init__(fd, room, path)
         self.appends = bool(flags & os.O_APPEND)
-        room.opened[self.stat().st_ino] += 1
+        self.inode = self.stat().st_ino
+        room.opened[self.inode] += 1
 
     def close(self) -> None:
         if self.fd >= 0:
-            st = self.stat()
+            self.room.closes(self.inode, self.fd)
             super().close()
-            self.room.closed(st)
 
     def write(self, offset: int, data: bytes) -> int:
-        st = self.stat()
-        growth = len(data) if self.appends else offset + len(data) - st.st_size
+        growth = len(data) if self.appends else offset + len(data) - self.stat().st_size
         if growth <= 0:
             return super().write(offset, data)
-        with self.room.taken(growth):
+        self.room.take(growth)
+        written = 0
+        try:
             written = super().write(offset, data)
-        missing = min(growth, len(data) - written)
-        if missing:
-            self.room.meter.add(-missing)
-        self.room.grew(st, growth - missing, self.in_trash)
+        finally:
+            missing = min(growth, len(data) - written)
+            if missing:
+                self.room.meter.add(-missing)
+            self.room.grew(self.inode, growth - missing, self.in_trash)
         return written
 
     def resize(self, size: int) -> None:
@@ -300,7 +314,7 @@ class SpaceFile(SpaceEntry, PosixFile):
             copied = super().take(offset, source, source_offset, length)
         after = max(before, offset + copied)
         self.room.meter.add(after - before - growth)
-        self.room.grew(self.stat(), after - before, self.in_trash)
+        self.room.grew(self.stat().st_ino, after - before, self.in_trash)
         return copied
 
 

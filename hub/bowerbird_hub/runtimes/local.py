@@ -81,6 +81,12 @@ class Order:
     hub: Mapping[str, str] = field(repr=False)
     at: datetime
     everyone: tuple[IdentityRecord, ...] = ()
+    home_limited: bool = False
+
+    @property
+    def home_in_view(self) -> bool:
+        """Tell whether the home is reached through the view, which keeps its limit; without one it is the directory itself."""
+        return self.view is not None and self.home_limited
 
     @property
     def limits(self) -> Limits:
@@ -194,7 +200,7 @@ class LocalServer:
             gid=order.record.gid,
             groups=tuple(sorted(teams_of(order.record, order.at).values())),
             binds=(
-                Bind(self.place.home, world.home, writable=True),
+                *(() if order.home_in_view else (Bind(self.place.home, world.home, writable=True),)),
                 *data,
                 Bind(self.place.directory, INSIDE, writable=True),
                 Bind(self.place.told, TOLD),
@@ -203,8 +209,11 @@ class LocalServer:
                 # Last: a checkout may lie below a directory that has just been bound.
                 Bind.same(order.python.parent.parent),
             ),
-            # Links, not binds: a file that is replaced is seen through them at once.
-            links=tuple((TOLD / name, etc / name) for name in ("passwd", "group")),
+            # Links, not binds: a file that is replaced is seen through them at once, and so is a mount.
+            links=(
+                *((TOLD / name, etc / name) for name in ("passwd", "group")),
+                *(((DATA / "home", world.home),) if order.home_in_view else ()),
+            ),
             directory=world.home,
             hostname=order.choice.name,
             dies_with_parent=False,

@@ -150,7 +150,8 @@ class ProcessSpawner(Spawner):
         await asyncio.to_thread(preconditions.home, self.local.place.home, record if self.host.sandboxed else None)
         everyone = self.live.identities.records()
         self._told_version = self.live.identities.version
-        return Order(record, choice, python, view, self.get_env(), at, everyone)
+        limited = self.live.platform.spaces.home.hard is not None
+        return Order(record, choice, python, view, self.get_env(), at, everyone, home_limited=limited)
 
     async def _mount(self, record: IdentityRecord) -> Path | None:
         if self.host.keeper is None:
