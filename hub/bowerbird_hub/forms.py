@@ -1,4 +1,4 @@
-"""The form of profiles: what an identity may choose, as HTML."""
+"""HTML that is made without JupyterHub, above all the form of profiles: what an identity may choose."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,4 +16,9 @@ def profile_form(offered: tuple[Choice, ...], last: object, lacks: Iterable[str]
     """Return the rows of the form, with the last choice chosen where it is still on offer."""
     names = [choice.name for choice in offered]
     chosen = last if last in names else next(iter(names), None)
-    return _environment.get_template("profiles.html").render(offered=offered, chosen=chosen, lacks=tuple(lacks), size=format_size)
+    return render("profiles.html", offered=offered, chosen=chosen, lacks=tuple(lacks), size=format_size)
+
+
+def render(name: str, **told: object) -> str:
+    """Return one of our pages, or a part of one, outside of the hub's own."""
+    return _environment.get_template(name).render(**told)

@@ -176,12 +176,6 @@ def test_file_in_the_place_of_the_state_directory_is_named(tmp_path: Path, comma
         assert f"{tmp_path / 'notes.txt'} is a file; name a directory" in result.output
 
 
-def test_status_of_nothing_says_that_there_is_nothing(tmp_path: Path) -> None:
-    result = CliRunner().invoke(commands.status, ["--var", str(tmp_path)])
-    assert result.exit_code == 1
-    assert "holds no platform; `bowerbird up` makes one" in result.output
-
-
 @pytest.mark.root
 @pytest.mark.parametrize("command", ["up", "status", "down", "logs"])
 def test_state_directory_of_somebody_else_is_refused_in_a_sentence(command: str) -> None:

@@ -268,3 +268,20 @@ def test_space_with_little_room_left_is_told_to_whom_it_belongs(hub: RunningHub,
         assert seen.page.locator(".notice").all_inner_texts() == ["Your home is 91 % full."]
     finally:
         hub.var.usage.unlink()
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_page_waits_in_words_while_the_hub_is_away_and_goes_on_by_itself(hub: RunningHub, seen: Visit) -> None:
+    page = seen.page
+    sign_in(page, hub, "visitor")
+    hub.kill_hub()
+    try:
+        answer = page.goto(f"{hub.url}hub/home")
+        assert answer is not None
+        assert answer.status == 503
+        page.get_by_role("heading", name="This does not answer at the moment").wait_for()
+        seen.picture("away")
+    finally:
+        hub.start_hub()
+    page.get_by_role("heading", name="Your servers").wait_for()

@@ -331,7 +331,7 @@ def test_backup_of_a_running_platform_starts_elsewhere(rig: Rig, tmp_path: Path)
 def test_status_of_nothing_says_so(rig: Rig) -> None:
     done = rig.run("status")
     assert done.returncode == 1
-    assert "stopped" in done.stdout
+    assert "holds no platform; `bowerbird up` makes one" in done.stderr
 
 
 def test_start_during_an_end_waits_for_it(rig: Rig) -> None:

@@ -16,12 +16,14 @@ from urllib.parse import urljoin
 
 import httpx
 from bowerbird_config.install import Install
+from bowerbird_config.load import load
 from bowerbird_config.paths import Var
 from bowerbird_hub.runtimes import launch, sandbox
 from bowerbird_hub.runtimes.orphans import clear_machine
 from bowerbird_hub.runtimes.places import mark_of, servers_directory
 from bowerbird_hub.state import layout, secret_files
 from bowerbird_hub.supervision import ports, sweep
+from bowerbird_hub.supervision.away import away_directory, write_page
 from bowerbird_hub.supervision.parts import routing
 from bowerbird_hub.supervision.ports import Ports
 from bowerbird_hub.supervision.processes import Process, find
@@ -99,13 +101,14 @@ class RunningHub:
         directory = servers_directory(self.var)
         if self.as_root:
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        write_page(self.var, load(self.platform), self.url)
         install = Install.from_environment({"BOWERBIRD_ROOT": str(ROOT)})
         command = (
             *install.proxy_command,
             *("--ip", "127.0.0.1", "--port", str(self.ports.public), "--api-ip", "127.0.0.1", "--api-port", str(self.ports.proxy_api)),
-            *routing(self.ports),
+            *routing(self.var, self.ports),
         )
-        binds = (sandbox.Bind.same(install.base / "node"), sandbox.Bind.same(directory))
+        binds = (sandbox.Bind.same(install.base / "node"), sandbox.Bind.same(directory), sandbox.Bind.same(away_directory(self.var)))
         world = sandbox.Sandbox(command, sandbox.PROXY_ID, sandbox.PROXY_ID, binds=binds)
         argv = sandbox.argv(world) if self.as_root else list(command)
         self._start("proxy", argv, {"PATH": "/usr/bin:/bin", "CONFIGPROXY_AUTH_TOKEN": secret_files.read_secret(self.var, "proxy-token")})

@@ -12,6 +12,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_hub.origins import ELSEWHERE, Origins
 from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox, argv
+from bowerbird_hub.supervision.away import away_directory
 from bowerbird_hub.supervision.marks import marks
 from bowerbird_hub.supervision.ports import Ports
 from bowerbird_hub.supervision.probes import AllOf, HolderProbe, HttpProbe, OrderProbe, Probe, Request
@@ -99,7 +100,7 @@ def proxy(plan: Plan) -> Part:
     """Return configurable-http-proxy; it never runs as root."""
     ports = plan.ports
     public = ("--ip", plan.platform.runtime.address, "--port", str(ports.public))
-    inner = ("--api-ip", _LOOPBACK, "--api-port", str(ports.proxy_api), *routing(ports))
+    inner = ("--api-ip", _LOOPBACK, "--api-port", str(ports.proxy_api), *routing(plan.var, ports))
     environment = {key: plan.environment[key] for key in _PASSED_ON if key in plan.environment}
     command = (*plan.install.proxy_command, *public, *inner, *_tls(plan))
     return Part(
@@ -115,14 +116,20 @@ def proxy(plan: Plan) -> Part:
     )
 
 
-def routing(ports: Ports) -> tuple[str, ...]:
+def routing(var: Var, ports: Ports) -> tuple[str, ...]:
     """Return how the proxy finds its way: by host first, and to the hub with what has no route."""
     hub = f"http://{_LOOPBACK}:{ports.hub}/hub"
-    return ("--host-routing", "--default-target", f"{hub}/{ELSEWHERE}", "--error-target", f"{hub}/error")
+    # A page of our own for what does not answer: the hub itself may be what does not.
+    return ("--host-routing", "--default-target", f"{hub}/{ELSEWHERE}", "--error-path", str(away_directory(var)))
 
 
 def _proxy_sandbox(plan: Plan, command: tuple[str, ...]) -> Sandbox:
-    seen = [plan.install.base / "node", servers_directory(plan.var), *([tls_directory(plan.var)] if plan.platform.runtime.tls else [])]
+    seen = [
+        plan.install.base / "node",
+        servers_directory(plan.var),
+        away_directory(plan.var),
+        *([tls_directory(plan.var)] if plan.platform.runtime.tls else []),
+    ]
     # It outlives a supervisor that was killed, so that nobody's connection breaks; the next one takes it over.
     return Sandbox(command, PROXY_ID, PROXY_ID, binds=tuple(Bind.same(path) for path in seen), dies_with_parent=False)
 

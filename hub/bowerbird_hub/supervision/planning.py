@@ -11,11 +11,13 @@ from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
+from bowerbird_hub.origins import Origins
 from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID
 from bowerbird_hub.state import layout, secret_files
 from bowerbird_hub.state.state_files import read_json, write_json, write_text
 from bowerbird_hub.supervision import machine, ports, records, sweep
+from bowerbird_hub.supervision.away import write_page
 from bowerbird_hub.supervision.parts import NAMES, Plan, tls_directory
 
 _UPGRADE_SECONDS = 300.0
@@ -73,12 +75,14 @@ def plan_for(request: Request, platform: Platform, say: Callable[[str], None]) -
     _copy_tls(var, platform)
     # The proxy sees the servers' sockets through this directory, so it is there before the proxy is.
     servers_directory(var).mkdir(mode=0o711, exist_ok=True)
+    chosen = _ports(request, platform, say)
+    write_page(var, platform, Origins.of(platform, chosen.public).home)
     return Plan(
         install=request.install,
         var=var,
         platform_file=file,
         platform=platform,
-        ports=_ports(request, platform, say),
+        ports=chosen,
         as_root=machine.is_root(),
         token=secret_files.read_secret(var, "proxy-token"),
         supervisor_token=secret_files.read_secret(var, "supervisor-token"),

@@ -54,7 +54,7 @@ class Public(Quiet):
 def main() -> None:
     """Run until killed."""
     parser = argparse.ArgumentParser()
-    for option in ("--ip", "--port", "--api-ip", "--api-port", "--error-target", "--default-target"):
+    for option in ("--ip", "--port", "--api-ip", "--api-port", "--error-path", "--default-target"):
         parser.add_argument(option)
     parser.add_argument("--host-routing", action="store_true")
     asked = parser.parse_args()

@@ -1,0 +1,26 @@
+"""The page that the proxy shows by itself, when nothing behind it answers."""
+
+from pathlib import Path
+
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_hub.state.state_files import write_text
+
+# Named after the status, as configurable-http-proxy looks for them.
+_NAME = "503.html"
+
+
+def away_directory(var: Var) -> Path:
+    """Return where the proxy finds the page."""
+    return var.run / "away"
+
+
+def write_page(var: Var, platform: Platform, home: str) -> None:
+    """Write the page for a platform whose hub is at that address; anybody may read it."""
+    from bowerbird_hub.forms import render  # noqa: PLC0415  # only `up` needs templates, and every command is quick without
+
+    told = {"name": platform.name, "contact": platform.contact}
+    text = render("away.html", platform=told, home=home, base_url=f"{home}hub/", parsed_scopes={})
+    place = away_directory(var)
+    place.mkdir(mode=0o755, exist_ok=True)
+    write_text(place / _NAME, text, 0o644)
