@@ -39,22 +39,35 @@ static bool prove(int fd, enum kind kind)
     return true;
 }
 
-/* A lock that excludes nobody is worse than none. */
-static int refuse(struct holding *holding, const struct wish *wish, uint64_t handle)
+static int undo(struct holding *holding, const struct wish *wish)
 {
     struct wish undone = *wish;
 
     undone.range.l_type = F_UNLCK;
     undone.operation = LOCK_UN;
     lock(holding->fd, &undone, false);
-    python.unsound(handle);
     return ENOLCK;
 }
 
-void granted(fuse_ino_t node)
+void forget_attributes(fuse_ino_t node)
 {
-    /* Attributes alone, which takes no lock of a page; of pages the kernel drops what no longer fits size and time. */
+    /* Takes no lock of a page; of pages the kernel drops by itself what no longer fits size and time. */
     fuse_lowlevel_notify_inval_inode(session, node, -1, 0);
+}
+
+/* What was granted is answered at once, or by a thread where pages have to be forgotten too; tells an errno, or -1 for that. */
+static int grant(fuse_req_t request, struct holding *holding, const struct wish *wish, uint64_t handle)
+{
+    if (!prove(holding->fd, wish->kind)) {
+        /* A lock that excludes nobody is worse than none. */
+        python.unsound(handle);
+        return undo(holding, wish);
+    }
+    if (is_settled(holding->fd)) {
+        forget_attributes(holding->node);
+        return 0;
+    }
+    return wait_for(request, holding, wish) ? undo(holding, wish) : -1;
 }
 
 static void answer(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file, const struct wish *wish, bool wait)
@@ -69,12 +82,10 @@ static void answer(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *f
         if (!error)
             return;
     } else if (!error && !wish->release) {
-        if (prove(holding->fd, wish->kind))
-            granted(node);
-        else
-            error = refuse(holding, wish, file->fh);
+        error = grant(request, holding, wish, file->fh);
     }
-    fuse_reply_err(request, error);
+    if (error >= 0)
+        fuse_reply_err(request, error);
 }
 
 static void set_range(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file, struct flock *range, int wait)

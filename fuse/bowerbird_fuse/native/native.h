@@ -3,6 +3,7 @@
  * One concern a file:
  *   session.c   what is added, and where        answers.c   what Python answers: figures, room, holes, copies
  *   locks.c     fcntl's and flock's requests    holdings.c  whose locks lie on which descriptor
+ *   stamps.c    whether a file's time tells all
  *   waits.c     locks that are waited for       wishes.c    a lock that is asked for, and what the system makes of it
  *   requests.c  the number of the request in work
  *   writes.c    the flags of the file that is written
@@ -118,8 +119,10 @@ void end_wait(struct holding *holding);
 
 /* Answers the request once the lock is granted or the caller gives up; an errno where it cannot be waited for. */
 int wait_for(fuse_req_t request, struct holding *holding, const struct wish *wish);
-/* To be called before the answer: lets the kernel ask for the attributes again, and so see what others have written. */
-void granted(fuse_ino_t node);
+/* Before a lock's answer: lets the kernel ask for the attributes again, and so see what others have written. */
+void forget_attributes(fuse_ino_t node);
+/* Tells whether the file's time has told of all writes up to now. */
+bool is_settled(int fd);
 void prepare_waits(void);
 
 #endif

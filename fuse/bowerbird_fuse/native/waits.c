@@ -68,10 +68,17 @@ static int sleep_until_locked(struct wait *wait)
     return error;
 }
 
+/* Only in a thread: pages that are being read or written are waited for, and the session serves that. */
+static void forget(const struct holding *holding)
+{
+    forget_attributes(holding->node);
+    if (!is_settled(holding->fd))
+        fuse_lowlevel_notify_inval_inode(session, holding->node, 0, 0);
+}
+
 static void *run(void *data)
 {
     struct wait *wait = data;
-    fuse_ino_t node = wait->holding->node;
     sigset_t signals;
     int error;
 
@@ -84,9 +91,9 @@ static void *run(void *data)
     error = sleep_until_locked(wait);
     wait->done = true;
     fuse_req_interrupt_func(wait->request, NULL, NULL);
-    end_wait(wait->holding);
     if (!error)
-        granted(node);
+        forget(wait->holding);
+    end_wait(wait->holding);
     fuse_reply_err(wait->request, error);
     waiting--;
     free(wait);
