@@ -23,7 +23,7 @@ from bowerbird_hub.state.backup import BackupError, back_up
 from bowerbird_hub.state.backup import restore as put_back
 from bowerbird_hub.state.logs import Follower, logs_in, tail
 from bowerbird_hub.state.state_files import read_json
-from bowerbird_hub.supervision import ending
+from bowerbird_hub.supervision import ending, handover
 from bowerbird_hub.supervision.board import Board, Journal, state_path
 from bowerbird_hub.supervision.daemon import detach
 from bowerbird_hub.supervision.planning import CannotStart, Request, platform_file, read_platform
@@ -83,6 +83,8 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
         platform = read_platform(request)
         layout.claim(var)
         ending.wait_while_ending(var)
+        if handover.ask_for_it(var, request.install):
+            click.echo("the supervisor of older code has left; its parts are taken over, and those of older code replaced")
         with layout.held(var):
             (var.logs).mkdir(mode=0o700, exist_ok=True)
             sys.exit(_start(request, platform, detached=detached))

@@ -134,9 +134,7 @@ def test_nothing_is_held_of_what_is_unmounted(rig: DataRig, ann: Person, bob: Pe
 
 def test_keeper_asked_to_make_room_leaves_everything_to_the_next(rig: DataRig, busy: "Callable[[], float]") -> None:
     worker = rig.worker("ann")
-    assert rig.keeper is not None
-    rig.keeper.send_signal(signal.SIGUSR1)
-    assert rig.keeper.wait(20) == 0
+    rig.make_room()
     rig.start()
     assert rig.worker("ann") != worker
     busy()

@@ -50,6 +50,22 @@ def test_second_up_says_where_the_first_runs(rig: Rig) -> None:
     assert rig.starts("hub") == 1
 
 
+def test_up_with_newer_code_replaces_what_is_older_and_nothing_else(rig: Rig) -> None:
+    found = rig.up()
+    before, supervisor = rig.pids(), rig.supervisor()
+    assert "already" in rig.run("up", str(rig.file), "--detach").stdout
+    (rig.root / "fuse").mkdir()
+    (rig.root / "fuse" / "newer.py").write_text("")
+    assert rig.up()["url"] == found["url"]
+    after = rig.pids()
+    assert rig.supervisor() != supervisor
+    replaced = {name for name, pid in before.items() if after[name] != pid}
+    assert replaced == ({"keeper"} if can_mount() else set())
+    assert rig.starts("hub") == 1
+    assert rig.run("down").returncode == 0
+    rig.assert_nothing_left()
+
+
 @pytest.mark.parametrize("name", ["hub", "holder", "keeper", "proxy"])
 def test_killed_part_is_started_again_and_the_others_go_on(rig: Rig, name: str) -> None:
     if name in {"holder", "keeper"} and not can_mount():

@@ -219,6 +219,12 @@ class DataRig:
         self.keeper.kill()
         self.keeper.wait()
 
+    def make_room(self) -> None:
+        """Ask the keeper to leave its views to the next one, and return when it has."""
+        assert self.keeper is not None
+        self.keeper.send_signal(signal.SIGUSR1)
+        self.keeper.wait(20)
+
     def kill_holder(self) -> None:
         """End the holder as a crash would."""
         assert self.holder is not None

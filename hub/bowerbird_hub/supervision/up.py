@@ -13,6 +13,7 @@ from bowerbird_hub.state import logs
 from bowerbird_hub.supervision import sweep
 from bowerbird_hub.supervision.board import Board
 from bowerbird_hub.supervision.demo_releases import DemoReleases, demo_releases
+from bowerbird_hub.supervision.handover import LEAVE, code_of
 from bowerbird_hub.supervision.parts import Plan, parts_of
 from bowerbird_hub.supervision.planning import Request, living_parts, plan_for
 from bowerbird_hub.supervision.processes import end
@@ -29,10 +30,11 @@ _STRAYS_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class StopSignals:
-    """The signals that end a platform: the first asks for it, a second takes the deadlines away."""
+    """The signals that end a platform: the first asks for it, a second takes the deadlines away; LEAVE ends us alone."""
 
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: Hurry = field(default_factory=Hurry)
+    leave: asyncio.Event = field(default_factory=asyncio.Event)
 
     def listen(self) -> None:
         """Take the signals from now on."""
@@ -40,6 +42,11 @@ class StopSignals:
         hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
         for signum in (signal.SIGINT, signal.SIGTERM, *hang_up):
             asyncio.get_running_loop().add_signal_handler(signum, self._arrived)
+        asyncio.get_running_loop().add_signal_handler(LEAVE, self._left)
+
+    def _left(self) -> None:
+        self.leave.set()
+        self.asked.set()
 
     def _arrived(self) -> None:
         if self.asked.is_set():
@@ -62,13 +69,17 @@ async def serve(request: Request, platform: Platform, board: Board, start: Start
     # There is no await in it, so that a signal waits until the set-up is whole.
     plan = plan_for(request, platform, board.say)
     where = {"url": plan.url, "door": plan.door, "platform_file": str(plan.platform_file), "demo_accounts": accounts_of(plan)}
-    board.tell(**where, phase="starting", boot=boot_id())
+    board.tell(**where, phase="starting", boot=boot_id(), code=code_of(request.install))
     for lack in lacks():
         board.say(f"missing here: {lack}")
     await sweep_before_start(plan.var)
     supervisor = Supervisor(parts_of(plan), plan.var.run / "parts", board.watch)
     supervisor.start()
     code = await _attend(plan, supervisor, board, start, signals)
+    if signals.leave.is_set():
+        await supervisor.let_go()
+        board.say("newer code takes over; everything goes on")
+        return DONE
     board.tell(phase="stopping")
     await supervisor.let_go()
     stuck = await stop_platform(plan.var, lambda step: board.row("stop", step), signals.hurry)
