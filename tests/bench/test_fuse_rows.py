@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import fuse_curves
 from tests.bench.file_servers import build_client, in_turns
 from tests.bench.fuse_rows import HOME, OF_BINDFS, OF_NATIVE, RELEASE, Figures, _beside
 
@@ -57,3 +58,10 @@ def test_each_row_is_promised_something_beside_a_peer() -> None:
     made = [*_beside(figures, figures, "", OF_NATIVE), *_beside(figures, figures, "", OF_BINDFS)]
     assert {row.what for row in made} == {f"{place}: {what}" for place, what in figures.times}
     assert {row.id for row in made} == {"P1", "P2", "P3", "P4"}
+
+
+def test_curves_are_drawn_as_they_grow() -> None:
+    curves = {name: [1.0, 10.0, 100.0] for name in fuse_curves._COLOURS}
+    picture = fuse_curves.drawn([fuse_curves.Panel("a title", "entries", (1, 10, 100), curves)])
+    assert picture.count('<polyline points="0.0,200.0 150.0,100.0 300.0,0.0"') == 3
+    assert picture.count("<svg") == picture.count("</svg>") == 1
