@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 1.0
 # A worker that is not ready in this time is given up.
 START_SECONDS = 15.0
 # Who served so long did not die of its first request.
-STEADY_SECONDS = 10.0
+STEADY_SECONDS = 2.0
 # After so many workers that died before they served, the mount itself is taken for the reason.
 HOPELESS_DEATHS = 3
 MOST_STACKED = 8

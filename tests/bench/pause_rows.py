@@ -20,7 +20,7 @@ from tests.support.platforms import described
 _ROOT = Path(__file__).parents[2]
 _LONG_SECONDS = 60.0
 # Before each fault, so that a spare worker is warm again.
-_STEADY_SECONDS = 2.5
+_STEADY_SECONDS = 4.0
 
 
 def rows(rounds: int) -> list[Row]:
