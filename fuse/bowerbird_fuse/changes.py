@@ -95,6 +95,8 @@ class Changes:
                 raise NoSuchNode(f"no {place[1]!r} there")
             last = self._keep_last(entry, place, st)
             self.intents.begin(*key_of(st), last)
+            if last:
+                self._let_go(place, st)
             take(entry)
             self._unnamed(place, key_of(st), last)
 
@@ -135,9 +137,13 @@ class Changes:
             self.files.handles.keep(node.id)
             if stat.S_ISDIR(st.st_mode):
                 self.tree.recent.hold_removed(node.id, above.child(place[1]))
-            else:
-                self.tree.recent.drop(node.id)
         return last
+
+    def _let_go(self, place: Place, st: os.stat_result) -> None:
+        """Give the room of a file that is removed back at once; one that is replaced is held on for who was told of it."""
+        node = self.tree.inodes.known(*place, key_of(st))
+        if node is not None and not stat.S_ISDIR(st.st_mode):
+            self.tree.recent.drop(node.id)
 
     def _unnamed(self, place: Place, key: Key, last: bool) -> None:
         node = self.tree.inodes.known(*place, key)
