@@ -52,10 +52,10 @@ def _watch(visit: Visit, context: BrowserContext) -> None:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run one browser for a module's tests."""
+def chromium(*more: str) -> Iterator[Browser]:
+    """Run one browser for a module's tests, with more arguments where they are given."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=[*ARGUMENTS, *more])
         try:
             yield browser
         finally:

@@ -30,7 +30,7 @@ from bowerbird_hub.supervision.processes import Process, find
 
 from tests.support.keeper import FakeKeeper, Identities
 from tests.support.named_sign_on import PASSWORD
-from tests.support.names import owners_url, person_client
+from tests.support.names import HOST, owners_url, person_client
 from tests.support.nobody import ANOTHER_UID, AS_NOBODY
 
 ROOT = Path(__file__).parents[2]
@@ -65,12 +65,17 @@ class RunningHub:
     platform: Path
     keeper: FakeKeeper
     as_root: bool = True
+    # Certificate and key of the tests' own host, in the place of localhost.
+    tls: tuple[Path, Path] | None = None
     parts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     clients: list[httpx.Client] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.ports.public}/"
+        return f"https://{HOST}:{self.ports.public}/" if self.tls else f"http://localhost:{self.ports.public}/"
+
+    def client(self) -> httpx.Client:
+        return person_client(self.url, self.tls[0] if self.tls else None)
 
     def log(self) -> str:
         return (self.var.logs / "hub.log").read_text()
@@ -107,9 +112,11 @@ class RunningHub:
             *install.proxy_command,
             *("--ip", "127.0.0.1", "--port", str(self.ports.public), "--api-ip", "127.0.0.1", "--api-port", str(self.ports.proxy_api)),
             *routing(self.var, self.ports),
+            *(("--ssl-cert", str(self.tls[0]), "--ssl-key", str(self.tls[1])) if self.tls else ()),
         )
         binds = (sandbox.Bind.same(install.base / "node"), sandbox.Bind.same(directory), sandbox.Bind.same(away_directory(self.var)))
-        world = sandbox.Sandbox(command, sandbox.PROXY_ID, sandbox.PROXY_ID, binds=binds)
+        secret = tuple(sandbox.Bind.same(path) for path in self.tls or ())
+        world = sandbox.Sandbox(command, sandbox.PROXY_ID, sandbox.PROXY_ID, binds=(*binds, *secret))
         argv = sandbox.argv(world) if self.as_root else list(command)
         self._start("proxy", argv, {"PATH": "/usr/bin:/bin", "CONFIGPROXY_AUTH_TOKEN": secret_files.read_secret(self.var, "proxy-token")})
 
@@ -123,8 +130,9 @@ class RunningHub:
         while time.monotonic() < deadline:
             assert self.parts["hub"].poll() is None, f"the hub ended:\n{self.log()}"
             try:
-                if httpx.get(urljoin(self.url, "hub/login"), timeout=5).status_code == httpx.codes.OK:
-                    return
+                with self.client() as client:
+                    if client.get("hub/login", timeout=5).status_code == httpx.codes.OK:
+                        return
             except httpx.HTTPError:
                 pass
             time.sleep(0.05)
@@ -166,7 +174,7 @@ class RunningHub:
         clear_machine(self.var)
 
     def sign_in(self, name: str) -> "Person":
-        client = person_client(self.url)
+        client = self.client()
         self.clients.append(client)
         client.get("hub/login")
         data = {"username": name, "password": PASSWORD, "_xsrf": _xsrf(client, "/hub/")}
@@ -247,14 +255,14 @@ class Person:
 
 
 @contextmanager
-def running_hub(var: Var, platform: str = PLATFORM, as_root: bool = True) -> Iterator[RunningHub]:
+def running_hub(var: Var, platform: str = PLATFORM, as_root: bool = True, tls: tuple[Path, Path] | None = None) -> Iterator[RunningHub]:
     """Start proxy and hub on random ports, as root or as nobody; leaving ends them and every server."""
     file = var.root / "platform.yaml"
     layout.claim(var)
     layout.prepare(var)
     secret_files.make_secrets(var)
     file.write_text(platform)
-    hub = RunningHub(var, ports.choose("127.0.0.1", 0), file, FakeKeeper(var, Identities(var).uid), as_root)
+    hub = RunningHub(var, ports.choose("127.0.0.1", 0), file, FakeKeeper(var, Identities(var).uid), as_root, tls)
     if not as_root:
         for path in (var.root, *var.root.rglob("*")):
             os.chown(path, ANOTHER_UID, ANOTHER_UID)

@@ -1,11 +1,15 @@
 """`localhost` and the names below it, found on this machine as browsers find them."""
 
+import ssl
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 from bowerbird_hub.origins import Origins
 
 HERE = "127.0.0.1"
+# A host that only the tests know, with names below it.
+HOST = "data.example.org"
 
 
 def owners_url(url: str, owner: str) -> str:
@@ -15,15 +19,19 @@ def owners_url(url: str, owner: str) -> str:
 
 
 class OwnMachine(httpx.HTTPTransport):
-    """Connects to this machine for its names; cookies and the Host header keep the name."""
+    """Connects to this machine for its names, and for those of the tests' own host; cookies and the Host header keep the name."""
+
+    def __init__(self, authority: Path | None = None) -> None:
+        super().__init__(verify=ssl.create_default_context(cafile=authority) if authority else True)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if request.url.host == "localhost" or request.url.host.endswith(".localhost"):
-            url = request.url.copy_with(host=HERE)
-            request = httpx.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions)
+        name = request.url.host
+        if f".{name}".endswith((".localhost", f".{HOST}")):
+            url, extensions = request.url.copy_with(host=HERE), {**request.extensions, "sni_hostname": name}
+            request = httpx.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=extensions)
         return super().handle_request(request)
 
 
-def person_client(base_url: str = "") -> httpx.Client:
+def person_client(base_url: str = "", authority: Path | None = None) -> httpx.Client:
     """Return a browser without a window, which keeps cookies and follows redirects."""
-    return httpx.Client(base_url=base_url, transport=OwnMachine(), follow_redirects=True, timeout=30)
+    return httpx.Client(base_url=base_url, transport=OwnMachine(authority), follow_redirects=True, timeout=30)
