@@ -13,6 +13,8 @@ import struct
 import threading
 from errno import EACCES
 
+from bowerbird_config import sockets
+
 from bowerbird_fuse.wire import close_all
 
 # What a worker says: OPEN with a file beside it, or CLOSE with the number that is needed no more.
@@ -46,7 +48,7 @@ class Broker(threading.Thread):
             os.close(self._device)
 
     def _answer_one(self) -> bool:
-        data, fds, _, _ = socket.recv_fds(self._connection, WORDS.size + 1, 1, socket.MSG_CMSG_CLOEXEC)
+        data, fds, _ = sockets.receive_descriptors(self._connection, WORDS.size + 1, 1)
         try:
             if len(data) != WORDS.size:
                 return False
