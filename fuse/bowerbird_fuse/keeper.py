@@ -173,6 +173,8 @@ class Keeper:
             case PlatformIs(platform):
                 self.platform = platform
                 self._take_over_all()
+                for name in self.identities:
+                    self._obey_early(name)
             case IdentityIs(record):
                 self.identities[record.name] = record
                 self._obey_early(record.name)

@@ -129,15 +129,15 @@ def test_call_that_waits_while_no_worker_is_there_is_answered(rig: DataRig, ann:
 
 STANDSTILL = """
 import os, signal
-from bowerbird_fuse.stores.posix import PosixEntry
-look = PosixEntry.look
+from bowerbird_fuse.stores.space import SpaceEntry
+child = SpaceEntry.child
 def stands_still(entry, name):
     if name == b'standstill':
         try: os.mkdir('stood', dir_fd=entry.fd)
         except FileExistsError: pass
         else: os.kill(os.getpid(), signal.SIGSTOP)
-    return look(entry, name)
-PosixEntry.look = stands_still
+    return child(entry, name)
+SpaceEntry.child = stands_still
 """
 OLD_KERNEL = """
 from bowerbird_fuse import mount, notify

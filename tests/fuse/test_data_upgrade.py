@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.fuse.test_data_crashes import busy  # noqa: F401  a fixture
-from tests.support.data_rig import CHECKOUT, DataRig, Person, eventually
+from tests.support.checkout import CHECKOUT
+from tests.support.data_rig import DataRig, Person, eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
 
@@ -32,6 +33,8 @@ def rig(rig: DataRig, tmp_path: Path) -> DataRig:
     # What the platform file could not say then.
     newer = {"spaces": {"trash"}, "runtime": {"host"}, "storage": {"passthrough"}}
     rig.feed.say({"kind": "platform", "platform": rig.platform.model_dump(mode="json", exclude=newer)})
+    # It refuses an order that comes before the platform file: so it is asked again.
+    eventually(lambda: rig.order(op="mount", user="ann")["ok"], 30)
     return rig
 
 

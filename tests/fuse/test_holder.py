@@ -13,7 +13,8 @@ import pytest
 from bowerbird_config import sockets
 from bowerbird_fuse.held import Held
 
-from tests.support.data_rig import CHECKOUT, eventually
+from tests.support.checkout import CHECKOUT
+from tests.support.data_rig import eventually
 
 pytestmark = pytest.mark.root
 

@@ -22,7 +22,8 @@ from bowerbird_fuse.records import MountRecord, Records
 from bowerbird_fuse.view import SpaceShown, View
 
 from tests.support import feed as support
-from tests.support.data_rig import CHECKOUT, eventually, member, record
+from tests.support.checkout import CHECKOUT
+from tests.support.data_rig import eventually, member, record
 from tests.support.platforms import described
 
 

@@ -16,6 +16,7 @@ from bowerbird_hub.runtimes.places import ServerPlace, mark_of
 from bowerbird_hub.supervision.processes import command_line
 
 from tests.hub.runtime_contract import RuntimeContract, kernel_of, told_by, until
+from tests.support.checkout import shown_of_tmp
 from tests.support.hub import Person, RunningHub, running_hub
 from tests.support.nobody import ANOTHER_UID
 
@@ -96,7 +97,7 @@ class TestProcessRuntime(RuntimeContract):
             "uid": uid,
             "homes": ["researcher"],
             "capabilities": "0" * 16,
-            "tmp": [],
+            "tmp": shown_of_tmp(),
             "no_new_privs": "1",
             "users": ["root", "researcher", "owner", "nobody"],
             "others": [],

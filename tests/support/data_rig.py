@@ -22,9 +22,9 @@ from bowerbird_fuse import mount
 from bowerbird_fuse.held import Held
 
 from tests.support import watcher
+from tests.support.checkout import CHECKOUT
 from tests.support.feed import Feed
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 # Five times what is promised: these machines are shared.
 BOUND_SECONDS = 5.0
 TEAM_GIDS = {"ant": 612001, "bee": 612002, "cat": 612003}
