@@ -120,18 +120,30 @@ def test_status_is_silent_when_the_data_are_there(lab) -> None:
 
 
 def test_what_the_hub_tells_is_read_anew_each_time(lab) -> None:
-    lab.news.write_text('{"at": "2027-01-01T00:00:00+00:00", "words": "It ended."}')
-    assert json.loads(lab.get("bowerbird/status")[1])["news"]["words"] == "It ended."
-    lab.news.write_text("{")
-    assert json.loads(lab.get("bowerbird/status")[1])["news"] == {}
+    with told(lab, '{"at": "2027-01-01T00:00:00+00:00", "words": "It ended."}'):
+        assert json.loads(lab.get("bowerbird/status")[1])["news"]["words"] == "It ended."
+    with told(lab, "{"):
+        assert json.loads(lab.get("bowerbird/status")[1])["news"] == {}
+
+
+@contextmanager
+def told(lab: Lab, news: str) -> Iterator[None]:
+    """Let the hub have told this; afterwards nothing."""
+    lab.news.write_text(news)
+    try:
+        yield
+    finally:
+        lab.news.unlink()
 
 
 @contextmanager
 def fills_up(space: Path, level: int, words: str) -> Iterator[None]:
     """Let the view tell that a space has reached that level."""
     os.setxattr(space, "user.bowerbird.usage", json.dumps({"space": space.name, "level": level, "words": words}).encode())
-    yield
-    os.removexattr(space, "user.bowerbird.usage")
+    try:
+        yield
+    finally:
+        os.removexattr(space, "user.bowerbird.usage")
 
 
 @pytest.mark.browser
@@ -140,21 +152,29 @@ def test_news_of_the_hub_stands_in_an_open_lab_once(lab, tmp_path) -> None:
     with chromium() as browser, visit(browser, tmp_path) as seen:
         seen.page.goto(f"http://127.0.0.1:{lab.port}{BASE}lab?token={TOKEN}")
         seen.page.wait_for_selector("#jupyterlab-splash", state="detached")
-        lab.news.write_text('{"at": "2027-01-01T00:00:00+00:00", "words": "Your server reached its memory limit."}')
         notice = seen.page.locator(".Toastify__toast", has_text="reached its memory limit")
-        notice.wait_for(timeout=5 * 3000)
-        seen.picture("news")
-        words = "Your home is 91 % full: it uses 9.1 GiB of 10 GiB."
+        with told(lab, '{"at": "2027-01-01T00:00:00+00:00", "words": "Your server reached its memory limit."}'):
+            notice.wait_for(timeout=5 * 3000)
+            seen.picture("news")
+            with seen.page.expect_response("**/bowerbird/status"):
+                seen.page.reload()
+            # It was asked as it opened, and has shown what came; so it asks again.
+            with seen.page.expect_response("**/bowerbird/status"):
+                pass
+            assert notice.count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_space_that_fills_up_is_told_in_an_open_lab(lab, tmp_path) -> None:
+    words = "Your home is 91 % full: it uses 9.1 GiB of 10 GiB."
+    with chromium() as browser, visit(browser, tmp_path) as seen:
+        seen.page.goto(f"http://127.0.0.1:{lab.port}{BASE}lab?token={TOKEN}")
+        seen.page.wait_for_selector("#jupyterlab-splash", state="detached")
         with fills_up(lab.view / "home", 90, words):
             assert json.loads(lab.get("bowerbird/status")[1])["spaces"] == {"home 90": words}
             seen.page.locator(".Toastify__toast", has_text=words).wait_for(timeout=5 * 3000)
             seen.picture("full home")
-        with seen.page.expect_response("**/bowerbird/status"):
-            seen.page.reload()
-        # It was asked as it opened, and has shown what came; so it asks again.
-        with seen.page.expect_response("**/bowerbird/status"):
-            pass
-        assert notice.count() == 0
 
 
 @pytest.mark.parametrize("path", ["bowerbird/researchers", "bowerbird/status", ""])
