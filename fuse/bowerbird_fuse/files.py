@@ -40,6 +40,13 @@ def look(directory: Entry, name: bytes) -> os.stat_result | None:
         return None
 
 
+def _let_owner_in(directory: Entry, name: bytes, mode: int) -> None:
+    """Let a file that an earlier worker made be opened once more, though its mode denies that to its owner, who has it open already."""
+    if mode & OWN_USE != OWN_USE:
+        with directory.child(name) as made:
+            made.chmod(mode | OWN_USE)
+
+
 def _appended(tail: bytes, data: bytes) -> int:
     """Return how much of `data` a file holds that has `tail` from where its end was."""
     if data in tail:
@@ -71,12 +78,16 @@ class Files:
         """Make and open a file; its node counts one lookup more."""
         with self.tree.pinned(parent) as (entry, stored):
             stored.grant.check_write(self.tree.clock())
-            earlier = self.intents.earlier()
-            if earlier is not None and earlier.made(look(entry, name)):
+            earlier, wanted = self.intents.earlier(), stored.grant.mode(mode)
+            again = earlier is not None and earlier.made(look(entry, name))
+            if again:
                 flags &= ~os.O_EXCL
+                _let_owner_in(entry, name, wanted)
             else:
                 self.intents.begin()
-            file = entry.create(name, flags, stored.grant.mode(mode))
+            file = entry.create(name, flags, wanted)
+            if again and wanted & OWN_USE != OWN_USE:
+                file.chmod(wanted)
             st = file.stat()
             node = self.tree.inodes.seen(parent, name, (st.st_dev, st.st_ino))
             handle = self.handles.add(node.id, flags)

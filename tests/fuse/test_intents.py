@@ -43,6 +43,7 @@ CHANGES: dict[str, Change] = {
     "symlink": lambda k: k.changes.symlink(k.find("home"), b"new", b"there"),
     "link": lambda k: k.changes.link(k.find("home/file"), k.find("home"), b"new"),
     "create": lambda k: k.files.create(k.find("home"), b"new", os.O_WRONLY | os.O_EXCL, 0o644),
+    "create closed": lambda k: k.files.create(k.find("home"), b"new", os.O_WRONLY | os.O_EXCL, 0o444),
     "unlink": lambda k: k.changes.unlink(k.find("home"), b"file"),
     "rmdir": lambda k: k.changes.rmdir(k.find("home"), b"dir"),
     "rename": lambda k: k.changes.rename((k.find("home"), b"file"), (k.find("home"), b"new"), 0),
