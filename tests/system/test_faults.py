@@ -129,7 +129,9 @@ def watching(platform: Running) -> Iterator[Path]:
     with sign_in(platform.url, "visitor", platform.password("visitor")) as session:
         session.start("minimal")
         assert "watching" in session.run(session.kernel(), WATCH)
-    yield platform.var / "homes" / "visitor" / "seen"
+    seen = platform.var / "homes" / "visitor" / "seen"
+    eventually(seen.exists, "the kernel writes what it sees")
+    yield seen
     # Who was sent out has to sign in anew.
     with sign_in(platform.url, "visitor", platform.password("visitor")) as session:
         session.stop()
