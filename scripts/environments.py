@@ -99,6 +99,7 @@ ENVIRONMENTS = {
         Environment("fuse", ("config", "fuse")),
         Environment("lab", ("extensions",), editable=False),
         Environment("cas", ()),
+        Environment("services", ("config", "extensions", "services")),
         Environment("test", ("config", "hub", "fuse", "extensions", "services")),
     )
 }

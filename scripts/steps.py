@@ -57,7 +57,7 @@ NEEDS = {
     "test": (BUILD_TOOLS, "no tests"),
 }
 # Measured on x86-64 with Python 3.11, in this order: what one environment fetched, the next ones need not.
-COSTS = {"hub": Cost(36, 172), "fuse": Cost(6, 28), "lab": Cost(141, 770), "cas": Cost(14, 72), "test": Cost(88, 1131)}
+COSTS = {"hub": Cost(36, 172), "fuse": Cost(6, 28), "lab": Cost(141, 770), "cas": Cost(14, 72), "services": Cost(33, 420), "test": Cost(98, 1290)}
 
 
 class Workshop:
@@ -73,7 +73,7 @@ class Workshop:
         """Return the steps for a need, in order: `hub` (commands that only read), `up`, or `test`."""
         steps = [self._tools(), *self._environment("hub")]
         if need in ("up", "test"):
-            steps += [step for name in ("fuse", "lab", "cas") for step in self._environment(name)]
+            steps += [step for name in ("fuse", "lab", "cas", "services") for step in self._environment(name)]
             steps += [self._proxy(), self._demo_data()]
         if need == "test":
             steps += self._environment("test")

@@ -69,6 +69,11 @@ class Install:
         return self._python("cas")
 
     @property
+    def services_python(self) -> Path:
+        """The interpreter of the HTTP services."""
+        return self._python("services")
+
+    @property
     def recipe(self) -> Path:
         """The program that makes the demo releases; the lab's interpreter runs it."""
         return self.default_platform.parent / "recipe" / "build.py"
