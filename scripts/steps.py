@@ -57,7 +57,14 @@ NEEDS = {
     "test": (BUILD_TOOLS, "no tests"),
 }
 # Measured on x86-64 with Python 3.11, in this order: what one environment fetched, the next ones need not.
-COSTS = {"hub": Cost(36, 172), "fuse": Cost(6, 28), "lab": Cost(141, 770), "cas": Cost(14, 72), "services": Cost(33, 134), "test": Cost(98, 1290)}
+COSTS = {
+    "hub": Cost(36, 172),
+    "fuse": Cost(6, 28),
+    "lab": Cost(141, 770),
+    "cas": Cost(14, 72),
+    "services": Cost(33, 134),
+    "test": Cost(98, 1290),
+}
 
 
 class Workshop:

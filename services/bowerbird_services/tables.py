@@ -79,6 +79,11 @@ class Table:
         """Its name in a query."""
         return f"{self.schema}.{self.name}"
 
+    @property
+    def view(self) -> str:
+        """The one identifier, to be delimited, by which a back end's SQL names the table."""
+        return self.full_name.lower()
+
     def column(self, name: str) -> Column | None:
         """Return the column of that name as ADQL compares names: without case."""
         return next((column for column in self.columns if column.name.lower() == name.lower()), None)

@@ -1,0 +1,1 @@
+"""Where the rows of tables lie and what computes over them: files and SQL, and no HTTP."""

@@ -1,0 +1,104 @@
+"""What one identity sees of the tables: its catalogue, by the access decision of each release and nothing else."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+import pyarrow as pa
+from bowerbird_config.access import Decision, decide
+from bowerbird_config.identity import Identity
+from bowerbird_config.platform import Platform
+from bowerbird_config.resources import Action, ReleaseRef
+
+from bowerbird_services.store import obscore, tap_schema
+from bowerbird_services.store.shelf import Shelf
+from bowerbird_services.tables import Catalogue, Table
+
+
+def schema_of(collection: str, release: str) -> str:
+    """Return the name of the schema that has the tables of a release, as ADQL can write it without quotes."""
+    return f"{collection}_{release}".replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A release that somebody may know of and not read: its schema, its title, and the decision that says why."""
+
+    schema: str
+    title: str
+    decision: Decision
+
+
+class SeenCatalogue(Catalogue):
+    """A catalogue of one identity, with the rows of those tables that it alone sees so, by their `view`."""
+
+    def __init__(self, sight: "Sight") -> None:
+        self._sight = sight
+        self.announced = sight.announced
+        super().__init__([*sight.tables, obscore.TABLE, *tap_schema.TABLES])
+
+    def given(self, tables: Iterable[Table]) -> dict[str, pa.Table]:
+        """Return the rows of those of the tables that lie in no file: TAP_SCHEMA and ObsCore as this identity sees them."""
+        views = {table.view for table in tables}
+        found: dict[str, pa.Table] = {}
+        if obscore.TABLE.view in views:
+            found[obscore.TABLE.view] = obscore.rows(self._sight.observations)
+        if any(table.view in views for table in tap_schema.TABLES):
+            found |= self._described
+        return found
+
+    @cached_property
+    def schemas(self) -> Mapping[str, str]:
+        """What each schema has, by its name: those of the releases that are read or announced, and the standards'."""
+        return {**self._sight.schemas, **obscore.SCHEMAS, **tap_schema.SCHEMAS}
+
+    @cached_property
+    def _described(self) -> dict[str, pa.Table]:
+        return tap_schema.rows(tuple(self), self.schemas)
+
+    def refusal(self, full_name: str) -> str | None:
+        """Return why a table of that name is refused, where its release is announced; None where nothing is known of it."""
+        schema = full_name.rpartition(".")[0].lower()
+        return next((known.decision.sentence for known in self.announced if known.schema == schema), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All that an identity sees at one time."""
+
+    tables: tuple[Table, ...] = ()
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    observations: tuple[obscore.Observation, ...] = ()
+    announced: tuple[Announced, ...] = ()
+
+
+class TableStore:
+    """The tables of a platform; safe to ask from many threads."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    def catalogue(self, platform: Platform, identity: Identity, at: datetime) -> SeenCatalogue:
+        """Return the tables that this identity may read at that time."""
+        return SeenCatalogue(self.sight(platform, identity, at))
+
+    def sight(self, platform: Platform, identity: Identity, at: datetime) -> Sight:
+        """Return what this identity sees at that time: each release by its own decision."""
+        holdings = self._shelf.holdings()
+        tables: list[Table] = []
+        schemas: dict[str, str] = {}
+        observations: list[obscore.Observation] = []
+        announced: list[Announced] = []
+        for collection, about in platform.collections.items():
+            for name, release in about.releases.items():
+                schema, place = schema_of(collection, name), (collection, name)
+                decision = decide(platform, identity, Action.READ, ReleaseRef(collection, name), at)
+                if decision.allowed:
+                    tables += holdings.tables.get(place, ())
+                    observations += obscore.observations(place, release, holdings.products.get(place, ()), at)
+                    schemas[schema] = release.description or release.title
+                elif not decision.hidden:
+                    announced.append(Announced(schema, release.title, decision))
+                    schemas[schema] = f"{release.title}. {decision.sentence}"
+        return Sight(tuple(tables), schemas, tuple(observations), tuple(announced))

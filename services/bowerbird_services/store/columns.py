@@ -1,0 +1,70 @@
+"""Columns between VOTable's types and Arrow's."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from bowerbird_services.tables import Column, Datatype
+
+_ARROW = {
+    Datatype.BOOLEAN: pa.bool_(),
+    Datatype.UNSIGNED_BYTE: pa.uint8(),
+    Datatype.SHORT: pa.int16(),
+    Datatype.INT: pa.int32(),
+    Datatype.LONG: pa.int64(),
+    Datatype.FLOAT: pa.float32(),
+    Datatype.DOUBLE: pa.float64(),
+    Datatype.CHAR: pa.string(),
+    Datatype.UNICODE_CHAR: pa.string(),
+}
+TEXTS = (Datatype.CHAR, Datatype.UNICODE_CHAR)
+
+
+def string(name: str, description: str) -> Column:
+    """Return a column of texts that a standard defines."""
+    return Column(name, Datatype.CHAR, "*", description=description, std=True)
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """Return the type of a column's values: texts are one value, other arrays are lists."""
+    plain = _ARROW[column.datatype]
+    return plain if column.datatype in TEXTS or column.arraysize in {None, "1"} else pa.list_(plain)
+
+
+def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
+    """Return the schema of rows with these columns."""
+    return pa.schema([(column.name, arrow_type(column)) for column in columns])
+
+
+def datatype_of(kind: pa.DataType) -> tuple[Datatype, str | None]:
+    """Return datatype and arraysize for an Arrow type; ValueError where VOTable has none."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return datatype_of(kind.value_type)[0], "*"
+    if pa.types.is_fixed_size_list(kind):
+        return datatype_of(kind.value_type)[0], str(kind.list_size)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return Datatype.UNICODE_CHAR, "*"
+    if pa.types.is_dictionary(kind):
+        return datatype_of(kind.value_type)
+    if kind in _SCALARS:
+        return _SCALARS[kind], None
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return Datatype.CHAR, "*"
+    raise ValueError(f"values of the type {kind} have no counterpart in a VOTable")
+
+
+# Small signed and large unsigned integers are kept in the next type that holds them all.
+_SCALARS = {
+    pa.bool_(): Datatype.BOOLEAN,
+    pa.int8(): Datatype.SHORT,
+    pa.uint8(): Datatype.UNSIGNED_BYTE,
+    pa.int16(): Datatype.SHORT,
+    pa.uint16(): Datatype.INT,
+    pa.int32(): Datatype.INT,
+    pa.uint32(): Datatype.LONG,
+    pa.int64(): Datatype.LONG,
+    pa.uint64(): Datatype.LONG,
+    pa.float16(): Datatype.FLOAT,
+    pa.float32(): Datatype.FLOAT,
+    pa.float64(): Datatype.DOUBLE,
+}

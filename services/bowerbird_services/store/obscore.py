@@ -1,0 +1,116 @@
+"""`ivoa.obscore` (ObsCore 1.1): one row for each product file of the releases that somebody may read."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+import pyarrow as pa
+from bowerbird_config.collections import Release
+
+from bowerbird_services.store.columns import arrow_schema
+from bowerbird_services.store.products import Product
+from bowerbird_services.tables import Column, Datatype, Table
+
+SCHEMA = "ivoa"
+SCHEMAS = {SCHEMA: "Tables whose columns the IVOA defines"}
+# Where every server of the platform sees the releases; the path of a file never changes.
+DATA = "file:///data/releases"
+AUTHORITY = "x-bowerbird"
+# A release is what a team publishes: measured and calibrated data.
+CALIB_LEVEL = 2
+
+
+def _column(name: str, datatype: Datatype, unit: str | None, ucd: str, utype: str, description: str) -> Column:
+    """Return a column of ObsCore 1.1, table 6."""
+    arraysize = "*" if datatype is Datatype.CHAR else None
+    xtype = {"s_region": "adql:REGION", "obs_release_date": "timestamp"}.get(name)
+    return Column(name, datatype, arraysize, xtype, unit, ucd, f"obscore:{utype}", description, std=True)
+
+
+_CHAR, _INT, _LONG, _DOUBLE = Datatype.CHAR, Datatype.INT, Datatype.LONG, Datatype.DOUBLE
+_SPACE, _TIME, _SPECTRUM = "Char.SpatialAxis", "Char.TimeAxis", "Char.SpectralAxis"
+COLUMNS = (
+    _column("dataproduct_type", _CHAR, None, "meta.code.class", "ObsDataset.dataProductType", "image, spectrum or cube"),
+    _column("calib_level", _INT, None, "meta.code;obs.calib", "ObsDataset.calibLevel", "how far it is calibrated, from 0 to 4"),
+    _column("obs_collection", _CHAR, None, "meta.id", "DataID.collection", "collection and release"),
+    _column("obs_id", _CHAR, None, "meta.id", "DataID.observationID", "identifier of the observation"),
+    _column("obs_publisher_did", _CHAR, None, "meta.ref.ivoid", "Curation.publisherDID", "identifier of the product"),
+    _column("access_url", _CHAR, None, "meta.ref.url", "Access.reference", "where a server of the platform has the file"),
+    _column("access_format", _CHAR, None, "meta.code.mime", "Access.format", "media type of the file"),
+    _column("access_estsize", _LONG, "kbyte", "phys.size;meta.file", "Access.size", "size of the file"),
+    _column("target_name", _CHAR, None, "meta.id;src", "Target.name", "what was observed"),
+    _column("s_ra", _DOUBLE, "deg", "pos.eq.ra", f"{_SPACE}.Coverage.Location.Coord.Position2D.Value2.C1", "centre, right ascension, ICRS"),
+    _column("s_dec", _DOUBLE, "deg", "pos.eq.dec", f"{_SPACE}.Coverage.Location.Coord.Position2D.Value2.C2", "centre, declination, ICRS"),
+    _column("s_fov", _DOUBLE, "deg", "phys.angSize;instr.fov", f"{_SPACE}.Coverage.Bounds.Extent.diameter", "diameter of the field"),
+    _column("s_region", _CHAR, None, "pos.outline;obs.field", f"{_SPACE}.Coverage.Support.Area", "outline of the field, as STC-S"),
+    _column("s_resolution", _DOUBLE, "arcsec", "pos.angResolution", f"{_SPACE}.Resolution.Refval.value", "angular resolution"),
+    _column("s_xel1", _LONG, None, "meta.number", f"{_SPACE}.numBins1", "pixels along the first axis of the sky"),
+    _column("s_xel2", _LONG, None, "meta.number", f"{_SPACE}.numBins2", "pixels along the second axis of the sky"),
+    _column("t_min", _DOUBLE, "d", "time.start;obs.exposure", f"{_TIME}.Coverage.Bounds.Limits.StartTime", "begin of the exposure, MJD"),
+    _column("t_max", _DOUBLE, "d", "time.end;obs.exposure", f"{_TIME}.Coverage.Bounds.Limits.StopTime", "end of the exposure, MJD"),
+    _column("t_exptime", _DOUBLE, "s", "time.duration;obs.exposure", f"{_TIME}.Coverage.Support.Extent", "exposure time"),
+    _column("t_resolution", _DOUBLE, "s", "time.resolution", f"{_TIME}.Resolution.Refval.value", "resolution in time"),
+    _column("t_xel", _LONG, None, "meta.number", f"{_TIME}.numBins", "samples in time"),
+    _column("em_min", _DOUBLE, "m", "em.wl;stat.min", f"{_SPECTRUM}.Coverage.Bounds.Limits.LoLimit", "shortest wavelength"),
+    _column("em_max", _DOUBLE, "m", "em.wl;stat.max", f"{_SPECTRUM}.Coverage.Bounds.Limits.HiLimit", "longest wavelength"),
+    _column("em_res_power", _DOUBLE, None, "spect.resolution", f"{_SPECTRUM}.Resolution.ResolPower.refVal", "spectral resolving power"),
+    _column("em_xel", _LONG, None, "meta.number", f"{_SPECTRUM}.numBins", "samples along the spectrum"),
+    _column("o_ucd", _CHAR, None, "meta.ucd", "Char.ObservableAxis.ucd", "UCD of what was measured"),
+    _column("pol_states", _CHAR, None, "meta.code;phys.polarization", "Char.PolarizationAxis.stateList", "states of polarisation"),
+    _column("pol_xel", _LONG, None, "meta.number", "Char.PolarizationAxis.numBins", "number of states of polarisation"),
+    _column("facility_name", _CHAR, None, "meta.id;instr.tel", "Provenance.ObsConfig.Facility.name", "telescope"),
+    _column("instrument_name", _CHAR, None, "meta.id;instr", "Provenance.ObsConfig.Instrument.name", "instrument"),
+    _column("obs_release_date", _CHAR, None, "time.release", "Curation.releaseDate", "when it is or was opened to everybody, UTC"),
+    _column("data_rights", _CHAR, None, "meta.code", "Curation.rights", "public or proprietary"),
+)
+TABLE = Table(
+    SCHEMA,
+    "obscore",
+    COLUMNS,
+    description="The product files of all releases that you may read",
+    utype="ivo://ivoa.net/std/obscore#table-1.1",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A product with what its release says of it at one time."""
+
+    product: Product
+    place: tuple[str, str]
+    public: bool
+    public_on: datetime | None
+
+    @property
+    def _path(self) -> str:
+        return quote("/".join((*self.place, self.product.file)))
+
+    def row(self) -> dict[str, object]:
+        """Return the values by column; what nothing tells is None."""
+        name = "/".join(self.place)
+        told = self.product.to_json()
+        size = told.pop("size_bytes")
+        file = told.pop("file")
+        assert isinstance(size, int)  # noqa: S101  for the reader of types
+        return told | {
+            "calib_level": CALIB_LEVEL,
+            "obs_collection": name,
+            "obs_id": f"{name}/{file}",
+            "obs_publisher_did": f"ivo://{AUTHORITY}/{name}?{quote(self.product.file)}",
+            "access_url": f"{DATA}/{self._path}",
+            "access_estsize": max(1, round(size / 1000)),
+            "obs_release_date": f"{self.public_on:%Y-%m-%dT%H:%M:%S}" if self.public_on else None,
+            "data_rights": "public" if self.public else "proprietary",
+        }
+
+
+def observations(place: tuple[str, str], release: Release, products: Iterable[Product], at: datetime) -> Iterator[Observation]:
+    """Yield the rows of a release whose reading was decided already."""
+    for product in products:
+        yield Observation(product, place, release.public_at(at), release.public_on)
+
+
+def rows(found: Iterable[Observation]) -> pa.Table:
+    """Return the rows of these observations."""
+    return pa.Table.from_pylist([observation.row() for observation in found], schema=arrow_schema(COLUMNS))

@@ -1,0 +1,71 @@
+"""The tables that were ingested, as they lie on disk: `COLLECTION/RELEASE/NAME.table.json` and the Parquet files beside it."""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bowerbird_services.store import sidecar
+from bowerbird_services.store.products import Product
+from bowerbird_services.tables import Table
+
+# Names what every ingest made; written last, so that its time tells whether anything changed.
+INDEX = "index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What lies on the shelf: tables and products of each release, whoever may see them."""
+
+    tables: Mapping[tuple[str, str], tuple[Table, ...]] = field(default_factory=dict)
+    products: Mapping[tuple[str, str], tuple[Product, ...]] = field(default_factory=dict)
+
+
+class Shelf:
+    """Reads what lies there, and again when the index says that it changed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        # Guards the two below: whoever finds a new index reads it, the others wait for what they read.
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int] | None = None
+        self._holdings = Holdings()
+
+    def holdings(self) -> Holdings:
+        """Return what lies there now; nothing where no ingest has ended yet."""
+        seen = self._stamp()
+        with self._lock:
+            if seen != self._seen:
+                self._holdings, self._seen = self._read(), seen
+            return self._holdings
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            stat = (self.root / INDEX).stat()
+        except FileNotFoundError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino
+
+    def _read(self) -> Holdings:
+        tables: dict[tuple[str, str], tuple[Table, ...]] = {}
+        products: dict[tuple[str, str], tuple[Product, ...]] = {}
+        for collection, release in read_index(self.root):
+            folder = self.root / collection / release
+            found = (sidecar.read(path) for path in sorted(folder.glob(f"*{sidecar.SUFFIX}")))
+            tables[collection, release] = tuple(known.table for known in found if known)
+            products[collection, release] = Product.read_all(folder)
+        return Holdings(tables, products)
+
+
+def read_index(root: Path) -> list[tuple[str, str]]:
+    """Return the releases that the index names; none where there is no index."""
+    try:
+        return [(collection, release) for collection, release in json.loads((root / INDEX).read_text(encoding="utf-8"))["releases"]]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return []
+
+
+def write_index(root: Path, releases: list[tuple[str, str]]) -> None:
+    """Tell all who read that something changed."""
+    sidecar.replace_json(root / INDEX, {"releases": sorted(releases)})
