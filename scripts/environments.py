@@ -15,6 +15,7 @@ from scripts.uv import Uv
 
 LAYOUT = 1
 COMPILED = (".c", ".h")
+BUILDING = ("hatch_build.py", "sources.py")
 PIN = re.compile(r"^[a-z0-9][a-z0-9._-]*==", re.M)
 
 
@@ -53,7 +54,7 @@ class Environment:
 
     def _sources(self, member: Path) -> Iterator[Path]:
         yield member / "pyproject.toml"
-        yield from (path for path in _files(member) if path.suffix in COMPILED or path.name == "hatch_build.py")
+        yield from (path for path in _files(member) if path.suffix in COMPILED or path.name in BUILDING)
         if not self.editable:
             shared = _pyproject(member)["tool"]["hatch"]["build"]["targets"]["wheel"].get("shared-data", {})
             for place in (member, *(member / name for name in shared)):

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bowerbird_fuse import sources
+
 log = logging.getLogger(__name__)
 
 _NAME = "libbowerbird_fuse.so"
@@ -63,6 +65,9 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     if path is None:
         return None, f"{_NAME} is not installed"
     try:
+        # Not yet for all to see: one of an older build would answer pyfuse3 in ways that this code does not know.
+        if not _is_ours(ctypes.CDLL(str(path), mode=ctypes.RTLD_LOCAL)):
+            return None, f"{path} was built of other sources: install anew"
         library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
     except OSError as error:
         return None, str(error)
@@ -70,6 +75,15 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     if not _OLDEST <= version <= _NEWEST:
         return None, f"it does not know libfuse {version // 100}.{version % 100}"
     return library, ""
+
+
+def _is_ours(library: ctypes.CDLL) -> bool:
+    expected = sources.digest().encode() + b"\0"
+    try:
+        found = (ctypes.c_char * len(expected)).in_dll(library, "bowerbird_sources")
+    except ValueError:
+        return False
+    return bytes(found) == expected
 
 
 _library, _reason = _load()

@@ -9,6 +9,9 @@ struct calls python;
 struct fuse_session *session;
 static int opened;
 
+/* The hash of the sources that this was built of: who loads it goes without it where that is another. */
+EXPORTED const char bowerbird_sources[] = SOURCES;
+
 /* Says what Python answers; to be called before the session is opened. */
 EXPORTED void bowerbird_answer_by(const struct calls *calls)
 {
