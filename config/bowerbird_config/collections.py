@@ -5,7 +5,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from bowerbird_config.model import Frozen, Line, Model, Moment, Slug
+from bowerbird_config.model import Frozen, FrozenDict, Line, Model, Moment, Slug
+from bowerbird_config.tables import ReleaseTable, TableName
 
 
 class Release(Model):
@@ -25,6 +26,7 @@ class Release(Model):
     doi: str = ""
     licence: str = ""
     source: str = ""
+    tables: Frozen[TableName, ReleaseTable] = Field(default_factory=FrozenDict, description="what of it can be queried, by name")
 
     @model_validator(mode="after")
     def _one_standing(self) -> Self:

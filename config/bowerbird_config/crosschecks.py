@@ -12,6 +12,7 @@ from typing import Any
 
 from bowerbird_config.problems import choose_from
 from bowerbird_config.sign_on import is_loopback
+from bowerbird_config.tables import schema_name
 
 Path = tuple[str | int, ...]
 
@@ -21,6 +22,7 @@ _MACHINE_PARTS = ("runtime", "storage")
 _SLASHES_ALLOWED = ("variables", "groups", "description")
 # An environment that every installation has.
 _BUILT_IN = ("lab",)
+_STANDARD_SCHEMAS = ("tap_schema", "tap_upload")
 # Where browsers look for `localhost` and the names below it.
 _LOCALHOST = ("127.0.0.1", "::1", "localhost")
 
@@ -43,6 +45,7 @@ def findings(tree: Any) -> Iterator[Finding]:
     yield from _unknown_environments(tree)
     yield from _unknown_releases(tree)
     yield from _shared_links(tree)
+    yield from _shared_schemas(tree)
     yield from _nested_releases(tree)
     yield from _open_address(tree)
     yield from _host_name(tree)
@@ -116,6 +119,21 @@ def _shared_links(tree: Any) -> Iterator[Finding]:
         if first != name:
             what = f"releases {first!r} and {name!r} would both be {link!r} below /data/public"
             yield Finding(("collections", collection, "releases", release), what, "rename one of them")
+
+
+def _shared_schemas(tree: Any) -> Iterator[Finding]:
+    """Two releases may not have one schema of tables, nor that of a standard."""
+    seen: dict[str, tuple[str, str]] = {}
+    for collection, release in _releases(tree):
+        schema, path = schema_name(collection, release), ("collections", collection, "releases", release)
+        if schema in _STANDARD_SCHEMAS:
+            what = f"release '{collection}/{release}' would have {schema!r} as its schema of tables, which is a standard's"
+            yield Finding(path, what, "rename it")
+        first = "/".join(seen.setdefault(schema, (collection, release)))
+        # Names that differ in nothing but the place of a '-' share a link too, and that was said already.
+        if first != f"{collection}/{release}" and first.replace("/", "-") != f"{collection}-{release}":
+            what = f"releases {first!r} and '{collection}/{release}' would both have {schema!r} as their schema of tables"
+            yield Finding(path, what, "rename one of them")
 
 
 def _nested_releases(tree: Any) -> Iterator[Finding]:

@@ -73,6 +73,11 @@ class Var:
         return self.root / "releases"
 
     @property
+    def tables(self) -> Path:
+        """The tables of the releases as the services read them, `tables/COLLECTION/RELEASE/`; made again from the releases."""
+        return self.root / "tables"
+
+    @property
     def cache(self) -> Path:
         """What can be made again."""
         return self.root / "cache"

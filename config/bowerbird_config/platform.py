@@ -14,6 +14,7 @@ from bowerbird_config.crosschecks import findings
 from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_config.model import Duration, Frozen, FrozenDict, Line, Model, Slug
 from bowerbird_config.profiles import Profile
+from bowerbird_config.queries import Queries
 from bowerbird_config.sign_on import SignOn
 from bowerbird_config.spaces import Spaces
 from bowerbird_config.teams import Team, memberships
@@ -58,6 +59,7 @@ class Limits(Model):
     ids_from: int = Field(
         600_000, ge=1000, le=2_000_000_000, strict=True, description="numeric ids of users and teams are given from here upwards"
     )
+    queries: Queries = Queries()
 
 
 class Tls(Model):

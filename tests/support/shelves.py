@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.coordinates import Latitude, Longitude
+from bowerbird_config.tables import schema_name
 from bowerbird_services.store import shelf, sidecar
-from bowerbird_services.store.catalogues import schema_of
 from bowerbird_services.store.columns import datatype_of
 from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER, Column, Position, Table
 from cdshealpix.nested import lonlat_to_healpix
@@ -41,7 +41,7 @@ def put(root: Path, place: tuple[str, str], name: str, rows: pa.Table, *, row_gr
         rows = rows.append_column(HEALPIX_COLUMN, pa.array(order.astype(np.int64))).sort_by(HEALPIX_COLUMN)
     file = folder / f"{name}.parquet"
     pq.write_table(rows, file, row_group_size=row_group_size)
-    table = Table(schema_of(*place), name, columns, release=place, position=position, files=(file,), rows=rows.num_rows)
+    table = Table(schema_name(*place), name, columns, release=place, position=position, files=(file,), rows=rows.num_rows)
     sidecar.write(folder / f"{name}{sidecar.SUFFIX}", sidecar.Sidecar(table, "by hand", {file.name: file.stat().st_size}))
     shelf.write_index(root, sorted({*shelf.read_index(root), place}))
     return table

@@ -10,15 +10,11 @@ from bowerbird_config.access import Decision, decide
 from bowerbird_config.identity import Identity
 from bowerbird_config.platform import Platform
 from bowerbird_config.resources import Action, ReleaseRef
+from bowerbird_config.tables import schema_name
 
 from bowerbird_services.store import obscore, tap_schema
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.tables import Catalogue, Table
-
-
-def schema_of(collection: str, release: str) -> str:
-    """Return the name of the schema that has the tables of a release, as ADQL can write it without quotes."""
-    return f"{collection}_{release}".replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,7 @@ class TableStore:
         announced: list[Announced] = []
         for collection, about in platform.collections.items():
             for name, release in about.releases.items():
-                schema, place = schema_of(collection, name), (collection, name)
+                schema, place = schema_name(collection, name), (collection, name)
                 decision = decide(platform, identity, Action.READ, ReleaseRef(collection, name), at)
                 if decision.allowed:
                     tables += holdings.tables.get(place, ())

@@ -10,9 +10,10 @@ from bowerbird_config.access import decide
 from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_config.platform import Platform
 from bowerbird_config.resources import Action, ReleaseRef
+from bowerbird_config.tables import schema_name
 from bowerbird_config.teams import Membership, Role
 from bowerbird_services.store import obscore, sidecar, tap_schema
-from bowerbird_services.store.catalogues import SeenCatalogue, TableStore, schema_of
+from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
 from bowerbird_services.store.products import NAME, Product
 from bowerbird_services.store.shelf import Shelf
 from hypothesis import given
@@ -58,11 +59,11 @@ def test_a_catalogue_has_what_the_decision_opens_and_nothing_else(
     observed = {row["obs_collection"] for row in rows(catalogue, "obscore")}
     for place in PLACES:
         opened = decide(platform, identity, Action.READ, ReleaseRef(*place), at)
-        name = f"{schema_of(*place)}.stars"
+        name = f"{schema_name(*place)}.stars"
         assert (catalogue.get(name) is not None) == opened.allowed
         assert (name in described) == opened.allowed
         assert ("/".join(place) in observed) == opened.allowed
-        assert (schema_of(*place) in catalogue.schemas) == (not opened.hidden)
+        assert (schema_name(*place) in catalogue.schemas) == (not opened.hidden)
         assert catalogue.refusal(name) == (None if opened.allowed or opened.hidden else opened.sentence)
 
 
