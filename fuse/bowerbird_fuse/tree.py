@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from bowerbird_fuse.inodes import ROOT, Inodes, Key, Node, Place
 from bowerbird_fuse.layout import OTHER_README, README, Folder, Link, Made, Mounted, Text, layout
 from bowerbird_fuse.recent import Recent
 from bowerbird_fuse.stores.base import Entry, File, Store
+from bowerbird_fuse.strayed import Strayed
 from bowerbird_fuse.view import HOME, View
 
 log = logging.getLogger(__name__)
@@ -62,6 +64,8 @@ class Tree:
         self.clock = clock
         self.view = View("", 0, 0, "")
         self.recent = Recent()
+        # None while there is no kernel to tell.
+        self.strayed: Strayed | None = None
         self._top = Folder({})
         self._grants: dict[str, Grant] = {}
         # What the view makes at each of its nodes; true for one layout.
@@ -252,15 +256,25 @@ class Tree:
 
     def _look_up(self, entry: Entry, parent: Stored, name: bytes) -> Attributes:
         """Return what has that name in a space, and hold it for what the kernel asks next."""
+        if self.strayed is not None:
+            self.strayed.settle()
         try:
             found = entry.child(name)
         except FileNotFoundError as error:
             raise NoSuchNode(f"no {name!r} there") from error
         st = found.stat()
+        left = self._left(parent.node.id, name, st)
         node = self.inodes.seen(parent.node.id, name, key_of(st))
+        if left is not None and self.strayed is not None:
+            self.strayed.tell(left)
         self.recent.expire()
         self.recent.hold(node.id, found)
         return attributes.of_stored(node.id, st, parent.grant, self.view)
+
+    def _left(self, parent: int, name: bytes, st: os.stat_result) -> Place | None:
+        """Return where the kernel knows a directory that was found below another one."""
+        node = self.inodes.known(parent, name, key_of(st)) if stat.S_ISDIR(st.st_mode) else None
+        return None if node is None or node.parent == parent else node.place
 
     def child(self, entry: Entry, parent: Stored, name: bytes, count: int = 1) -> Attributes:
         """Return what has that name in a pinned directory, as `count` lookups more."""

@@ -29,6 +29,7 @@ from bowerbird_fuse.stores.base import Store
 from bowerbird_fuse.stores.posix import PosixStore
 from bowerbird_fuse.stores.space import Room, SpaceStore
 from bowerbird_fuse.stores.trash import Trash
+from bowerbird_fuse.strayed import Strayed
 from bowerbird_fuse.tree import Outdated, Tree
 from bowerbird_fuse.view import View
 
@@ -135,6 +136,7 @@ class Worker:
         session = Session(self.device, init, passthrough)
         operations = ViewOperations(self.tree, self.handles, self.intents, passthrough)
         operations.files.enter_all()
+        self.tree.strayed = Strayed(lambda place: notify.forget(self.device, Outdated(names=(place,))))
         companion = Companion(operations)
         companion.take_locks()
         native.answer_by(companion.calls)
