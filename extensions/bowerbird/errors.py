@@ -5,6 +5,7 @@ NotThere (FileNotFoundError) there is no such file, or no view of the data
 CutoutError (ValueError)
     OutsideImage             the region has no pixel in the image
     NotCuttable              the file or HDU is no image of the sky, or is damaged
+VOTableError (ValueError)    a VOTable cannot be read, or values do not fit one
 """
 
 
@@ -34,3 +35,7 @@ class OutsideImage(CutoutError):
 
 class NotCuttable(CutoutError):
     """The file, or the HDU of it, is no image of the sky that a piece can be cut from."""
+
+
+class VOTableError(ValueError):
+    """A VOTable that cannot be read, or values that none can hold; the message says which column, where and why."""
