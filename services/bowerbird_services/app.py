@@ -1,0 +1,89 @@
+"""The application: routes to the protocols, and what becomes of an error at the edge."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Mount
+
+from bowerbird_services.engine import QueryFault
+from bowerbird_services.headers import AnswerHeaders
+from bowerbird_services.site import Site
+from bowerbird_services.streams import Threads
+from bowerbird_services.vo import vosi
+from bowerbird_services.vo.asynchronous import AsyncService
+from bowerbird_services.vo.dali import Fault, error_response
+from bowerbird_services.vo.jobs import JobStore
+from bowerbird_services.vo.runner import Runner
+from bowerbird_services.vo.tap_service import TAPService
+
+JOBS_AT_ONCE = 4
+
+_log = logging.getLogger("bowerbird.services")
+_BROKEN = "the service failed on this request and wrote down why; tell the admins of the platform when"
+
+
+def create(site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), prefix: str = "") -> Starlette:
+    """Return the application that serves a site below `prefix`, and runs its jobs while it does."""
+    runner = Runner(site, jobs, Threads(JOBS_AT_ONCE), JOBS_AT_ONCE)
+    tap = [*TAPService(site, features).routes(), *AsyncService(site, jobs, runner).routes()]
+    routes = [Mount(f"{prefix}/tap", routes=tap)]
+    handlers = {
+        Fault: _fault,
+        QueryFault: _query_fault,
+        ClientDisconnect: _nobody,
+        HTTPException: _http,
+        OSError: _disk,
+        Exception: _unexpected,
+    }
+    return Starlette(routes=routes, middleware=[Middleware(AnswerHeaders)], exception_handlers=handlers, lifespan=_lifespan(site, runner))
+
+
+def _lifespan(site: Site, runner: Runner) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await runner.start()
+        try:
+            yield
+        finally:
+            await runner.close()
+            await site.threads.close()
+
+    return lifespan
+
+
+async def _fault(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Fault)  # noqa: S101 - Starlette calls it for these alone
+    return error_response(error)
+
+
+async def _query_fault(_request: Request, error: Exception) -> Response:
+    return error_response(Fault(str(error)))
+
+
+async def _nobody(_request: Request, _error: Exception) -> Response:
+    # It is sent to nobody.
+    return error_response(Fault("the client went away"))
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    return error_response(Fault(error.detail, error.status_code, error.headers))
+
+
+async def _disk(_request: Request, error: Exception) -> Response:
+    _log.error("a file could not be read or written: %s", error)
+    return error_response(
+        Fault("the service could not read or write a file that it needs; try again later", HTTPStatus.SERVICE_UNAVAILABLE)
+    )
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    # Starlette raises it again after this, and the server writes the traceback to its log.
+    return error_response(Fault(_BROKEN, HTTPStatus.INTERNAL_SERVER_ERROR))

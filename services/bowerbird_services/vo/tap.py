@@ -1,0 +1,68 @@
+"""TAP 1.1: what a query asks for, and its answer at once; `asynchronous.py` has the jobs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bowerbird_services.allowances import Allowance
+from bowerbird_services.engine import Answer, Engine, Uploads
+from bowerbird_services.formats import FORMATS, Description, Format, chosen
+from bowerbird_services.streams import Outflow
+from bowerbird_services.tables import Catalogue
+from bowerbird_services.vo.dali import Fault, Parameters
+
+_LANGUAGES: Final = ("ADQL", "ADQL-2.0", "ADQL-2.1")
+_VERSIONS: Final = ("1.0", "1.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query as it was asked for, checked; `limit` is the most rows that come."""
+
+    adql: str
+    form: Format
+    limit: int
+
+
+def asked(parameters: Parameters, allowance: Allowance) -> Asked:
+    """Return what is asked for; Fault where it is not a query that can be answered."""
+    request = parameters.single("REQUEST")
+    if request is not None and request.lower() != "doquery":
+        raise Fault(f"REQUEST is {request!r}; this service knows doQuery only")
+    version = parameters.single("VERSION")
+    if version is not None and version not in _VERSIONS:
+        raise Fault(f"VERSION is {version!r}; this service knows {' and '.join(_VERSIONS)}")
+    language = parameters.needed("LANG")
+    if language.upper() not in _LANGUAGES:
+        raise Fault(f"LANG is {language!r}; this service knows {', '.join(_LANGUAGES)}")
+    adql = parameters.needed("QUERY")
+    return Asked(adql, form_of(parameters), limit_of(parameters, allowance))
+
+
+def form_of(parameters: Parameters) -> Format:
+    """Return the format that is asked for, by its name of TAP 1.1 or of 1.0."""
+    name = parameters.single("RESPONSEFORMAT") or parameters.single("FORMAT")
+    form = chosen(name)
+    if form is None:
+        known = ", ".join(dict.fromkeys(alias for each in FORMATS for alias in each.aliases))
+        raise Fault(f"RESPONSEFORMAT is {name!r}; this service writes {known}")
+    return form
+
+
+def limit_of(parameters: Parameters, allowance: Allowance) -> int:
+    """Return how many rows may come."""
+    wanted = parameters.count("MAXREC")
+    return min(allowance.rows if wanted is None else wanted, allowance.most_rows)
+
+
+def outflow(engine: Engine, query: Asked, catalogue: Catalogue, uploads: Uploads, spool: Path, infos: Mapping[str, str]) -> Outflow:
+    """Return the answer as a flow of bytes; nothing is computed before it is read."""
+
+    def begin() -> Answer:
+        return engine.answer(query.adql, catalogue, limit=query.limit + 1, uploads=uploads)
+
+    def describe(answer: Answer) -> Description:
+        return Description(answer.columns, tuple(infos.items()), spool)
+
+    return Outflow(begin, query.form, describe, query.limit)

@@ -1,0 +1,98 @@
+"""The addresses of TAP beside the jobs: sync, capabilities, availability, tables, examples."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from bowerbird_config.identity import Identity
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bowerbird_services.engine import Answer
+from bowerbird_services.formats import Description
+from bowerbird_services.identity import CHALLENGES
+from bowerbird_services.site import Site
+from bowerbird_services.streams import Outflow
+from bowerbird_services.tables import Catalogue
+from bowerbird_services.vo import uploads, vosi
+from bowerbird_services.vo.dali import Fault, Parameters, parameters
+from bowerbird_services.vo.tap import Asked, asked
+from bowerbird_services.vo.xml import document
+
+
+class TAPService:
+    """Answers for one site; `features` is what it can do beside plain ADQL."""
+
+    def __init__(self, site: Site, features: tuple[vosi.Feature, ...]) -> None:
+        self._site = site
+        self._features = features
+
+    def routes(self) -> list[Route]:
+        """Return the addresses below the service's own."""
+        return [
+            Route("/sync", self.sync, methods=["GET", "POST"]),
+            Route("/capabilities", self.capabilities),
+            Route("/availability", self.availability),
+            Route("/tables", self.tables),
+            Route("/tables/{name:path}", self.one_table),
+        ]
+
+    async def sync(self, request: Request) -> Response:
+        """Answer a query at once."""
+        site = self._site
+        identity = await site.identities.of(request)
+        allowance = site.allowance(identity)
+        given = await parameters(request, allowance.upload_bytes)
+        try:
+            query = asked(given, allowance)
+            files = {name: given.files[place].file for name, place in uploads.named(given).items()}
+            loaded = await site.threads.run(uploads.loaded, files, allowance.upload_bytes) if files else {}
+        finally:
+            await given.close()
+
+        def begin() -> Answer:
+            catalogue = site.engine.catalogue(identity, site.clock())
+            return site.engine.answer(query.adql, catalogue, limit=query.limit + 1, uploads=loaded)
+
+        flow = Outflow(begin, query.form, lambda answer: Description(answer.columns, self.infos(query), site.spool), query.limit)
+        return await site.answer(request, identity, flow, query.form.mime, query.form.text)
+
+    def infos(self, query: Asked) -> tuple[tuple[str, str], ...]:
+        """Return what an answer tells of its making."""
+        return (("QUERY", query.adql), ("TIMESTAMP", f"{self._site.clock():%Y-%m-%dT%H:%M:%SZ}"))
+
+    async def capabilities(self, request: Request) -> Response:
+        """Tell what the service can do, and how to sign in; this is no secret."""
+        identity = await self._site.identities.of(request)
+        base = f"{self._site.address_of(request)}/tap"
+        answer = document(vosi.capabilities(base, self._features, self._site.allowance(identity)))
+        answer.headers.update(sign_in_headers(identity))
+        return answer
+
+    async def availability(self, _request: Request) -> Response:
+        """Tell whether queries can be answered."""
+        return document(vosi.availability(self._site.started, None))
+
+    async def tables(self, request: Request) -> Response:
+        """Tell which tables there are for whoever asks."""
+        detail = (Parameters.of(request.query_params.multi_items()).single("DETAIL") or "max").lower()
+        if detail not in {"min", "max"}:
+            raise Fault(f"detail is {detail!r}; it is min or max")
+        return document(vosi.tableset(await self._catalogue(request), detail == "max"))
+
+    async def one_table(self, request: Request) -> Response:
+        """Tell all of one table; what may not be seen is not there."""
+        name = request.path_params["name"]
+        table = (await self._catalogue(request)).get(name)
+        if table is None:
+            raise Fault(f"there is no table {name!r}", HTTPStatus.NOT_FOUND)
+        return document(vosi.one_table(table))
+
+    async def _catalogue(self, request: Request) -> Catalogue:
+        identity = await self._site.identities.of(request)
+        return await self._site.threads.run(self._site.engine.catalogue, identity, self._site.clock())
+
+
+def sign_in_headers(identity: Identity) -> Mapping[str, str]:
+    """Return how to sign in, or that somebody is (SSO 2.0: clients look at the headers of /capabilities)."""
+    return {"WWW-Authenticate": CHALLENGES} if identity.name is None else {"X-VO-Authenticated": identity.name}

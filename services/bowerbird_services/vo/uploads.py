@@ -1,0 +1,92 @@
+"""UPLOAD (DALI 1.1, section 3.4.5): tables that come with a query, as VOTables in the request itself."""
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+from bowerbird.votable import Field, VOTableError, read
+
+from bowerbird_services.engine import UPLOAD_SCHEMA, Upload
+from bowerbird_services.rows import TEXT, arrow_type
+from bowerbird_services.tables import Column, Datatype, Table
+from bowerbird_services.vo.dali import Fault, Parameters
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_MOST = 20
+
+
+def named(parameters: Parameters) -> dict[str, str]:
+    """Return the form field that holds each uploaded table, by the table's name."""
+    found: dict[str, str] = {}
+    for each in (part for value in parameters.many("UPLOAD") for part in value.split(";") if part.strip()):
+        name, comma, address = (text.strip() for text in each.partition(","))
+        if not comma or not _NAME.fullmatch(name):
+            raise Fault(f"UPLOAD is {each!r}; write it as NAME,param:FIELD with a name of letters, digits and _")
+        if name.lower() in (known.lower() for known in found):
+            raise Fault(f"UPLOAD names the table {name} twice")
+        kind, _, place = address.partition(":")
+        if kind.lower() != "param":
+            raise Fault(f"UPLOAD of {name} is at {address!r}; this service fetches nothing, send the table itself as param:FIELD")
+        if place not in parameters.files:
+            raise Fault(f"UPLOAD of {name} is said to be in the form's file {place!r}, and no such file came")
+        found[name] = place
+    if len(found) > _MOST:
+        raise Fault(f"{len(found)} tables were uploaded; at most {_MOST} may be")
+    return found
+
+
+def loaded(files: Mapping[str, IO[bytes]], most_bytes: int) -> dict[str, Upload]:
+    """Read the uploaded tables; Fault where one is no VOTable, or too large a one."""
+    return {name: _loaded(name, file, most_bytes) for name, file in files.items()}
+
+
+def _loaded(name: str, file: IO[bytes], most_bytes: int) -> Upload:
+    data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise Fault(f"the uploaded table {name} is larger than {most_bytes} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    try:
+        document = read(data)
+    except VOTableError as error:
+        raise Fault(f"the uploaded table {name} cannot be read: {error}") from error
+    if not document.tables:
+        raise Fault(f"the uploaded document {name} holds no table")
+    table = document.tables[0]
+    columns = tuple(_columns(name, table.fields))
+    arrays = [_arrow(values, column) for values, column in zip(table.columns, columns, strict=True)]
+    rows = pa.Table.from_arrays(arrays, names=[column.name for column in columns])
+    return Upload(Table(UPLOAD_SCHEMA, name, columns, rows=rows.num_rows), rows)
+
+
+def _columns(table: str, fields: Iterable[Field]) -> Iterable[Column]:
+    seen: set[str] = set()
+    for place, field in enumerate(fields):
+        name = field.name or f"col{place + 1}"
+        if name.lower() in seen:
+            raise Fault(f"the uploaded table {table} has two columns of the name {name}")
+        seen.add(name.lower())
+        try:
+            kind = Datatype(field.datatype)
+        except ValueError:
+            raise Fault(
+                f"the column {name} of the uploaded table {table} is of datatype {field.datatype!r}, which no query can use"
+            ) from None
+        yield Column(name, kind, field.arraysize, field.xtype, field.unit, field.ucd, field.utype, field.description or "")
+
+
+def _arrow(values: np.ndarray[Any, Any], column: Column) -> pa.Array:
+    kind = arrow_type(column)
+    if column.datatype in TEXT:
+        mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+        texts = [None if value is None else str(value) for value in np.ma.getdata(values)]
+        return pa.array(texts, pa.string(), mask=mask)
+    if pa.types.is_list(kind):
+        return pa.array([None if cell is None else list(np.ravel(cell)) for cell in np.ma.getdata(values)], kind)
+    if values.dtype == object:
+        return pa.array(list(np.ma.filled(values, None)), kind)
+    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    plain = np.ma.getdata(values)
+    # Arrow takes numbers in this machine's order only.
+    return pa.array(plain.astype(plain.dtype.newbyteorder("=")), mask=mask).cast(kind)

@@ -1,0 +1,181 @@
+"""VOSI 1.1: what a service can do, whether it is there, and which tables it has; TAPRegExt 1.0 says the first of TAP."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bowerbird_services.allowances import Allowance
+from bowerbird_services.formats import FORMATS
+from bowerbird_services.tables import Catalogue, Column, Table
+from bowerbird_services.vo.xml import XSI, element, optional
+
+_CAPABILITIES = {
+    "xmlns:vosi": "http://www.ivoa.net/xml/VOSICapabilities/v1.0",
+    "xmlns:vr": "http://www.ivoa.net/xml/VOResource/v1.0",
+    "xmlns:vs": "http://www.ivoa.net/xml/VODataService/v1.1",
+    "xmlns:tr": "http://www.ivoa.net/xml/TAPRegExt/v1.0",
+    "xmlns:xsi": XSI,
+}
+_TABLES = {
+    "xmlns:vosi": "http://www.ivoa.net/xml/VOSITables/v1.0",
+    "xmlns:vs": "http://www.ivoa.net/xml/VODataService/v1.1",
+    "xmlns:xsi": XSI,
+}
+_AVAILABILITY = {"xmlns:vosi": "http://www.ivoa.net/xml/VOSIAvailability/v1.0"}
+_SECURITY = ("ivo://ivoa.net/sso#BasicAA", "ivo://ivoa.net/sso#OAuth")
+_ADQL = "ivo://ivoa.net/std/TAPRegExt#features-"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One optional feature of ADQL: `kind` as TAPRegExt names it (`udf`, `adqlgeo`, ...)."""
+
+    kind: str
+    form: str
+    description: str = ""
+
+
+def capabilities(base: str, features: Sequence[Feature], allowance: Allowance) -> ET.Element:
+    """Return what the TAP service at `base` can do."""
+    parts = [
+        _tap(base, features, allowance),
+        _plain("ivo://ivoa.net/std/VOSI#capabilities", f"{base}/capabilities"),
+        _plain("ivo://ivoa.net/std/VOSI#availability", f"{base}/availability"),
+        _plain("ivo://ivoa.net/std/VOSI#tables-1.1", f"{base}/tables", version="1.1"),
+        _plain("ivo://ivoa.net/std/DALI#examples", f"{base}/examples", interface="vr:WebBrowser"),
+    ]
+    return element("vosi:capabilities", _CAPABILITIES, parts)
+
+
+def _plain(standard: str, address: str, interface: str = "vs:ParamHTTP", version: str = "1.0") -> ET.Element:
+    url = element("accessURL", {"use": "full"}, text=address)
+    attributes = {"xsi:type": interface, "role": "std", "version": version}
+    return element("capability", {"standardID": standard}, [element("interface", attributes, [url])])
+
+
+def _tap(base: str, features: Sequence[Feature], allowance: Allowance) -> ET.Element:
+    security = [element("securityMethod"), *(element("securityMethod", {"standardID": standard}) for standard in _SECURITY)]
+    url = element("accessURL", {"use": "base"}, text=base)
+    interface = element("interface", {"xsi:type": "vs:ParamHTTP", "role": "std", "version": "1.1"}, [url, *security])
+    return element(
+        "capability",
+        {"standardID": "ivo://ivoa.net/std/TAP", "xsi:type": "tr:TableAccess"},
+        [interface, _language(features), *_outputs(), _upload(), *_limits(allowance)],
+    )
+
+
+def _language(features: Sequence[Feature]) -> ET.Element:
+    versions = [element("version", {"ivo-id": f"ivo://ivoa.net/std/ADQL#v{version}"}, text=version) for version in ("2.0", "2.1")]
+    groups = []
+    for kind in dict.fromkeys(feature.kind for feature in features):
+        members = [
+            element("feature", children=[element("form", text=feature.form), optional("description", feature.description)])
+            for feature in features
+            if feature.kind == kind
+        ]
+        identifier = kind if kind.startswith("ivo://") else f"{_ADQL}{kind}"
+        groups.append(element("languageFeatures", {"type": identifier}, members))
+    told = element("description", text="ADQL with the functions below")
+    return element("language", children=[element("name", text="ADQL"), *versions, told, *groups])
+
+
+def _outputs() -> Iterable[ET.Element]:
+    for known in FORMATS:
+        yield element("outputFormat", children=[element("mime", text=known.mime), *(element("alias", text=name) for name in known.aliases)])
+
+
+def _upload() -> ET.Element:
+    return element("uploadMethod", {"ivo-id": "ivo://ivoa.net/std/TAPRegExt#upload-inline"})
+
+
+def _limits(allowance: Allowance) -> Iterable[ET.Element]:
+    def pair(tag: str, usual: int, hard: int, unit: Mapping[str, str] | None = None) -> ET.Element:
+        return element(tag, children=[element("default", unit, text=str(usual)), element("hard", unit, text=str(hard))])
+
+    yield pair("retentionPeriod", round(allowance.keep.total_seconds()), round(allowance.most_keep.total_seconds()))
+    yield pair("executionDuration", round(allowance.run.total_seconds()), round(allowance.run.total_seconds()))
+    yield pair("outputLimit", allowance.rows, allowance.most_rows, {"unit": "row"})
+    yield pair("uploadLimit", allowance.upload_bytes, allowance.upload_bytes, {"unit": "byte"})
+
+
+def scs_capabilities(address: str, table: Table, most_rows: int) -> ET.Element:
+    """Return what the cone search of one table can do."""
+    namespaces = {**_CAPABILITIES, "xmlns:cs": "http://www.ivoa.net/xml/ConeSearch/v1.0"}
+    interface = element(
+        "interface",
+        {"xsi:type": "vs:ParamHTTP", "role": "std", "version": "1.03"},
+        [element("accessURL", {"use": "base"}, text=address), element("queryType", text="GET")],
+    )
+    query = element("testQuery", children=[element("ra", text="0"), element("dec", text="0"), element("sr", text="0.01")])
+    told = [element("maxSR", text="180"), element("maxRecords", text=str(most_rows)), element("verbosity", text="true"), query]
+    search = {"standardID": "ivo://ivoa.net/std/ConeSearch", "xsi:type": "cs:ConeSearch"}
+    described = element("description", text=table.title or table.full_name)
+    parts = [
+        element("capability", search, [described, interface, *told]),
+        _plain("ivo://ivoa.net/std/VOSI#capabilities", f"{address}/capabilities"),
+    ]
+    return element("vosi:capabilities", namespaces, parts)
+
+
+def availability(up_since: datetime, trouble: str | None) -> ET.Element:
+    """Return whether queries can be answered now."""
+    told = [
+        element("vosi:available", text="false" if trouble else "true"),
+        element("vosi:upSince", text=f"{up_since:%Y-%m-%dT%H:%M:%SZ}"),
+        optional("vosi:note", trouble),
+    ]
+    return element("vosi:availability", _AVAILABILITY, told)
+
+
+def tableset(catalogue: Catalogue, detailed: bool) -> ET.Element:
+    """Return every table of a catalogue, with its columns where they are asked for."""
+    schemas: dict[str, list[Table]] = {}
+    for table in catalogue:
+        schemas.setdefault(table.schema, []).append(table)
+    return element(
+        "vosi:tableset",
+        _TABLES,
+        [
+            element("schema", children=[element("name", text=name), *(_table("table", table, detailed) for table in tables)])
+            for name, tables in sorted(schemas.items())
+        ],
+    )
+
+
+def one_table(table: Table) -> ET.Element:
+    """Return one table with its columns."""
+    return _table("vosi:table", table, detailed=True, attributes=_TABLES)
+
+
+def _table(tag: str, table: Table, detailed: bool, attributes: Mapping[str, str] | None = None) -> ET.Element:
+    told = [
+        element("name", text=table.full_name),
+        optional("title", table.title),
+        optional("description", table.description),
+        optional("utype", table.utype),
+    ]
+    columns = [_column(column) for column in table.columns] if detailed else []
+    return element(tag, {"type": "table", **(attributes or {})}, [*told, *columns])
+
+
+def _column(column: Column) -> ET.Element:
+    kind = {"xsi:type": "vs:VOTableType"}
+    if column.arraysize:
+        kind["arraysize"] = column.arraysize
+    if column.xtype:
+        kind["extendedType"] = column.xtype
+    flags = [name for name, set_ in (("indexed", column.indexed), ("principal", column.principal)) if set_]
+    return element(
+        "column",
+        {"std": "true"} if column.std else {},
+        [
+            element("name", text=column.name),
+            optional("description", column.description),
+            optional("unit", column.unit),
+            optional("ucd", column.ucd),
+            optional("utype", column.utype),
+            element("dataType", kind, text=column.datatype.value),
+            *(element("flag", text=flag) for flag in flags),
+        ],
+    )

@@ -1,0 +1,58 @@
+"""An answer as a VOTable 1.4, by the engine that notebooks use too."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import pyarrow as pa
+from bowerbird.votable import Field, Header, Info, Writer
+
+from bowerbird_services.rows import fitted, numpy_columns, schema_of
+from bowerbird_services.tables import Column
+
+Serialization = Literal["BINARY2", "BINARY", "TABLEDATA"]
+
+
+class VOTableWriter:
+    """Writes rows as they come; the last word of an overflow or a failure is an INFO after them (DALI 1.1, section 4.4)."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        infos: Sequence[tuple[str, str]],
+        serialization: Serialization,
+        id_of: Callable[[Column], str | None] = lambda _column: None,
+    ) -> None:
+        self._schema = schema_of(columns)
+        fields = tuple(_field(column, id_of(column)) for column in columns)
+        told = (Info("QUERY_STATUS", "OK"), *(Info(name, value) for name, value in infos))
+        self._writer = Writer(Header(fields, told), serialization)
+
+    def start(self) -> bytes:
+        """Return everything before the rows."""
+        return self._writer.start()
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        """Return some rows."""
+        return self._writer.rows(numpy_columns(fitted(batch, self._schema)))
+
+    def end(self, overflow: bool) -> Iterable[bytes]:
+        """Yield what stands after the rows."""
+        yield self._writer.end((Info("QUERY_STATUS", "OVERFLOW"),) if overflow else ())
+
+    def failed(self, message: str) -> bytes | None:
+        """Return the end of an answer that broke off."""
+        return self._writer.end((Info("QUERY_STATUS", "ERROR", message),))
+
+
+def _field(column: Column, identifier: str | None) -> Field:
+    return Field(
+        column.name,
+        column.datatype.value,
+        column.arraysize,
+        xtype=column.xtype,
+        unit=column.unit,
+        ucd=column.ucd,
+        utype=column.utype,
+        description=column.description,
+        id=identifier,
+    )
