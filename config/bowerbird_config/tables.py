@@ -30,8 +30,8 @@ def _inside(file: str) -> str:
 
 
 def _column_name(name: str) -> str:
-    if not name or name.startswith("_"):
-        raise ValueError(f"{name!r} cannot be the name of a column; what begins with '_' is the platform's own")
+    if not name or name.lower() == "_healpix":
+        raise ValueError(f"{name!r} cannot be the name of a column; rename it")
     return name
 
 

@@ -81,7 +81,7 @@ def test_anonymous_people_may_less_by_default() -> None:
         ("stars.maml", "/etc/stars.maml", "is a path of one machine"),
         ("epoch: 2016.0, ", "", "proper motions need the time at which the positions hold; write 'epoch'"),
         (", pm_dec: pmdec", "", "write both 'pm_ra' and 'pm_dec', or none"),
-        ("{ra: RA,", "{ra: _healpix,", "what begins with '_' is the platform's own"),
+        ("{ra: RA,", "{ra: _healpix,", "'_healpix' cannot be the name of a column"),
         ("unit: mag", "units: mag", "unit"),
         ("rows: 5000000", "rows: 5", "'default_rows' 100000 is more than 'rows' 5"),
         ("rows: 5000000", "rows: many", "limits.queries.rows"),

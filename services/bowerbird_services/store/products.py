@@ -1,8 +1,9 @@
 """What is known of one product file of a release: the parts of an ObsCore row that the file itself tells."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from bowerbird_services.store import sidecar
 
 NAME = "products.json"
 
@@ -38,8 +39,8 @@ class Product:
     def read_all(cls, folder: Path) -> "tuple[Product, ...]":
         """Return the products that an ingest found of the release in that folder; none where it found none."""
         try:
-            return tuple(cls(**raw) for raw in json.loads((folder / NAME).read_text(encoding="utf-8"))["products"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return tuple(cls(**raw) for raw in sidecar.read_json(folder / NAME)["products"])
+        except (ValueError, KeyError, TypeError):
             return ()
 
     def to_json(self) -> dict[str, object]:

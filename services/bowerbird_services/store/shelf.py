@@ -1,6 +1,5 @@
 """The tables that were ingested, as they lie on disk: `COLLECTION/RELEASE/NAME.table.json` and the Parquet files beside it."""
 
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,8 +60,8 @@ class Shelf:
 def read_index(root: Path) -> list[tuple[str, str]]:
     """Return the releases that the index names; none where there is no index."""
     try:
-        return [(collection, release) for collection, release in json.loads((root / INDEX).read_text(encoding="utf-8"))["releases"]]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return [(collection, release) for collection, release in sidecar.read_json(root / INDEX)["releases"]]
+    except (ValueError, KeyError, TypeError):
         return []
 
 

@@ -36,12 +36,20 @@ def replace_json(path: Path, content: Any) -> None:
     temporary.replace(path)
 
 
+def read_json(path: Path) -> Any:
+    """Return what a file holds; None where there is none, or none that is whole."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 def read(path: Path) -> Sidecar | None:
     """Return what a file says; None where there is none, or none that is whole."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return Sidecar(_table(content["table"], path.parent), content["fingerprint"], content["sizes"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 

@@ -1,0 +1,163 @@
+"""What a product file says of itself: images, cubes and spectra in FITS files, by their headers."""
+
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.coordinates import Angle
+from astropy.io import fits
+from astropy.time import Time
+from astropy.wcs import WCS
+
+from bowerbird_services.store.products import Product
+
+_FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")
+_PLANE, _CUBE = 2, 3
+# A spectrum in a table names its axis so.
+_WAVELENGTHS = ("wave", "wavelength", "lambda", "loglam")
+# Where a wavelength axis names no unit: all that a spectrograph on the ground reaches in Angstrom.
+_ANGSTROMS = (1000.0, 60_000.0)
+# MJD of the first and last year that an observation may be of.
+_MJD = (0.0, 100_000.0)
+_SECONDS_PER_DAY = 86_400.0
+
+
+def products(directory: Path, without: set[str]) -> Iterator[Product]:
+    """Yield what can be told of each FITS file of a release, but of those in `without`; a file that tells nothing is left out."""
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if name in without or not path.name.lower().endswith(_FITS) or not path.is_file():
+            continue
+        found = _product(path, name)
+        if found is not None:
+            yield found
+
+
+def _product(path: Path, name: str) -> Product | None:
+    try:
+        with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=True) as file:
+            told = next(filter(None, map(_told, file)), None)
+            if told is None:
+                return None
+            primary = file[0].header
+            return Product(file=name, access_format="application/fits", size_bytes=path.stat().st_size, **_origin(primary), **told)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError):
+        # A damaged header: the file is there for who reads it, and has no row.
+        return None
+
+
+def _told(hdu: Any) -> dict[str, Any] | None:
+    """Return what one part of a file is; None where it is no product."""
+    if isinstance(hdu, fits.BinTableHDU) and not isinstance(hdu, fits.CompImageHDU):
+        return _table_spectrum(hdu)
+    shape = tuple(hdu.shape or ())
+    if len(shape) == 1 and shape[0] > 1:
+        return _spectrum(hdu.header, shape[0])
+    if len(shape) not in {_PLANE, _CUBE}:
+        return None
+    wcs = WCS(hdu.header)
+    if not wcs.has_celestial:
+        return None
+    kind = {"dataproduct_type": "image" if len(shape) == _PLANE else "cube", "o_ucd": "phot.flux"}
+    return kind | _field(wcs.celestial, shape[-1], shape[-2]) | (_spectral(wcs, shape[0]) if len(shape) == _CUBE else {})
+
+
+def _field(wcs: WCS, width: int, height: int) -> dict[str, Any]:
+    """Return the place on the sky of a plane of so many pixels, in ICRS."""
+    x, y = [-0.5, width - 0.5, width - 0.5, -0.5], [-0.5, -0.5, height - 0.5, height - 0.5]
+    centre = wcs.pixel_to_world((width - 1) / 2, (height - 1) / 2).icrs
+    corners = wcs.pixel_to_world(np.array(x), np.array(y)).icrs
+    numbers = [f"{number:.7f}" for corner in corners for number in (corner.ra.deg, corner.dec.deg)]
+    return {
+        "s_ra": float(centre.ra.deg),
+        "s_dec": float(centre.dec.deg),
+        "s_fov": float(2 * centre.separation(corners).deg.max()),
+        "s_region": f"POLYGON ICRS {' '.join(numbers)}",
+        "s_xel1": width,
+        "s_xel2": height,
+    }
+
+
+def _spectral(wcs: WCS, planes: int) -> dict[str, Any]:
+    if not wcs.has_spectral:
+        return {}
+    edges = wcs.spectral.pixel_to_world(np.array([-0.5, planes - 0.5])).to_value(units.m, units.spectral())
+    return {"em_min": float(edges.min()), "em_max": float(edges.max()), "em_xel": planes}
+
+
+def _spectrum(header: Any, length: int) -> dict[str, Any] | None:
+    """Return what is told of a spectrum whose axis is linear in wavelength or in its logarithm."""
+    step = header.get("CDELT1", header.get("CD1_1"))
+    if "CRVAL1" not in header or step is None:
+        return None
+    first, reference = float(header["CRVAL1"]), float(header.get("CRPIX1", 1))
+    ends = np.array([first + (pixel - reference) * float(step) for pixel in (1, length)])
+    if header.get("DC-FLAG") == 1:
+        ends = 10**ends
+    metres = _metres(ends, header.get("CUNIT1"))
+    if metres is None:
+        return None
+    return {"dataproduct_type": "spectrum", "o_ucd": "phot.flux.density;em.wl", "em_xel": length} | metres | _pointing(header)
+
+
+def _table_spectrum(hdu: Any) -> dict[str, Any] | None:
+    names = {name.lower(): name for name in hdu.columns.names}
+    axis = next((names[name] for name in _WAVELENGTHS if name in names), None)
+    if axis is None:
+        return None
+    values = np.asarray(hdu.data[axis], dtype=float)
+    values = values[np.isfinite(values)]
+    metres = _metres(10**values if axis.lower() == "loglam" else values, hdu.columns[axis].unit) if values.size else None
+    if metres is None:
+        return None
+    return {"dataproduct_type": "spectrum", "o_ucd": "phot.flux.density;em.wl", "em_xel": values.size} | metres | _pointing(hdu.header)
+
+
+def _metres(values: Any, unit: str | None) -> dict[str, float] | None:
+    low, high = float(values.min()), float(values.max())
+    if not unit and not (_ANGSTROMS[0] <= low < high <= _ANGSTROMS[1]):
+        return None
+    try:
+        ends = (units.Quantity([low, high], unit or "Angstrom")).to_value(units.m, units.spectral())
+    except (ValueError, TypeError):
+        return None
+    return {"em_min": float(ends.min()), "em_max": float(ends.max())}
+
+
+def _pointing(header: Any) -> dict[str, float]:
+    """Return where a spectrum points, from RA and DEC in degrees or sexagesimal; RA then is in hours."""
+    ra, dec = header.get("RA"), header.get("DEC")
+    try:
+        place = (
+            Angle(ra, units.hourangle if isinstance(ra, str) and ":" in ra else units.deg).deg,
+            Angle(dec, units.deg).deg,
+        )
+    except (ValueError, TypeError, units.UnitsError):
+        return {}
+    return {"s_ra": float(place[0]), "s_dec": float(place[1])} if any(place) else {}
+
+
+def _origin(header: Any) -> dict[str, Any]:
+    """Return what, when and with what was observed, as the primary header says it."""
+    texts = {"target_name": "OBJECT", "facility_name": "TELESCOP", "instrument_name": "INSTRUME"}
+    told: dict[str, Any] = {name: str(header[key]).strip() or None for name, key in texts.items() if key in header}
+    exposure = header.get("EXPTIME")
+    seconds = float(exposure) if isinstance(exposure, int | float) and math.isfinite(exposure) and exposure > 0 else None
+    begin = _begin(header)
+    if begin is not None:
+        told |= {"t_min": begin, "t_max": begin + seconds / _SECONDS_PER_DAY if seconds else None}
+    return told | {"t_exptime": seconds}
+
+
+def _begin(header: Any) -> float | None:
+    mjd = header.get("MJD-OBS")
+    if isinstance(mjd, int | float) and _MJD[0] < mjd < _MJD[1]:
+        return float(mjd)
+    try:
+        return float(Time(str(header["DATE-OBS"]), scale="utc").mjd)
+    except (KeyError, ValueError):
+        return None

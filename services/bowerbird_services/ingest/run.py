@@ -1,0 +1,115 @@
+"""All tables and products of all releases: `python -m bowerbird_services.ingest.run DIRECTORY`, with the order on standard input.
+
+Ends with 1 where a table could not be made; what could be made is there all the same. Lines on standard output say how
+far it is. One runs at a time; what a killed one left is swept by the next.
+"""
+
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bowerbird_config.table_order import ReleaseOrder, TableOrder
+
+from bowerbird_services.ingest.product_files import products
+from bowerbird_services.ingest.sorting import NoRoom
+from bowerbird_services.ingest.source import BadSource
+from bowerbird_services.ingest.table import ingest
+from bowerbird_services.store import sidecar
+from bowerbird_services.store.products import NAME as PRODUCTS
+from bowerbird_services.store.shelf import INDEX, read_index, write_index
+
+_LOCK = ".lock"
+
+
+def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
+    """Make what the order asks for and take away what it does not; returns how many tables could not be made."""
+    with _alone(root):
+        wrong = 0
+        for number, release in enumerate(order.releases, start=1):
+            say(f"{number} of {len(order.releases)}: {release.name} …")
+            wrong += _release(release, root, say)
+        places = [(release.collection, release.release) for release in order.releases]
+        _sweep(root, places)
+        say(f"{sum(len(release.tables) for release in order.releases) - wrong} tables are there")
+        return wrong
+
+
+def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> int:
+    folder, place, wrong = root / release.collection / release.release, (release.collection, release.release), 0
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = _tidy(folder, {f"{name}{sidecar.SUFFIX}" for name in release.tables})
+    for name, asked in release.tables.items():
+        try:
+            ingest(release.directory, place, name, asked, folder)
+        except BadSource as error:
+            say(f"table {name} of {release.name}: {asked.file} {error}")
+            wrong += 1
+        except (NoRoom, OSError) as error:
+            say(f"table {name} of {release.name}: {error}")
+            wrong += 1
+    _write_products(release, folder)
+    if changed or place not in read_index(root) or _newer(folder, root / INDEX):
+        # After each release, so that the first tables do not wait for the last.
+        write_index(root, sorted({*read_index(root), place}))
+    return wrong
+
+
+def _write_products(release: ReleaseOrder, folder: Path) -> None:
+    found = [product.to_json() for product in products(release.directory, {table.file for table in release.tables.values()})]
+    content, target = {"products": found}, folder / PRODUCTS
+    if sidecar.read_json(target) != content:
+        sidecar.replace_json(target, content)
+
+
+def _newer(folder: Path, index: Path) -> bool:
+    """Tell whether something was made after the index: now, or by an ingest that was killed before it said so."""
+    said = index.stat().st_mtime_ns
+    return any(path.stat().st_mtime_ns >= said for path in folder.glob("*.json"))
+
+
+def _tidy(folder: Path, asked: set[str]) -> bool:
+    """Take away what a killed ingest left, tables that nobody asks for, and rows that no sidecar names any more."""
+    gone = [path for path in folder.glob(f"*{sidecar.SUFFIX}") if path.name not in asked]
+    for path in gone:
+        path.unlink()
+    kept = (sidecar.read(folder / name) for name in asked)
+    named = {file.name for known in kept if known for file in known.table.files}
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif (path.suffix == ".parquet" and path.name not in named) or path.suffix == ".new":
+            path.unlink()
+    return bool(gone)
+
+
+def _sweep(root: Path, places: list[tuple[str, str]]) -> None:
+    if set(read_index(root)) != set(places):
+        write_index(root, places)
+    asked = {root.joinpath(*place) for place in places}
+    for folder in root.glob("*/*"):
+        if folder not in asked and folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> int:
+    """Read the order and follow it."""
+    # Rows of a release are its team's: nobody else of this machine reads them.
+    os.umask(0o077)
+    order = TableOrder.model_validate_json(sys.stdin.buffer.read())
+    return 1 if run(order, Path(sys.argv[1]), lambda line: print(f"tables: {line}", flush=True)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""One table of a release: made when its file or its description changed, whole or not at all."""
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from bowerbird_config.tables import ReleaseTable, schema_name
+
+from bowerbird_services.ingest import maml
+from bowerbird_services.ingest.conform import Conformed
+from bowerbird_services.ingest.fits_source import FitsSource
+from bowerbird_services.ingest.parquet_source import ParquetSource
+from bowerbird_services.ingest.sorting import write_sorted
+from bowerbird_services.ingest.source import BadSource, Source
+from bowerbird_services.ingest.text_source import TextSource
+from bowerbird_services.ingest.votable_source import VOTableSource
+from bowerbird_services.store import sidecar
+from bowerbird_services.store.sidecar import Sidecar
+from bowerbird_services.tables import Table
+
+# Grows when the same file would become another table.
+VERSION = 1
+_FITS = (".fits", ".fit", ".fts")
+_VOTABLE = (".vot", ".votable", ".xml")
+_TEXT = (".csv", ".tsv", ".ecsv")
+
+
+def open_source(path: Path, part: int | str | None) -> Source:
+    """Open a file by what its name says it is; BadSource where it cannot be opened."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    kind = suffixes[-1] if suffixes else ""
+    if kind in (".parquet", ".parq"):
+        return ParquetSource(path)
+    if kind in _FITS:
+        return FitsSource(path, part)
+    if kind in _VOTABLE:
+        return VOTableSource(path, part)
+    if kind in _TEXT:
+        return TextSource(path)
+    raise BadSource("is no file that can become a table; those end in .parquet, .fits, .vot, .xml, .csv, .tsv or .ecsv")
+
+
+def fingerprint(directory: Path, asked: ReleaseTable) -> str:
+    """Return what changes with the files and the description of a table; BadSource where a file is not there."""
+    told: list[object] = [VERSION, asked.model_dump(mode="json")]
+    for name in (asked.file, asked.metadata):
+        if name is None:
+            continue
+        try:
+            stat = (directory / name).stat()
+        except OSError as error:
+            raise BadSource(f"needs the file {name}, which cannot be read ({error.strerror})") from error
+        told.append((name, stat.st_size, stat.st_mtime_ns))
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def is_whole(folder: Path, known: Sidecar) -> bool:
+    """Tell whether the files of a table are as they were written."""
+    try:
+        rows = sum(pq.read_metadata(file).num_rows for file in known.table.files)
+        sizes = {file.name: file.stat().st_size for file in known.table.files}
+    except (OSError, pa.ArrowException):
+        return False
+    return rows == known.table.rows and sizes == known.sizes
+
+
+def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTable, folder: Path) -> bool:
+    """Make a table from a release in `directory`, and tell whether that was needed.
+
+    The Parquet file has a name of its own for each making; the sidecar that names it is written last. BadSource where
+    the file cannot become a table, NoRoom where the disk is full: then all is as it was.
+    """
+    mark, target = fingerprint(directory, asked), folder / f"{name}{sidecar.SUFFIX}"
+    known = sidecar.read(target)
+    if known and known.fingerprint == mark and is_whole(folder, known):
+        return False
+    described = maml.read(directory / asked.metadata) if asked.metadata else maml.Maml()
+    with tempfile.TemporaryDirectory(prefix=".work-", dir=folder) as work:
+        made = Path(work) / "rows.parquet"
+        with _opened(directory / asked.file, asked.part) as source:
+            conformed = Conformed(asked, source.described, described)
+            rows = write_sorted(conformed.schema, conformed.batches(source.batches()), made, Path(work))
+        if rows != conformed.rows or fingerprint(directory, asked) != mark:
+            raise BadSource("changed while it was read; it is read again at the next start")
+        file = folder / f"{name}-{hashlib.sha256(f'{mark}{made.stat().st_mtime_ns}'.encode()).hexdigest()[:12]}.parquet"
+        made.replace(file)
+    table = Table(
+        schema_name(*place),
+        name,
+        conformed.columns,
+        description=asked.description or described.description,
+        title=asked.title,
+        utype=asked.utype,
+        release=place,
+        position=conformed.position,
+        files=(file,),
+        rows=rows,
+    )
+    sidecar.write(target, Sidecar(table, mark, {file.name: file.stat().st_size}))
+    return True
+
+
+def _opened(path: Path, part: int | str | None) -> Source:
+    try:
+        return open_source(path, part)
+    except PermissionError as error:
+        raise BadSource("cannot be read by the service; make it readable for others, or its group") from error

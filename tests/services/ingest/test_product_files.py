@@ -1,0 +1,92 @@
+"""What ObsCore learns of product files: images, cubes and spectra, and nothing of what is none."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from bowerbird_services.ingest.product_files import products
+from bowerbird_services.store.products import Product
+
+SKY: dict[str, Any] = {
+    "CTYPE1": "RA---TAN",
+    "CTYPE2": "DEC--TAN",
+    "CRVAL1": 0.0,
+    "CRVAL2": 60.0,
+    "CRPIX1": 50.5,
+    "CRPIX2": 25.5,
+    "CDELT1": -0.01,
+    "CDELT2": 0.01,
+    "CUNIT1": "deg",
+    "CUNIT2": "deg",
+}
+
+
+def write(path: Path, array: Any, cards: dict[str, Any], primary: dict[str, Any] | None = None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hdu, first = fits.ImageHDU(array), fits.PrimaryHDU()
+    hdu.header.update(cards)
+    first.header.update(primary or {})
+    fits.HDUList([first, hdu]).writeto(path)
+
+
+def only(directory: Path) -> Product:
+    (found,) = products(directory, set())
+    return found
+
+
+def test_an_image_has_its_place_and_its_outline_across_the_meridian(tmp_path: Path) -> None:
+    primary = {"OBJECT": "A field", "TELESCOP": "AAT", "INSTRUME": "2dF", "DATE-OBS": "2027-03-01T12:00:00", "EXPTIME": 43200.0}
+    write(tmp_path / "images" / "field.fits", np.zeros((50, 100), np.float32), SKY, primary)
+    image = only(tmp_path)
+    assert (image.file, image.dataproduct_type, image.s_xel1, image.s_xel2) == ("images/field.fits", "image", 100, 50)
+    assert image.s_dec == pytest.approx(60.0, abs=1e-6)
+    assert min(image.s_ra or 0, 360 - (image.s_ra or 0)) < 1e-6
+    assert image.s_fov == pytest.approx(np.hypot(1.0, 0.5), rel=1e-3)
+    frame, system, *numbers = (image.s_region or "").split()
+    assert (frame, system, len(numbers)) == ("POLYGON", "ICRS", 8)
+    assert all(0 <= float(ra) < 360 for ra in numbers[::2])
+    assert (image.target_name, image.facility_name, image.instrument_name) == ("A field", "AAT", "2dF")
+    assert (image.t_min, image.t_max, image.t_exptime) == (61465.5, 61466.0, 43200.0)
+
+
+def test_a_cube_has_its_wavelengths(tmp_path: Path) -> None:
+    spectral = {"CTYPE3": "WAVE", "CUNIT3": "Angstrom", "CRVAL3": 5000.0, "CRPIX3": 1.0, "CDELT3": 2.0}
+    write(tmp_path / "cube.fits", np.zeros((11, 50, 100), np.float32), SKY | spectral)
+    cube = only(tmp_path)
+    assert (cube.dataproduct_type, cube.em_xel) == ("cube", 11)
+    assert (cube.em_min, cube.em_max) == pytest.approx((4999e-10, 5021e-10))
+
+
+@pytest.mark.parametrize(
+    ("cards", "ends"),
+    [
+        ({"CRVAL1": 4000.0, "CDELT1": 1.0}, (4000e-10, 4099e-10)),
+        ({"CRVAL1": 400.0, "CDELT1": 1.0, "CUNIT1": "nm"}, (400e-9, 499e-9)),
+        ({"CRVAL1": 3.6, "CD1_1": 0.001, "DC-FLAG": 1}, (10**3.6 * 1e-10, 10**3.699 * 1e-10)),
+    ],
+)
+def test_a_spectrum_has_its_wavelengths_and_its_place(cards: dict[str, Any], ends: tuple[float, float], tmp_path: Path) -> None:
+    write(tmp_path / "spectrum.fits", np.zeros(100, np.float32), cards | {"RA": "01:00:00", "DEC": "-10:30:00"})
+    spectrum = only(tmp_path)
+    assert (spectrum.dataproduct_type, spectrum.em_xel) == ("spectrum", 100)
+    assert (spectrum.em_min, spectrum.em_max) == pytest.approx(ends)
+    assert (spectrum.s_ra, spectrum.s_dec) == pytest.approx((15.0, -10.5))
+
+
+def test_a_spectrum_in_a_table_has_its_wavelengths(tmp_path: Path) -> None:
+    columns = [fits.Column("WAVE", "3D", unit="nm", array=[[500.0, 600.0, 700.0]]), fits.Column("FLUX", "3D", array=[[1.0, 2.0, 3.0]])]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "spectrum.fits")
+    spectrum = only(tmp_path)
+    assert (spectrum.dataproduct_type, spectrum.em_xel) == ("spectrum", 3)
+    assert (spectrum.em_min, spectrum.em_max) == pytest.approx((500e-9, 700e-9))
+
+
+def test_files_that_are_no_products_have_no_row(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("hello")
+    (tmp_path / "broken.fits").write_text("hello")
+    write(tmp_path / "flat.fits", np.zeros((5, 5), np.float32), {})
+    write(tmp_path / "counts.fits", np.zeros(5, np.float32), {"CRVAL1": 0.0, "CDELT1": 1.0})
+    write(tmp_path / "table.fits", np.zeros((5, 5), np.float32), SKY)
+    assert list(products(tmp_path, {"table.fits"})) == []

@@ -1,0 +1,219 @@
+"""A whole ingest: only what changed, all or nothing, and whole again after whatever cut it short."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_config.table_order import TableOrder, table_order
+from bowerbird_services.ingest.run import run
+from bowerbird_services.store import sidecar
+from bowerbird_services.store.shelf import Shelf
+from bowerbird_services.tables import Table
+
+from tests.support.disk import small_disk
+from tests.support.platforms import described
+
+PLACE = ("sky", "dr1")
+
+
+def stars(path: Path, rows: int = 1000) -> None:
+    dice = np.random.default_rng(7)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"id": np.arange(rows), "ra": dice.uniform(0, 360, rows), "dec": dice.uniform(-90, 90, rows)}), path)
+
+
+def order(directory: Path, tables: dict[str, Any] | None = None, place: tuple[str, str] = PLACE) -> TableOrder:
+    asked = {"stars": {"file": "stars.parquet", "title": "Stars", "position": {"ra": "ra", "dec": "dec"}}} if tables is None else tables
+    release = {"collection": place[0], "release": place[1], "directory": str(directory), "tables": asked}
+    return TableOrder.model_validate({"releases": [release]})
+
+
+def shelved(root: Path) -> dict[str, Table]:
+    return {table.name: table for table in Shelf(root).holdings().tables.get(PLACE, ())}
+
+
+def lying(root: Path) -> set[str]:
+    """The files below the shelf but its lock, by the part of the name that tells what they are."""
+    return {path.name.partition("-")[0] for path in root.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+ALL = {"index.json", "products.json", "stars.table.json", "stars"}
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    stars(tmp_path / "release" / "stars.parquet")
+    return tmp_path / "release"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "tables"
+
+
+def test_what_was_asked_for_is_on_the_shelf(release: Path, root: Path) -> None:
+    said: list[str] = []
+    assert run(order(release), root, said.append) == 0
+    assert shelved(root)["stars"].rows == 1000
+    assert shelved(root)["stars"].full_name == "sky_dr1.stars"
+    assert lying(root) == ALL
+    assert said[-1] == "1 tables are there"
+
+
+def test_what_did_not_change_is_not_made_again(release: Path, root: Path) -> None:
+    run(order(release), root, print)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*.parquet")}
+    assert run(order(release), root, print) == 0
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*.parquet")} == before
+
+
+def test_another_description_makes_the_table_again(release: Path, root: Path) -> None:
+    run(order(release), root, print)
+    described = {"stars": {"file": "stars.parquet", "title": "Stars", "columns": {"id": {"description": "a number"}}}}
+    run(order(release, described), root, print)
+    assert shelved(root)["stars"].columns[0].description == "a number"
+    assert shelved(root)["stars"].position is None
+    assert lying(root) == ALL
+
+
+def test_another_file_makes_the_table_again_and_rows_of_old_are_swept_the_next_time(release: Path, root: Path) -> None:
+    run(order(release), root, print)
+    old = shelved(root)["stars"].files[0]
+    stars(release / "stars.parquet", 500)
+    run(order(release), root, print)
+    assert shelved(root)["stars"].rows == 500
+    # A query that began before still reads the old rows.
+    assert old.exists()
+    run(order(release), root, print)
+    assert not old.exists()
+
+
+@pytest.mark.parametrize("damage", ["truncate", "remove"])
+def test_damaged_rows_are_made_again(damage: str, release: Path, root: Path) -> None:
+    run(order(release), root, print)
+    file = shelved(root)["stars"].files[0]
+    os.truncate(file, 1000) if damage == "truncate" else file.unlink()
+    run(order(release), root, print)
+    assert pq.read_table(shelved(root)["stars"].files[0]).num_rows == 1000
+
+
+def test_a_bad_file_is_said_and_leaves_what_was_there_and_the_others(release: Path, root: Path) -> None:
+    stars(release / "more.parquet")
+    two = {name: {"file": f"{name}.parquet", "title": name} for name in ("stars", "more")}
+    run(order(release, two), root, print)
+    (release / "stars.parquet").write_bytes(b"PAR1 and no more")
+    said: list[str] = []
+    assert run(order(release, two), root, said.append) == 1
+    assert "table stars of sky/dr1: stars.parquet is no whole Parquet file" in said
+    assert shelved(root)["stars"].rows == shelved(root)["more"].rows == 1000
+
+
+def test_what_nobody_asks_for_any_more_is_taken_away(release: Path, root: Path) -> None:
+    run(order(release), root, print)
+    run(order(release, {}), root, print)
+    assert shelved(root) == {}
+    assert lying(root) == {"index.json", "products.json"}
+    run(order(release, {}, ("sea", "dr1")), root, print)
+    assert not (root / "sky" / "dr1").exists()
+
+
+def test_a_release_whose_directory_is_missing_does_not_stop_the_others(release: Path, root: Path) -> None:
+    missing = order(release.parent / "none", place=("sea", "dr1")).releases
+    both = TableOrder(releases=(*missing, *order(release).releases))
+    said: list[str] = []
+    assert run(both, root, said.append) == 1
+    assert "table stars of sea/dr1: stars.parquet needs the file stars.parquet, which cannot be read (No such file or directory)" in said
+    assert shelved(root)["stars"].rows == 1000
+
+
+def test_an_ingest_that_was_killed_leaves_no_half_table_and_the_next_goes_on(release: Path, root: Path) -> None:
+    stars(release / "large.parquet", 3_000_000)
+    two = {name: {"file": f"{name}.parquet", "title": name, "position": {"ra": "ra", "dec": "dec"}} for name in ("stars", "large")}
+    asked = order(release, two)
+    command = [sys.executable, "-m", "bowerbird_services.ingest.run", str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as ingest:
+        assert ingest.stdin is not None
+        ingest.stdin.write(asked.model_dump_json().encode())
+        ingest.stdin.close()
+        # The first table is done, the second is being read.
+        while not (done(root, "stars") and list(root.glob("sky/dr1/.work-*"))):
+            assert ingest.poll() is None, "it ended before it could be killed"
+            time.sleep(0.001)
+        ingest.send_signal(signal.SIGKILL)
+    assert list(root.glob("sky/dr1/.work-*"))
+    assert not done(root, "large")
+    first = next(root.glob("sky/dr1/stars-*.parquet")).stat().st_mtime_ns
+    assert run(asked, root, print) == 0
+    assert {name: table.rows for name, table in shelved(root).items()} == {"stars": 1000, "large": 3_000_000}
+    assert next(root.glob("sky/dr1/stars-*.parquet")).stat().st_mtime_ns == first
+    assert not list(root.glob("sky/dr1/.work-*"))
+
+
+def done(root: Path, name: str) -> bool:
+    return sidecar.read(root / "sky/dr1" / f"{name}{sidecar.SUFFIX}") is not None
+
+
+def test_a_change_that_a_killed_ingest_did_not_tell_is_told_by_the_next(release: Path, root: Path) -> None:
+    shelf = Shelf(root)
+    run(order(release), root, print)
+    assert shelf.holdings().tables[PLACE][0].rows == 1000
+    stars(release / "stars.parquet", 500)
+    index = (root / "index.json").read_bytes()
+    stamp = (root / "index.json").stat()
+    run(order(release), root, print)
+    # As if it had been killed between the table and the index.
+    (root / "index.json").write_bytes(index)
+    os.utime(root / "index.json", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    run(order(release), root, print)
+    assert shelf.holdings().tables[PLACE][0].rows == 500
+
+
+def test_rows_are_for_the_service_alone(release: Path, root: Path) -> None:
+    command = [sys.executable, "-m", "bowerbird_services.ingest.run", str(root)]
+    told = subprocess.run(command, input=order(release).model_dump_json().encode(), capture_output=True, check=True)
+    assert told.stdout.decode().splitlines() == ["tables: 1 of 1: sky/dr1 …", "tables: 1 tables are there"]
+    assert {oct(path.stat().st_mode & 0o077) for path in root.rglob("*")} == {"0o0"}
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A disk with little room."""
+    (tmp_path / "disk").mkdir()
+    with small_disk(tmp_path / "disk", tmp_path / "below", "8"):
+        yield tmp_path / "disk"
+
+
+@pytest.mark.root
+def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(release: Path, full: Path) -> None:
+    root = full / "tables"
+    run(order(release), root, print)
+    stars(release / "large.parquet", 1_500_000)
+    two = {name: {"file": f"{name}.parquet", "title": name, "position": {"ra": "ra", "dec": "dec"}} for name in ("stars", "large")}
+    two["stars"] = order(release).releases[0].tables["stars"].model_dump(mode="json")
+    said: list[str] = []
+    assert run(order(release, two), root, said.append) == 1
+    assert any(line.startswith("table large of sky/dr1: ") and "disk full" in line for line in said), said
+    assert set(shelved(root)) == {"stars"}
+    assert lying(root) == ALL
+
+
+def test_the_order_says_where_each_release_lies() -> None:
+    releases = {name: {"title": name, "public": True, "tables": {"stars": {"file": "a.csv", "title": "Stars"}}} for name in ("dr1", "dr2")}
+    collections = {"sky": {"title": "Sky", "releases": releases}}
+    platform = Platform.model_validate(described(collections=collections, storage={"releases": {"sky/dr2": "/data/sky2"}}))
+    asked = table_order(platform, Var(Path("/var")))
+    assert [str(release.directory) for release in asked.releases] == ["/var/releases/sky/dr1", "/data/sky2"]
+    assert TableOrder.model_validate_json(asked.model_dump_json()) == asked
+    assert json.loads(asked.model_dump_json())["releases"][0]["tables"]["stars"]["file"] == "a.csv"
