@@ -60,7 +60,7 @@ def _quantity(name: str, field: Field, values: Array) -> Any:
     made = _column(name, field, values)
     meaning = unit(field.unit)
     if meaning is None or values.dtype.kind not in "iufc":
-        if made.unit is not None and values.dtype.kind in "iufc":
+        if made.unit is not None:
             made.meta["unit"] = field.unit
             made.unit = None
         return made

@@ -1,6 +1,7 @@
 """Read a VOTable piece by piece: the header through expat, base64 past it, rows in whole columns."""
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from bowerbird.votable.table import Table, VOTable
 
 _BLOCK = 1 << 16
 _STREAM_BLOCK = 1 << 20
+_STREAM = re.compile(rb"<(?:[\w.-]+:)?STREAM\s")
 _GZIP = b"\x1f\x8b"
 # Encodings in which base64 has the bytes of ASCII.
 _LIKE_ASCII = frozenset({"", "utf-8", "us-ascii", "ascii", "iso-8859-1"})
@@ -34,6 +36,7 @@ class Reader:
         self._document = Document(self._parts.open_rows)
         self._parser = self._make_parser()
         self._like_ascii = True
+        self._plain = False
 
     def __iter__(self) -> Iterator[Table]:
         """Yield parts; a table without rows gives one empty part."""
@@ -76,14 +79,17 @@ class Reader:
         return block
 
     def _feed(self, block: bytes) -> None:
-        """Give base64 past the parser, which needs the same time for it as for all the rest; anything else goes through it."""
-        if self._document.in_stream and self._like_ascii:
+        """Give base64 past the parser, which needs as long for it as everything else together; markup goes through it."""
+        if self._plain:
             ends = [at for at in (block.find(b"<"), block.find(b"&")) if at >= 0]
             plain = min(ends, default=len(block))
             self._stream(block[:plain])
             block = block[plain:]
         if block:
             self._parse(block)
+            # Only where the last markup is the start of the stream itself is what follows surely its text.
+            tail = block[block.rfind(b"<") :]
+            self._plain = self._like_ascii and self._document.in_stream and _STREAM.match(tail) is not None and b"&" not in tail
 
     def _parse(self, block: bytes, *, last: bool = False) -> None:
         try:

@@ -104,7 +104,8 @@ def decode(field: Field, ragged: Ragged) -> Array:
         letters = np.zeros((len(counts), width), dtype="u4")
         letters[filled(counts, width)] = values
         return letters.view(f"U{width}").reshape(len(counts))
-    return compact(to_objects(ragged, encoding(field), field.wire.itemsize))
+    wire = Ragged(values.astype(field.wire, copy=False), ragged.offsets)
+    return compact(to_objects(wire, encoding(field), field.wire.itemsize))
 
 
 def _is_plain(field: Field, values: Array) -> bool:
