@@ -83,7 +83,7 @@ class Keeper:
     def __post_init__(self) -> None:
         self.records = Records(self.var.run / "keeper", Held(self.var.holder_socket))
         self.staff = Staff(self.events.put, lambda: bool(self.views))
-        self.usage = Usage(self.var.usage)
+        self.usage = Usage(self.var.usage, {HOME: self.var.homes, "team": self.var.spaces})
 
     def prepare(self) -> None:
         """Make the directories of mounts, and take over what an earlier keeper left."""
@@ -193,6 +193,7 @@ class Keeper:
 
     def _refresh(self, platform: Platform) -> None:
         """Show every view as it is decided now."""
+        self.usage.trash = platform.spaces.trash.total_seconds() if platform.spaces.trash else 0.0
         now = self.clock()
         changes = []
         for view in self.views.values():

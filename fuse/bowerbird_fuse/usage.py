@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +90,13 @@ def _surely(off: int, moved: int) -> int:
 class Usage:
     """What all spaces use, by names such as `home/ann` and `team/survey`; what is not shown now is as it was last."""
 
-    def __init__(self, record: Path) -> None:
+    def __init__(self, record: Path, tops: Mapping[str, Path] | None = None) -> None:
+        """Keep the figures in `record`; `tops` are the directories that spaces lie in, by the first word of their names."""
         self.record = record
+        # For how long what is deleted is kept, in seconds; None as long as nobody has said it.
+        self.trash: float | None = None
+        self._tops = tops or {}
+        self._expiry_due = 0.0
         self._lock = threading.Lock()
         self._spaces: dict[str, Metered] = {}
         self._last: dict[str, Figures] = {}
@@ -190,6 +195,49 @@ class Usage:
                 metered.due = time.monotonic() + AGAIN_SECONDS
         return True
 
+    def expire_due(self) -> bool:
+        """Empty the trash of spaces that no view shows now, when it is time; tell whether it was."""
+        if self.trash is None or self._expiry_due > time.monotonic():
+            return False
+        self._expiry_due = time.monotonic() + SCAN_SECONDS
+        for space, path in self._unshown():
+            try:
+                freed = _expire(path, self.trash)
+            except OSError as error:
+                log.warning("the trash of %s could not be emptied: %s", space, error)
+                continue
+            with self._lock:
+                if freed and space in self._last:
+                    last = self._last[space]
+                    self._last[space] = replace(last, trash=max(0, last.trash - freed))
+        return True
+
+    def _unshown(self) -> list[tuple[str, Path]]:
+        found = [(f"{kind}/{path.name}", path) for kind, top in self._tops.items() for path in _folders(top)]
+        with self._lock:
+            return [(space, path) for space, path in found if space not in self._spaces]
+
+
+def _folders(top: Path) -> list[Path]:
+    try:
+        return [path for path in top.iterdir() if path.is_dir() and not path.is_symlink()]
+    except FileNotFoundError:
+        return []
+
+
+def _expire(path: Path, seconds: float) -> int:
+    """Empty a space's trash of what lies there for longer; return how many bytes of charge that was."""
+    memory = open_memory()
+    room = Room(Meter(memory))
+    store = SpaceStore(mount.directory(path), room)
+    try:
+        Trash(store, "", on=False).expire(seconds)
+        return -room.meter.total(Word.TRASH)
+    finally:
+        store.close()
+        room.meter.close()
+        os.close(memory)
+
 
 def _count(path: Path, memory: int, seconds: float) -> tuple[Tally, int]:
     """Empty a space's trash of what lies there for longer, and count the rest; return what was moved before that, too."""
@@ -217,7 +265,7 @@ class Scanner(threading.Thread):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while not self._stopped.is_set():
             try:
-                again = self._usage.scan_due()
+                again = self._usage.scan_due() or self._usage.expire_due()
             except Exception:  # the next scan may do better, and without scans the figures still hold
                 log.exception("a scan failed")
                 again = False

@@ -1,6 +1,9 @@
 """What is deleted in a team's space, through two views: it lies in `.trash`, and a plain `mv` brings it back."""
 
+import json
+import os
 import time
+from datetime import UTC, datetime
 
 import pytest
 from bowerbird_fuse.stores.trash import LIVED_SECONDS
@@ -34,3 +37,28 @@ def test_deleted_tree_comes_back_by_a_plain_move(rig: DataRig, ann: Person) -> N
     shown = bob.sh("cd teams/ant; cat night/raw/one.fits night/two.fits; rm -r .trash; ls -A")
     assert shown.split() == ["one", "two", "n", "night"]
     eventually(lambda: rig.order(op="status")["spaces"]["team/ant"]["trash"] == 0)
+
+
+def test_trash_of_spaces_that_no_view_shows_ends_in_time(rig: DataRig) -> None:
+    rig.stop()
+    now = f"{datetime.now(UTC):%Y-%m-%d_%H-%M-%SZ}"
+    spaces = {"home/gone": rig.var.homes / "gone", "team/bee": rig.var.spaces / "bee"}
+    for top in spaces.values():
+        for folder in ("2001-02-03_04-05-06Z_gone/d", f"{now}_gone/d"):
+            (top / ".trash" / folder).mkdir(parents=True)
+            (top / ".trash" / folder / "f").write_bytes(b"x" * 1000)
+    (rig.var.homes / "out").symlink_to(rig.var.releases)
+    (rig.var.releases / ".trash/2001-02-03_04-05-06Z_gone").mkdir(parents=True)
+    figures = {name: {"space": name, "used": 5000, "trash": 4 * 4096 + 2000, "soft": None, "hard": None} for name in spaces}
+    rig.var.usage.write_text(json.dumps({"spaces": figures}))
+    rig.start()
+    for top in spaces.values():
+        eventually(lambda: os.listdir(top / ".trash") == [f"{now}_gone"], 20)  # noqa: B023  # called before the next turn
+        assert (top / f".trash/{now}_gone/d/f").read_bytes() == b"x" * 1000
+    assert (rig.var.releases / ".trash/2001-02-03_04-05-06Z_gone").is_dir()
+
+    def known() -> list[tuple[int, int]]:
+        told = rig.order(op="status")["spaces"]
+        return [(told[name]["used"], told[name]["trash"]) for name in spaces]
+
+    eventually(lambda: known() == [(5000, 1 * 4096 + 1000)] * 2)

@@ -1,4 +1,4 @@
-"""Runs pieces of Python as somebody else: `python person.py UID GID GROUPS [stay | keep]`.
+"""Runs pieces of Python as somebody else: `python person.py UID GID GROUPS [stay | keep] [MODULE…]`.
 
 A piece says what it found in `answer`; that, or the errno of an OSError, is printed as JSON. Without a further word the whole
 standard input is one piece; with one, each line is: as JSON, with the directory it begins in. After each piece of who stays all
@@ -12,6 +12,7 @@ import errno
 import fcntl
 import gc
 import hashlib
+import importlib
 import json
 import mmap
 import os
@@ -30,9 +31,10 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-MODULES = (
+MODULES: tuple[ModuleType, ...] = (
     *(contextlib, ctypes, errno, fcntl, hashlib, json, mmap, os, random, resource, select, shutil, signal, socket, sqlite3, stat, struct),
     *(subprocess, sys, threading, time),
 )
@@ -40,6 +42,8 @@ TOP = os.getcwd()
 
 
 def main() -> None:
+    global MODULES  # noqa: PLW0603  # what a piece may use is said once, at the start
+    MODULES += tuple(map(importlib.import_module, sys.argv[5:]))
     uid, gid = int(sys.argv[1]), int(sys.argv[2])
     os.setgroups([int(group) for group in sys.argv[3].split(",")])
     os.setresgid(gid, gid, gid)

@@ -93,9 +93,9 @@ class Places:
             self._people[who] = self.rig.mount(who)
         return self._people[who]
 
-    def keeper_of_things(self, who: str) -> Resident:
-        """Start an interpreter that keeps what its pieces leave; it ends with the others."""
-        self._residents[who, -next(self._numbers) - 1] = resident = Resident(self.person(who), keep=True)
+    def keeper_of_things(self, who: str, *modules: str) -> Resident:
+        """Start an interpreter that keeps what its pieces leave, and has these modules; it ends with the others."""
+        self._residents[who, -next(self._numbers) - 1] = resident = Resident(self.person(who), keep=True, modules=modules)
         return resident
 
     def end(self) -> None:

@@ -16,12 +16,12 @@ ANSWER_SECONDS = 60.0
 class Resident:
     """An interpreter that runs as a person, at the top of a view; close it before the view is unmounted.
 
-    One that keeps has what a piece named and left open also in the next.
+    One that keeps has what a piece named and left open also in the next. Pieces have these further modules.
     """
 
-    def __init__(self, person: Person, keep: bool = False) -> None:
+    def __init__(self, person: Person, keep: bool = False, modules: tuple[str, ...] = ()) -> None:
         self.person = person
-        self._child = person.spawn([], "keep" if keep else "stay", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._child = person.spawn([], "keep" if keep else "stay", *modules, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.free = True
 
     def do(self, code: str, at: str = ".", **values: object) -> Any:
