@@ -21,6 +21,7 @@ from bowerbird_services.vo.asynchronous import AsyncService
 from bowerbird_services.vo.dali import Fault, error_response
 from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import Runner
+from bowerbird_services.vo.scs import SCSService
 from bowerbird_services.vo.tap_service import TAPService
 
 JOBS_AT_ONCE = 4
@@ -33,7 +34,7 @@ def create(site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), 
     """Return the application that serves a site below `prefix`, and runs its jobs while it does."""
     runner = Runner(site, jobs, Threads(JOBS_AT_ONCE), JOBS_AT_ONCE)
     tap = [*TAPService(site, features).routes(), *AsyncService(site, jobs, runner).routes()]
-    routes = [Mount(f"{prefix}/tap", routes=tap)]
+    routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes())]
     handlers = {
         Fault: _fault,
         QueryFault: _query_fault,
@@ -42,7 +43,10 @@ def create(site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), 
         OSError: _disk,
         Exception: _unexpected,
     }
-    return Starlette(routes=routes, middleware=[Middleware(AnswerHeaders)], exception_handlers=handlers, lifespan=_lifespan(site, runner))
+    app = Starlette(routes=routes, middleware=[Middleware(AnswerHeaders)], exception_handlers=handlers, lifespan=_lifespan(site, runner))
+    # An address is what it is: a client that is sent elsewhere may lose what it sent.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _lifespan(site: Site, runner: Runner) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

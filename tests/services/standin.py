@@ -30,6 +30,14 @@ STARS = Table(
 SECRET = Table("hidden", "stars", STARS.columns, "Stars of a team", position=Position("ra", "dec"), release=("demo", "dr2"))
 # Runs for hours, and can be interrupted at any time.
 SLOW = "SELECT count(*) AS n FROM range(4000000) a, range(4000000) b WHERE (a.range * b.range) % 7 = 3"
+# What a cone search needs of ADQL's geometry.
+_GEOMETRY = """
+create macro point(a, b) as {'ra': a, 'dec': b};
+create macro circle(a, b, r) as {'ra': a, 'dec': b, 'r': r};
+create macro contains(p, c) as case when degrees(acos(least(1, greatest(-1,
+    sin(radians(p.dec)) * sin(radians(c.dec)) + cos(radians(p.dec)) * cos(radians(c.dec)) * cos(radians(p.ra - c.ra)))))) < c.r
+    then 1 else 0 end;
+"""
 _TOP = re.compile(r"select\s+top\s+(\d+)", re.IGNORECASE)
 _KINDS = {
     "BIGINT": Datatype.LONG,
@@ -47,6 +55,7 @@ class StandIn:
     def __init__(self, rows: int = 1000) -> None:
         self.connection = duckdb.connect()
         self.connection.execute("create schema demo; create schema hidden; create schema TAP_UPLOAD")
+        self.connection.execute(_GEOMETRY)
         for schema in ("demo", "hidden"):
             self.connection.execute(
                 f"""create table {schema}.stars as select 9007199254740993 + i as id,

@@ -16,6 +16,7 @@ from bowerbird_services.streams import Outflow
 from bowerbird_services.tables import Catalogue
 from bowerbird_services.vo import uploads, vosi
 from bowerbird_services.vo.dali import Fault, Parameters, parameters
+from bowerbird_services.vo.examples import examples, page
 from bowerbird_services.vo.tap import Asked, asked
 from bowerbird_services.vo.xml import document
 
@@ -35,6 +36,7 @@ class TAPService:
             Route("/availability", self.availability),
             Route("/tables", self.tables),
             Route("/tables/{name:path}", self.one_table),
+            Route("/examples", self.examples),
         ]
 
     async def sync(self, request: Request) -> Response:
@@ -87,6 +89,11 @@ class TAPService:
         if table is None:
             raise Fault(f"there is no table {name!r}", HTTPStatus.NOT_FOUND)
         return document(vosi.one_table(table))
+
+    async def examples(self, request: Request) -> Response:
+        """Show queries that work."""
+        text = page(examples(await self._catalogue(request)))
+        return Response(text, media_type="application/xhtml+xml")
 
     async def _catalogue(self, request: Request) -> Catalogue:
         identity = await self._site.identities.of(request)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.formats import FORMATS
+from bowerbird_services.store.names import delimited
 from bowerbird_services.tables import Catalogue, Column, Table
 from bowerbird_services.vo.xml import XSI, element, optional
 
@@ -150,7 +151,7 @@ def one_table(table: Table) -> ET.Element:
 
 def _table(tag: str, table: Table, detailed: bool, attributes: Mapping[str, str] | None = None) -> ET.Element:
     told = [
-        element("name", text=table.full_name),
+        element("name", text=f"{delimited(table.schema)}.{delimited(table.name)}"),
         optional("title", table.title),
         optional("description", table.description),
         optional("utype", table.utype),
@@ -170,7 +171,7 @@ def _column(column: Column) -> ET.Element:
         "column",
         {"std": "true"} if column.std else {},
         [
-            element("name", text=column.name),
+            element("name", text=delimited(column.name)),
             optional("description", column.description),
             optional("unit", column.unit),
             optional("ucd", column.ucd),
