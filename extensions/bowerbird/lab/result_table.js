@@ -1,0 +1,200 @@
+// The browser's side of ResultTable: draws the rows on the screen and asks Python for the rest.
+const ROW = 28;
+// Browsers draw nothing higher than some 17 million pixels: above this, one pixel of the bar is several rows.
+const HIGHEST = 8_000_000;
+const AHEAD = 10;
+
+const made = (tag, parent, attributes = {}) => {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  parent?.append(element);
+  return element;
+};
+const spaced = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+
+function render({ model, el }) {
+  const columns = model.get("columns");
+  const root = made("div", el, { class: "bb-table" });
+  const bar = made("div", root, { class: "bb-bar" });
+  const status = made("span", bar, { role: "status", class: "bb-status" });
+  const copy = made("button", bar, { type: "button" });
+  copy.textContent = "Copy as Python";
+  const scroller = made("div", root, { class: "bb-scroller", tabindex: "0", role: "region", "aria-label": "Rows of the table" });
+  const room = made("div", scroller, { class: "bb-room" });
+  const table = made("table", room, { role: "grid", "aria-multiselectable": "true", "aria-colcount": columns.length + 1 });
+  const head = made("thead", table);
+  const body = made("tbody", table);
+  const code = made("pre", root, { class: "bb-code", hidden: "" });
+
+  let seen = model.get("seen");
+  let first = 0;
+  let request = 0;
+  let sorted = null;
+  let asked = null;
+  let moving = false;
+  let anchor = null;
+  let shown = { start: 0, numbers: [], cells: [] };
+
+  const visible = () => Math.max(1, Math.floor((scroller.clientHeight - head.offsetHeight) / ROW));
+  const last = () => Math.max(0, seen - visible());
+  const height = () => Math.min(seen * ROW, HIGHEST) + head.offsetHeight;
+
+  function say(message = "", refused = false) {
+    const chosen = model.get("selected").length;
+    const total = model.get("total");
+    const rows = seen === total ? `${spaced(total)} rows` : `${spaced(seen)} of ${spaced(total)} rows`;
+    status.textContent = message || (chosen ? `${rows}, ${spaced(chosen)} selected` : rows);
+    status.classList.toggle("bb-refused", refused);
+  }
+
+  function ask() {
+    asked = null;
+    request += 1;
+    model.send({ type: "rows", start: Math.max(0, first - AHEAD), count: visible() + 2 * AHEAD, request });
+  }
+  const soon = () => { asked ??= requestAnimationFrame(() => { draw(); ask(); }); };
+
+  function draw() {
+    const chosen = new Set(model.get("selected"));
+    const lines = [];
+    for (let at = first; at < Math.min(seen, first + visible() + 1); at += 1) {
+      const here = at - shown.start;
+      const number = shown.numbers[here];
+      const line = made("tr", null, { "aria-rowindex": at + 2, "aria-selected": String(chosen.has(number)) });
+      made("th", line, { scope: "row" }).textContent = spaced(at + 1);
+      columns.forEach((column, index) => {
+        const cell = made("td", line, { class: `bb-${column.kind}` });
+        const value = shown.cells[here]?.[index];
+        if (number !== undefined && (value === null || value === undefined)) cell.classList.add("bb-null");
+        cell.textContent = number === undefined ? "…" : value ?? "–";
+        if (value) cell.title = value;
+      });
+      line.dataset.at = at;
+      lines.push(line);
+    }
+    body.replaceChildren(...lines);
+    table.setAttribute("aria-rowcount", seen + 1);
+    room.style.height = `${height()}px`;
+  }
+
+  function go(row, fromBar = false) {
+    first = Math.min(Math.max(0, Math.round(row)), last());
+    if (!fromBar) {
+      moving = true;
+      const range = scroller.scrollHeight - scroller.clientHeight;
+      scroller.scrollTop = last() ? (first / last()) * range : 0;
+    }
+    soon();
+  }
+
+  scroller.addEventListener("scroll", () => {
+    if (moving) { moving = false; return; }
+    const range = scroller.scrollHeight - scroller.clientHeight;
+    go(range > 0 ? (scroller.scrollTop / range) * last() : 0, true);
+  });
+  scroller.addEventListener("keydown", (event) => {
+    if (event.target !== scroller) return;
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: visible(), PageUp: -visible(), Home: -seen, End: seen };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    go(first + steps[event.key]);
+  });
+
+  function choose(event) {
+    const line = event.target.closest("tr");
+    if (!line) return;
+    const number = shown.numbers[line.dataset.at - shown.start];
+    if (number === undefined) return;
+    const before = model.get("selected");
+    let chosen = [number];
+    if (event.shiftKey && anchor !== null) {
+      const [low, high] = [anchor, Number(line.dataset.at)].sort((a, b) => a - b);
+      chosen = shown.numbers.filter((_, here) => here + shown.start >= low && here + shown.start <= high);
+    } else if (event.ctrlKey || event.metaKey) {
+      chosen = before.includes(number) ? before.filter((one) => one !== number) : [...before, number];
+    } else if (before.length === 1 && before[0] === number) chosen = [];
+    if (!event.shiftKey) anchor = Number(line.dataset.at);
+    model.set("selected", chosen);
+    model.save_changes();
+    say();
+    draw();
+  }
+  body.addEventListener("click", choose);
+
+  const names = made("tr", head);
+  const filters = made("tr", head);
+  made("th", names, { scope: "col" }).textContent = "#";
+  made("th", filters);
+  const buttons = columns.map((column, index) => {
+    const cell = made("th", names, { scope: "col", "aria-sort": "none", class: `bb-${column.kind}` });
+    const button = made("button", cell, { type: "button", title: column.description || column.name });
+    made("span", button).textContent = column.name;
+    if (column.unit) made("small", button).textContent = column.unit;
+    button.addEventListener("click", () => {
+      const descending = sorted?.column === index && !sorted.descending;
+      const back = sorted?.column === index && sorted.descending;
+      sorted = back ? null : { column: index, descending };
+      buttons.forEach((one) => one.setAttribute("aria-sort", "none"));
+      if (sorted) cell.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      model.send({ type: "sort", column: back ? null : index, descending });
+    });
+    const field = made("input", made("th", filters), {
+      type: "text",
+      "aria-label": `Filter ${column.name}`,
+      placeholder: column.kind === "number" ? "> 5, 1..2" : "contains",
+    });
+    field.addEventListener("change", () => model.send({ type: "filter", column: index, text: field.value }));
+    return cell;
+  });
+  const fields = [...filters.querySelectorAll("input")];
+
+  copy.addEventListener("click", () => model.send({ type: "python" }));
+
+  const answers = {
+    rows(message) {
+      if (message.request !== request) return;
+      shown = message;
+      draw();
+    },
+    view(message) {
+      seen = message.seen;
+      fields.forEach((field) => field.removeAttribute("aria-invalid"));
+      anchor = null;
+      shown = { start: 0, numbers: [], cells: [] };
+      say();
+      draw();
+      go(0);
+    },
+    async python(message) {
+      code.textContent = message.code;
+      code.hidden = false;
+      try {
+        await navigator.clipboard.writeText(message.code);
+        say("Copied: paste it into a cell");
+      } catch {
+        getSelection()?.selectAllChildren(code);
+        say("The browser keeps its clipboard: copy what is marked below");
+      }
+    },
+    refused(message) {
+      if (Number.isInteger(message.column)) fields[message.column]?.setAttribute("aria-invalid", "true");
+      say(message.message, true);
+    },
+  };
+  const hear = (message) => answers[message?.type]?.(message);
+  const again = () => { say(); draw(); };
+  model.on("msg:custom", hear);
+  model.on("change:selected", again);
+  const watcher = new ResizeObserver(soon);
+  watcher.observe(scroller);
+  say();
+  draw();
+  ask();
+  return () => {
+    watcher.disconnect();
+    model.off("msg:custom", hear);
+    model.off("change:selected", again);
+  };
+}
+
+export default { render };
