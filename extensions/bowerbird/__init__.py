@@ -1,15 +1,17 @@
-"""Bowerbird in a notebook: what you may read, how to cite it, and pieces of images cut exactly.
+"""Bowerbird in a notebook: what you may read, how to cite it, pieces of images cut exactly, and rows of tables.
 
 >>> import bowerbird
 >>> bowerbird.releases()
 >>> cut = bowerbird.cutout("/data/releases/a370/dr1/a370_i.fits", "02h39m53s -01d34m50s", "1 arcmin")
+>>> stars = bowerbird.query("SELECT TOP 10 * FROM gaia_bright_dr3.stars")
 
 The names below are all there is for a researcher; a module is imported when it is first needed.
 """
 
 from bowerbird.about import About, about
+from bowerbird.catalogues import query
 from bowerbird.cutout import cutout
-from bowerbird.errors import CutoutError, NotCuttable, OutsideImage, Refused
+from bowerbird.errors import CutoutError, NotCuttable, OutsideImage, Overflow, QueryRefused, Refused, ServiceError
 from bowerbird.releases import Release, Releases, releases
 
 __all__ = [
@@ -17,10 +19,14 @@ __all__ = [
     "CutoutError",
     "NotCuttable",
     "OutsideImage",
+    "Overflow",
+    "QueryRefused",
     "Refused",
     "Release",
     "Releases",
+    "ServiceError",
     "about",
     "cutout",
+    "query",
     "releases",
 ]

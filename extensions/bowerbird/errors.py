@@ -6,6 +6,9 @@ CutoutError (ValueError)
     OutsideImage             the region has no pixel in the image
     NotCuttable              the file or HDU is no image of the sky, or is damaged
 VOTableError (ValueError)    a VOTable cannot be read, or values do not fit one
+ServiceError (RuntimeError)  a service of the Virtual Observatory did not give what it was asked for
+    ServiceGone, ServiceSlow, QueryRefused, SignInNeeded, NotATable, TooLarge, JobLost
+Overflow (UserWarning)       the answer was cut off at a limit
 """
 
 
@@ -39,3 +42,53 @@ class NotCuttable(CutoutError):
 
 class VOTableError(ValueError):
     """A VOTable that cannot be read, or values that none can hold; the message says which column, where and why."""
+
+
+class ServiceError(RuntimeError):
+    """A service of the Virtual Observatory did not give what it was asked for; the message names service, query and way out."""
+
+    def __init__(self, service: str, trouble: str, way_out: str, query: str = "") -> None:
+        asked = f"; the query was: {_shortened(query)}" if query else ""
+        super().__init__(f"{service} {trouble}; {way_out}{asked}")
+        self.service, self.trouble, self.way_out, self.query = service, trouble, way_out, query
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence alone in a notebook."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class ServiceGone(ServiceError):
+    """The service cannot be reached, or says that it is not well."""
+
+
+class ServiceSlow(ServiceError):
+    """The time that was given for everything together is over; what ran for it was stopped."""
+
+
+class QueryRefused(ServiceError):
+    """The service read the query and says what is wrong with it."""
+
+
+class SignInNeeded(ServiceError):
+    """The service wants a token, or does not take the one it got: it may have run out."""
+
+
+class NotATable(ServiceError):
+    """What came is not what the service says it is: a page for people, a table cut off, or something else."""
+
+
+class TooLarge(ServiceError):
+    """The answer is larger than what was allowed for it."""
+
+
+class JobLost(ServiceError):
+    """The service does not know the job any more, or aborted it."""
+
+
+class Overflow(UserWarning):
+    """There would have been more rows: the answer was cut off at a limit."""
+
+
+def _shortened(query: str, most: int = 200) -> str:
+    line = " ".join(query.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

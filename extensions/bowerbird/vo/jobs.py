@@ -1,0 +1,213 @@
+"""Jobs by UWS 1.1: made, run, followed, and stopped when who waits for them is interrupted."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Self
+from urllib.parse import urljoin
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from bowerbird.errors import JobLost, NotATable, QueryRefused, ServiceError
+from bowerbird.vo.http import HTTP, Asked, Small, refuse
+from bowerbird.vo.records import Record, Records
+from bowerbird.vo.said import words
+
+_UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
+_HREF = "{http://www.w3.org/1999/xlink}href"
+_FIRST_POLL_SECONDS = 0.02
+_SLOWEST_POLL_SECONDS = 5.0
+_GROWTH = 1.5
+# From here on the service is asked to answer when something changes; before, to ask is faster.
+_LONG_POLL_FROM_SECONDS = 0.5
+_LONG_POLL_SECONDS = 10
+# How long the end of a job may take once its user has gone on.
+_CLEAN_SECONDS = 8
+_LOST = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+
+
+class Phase(StrEnum):
+    """Where a job is in its life."""
+
+    PENDING = "PENDING"
+    QUEUED = "QUEUED"
+    EXECUTING = "EXECUTING"
+    COMPLETED = "COMPLETED"
+    ERROR = "ERROR"
+    ABORTED = "ABORTED"
+    HELD = "HELD"
+    SUSPENDED = "SUSPENDED"
+    ARCHIVED = "ARCHIVED"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come of the job."""
+        return self in {Phase.COMPLETED, Phase.ERROR, Phase.ABORTED, Phase.ARCHIVED}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a service says of a job; `progress` from 0 to 1 where it says so."""
+
+    phase: Phase
+    result: str | None = None
+    message: str = ""
+    progress: float | None = None
+
+
+Follower = Callable[[State], None]
+
+
+def nobody(_: State) -> None:
+    """Hear nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job. In `async with`, it is stopped and deleted at the end, however that comes."""
+
+    http: HTTP
+    url: str
+    service: str
+    query: str
+    records: Records
+
+    @classmethod
+    async def submit(cls, http: HTTP, asked: Asked, service: str, records: Records) -> Self:
+        """Make a job that runs; of one that was made while its user was interrupted, nothing is left."""
+        making = asyncio.ensure_future(http.small(asked, follow=False))
+        try:
+            made = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            # The service may have made it already, and only its answer says where it is.
+            with contextlib.suppress(ServiceError, TimeoutError):
+                async with asyncio.timeout(_CLEAN_SECONDS):
+                    await cls._of(http, asked, service, records, await making)._end()
+            raise
+        return cls._of(http, asked, service, records, made)
+
+    @classmethod
+    def _of(cls, http: HTTP, asked: Asked, service: str, records: Records, made: Small) -> Self:
+        where = made.headers.get("location")
+        if made.status not in {HTTPStatus.SEE_OTHER, HTTPStatus.CREATED} or not where:
+            raise refused(asked, made, http)
+        job = cls(http, urljoin(asked.url, where), service, asked.query, records)
+        records.put(Record(job.url, service, asked.query))
+        return job
+
+    @classmethod
+    def found(cls, http: HTTP, record: Record, records: Records) -> Self:
+        """Return a job that was submitted before."""
+        return cls(http, record.url, record.service, record.query, records)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.delete()
+
+    async def state(self, wait_seconds: int = 0, phase: Phase | None = None) -> State:
+        """Return how the job stands, or, with `wait_seconds`, how it stands once it is in another phase."""
+        wait = f"?WAIT={wait_seconds}" + (f"&PHASE={phase}" if phase else "") if wait_seconds else ""
+        asked = Asked("GET", f"{self.url}{wait}", query=self.query)
+        answer = await self.http.small(asked)
+        if answer.status in _LOST:
+            self.records.drop(self.url)
+            raise JobLost(self.service, "does not know the job any more", "ask the query again", self.query)
+        if answer.status != HTTPStatus.OK:
+            raise refused(replace(asked, url=self.service), answer, self.http)
+        return read_state(answer, self.service, self.query)
+
+    async def wait(self, follow: Follower = nobody) -> State:
+        """Return when the job is over; a job that the service left pending is run. `follow` hears each state."""
+        delay, nudged = _FIRST_POLL_SECONDS, False
+        state = await self.state()
+        while not state.phase.over:
+            follow(state)
+            if state.phase is Phase.PENDING and not nudged:
+                # Some services, DaCHS among them, do not read PHASE=RUN where the job is made.
+                await self._post({"PHASE": "RUN"}, "phase")
+                nudged = True
+            begun = time.monotonic()
+            long = delay >= _LONG_POLL_FROM_SECONDS
+            if not long:
+                await asyncio.sleep(delay)
+            now = await self.state(_LONG_POLL_SECONDS if long else 0, state.phase if long else None)
+            if long and now.phase is state.phase:
+                # A service without WAIT answers at once: it is not to be asked without pause.
+                await asyncio.sleep(max(0.0, delay - (time.monotonic() - begun)))
+            delay = min(delay * _GROWTH, _SLOWEST_POLL_SECONDS)
+            state = now
+        follow(state)
+        return self._checked(state)
+
+    def _checked(self, state: State) -> State:
+        if state.phase is Phase.ERROR:
+            raise QueryRefused(self.service, f"says: {state.message or 'an error, without a word on it'}", "change the query", self.query)
+        if state.phase is not Phase.COMPLETED:
+            trouble = f"ended the job: it is {state.phase}{f' ({state.message})' if state.message else ''}"
+            raise JobLost(self.service, trouble, "ask the query again", self.query)
+        return state
+
+    async def abort(self) -> None:
+        """Stop the job, which stays there."""
+        await self._post({"PHASE": "ABORT"}, "phase")
+
+    async def delete(self) -> None:
+        """Stop and delete the job; returns when that is done, also for who is being interrupted."""
+        ending = asyncio.ensure_future(self._end())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
+
+    async def _end(self) -> None:
+        with contextlib.suppress(ServiceError, TimeoutError):
+            async with asyncio.timeout(_CLEAN_SECONDS):
+                with contextlib.suppress(ServiceError):
+                    if not (await self.state()).phase.over:
+                        await self.abort()
+                gone = await self.http.small(Asked("DELETE", self.url, query=self.query), follow=False)
+                if gone.status < HTTPStatus.BAD_REQUEST or gone.status in _LOST:
+                    self.records.drop(self.url)
+
+    async def _post(self, form: dict[str, str], part: str) -> None:
+        await self.http.small(Asked("POST", f"{self.url}/{part}", form, repeatable=True, query=self.query), follow=False)
+
+
+def refused(asked: Asked, answer: Small, http: HTTP) -> ServiceError:
+    """Return the error that an answer says."""
+    said = words(answer.body)
+    if answer.status in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST} and said:
+        return QueryRefused(asked.url, f"says: {said}", "change the query", asked.query)
+    return refuse(asked, answer.status, said, http.tokens.token(asked.url) is not None)
+
+
+def read_state(answer: Small, service: str, query: str = "") -> State:
+    """Return what a job document says; NotATable where it is none."""
+    try:
+        job = fromstring(answer.body)
+        phase = Phase((job.findtext(f"{_UWS}phase") or "").strip())
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise NotATable(service, "answered with what is no job of UWS", "check its address", query) from error
+    results = job.findall(f"{_UWS}results/{_UWS}result")
+    chosen = next((one for one in results if one.get("id") == "result"), results[0] if results else None)
+    href = chosen.get(_HREF) if chosen is not None else None
+    message = " ".join((job.findtext(f"{_UWS}errorSummary/{_UWS}message") or "").split())
+    return State(phase, urljoin(answer.url, href) if href else None, message, _progress(job))
+
+
+def _progress(job: Element) -> float | None:
+    said = next((one.text for one in job.iter() if one.tag.rpartition("}")[2].lower() == "progress" and one.text), None)
+    try:
+        return min(max(float(said), 0.0), 1.0) if said else None
+    except ValueError:
+        return None

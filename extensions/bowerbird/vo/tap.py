@@ -1,0 +1,133 @@
+"""TAP 1.1: a query, at once or as a job, and its answer in the spool."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import IO
+from xml.etree.ElementTree import ParseError
+
+import httpx
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from bowerbird.errors import QueryRefused, ServiceError, ServiceSlow, TooLarge
+from bowerbird.vo.http import HTTP, Asked, refuse
+from bowerbird.vo.jobs import Follower, Job, nobody
+from bowerbird.vo.records import Records
+from bowerbird.vo.results import Answer, spool
+from bowerbird.vo.said import words
+
+BINARY2 = "application/x-votable+xml;serialization=BINARY2"
+_MOST_BYTES = 4 << 30
+_SAID_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query. `limit` is MAXREC; `background` chooses a job."""
+
+    adql: str
+    uploads: Mapping[str, bytes] = field(default_factory=dict)
+    limit: int | None = None
+    background: bool = False
+
+    def form(self, response_format: str) -> dict[str, str]:
+        """Return the parameters of TAP."""
+        told = {"REQUEST": "doQuery", "LANG": "ADQL", "QUERY": self.adql, "RESPONSEFORMAT": response_format}
+        if self.limit is not None:
+            told["MAXREC"] = str(self.limit)
+        if self.uploads:
+            told["UPLOAD"] = ";".join(f"{name},param:{name}" for name in self.uploads)
+        return told
+
+    def files(self) -> dict[str, tuple[str, bytes, str]]:
+        """Return the tables that go with it."""
+        return {name: (f"{name}.vot", body, "application/x-votable+xml") for name, body in self.uploads.items()}
+
+
+class TAP:
+    """One service; what it writes best is asked once."""
+
+    def __init__(self, http: HTTP, address: str, records: Records, *, most_bytes: int = _MOST_BYTES) -> None:
+        self.address = address.rstrip("/")
+        self._http = http
+        self._records = records
+        self._most_bytes = most_bytes
+        self._format: str | None = None
+
+    async def ask(self, question: Question, *, seconds: float, follow: Follower = nobody) -> Answer:
+        """Return the answer within `seconds`, for everything together; else ServiceSlow, and nothing is left running."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await (self._job(question, follow) if question.background else self._at_once(question))
+        except ServiceError:
+            raise
+        except TimeoutError as error:
+            way_out = "give it more with seconds=, or ask for less"
+            raise ServiceSlow(self.address, f"was not done within {seconds:g} s", way_out, question.adql) from error
+
+    async def response_format(self) -> str:
+        """Return the format to ask for: BINARY2 where the service lists it, else whatever its VOTable is."""
+        if self._format is None:
+            self._format = BINARY2 if "serialization=binary2" in await self._formats() else "votable"
+        return self._format
+
+    async def _formats(self) -> str:
+        try:
+            answer = await self._http.small(Asked("GET", f"{self.address}/capabilities"))
+            listed = [one.text or "" for one in fromstring(answer.body).iter() if one.tag.rpartition("}")[2] == "mime"]
+        except (TooLarge, ParseError, DefusedXmlException, ValueError):
+            return ""
+        return "\n".join(listed).lower().replace(" ", "")
+
+    async def _at_once(self, question: Question) -> Answer:
+        form = question.form(await self.response_format())
+        # A query only reads: where no answer came, it is asked again.
+        asked = Asked("POST", f"{self.address}/sync", form, question.files(), repeatable=True, query=question.adql)
+        return await self._fetched(asked, question)
+
+    async def _job(self, question: Question, follow: Follower) -> Answer:
+        form = {**question.form(await self.response_format()), "PHASE": "RUN"}
+        asked = Asked("POST", f"{self.address}/async", form, question.files(), query=question.adql)
+        answer = None
+        try:
+            async with await Job.submit(self._http, asked, self.address, self._records) as job:
+                answer = await self.result(job, question, follow)
+        except BaseException:
+            # An interrupt while the job is deleted comes after its answer.
+            if answer is not None:
+                answer.file.close()
+            raise
+        return answer
+
+    async def result(self, job: Job, question: Question, follow: Follower = nobody) -> Answer:
+        """Return the answer of a job when it is there."""
+        state = await job.wait(follow)
+        return await self._fetched(Asked("GET", state.result or f"{job.url}/results/result", query=question.adql), question)
+
+    async def _fetched(self, asked: Asked, question: Question) -> Answer:
+        file = spool()
+        try:
+            async with self._http.stream(asked) as response:
+                if response.status_code != HTTPStatus.OK:
+                    raise await self._refused(response.status_code, file, asked, response)  # noqa: TRY301  # the file is closed below
+                await self._http.spool(response, file, self._most_bytes, question.adql)
+            answer = Answer(self.address, question.adql, file)
+            await asyncio.to_thread(lambda: answer.votable)
+        except BaseException:
+            file.close()
+            raise
+        return answer
+
+    async def _refused(self, status: int, file: IO[bytes], asked: Asked, response: httpx.Response) -> ServiceError:
+        signed = self._http.tokens.token(asked.url) is not None
+        try:
+            await self._http.spool(response, file, _SAID_BYTES, asked.query)
+        except TooLarge:
+            return refuse(asked, status, "", signed)
+        file.seek(0)
+        said = words(file.read())
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} or not said or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return refuse(asked, status, said, signed)
+        return QueryRefused(self.address, f"says: {said}", "change the query", asked.query)

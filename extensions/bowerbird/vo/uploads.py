@@ -1,0 +1,84 @@
+"""A table of the notebook as a VOTable that a service takes."""
+
+from typing import Any
+
+import numpy as np
+
+from bowerbird.votable import Field, Header, Writer
+from bowerbird.votable.ragged import Array
+
+_DATATYPES = {
+    ("b", 1): "boolean",
+    ("u", 1): "unsignedByte",
+    ("i", 2): "short",
+    ("i", 4): "int",
+    ("i", 8): "long",
+    ("f", 4): "float",
+    ("f", 8): "double",
+}
+_WIDER = {("i", 1): "i2", ("u", 2): "i4", ("u", 4): "i8", ("u", 8): "i8", ("f", 2): "f4"}
+
+
+def document(table: Any) -> bytes:
+    """Return the VOTable (BINARY2) of an astropy, Arrow or pandas table, of a dict of columns, or of pyvo's results."""
+    fields, columns = [], []
+    for name, column in _columns(table):
+        field, values = _field(name, column)
+        fields.append(field)
+        columns.append(values)
+    writer = Writer(Header(fields))
+    return writer.start() + writer.rows(columns) + writer.end()
+
+
+def _columns(table: Any) -> list[tuple[str, Any]]:
+    from astropy.table import Table  # noqa: PLC0415  # slow to import
+
+    if hasattr(table, "to_table") and not isinstance(table, Table):
+        table = table.to_table()
+    if hasattr(table, "column_names") and hasattr(table, "schema"):
+        return [(name, _of_arrow(table.column(name))) for name in table.column_names]
+    if not isinstance(table, Table):
+        table = Table.from_pandas(table) if hasattr(table, "iloc") else Table(table)
+    return [(name, table[name]) for name in table.colnames]
+
+
+def _of_arrow(column: Any) -> Array:
+    values = column.to_numpy()
+    hidden = column.is_null().to_numpy()
+    if not hidden.any() or values.dtype.kind not in "f":
+        return np.ma.masked_array(values, hidden) if hidden.any() else values
+    kind = str(column.type)
+    whole = column.fill_null(0).to_numpy() if kind.startswith(("int", "uint")) else values
+    return np.ma.masked_array(whole, hidden)
+
+
+def _field(name: str, column: Any) -> tuple[Field, Any]:
+    if hasattr(column, "ra") and hasattr(column, "icrs"):
+        raise ValueError(f"column {name!r} holds sky positions; give right ascension and declination as columns of their own")
+    unit = getattr(column, "unit", None)
+    plain = getattr(column, "value", column)
+    mask = getattr(plain, "mask", None)
+    values = np.asarray(getattr(plain, "unmasked", np.ma.getdata(plain)))
+    kind = (values.dtype.kind, values.dtype.itemsize)
+    if kind == ("u", 8) and values.size and values.max() > np.iinfo("i8").max:
+        raise ValueError(f"column {name!r} has values beyond 2^63, which no VOTable can hold")
+    values = values.astype(_WIDER.get(kind, values.dtype), copy=False)
+    unit_text = unit.to_string("vounit") if unit is not None and hasattr(unit, "to_string") else None
+    if values.dtype.kind in "OUS":
+        texts = [None if hidden else _text(one) for one, hidden in zip(values.tolist(), _mask(mask, values), strict=True)]
+        return Field(name, "unicodeChar", "*"), texts
+    datatype = _DATATYPES.get((values.dtype.kind, values.dtype.itemsize))
+    if datatype is None or values.ndim > 1:
+        raise ValueError(f"column {name!r} ({values.dtype}, {values.ndim} axes) cannot be uploaded; leave it out")
+    made = np.ma.masked_array(values, mask) if mask is not None and np.any(mask) else values
+    return Field(name, datatype, unit=unit_text), made
+
+
+def _mask(mask: Any, values: Array) -> list[bool]:
+    return [False] * len(values) if mask is None else np.broadcast_to(mask, values.shape).tolist()
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, float):
+        return None
+    return value.decode() if isinstance(value, bytes) else str(value)

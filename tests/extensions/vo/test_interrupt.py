@@ -1,0 +1,181 @@
+"""Who is interrupted leaves nothing running, wherever that comes."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import types
+from collections.abc import Coroutine, Generator
+from pathlib import Path
+from typing import Any
+
+import bowerbird
+import pytest
+from bowerbird.errors import JobLost
+from bowerbird.vo.http import HTTP
+from bowerbird.vo.jobs import Job, Phase
+from bowerbird.vo.loop import Loop
+from bowerbird.vo.records import Record, Records
+from bowerbird.vo.tap import TAP, Question
+from bowerbird.vo.tokens import Tokens
+
+from tests.extensions.vo.conftest import QUERY
+from tests.support.tap_server import Behaviour, Reply, until
+
+
+@types.coroutine
+def interrupted(work: Coroutine[Any, Any, Any], at: int) -> Generator[Any, Any, Any]:
+    """Run a coroutine, and cancel its task at the `at`-th time that it waits."""
+    waited, thrown = 0, None
+    while True:
+        try:
+            pending = work.throw(thrown) if thrown is not None else work.send(None)
+        except StopIteration as end:
+            return end.value
+        waited += 1
+        if waited == at:
+            task = asyncio.current_task()
+            assert task
+            task.cancel()
+        try:
+            thrown = None
+            yield pending
+        except BaseException as error:  # all is handed on
+            thrown = error
+
+
+@pytest.mark.parametrize("reads_phase", [True, False])
+def test_interrupted_at_every_await_no_job_is_left(tap: Behaviour, records: Records, reads_phase: bool) -> None:
+    tap.reads_phase = reads_phase
+
+    async def asked(at: int) -> bool:
+        async with HTTP(Tokens(), pause_seconds=0.01) as http:
+            work = TAP(http, tap.url, records).ask(Question(QUERY, background=True), seconds=20)
+            task = asyncio.ensure_future(_awaited(work, at))
+            try:
+                (await task).file.close()
+            except asyncio.CancelledError:
+                return True
+            return False
+
+    async def _awaited(work: Any, at: int) -> Any:
+        return await interrupted(work, at)
+
+    stopped = 0
+    while asyncio.run(asked(stopped + 1)):
+        stopped += 1
+        assert not tap.jobs, f"interrupted at await {stopped}"
+        assert not records.all(), f"interrupted at await {stopped}"
+    assert stopped > 20
+    assert len(tap.asked("POST", "/async")) > stopped // 2
+
+
+def test_an_interrupt_of_a_cell_stops_the_job_and_returns(tap: Behaviour, tmp_path: Path) -> None:
+    tap.finishes = False
+    code = f"import bowerbird; bowerbird.query({QUERY!r}, service={tap.url!r}, background=True)"
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True) as process:
+        until(tap, lambda: tap.jobs and [seen for seen in tap.seen if "/async/" in seen.path])
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=30)[1]
+    assert "KeyboardInterrupt" in said
+    assert [what for _, what in tap.ended] == ["ABORT", "DELETE"]
+    assert not Records.of(environment).all()
+
+
+def test_a_job_is_found_again_after_its_kernel_was_killed(tap: Behaviour, tmp_path: Path) -> None:
+    tap.finishes = False
+    code = f"import bowerbird; bowerbird.query({QUERY!r}, service={tap.url!r}, background=True)"
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+        until(tap, lambda: [seen for seen in tap.seen if "/async/" in seen.path])
+        process.kill()
+    records = Records.of(environment)
+    (record,) = records.all()
+    assert (record.query, record.service) == (QUERY, tap.url)
+    tap.finishes = True
+
+    async def fetched() -> int:
+        async with HTTP(Tokens()) as http, Job.found(http, record, records) as job:
+            with (answer := await TAP(http, tap.url, records).result(job, Question(QUERY))).file:
+                return len(answer.votable.table)
+
+    assert asyncio.run(fetched()) == 3
+    assert not records.all()
+    assert not tap.jobs
+
+
+def test_a_job_that_its_service_could_not_delete_is_still_on_record(tap: Behaviour, records: Records) -> None:
+    tap.odd = lambda seen: Reply(500, b"no", "text/plain") if seen.method == "DELETE" else None
+
+    async def ask() -> None:
+        async with HTTP(Tokens(), pause_seconds=0.01) as http:
+            (await TAP(http, tap.url, records).ask(Question(QUERY, background=True), seconds=20)).file.close()
+
+    asyncio.run(ask())
+    assert [record.url for record in records.all()] == [f"{tap.url}/async/{name}" for name in tap.jobs]
+
+
+def test_a_job_that_was_aborted_elsewhere_is_told(tap: Behaviour, records: Records) -> None:
+    tap.finishes = False
+    heard: list[Phase] = []
+
+    def follow(state: Any) -> None:
+        heard.append(state.phase)
+        for job in tap.jobs.values():
+            job.phase = "ABORTED"
+
+    async def ask() -> None:
+        async with HTTP(Tokens()) as http:
+            await TAP(http, tap.url, records).ask(Question(QUERY, background=True), seconds=20, follow=follow)
+
+    with pytest.raises(JobLost, match="it is ABORTED"):
+        asyncio.run(ask())
+    assert heard == [Phase.EXECUTING, Phase.ABORTED]
+
+
+def test_damaged_records_are_passed_over(records: Records) -> None:
+    records.put(Record("http://x/1", "http://x", "q"))
+    assert records.folder
+    (records.folder / "y.json").write_text("{")
+    (records.folder / "z.json").write_text('{"a": 1}')
+    assert [record.url for record in records.all()] == ["http://x/1"]
+    Records(records.folder / "y.json").put(Record("http://x/2", "http://x", "q"))
+
+
+def test_the_loop_gives_what_is_returned_and_raised() -> None:
+    async def one() -> int:
+        return 1
+
+    async def none() -> int:
+        raise ValueError("none")
+
+    loop = Loop()
+    assert loop.run(one()) == 1
+    with pytest.raises(ValueError, match="none"):
+        loop.run(none())
+
+
+def test_rows_in_one_line(tap: Behaviour) -> None:
+    table = bowerbird.query(QUERY, tables={"mine": {"a": [1, 2]}}, service=tap.url)
+    assert len(table) == 3
+    assert type(table).__name__ == "QTable"
+    assert bowerbird.query(QUERY, service=tap.url, form="arrow").num_rows == 3
+    with pytest.raises(ValueError, match="form is 'csv'"):
+        bowerbird.query(QUERY, service=tap.url, form="csv")  # type: ignore[arg-type]
+
+
+def test_rows_that_are_missing_are_warned_of(tap: Behaviour) -> None:
+    from tests.support.tap_server import numbers
+
+    tap.answer = lambda _: numbers(2, overflow=True)
+    with pytest.warns(bowerbird.Overflow, match="cut the answer off at 2 rows") as caught:
+        bowerbird.query(QUERY, service=tap.url)
+    assert caught[0].filename == __file__
+
+
+def test_without_a_platform_a_service_is_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bowerbird.vo.session import Session
+
+    with pytest.raises(ValueError, match="name a TAP service"):
+        Session({}).tap(None)
