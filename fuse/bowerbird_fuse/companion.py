@@ -27,7 +27,17 @@ class Companion:
     def __init__(self, operations: ViewOperations) -> None:
         self.operations = operations
         self.files = operations.files
-        handlers = (self.figures, self.allocate, self.seek, self.copy, self.descriptor, self.unsound, self.shelve, self.unshelve)
+        handlers: tuple[Callable[..., int], ...] = (
+            self.figures,
+            self.allocate,
+            self.seek,
+            self.copy,
+            self.descriptor,
+            self.unsound,
+            self.shelve,
+            self.unshelve,
+        )
+        handlers += (self.stand, self.list)
         kinds = dict(native.Calls._fields_)
         self.calls = native.Calls(*(kinds[handler.__name__](partial(self._guarded, handler)) for handler in handlers))
 
@@ -82,6 +92,14 @@ class Companion:
         """Keep it no longer."""
         self.files.handles.shelf.drop(_LOCK.pack(_LETTER, *name))
         return 0
+
+    def stand(self, node: int) -> int:
+        """Stand in a directory of a release."""
+        return 0 if self.files.tree.stand(node) else -1
+
+    def list(self, handle: int) -> int:
+        """Begin to list a directory of a release; 1 where that is Python's."""
+        return 0 if self.files.list_quickly(handle) else 1
 
     def take_locks(self) -> None:
         """Hold on to what an earlier worker had locked, as far as the kernel still has it open."""

@@ -332,7 +332,19 @@ class Files:
         handle = self.handles.add(number, os.O_DIRECTORY)
         handle.grant = None if isinstance(found, Generated) else found.grant
         handle.listing = None if entry is None else Listing([], entry)
+        if entry is None and isinstance(found, Stored):
+            self.tree.stand(number)
         return handle
+
+    def list_quickly(self, number: int) -> bool:
+        """Let the companion tell what stands in a directory of a release from now on; tell whether it does."""
+        handle = self.handles[number]
+        found = self.tree.locate(handle.node)
+        # The README beside the data is none of the disk's.
+        if not isinstance(found, Stored) or found.readme is not None or not self.tree.stand(handle.node):
+            return False
+        names = self._list_anew(handle).names
+        return self.handles.released.list_by(number, found.node.id, found.node.parent, names)
 
     def list(self, number: int, start: int) -> Iterator[tuple[bytes, Attributes, int]]:
         """Yield (name, attributes, next start) from there on, each but the dots as one lookup more."""

@@ -14,6 +14,9 @@ RELEASE_SECONDS = 60.0
 MADE_SECONDS = 1.0
 SPACE_SECONDS = 0.0
 
+# Below it two calls to the keeper cost more than is saved where the kernel reads a file by itself.
+DIRECT_BYTES = 1 << 20
+
 # The permissions to write, which are not shown where nothing may be written.
 WRITE_BITS = 0o222
 
@@ -41,6 +44,11 @@ class Grant:
     def seconds(self) -> float:
         """How long the kernel may keep names and attributes."""
         return SPACE_SECONDS if self.space else RELEASE_SECONDS
+
+    @property
+    def large(self) -> int:
+        """From which size on the kernel is to read files by itself."""
+        return DIRECT_BYTES if self.direct else 1 << 63
 
     def check(self, now: float) -> None:
         """Raise StaleNode when the right has ended: the kernel looks again, and finds what there is by now."""

@@ -15,6 +15,7 @@ from bowerbird_fuse.errors import AccessDenied, StaleNode
 from bowerbird_fuse.grant import WRITE_BITS, Grant
 from bowerbird_fuse.journal import Journal, Line, Mark
 from bowerbird_fuse.presence import Presence
+from bowerbird_fuse.released import Released, TakenOpening
 from bowerbird_fuse.shelf import Shelf
 from bowerbird_fuse.stores.base import Entry, File
 
@@ -60,16 +61,15 @@ class Handles:
 
     journal: Journal
     shelf: Shelf
+    released: Released = field(default_factory=Released)
     _kept: dict[int, int] = field(default_factory=dict)
     _others: dict[bytes, int] = field(default_factory=dict)
     _handles: dict[int, Handle] = field(default_factory=dict)
     _by_node: dict[int, dict[int, Handle]] = field(default_factory=dict)
-    _next: int = 1
 
     def add(self, node: int, flags: int) -> Handle:
         """Return a new handle of that node."""
-        handle = Handle(self._next, node, flags)
-        self._next += 1
+        handle = Handle(self.released.next_handle(), node, flags)
         self._keep(handle)
         self.journal.note(*self._line(handle))
         return handle
@@ -82,16 +82,30 @@ class Handles:
     def restore(self, number: int, node: int, flags: int, backing: int = 0) -> None:
         """Take over a handle of an earlier worker."""
         self._keep(Handle(number, node, flags, backing=backing))
-        self._next = max(self._next, number + 1)
+        self.released.given(number)
 
     def __iter__(self) -> Iterator[Handle]:
+        self._take_all()
         return iter(tuple(self._handles.values()))
 
     def __getitem__(self, number: int) -> Handle:
-        try:
-            return self._handles[number]
-        except KeyError:
-            raise StaleNode(f"no handle {number}") from None
+        handle = self._handles.get(number)
+        if handle is not None:
+            return handle
+        taken = self.released.take_opening(number)
+        if taken is None:
+            raise StaleNode(f"no handle {number}")
+        return self._take(taken)
+
+    def _take(self, taken: TakenOpening) -> Handle:
+        file = taken.grant.store.adopt(taken.fd, taken.flags)
+        handle = Handle(taken.handle, taken.node, taken.flags, file, taken.grant)
+        self._keep(handle)
+        return handle
+
+    def _take_all(self, node: int = 0) -> None:
+        for taken in self.released.take_openings(node):
+            self._take(taken)
 
     def drop(self, number: int) -> Handle | None:
         """Close a handle and return it; nothing where there is none."""
@@ -99,7 +113,7 @@ class Handles:
         if handle is None:
             return None
         self._unlist(handle)
-        close(handle)
+        self._close(handle)
         self.journal.note(Mark.CLOSE, number)
         self.shelf.drop(_name(number))
         return handle
@@ -118,6 +132,7 @@ class Handles:
 
     def of(self, node: int) -> Iterator[Handle]:
         """Yield each handle of that node."""
+        self._take_all(node)
         yield from self._by_node.get(node, {}).values()
 
     def usable(self, number: int, now: float, reopen: Callable[[Handle], None]) -> Handle:
@@ -174,10 +189,16 @@ class Handles:
 
     def close_revoked(self) -> None:
         """Close the files whose right has ended; their handles stay, and refuse. All are read by what holds now."""
+        self._take_all()
         for handle in self._handles.values():
             slow(handle)
             if handle.grant is not None and handle.grant.revoked:
-                close(handle)
+                self._close(handle)
+
+    def _close(self, handle: Handle) -> None:
+        if handle.listing is not None:
+            self.released.list_no_more(handle.number)
+        close(handle)
 
     def lines(self) -> Iterator[Line]:
         """Yield what the journal has to say of every handle."""

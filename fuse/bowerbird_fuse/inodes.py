@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bowerbird_fuse.errors import StaleNode
 from bowerbird_fuse.journal import Journal, Line, Mark
+from bowerbird_fuse.released import Released
 
 ROOT = 1
 # Numbers that no disk gives: those of folders, links and texts that the view itself makes, and of doubles.
@@ -48,24 +49,34 @@ class Node:
 class Inodes:
     """Every node that the kernel knows."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, released: Released | None = None) -> None:
         self._journal = journal
+        self.released = Released() if released is None else released
+        # Inodes of which two disks have one: numbers of which the companion never hears again.
+        self._doubled: set[int] = set()
         self._nodes = {ROOT: Node(ROOT, ROOT, b"", None, 1)}
         self._by_key: dict[Key, Node] = {}
         self._made: dict[Place, Node] = {}
         self._next = _MADE_FROM
 
     def __getitem__(self, number: int) -> Node:
-        try:
-            return self._nodes[number]
-        except KeyError:
-            raise StaleNode(f"no node {number}") from None
+        node = self._nodes.get(number) or self._take(number)
+        if node is None:
+            raise StaleNode(f"no node {number}")
+        return node
+
+    def _take(self, number: int) -> Node | None:
+        """Take a node over from the companion."""
+        taken = self.released.take_node(number)
+        if taken is None:
+            return None
+        return self._add(Node(number, taken.parent, taken.name, (taken.device, number), taken.lookups))
 
     def __contains__(self, number: int) -> bool:
         return number in self._nodes
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return len(self._nodes) + self.released.count
 
     def made(self) -> list[Node]:
         """Return every known node that the view itself makes, and the root."""
@@ -74,7 +85,7 @@ class Inodes:
     def seen(self, parent: int, name: bytes, key: Key | None, count: int = 1) -> Node:
         """Return the node of what was found there, with `count` more lookups of the kernel's."""
         place = (parent, name)
-        node = self._made.get(place) if key is None else self._by_key.get(key)
+        node = self.known(parent, name, key)
         if node is None:
             node = self._add(Node(self._number(key), parent, name, key))
             self._note(node)
@@ -86,7 +97,11 @@ class Inodes:
 
     def known(self, parent: int, name: bytes, key: Key | None) -> Node | None:
         """Return the node of what was found there, if the kernel knows it."""
-        return self._made.get((parent, name)) if key is None else self._by_key.get(key)
+        if key is None:
+            return self._made.get((parent, name))
+        if key not in self._by_key:
+            self._take(key[1])
+        return self._by_key.get(key)
 
     def moved(self, node: Node, old: Place, new: Place) -> None:
         """Take note that one of its names is another now."""
@@ -131,6 +146,8 @@ class Inodes:
 
     def _drop(self, node: Node) -> None:
         del self._nodes[node.id]
+        if node.id not in self._doubled:
+            self.released.let_in(node.id)
         if node.key is None:
             self._made.pop(node.place, None)
         elif self._by_key.get(node.key) is node:
@@ -139,6 +156,10 @@ class Inodes:
     def below(self, ancestors: Iterable[int]) -> list[Node]:
         """Return every known node under one of these, themselves not."""
         tops = frozenset(ancestors)
+        if not tops:
+            return []
+        for number in self.released.numbers():
+            self._take(number)
         inside, outside = set(tops), {ROOT} - tops
         return [node for node in self._nodes.values() if self._leads_into(node, inside, outside) and node.id not in tops]
 
@@ -175,10 +196,13 @@ class Inodes:
 
     def _add(self, node: Node) -> Node:
         self._nodes[node.id] = node
+        self.released.keep_out(node.id)
         if node.key is None:
             self._made[node.place] = node
-        else:
-            self._by_key[node.key] = node
+            return node
+        self._by_key[node.key] = node
+        if node.key[1] != node.id:
+            self._doubled.add(node.key[1])
         return node
 
     def _move(self, node: Node, place: Place, note: bool = True) -> None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any
+from typing import Any, Protocol
 
 
 class Mark(StrEnum):
@@ -27,7 +27,7 @@ class Mark(StrEnum):
 
 
 # When it has grown so far since it was last written anew, and to several times what it has to say.
-_GROWN_BYTES = 4 << 20
+GROWN_BYTES = 4 << 20
 _GROWN_TIMES = 4
 _PUNCH_HOLE, _KEEP_SIZE = 2, 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -35,11 +35,25 @@ _libc = ctypes.CDLL(None, use_errno=True)
 Line = tuple[Mark, *tuple[int | str, ...]]
 
 
+class Beside(Protocol):
+    """Who writes into the same journal beside it."""
+
+    def noted(self) -> int:
+        """Return how many bytes were written since the journal was written anew."""
+
+    def note_anew(self) -> None:
+        """Write all that holds."""
+
+    def note_at_most(self, size: int) -> None:
+        """Write no more than so many bytes from now on until the journal is written anew."""
+
+
 class Journal:
     """Appends to a memfd, and reads what stands in it."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, beside: Beside | None = None) -> None:
         self.fd = fd
+        self._beside = beside
         self.pending: list[str] = []
         self._grown = 0
         self._whole = 0
@@ -57,16 +71,27 @@ class Journal:
     @property
     def grown(self) -> bool:
         """Tell whether it is time to write it anew."""
-        return self._grown > max(_GROWN_BYTES, _GROWN_TIMES * self._whole)
+        beside = self._beside.noted() if self._beside is not None else 0
+        return self._grown + beside > self._most
+
+    @property
+    def _most(self) -> int:
+        return max(GROWN_BYTES, _GROWN_TIMES * self._whole)
 
     def write_anew(self, lines: Iterable[Line]) -> None:
         """Write all that holds, and give the room of what stood there before back; safe against a kill at any moment."""
         self.flush()
         begin = os.fstat(self.fd).st_size
         self._grown = 0
-        self.pending = [_line(Mark.BEGIN), *(_line(*line) for line in lines), _line(Mark.END)]
+        self.pending = [_line(Mark.BEGIN), *(_line(*line) for line in lines)]
         self.flush()
-        self._whole, self._grown = self._grown, 0
+        if self._beside is not None:
+            self._beside.note_anew()
+        self.pending = [_line(Mark.END)]
+        self.flush()
+        self._whole, self._grown = os.fstat(self.fd).st_size - begin, 0
+        if self._beside is not None:
+            self._beside.note_at_most(self._most)
         _libc.fallocate(self.fd, _PUNCH_HOLE | _KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(begin))
 
     def lines(self) -> Iterator[list[Any]]:

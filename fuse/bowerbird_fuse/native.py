@@ -42,6 +42,8 @@ class Calls(ctypes.Structure):
         ("unsound", ctypes.CFUNCTYPE(_int64, _uint64)),
         ("shelve", ctypes.CFUNCTYPE(_int64, _int, _uint64, _uint64, _uint64, _int)),
         ("unshelve", ctypes.CFUNCTYPE(_int64, _int, _uint64, _uint64, _uint64)),
+        ("stand", ctypes.CFUNCTYPE(_int64, _uint64)),
+        ("list", ctypes.CFUNCTYPE(_int64, _uint64)),
     )
 
 
@@ -89,6 +91,11 @@ def _is_ours(library: ctypes.CDLL) -> bool:
 _library, _reason = _load()
 _number = _uint64.in_dll(_library, "bowerbird_request") if _library is not None else _uint64(0)
 _flags = _int.in_dll(_library, "bowerbird_write_flags") if _library is not None else None
+
+
+def library() -> ctypes.CDLL | None:
+    """Return the companion; None where there is none."""
+    return _library
 
 
 def answer_by(calls: Calls) -> None:

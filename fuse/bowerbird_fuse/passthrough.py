@@ -11,12 +11,12 @@ import socket
 import struct
 
 from bowerbird_fuse import broker, native
+from bowerbird_fuse.grant import DIRECT_BYTES
 from bowerbird_fuse.handles import Handle, Handles
 
 log = logging.getLogger(__name__)
 
-# Below it two calls to the keeper cost more than the kernel saves.
-SMALLEST_BYTES = 1 << 20
+SMALLEST_BYTES = DIRECT_BYTES
 # The keeper has nothing else to do for us; one that does not answer in this time is asked no more.
 _PATIENCE_SECONDS = 0.25
 # What the kernel says where it is not this file that is in the way.

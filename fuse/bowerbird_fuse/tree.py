@@ -23,7 +23,7 @@ from bowerbird_fuse.view import HOME, View
 log = logging.getLogger(__name__)
 # Deeper than any path; only what was moved to and fro behind our back could seem to be its own parent.
 _DEEPEST = 1 << 20
-_MOST_FOOTHOLDS = 64
+_MOST_FOOTHOLDS = 256
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
@@ -82,6 +82,7 @@ class Tree:
         self._top = layout(view, stores)
         self._made.clear()
         self._refused.clear()
+        self.inodes.released.leave_all()
         for number in list(self._footholds):
             self._footholds.pop(number)[0].close()
         changed = self._grant(grants_of(view, dict(stores)))
@@ -201,11 +202,27 @@ class Tree:
         return held
 
     def _hold(self, entry: Entry, stored: Stored) -> None:
-        if stored.node.id in self._footholds:
-            self._footholds.pop(stored.node.id)[0].close()
-        elif len(self._footholds) >= _MOST_FOOTHOLDS:
-            self._footholds.pop(next(iter(self._footholds)))[0].close()
-        self._footholds[stored.node.id] = entry, stored
+        number, released = stored.node.id, self.inodes.released
+        if number in self._footholds or len(self._footholds) >= _MOST_FOOTHOLDS:
+            left = number if number in self._footholds else next(iter(self._footholds))
+            released.leave(left)
+            self._footholds.pop(left)[0].close()
+        self._footholds[number] = entry, stored
+        # Where a clock says when the right ends, it is asked each time.
+        if stored.grant.until is None:
+            released.stand(number, entry.descriptor, stored.grant)
+
+    def stand(self, number: int) -> bool:
+        """Hold a directory of a release, so that the companion answers for what lies there; tell whether it does."""
+        held = self.foothold(number)
+        if held is None:
+            entry, stored = self.pin(number)
+            if stored.grant.space or not stat.S_ISDIR(entry.stat().st_mode):
+                entry.close()
+                return False
+            self._hold(entry, stored)
+            held = entry, stored
+        return held[1].grant.until is None
 
     def open_released(self, number: int, flags: int) -> tuple[File, Grant] | None:
         """Open a file of a release by the directory that it was looked up in; None where only the long way tells."""

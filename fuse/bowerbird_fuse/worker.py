@@ -17,10 +17,11 @@ from bowerbird_fuse.companion import Companion
 from bowerbird_fuse.handles import Handles
 from bowerbird_fuse.inodes import Inodes
 from bowerbird_fuse.intents import Intents
-from bowerbird_fuse.journal import Journal
+from bowerbird_fuse.journal import GROWN_BYTES, Journal
 from bowerbird_fuse.meter import Meter, Word
 from bowerbird_fuse.operations import ViewOperations
 from bowerbird_fuse.passthrough import Passthrough
+from bowerbird_fuse.released import Released
 from bowerbird_fuse.remains import Remains
 from bowerbird_fuse.restore import restore
 from bowerbird_fuse.session import Session
@@ -167,9 +168,10 @@ async def _stop_on_signal(session: Session) -> None:
 def run(control: socket.socket) -> None:
     """Get ready, give up every privilege, wait for the word, serve."""
     device, remains, broker = _mount(control)
-    journal = Journal(remains.journal)
-    handles = Handles(journal, Shelf(remains.front, remains.back))
-    worker = Worker(control, device, Tree(Inodes(journal)), handles, Intents(remains.intents, native.request), broker)
+    released = Released(remains.journal)
+    journal = Journal(remains.journal, released)
+    handles = Handles(journal, Shelf(remains.front, remains.back), released)
+    worker = Worker(control, device, Tree(Inodes(journal, released)), handles, Intents(remains.intents, native.request), broker)
     while worker.view is None:
         worker.take(*_next(control))
     privileges.drop(worker.view.uid, worker.view.gid, worker.view.groups)
@@ -180,6 +182,7 @@ def run(control: socket.socket) -> None:
     restore(worker.tree.inodes, worker.handles, [store.place for store in worker.stores.values()])
     worker.begin_count()
     worker.show()
+    released.begin(GROWN_BYTES)
     trio.run(worker.serve, bytes.fromhex(last[0].init))
 
 

@@ -173,3 +173,34 @@ def test_names_of_one_file_that_are_remembered_are_bounded(inodes: Inodes) -> No
     for number in range(500):
         node = inodes.seen(ROOT, f"{number}".encode(), (1, 77))
     assert len(node.aliases or ()) < 100
+
+
+class Companion:
+    """Writes beside Python into the same journal."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.most = 0
+
+    def noted(self) -> int:
+        return 5 << 20
+
+    def note_anew(self) -> None:
+        os.write(self.fd, b'["N",7,1,"seven",1,7]\n')
+
+    def note_at_most(self, size: int) -> None:
+        self.most = size
+
+
+def test_journal_counts_and_keeps_what_is_written_beside_python() -> None:
+    fd = open_journal("test")
+    try:
+        companion = Companion(fd)
+        journal = Journal(fd, companion)
+        assert journal.grown
+        os.write(fd, b'["N",6,1,"six",1,6]\n')
+        journal.write_anew([(Mark.OPEN, 3, 7, 0)])
+        assert list(journal.lines()) == [["O", 3, 7, 0], ["N", 7, 1, "seven", 1, 7]]
+        assert companion.most >= 4 << 20
+    finally:
+        os.close(fd)

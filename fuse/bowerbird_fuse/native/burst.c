@@ -3,17 +3,16 @@
  * pyfuse3 asks libfuse for a request once the device can be read: its question ends here, as fuse_session_new does.
  */
 
-#include "native.h"
+#include "released.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <linux/fuse.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
 
 /* After so many the others in the process get their turn; so long is waited for the next, while they cannot. */
-enum { MOST = 256, WAIT_NANOSECONDS = 50000 };
+enum { MOST = 256, WAIT_NANOSECONDS = 200000 };
 
 static bool needs_no_python(const struct fuse_buf *buffer)
 {
@@ -40,6 +39,18 @@ static bool needs_no_python(const struct fuse_buf *buffer)
     }
 }
 
+/* Answers a request about a release, if Python has nothing to do with it. */
+static bool is_answered(const struct fuse_buf *buffer)
+{
+    const struct fuse_in_header *header = buffer->mem;
+
+    if (buffer->flags & FUSE_BUF_IS_FD || buffer->size < sizeof *header || !python.stand)
+        return false;
+    /* What Python is asked about it, it is asked within this request. */
+    bowerbird_request = header->unique;
+    return answer_released(header, (char *)buffer->mem + sizeof *header, buffer->size - sizeof *header);
+}
+
 static bool is_asked_soon(struct fuse_session *asked)
 {
     struct pollfd device = {.fd = fuse_session_fd(asked), .events = POLLIN};
@@ -61,9 +72,12 @@ EXPORTED int fuse_session_receive_buf(struct fuse_session *asked, struct fuse_bu
     bowerbird_open_by(0, 0);
     for (int turn = 0; turn < MOST; turn++) {
         result = original(asked, buffer);
-        if (result <= 0 || !needs_no_python(buffer))
+        if (result <= 0)
             return result;
-        fuse_session_process_buf(asked, buffer);
+        if (needs_no_python(buffer))
+            fuse_session_process_buf(asked, buffer);
+        else if (!is_answered(buffer))
+            return result;
         if (!is_asked_soon(asked))
             break;
     }

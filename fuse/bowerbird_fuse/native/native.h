@@ -9,6 +9,7 @@
  *   writes.c    the flags of the file that is written
  *   opens.c     answers to an open
  *   reads.c     reading on without Python       burst.c     what needs no Python, one after the other
+ *   released.h  releases without Python: nodes.c, notes.c (the journal), released.c, openings.c, listings.c
  *
  * Handlers run in the one thread that serves the session; beside it there are only the threads of waits.c.
  */
@@ -42,6 +43,10 @@ struct calls {
     /* Keeps a duplicate of the descriptor of a holding for the next worker; and keeps it no longer. */
     int64_t (*shelve)(int kind, uint64_t node, uint64_t owner, uint64_t handle, int fd);
     int64_t (*unshelve)(int kind, uint64_t node, uint64_t owner, uint64_t handle);
+    /* Stands in a directory of a release (bowerbird_stand), or fails. */
+    int64_t (*stand)(uint64_t node);
+    /* Begins the listing of a directory of a release anew (bowerbird_list_by), or fails. */
+    int64_t (*list)(uint64_t handle);
 };
 
 enum { PRIVATE = -4096 };
@@ -71,6 +76,9 @@ struct reading {
     uint32_t shown;
     uint32_t hidden;
 };
+
+void bowerbird_read_by(uint64_t handle, const struct reading *reading);
+void bowerbird_read_no_more(uint64_t handle);
 
 /* Tells whether this handle is read without Python, and whether its attributes are told without it. */
 bool is_known(uint64_t handle);

@@ -17,6 +17,10 @@ class Entry(Protocol):
 
     def __exit__(self, *exc: object) -> None: ...
 
+    @property
+    def descriptor(self) -> int:
+        """The number of it in this process."""
+
     def close(self) -> None:
         """Let go of it."""
 
@@ -103,10 +107,6 @@ class Entry(Protocol):
 
 class File(Entry, Protocol):
     """An open file."""
-
-    @property
-    def descriptor(self) -> int:
-        """The number of it in this process, for the locks of whoever has it open."""
 
     def read(self, offset: int, size: int) -> bytes:
         """Return the bytes from there on, fewer only at the end of the file."""

@@ -36,6 +36,10 @@ class PosixEntry:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def descriptor(self) -> int:
+        return self.fd
+
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
         fd, self.fd = self.fd, -1
@@ -160,10 +164,6 @@ class PosixEntry:
 
 class PosixFile(PosixEntry):
     """An open file; it works on when its name is gone."""
-
-    @property
-    def descriptor(self) -> int:
-        return self.fd
 
     def read(self, offset: int, size: int) -> bytes:
         return os.pread(self.fd, size, offset)
