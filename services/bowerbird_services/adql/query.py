@@ -1,0 +1,57 @@
+"""A text in ADQL becomes SQL for DuckDB, or one error that says where and what is wrong."""
+
+from dataclasses import dataclass
+
+from bowerbird_services.adql.dialect import parse
+from bowerbird_services.adql.errors import ADQLError
+from bowerbird_services.adql.functions import FUNCTIONS
+from bowerbird_services.adql.selects import Queries
+from bowerbird_services.tables import Catalogue, Column, Table
+
+NOTHING = Catalogue(())
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A translated query: SQL that names each of `tables` by its `view`, and the columns of its rows in their order."""
+
+    sql: str
+    columns: tuple[Column, ...]
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature of the language as TAPRegExt 1.0 declares it (section 2.3)."""
+
+    type: str
+    form: str
+    description: str = ""
+
+
+def translate(text: str, catalogue: Catalogue, *, limit: int | None = None, uploads: Catalogue = NOTHING) -> Query:
+    """Return a query over the tables of a catalogue and of what was uploaded, of at most `limit` rows.
+
+    Raises ADQLError. A table that is in neither does not exist, and nothing of it is said.
+    """
+    queries = Queries(text, (uploads, catalogue))
+    try:
+        selected = queries.query(parse(text), None, limit)
+    except RecursionError as error:
+        raise ADQLError("the query is nested too deeply") from error
+    return Query(selected.sql, selected.columns, tuple(queries.tables.values()))
+
+
+def features() -> tuple[Feature, ...]:
+    """Return all that languageFeatures declares."""
+    base = "ivo://ivoa.net/std/TAPRegExt#features-"
+    others = [
+        *((f"{base}adql-string", word) for word in ("ILIKE", "LIKE")),
+        *((f"{base}adql-sets", word) for word in ("UNION", "EXCEPT", "INTERSECT")),
+        (f"{base}adql-common-table", "WITH"),
+        (f"{base}adql-type", "CAST"),
+        (f"{base}adql-bitwise", "BITWISE"),
+        (f"{base}adql-offset", "OFFSET"),
+    ]
+    named = [Feature(function.feature, function.form, function.description) for function in FUNCTIONS.values() if function.feature]
+    return (*named, *(Feature(kind, form) for kind, form in others if form != "LIKE"))

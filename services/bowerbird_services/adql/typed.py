@@ -1,0 +1,134 @@
+"""What is known of each part of a query once it is checked: its SQL, what its values mean, where they come from. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bowerbird_services.tables import Column, Datatype, Table
+
+WHOLE = frozenset({Datatype.UNSIGNED_BYTE, Datatype.SHORT, Datatype.INT, Datatype.LONG})
+NUMBERS = WHOLE | {Datatype.FLOAT, Datatype.DOUBLE}
+TEXTS = frozenset({Datatype.CHAR, Datatype.UNICODE_CHAR})
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A region as it is written: `kind` is a function of ADQL, or REGION where only its values tell; `parts` its numbers."""
+
+    kind: str
+    parts: tuple["Expression", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """That two positions lie within `radius` degrees, in a form a join can use."""
+
+    left: Shape
+    right: Shape
+    radius: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A value: its SQL and the column that it would be in a result.
+
+    `sources` are the aliases of the tables that it reads. `constant` is its number where it is one. `predicate` is the
+    condition that a function returns as 0 or 1; `match` what of a condition a join can use.
+    """
+
+    sql: str
+    column: Column
+    sources: frozenset[str] = frozenset()
+    constant: float | None = None
+    shape: Shape | None = None
+    predicate: str | None = None
+    match: Match | None = None
+    distance: tuple[Shape, Shape] | None = None
+    is_condition: bool = False
+    aggregates: bool = False
+    direct: tuple["Source", Column] | None = None
+
+
+@dataclass(slots=True)
+class Replica:
+    """Which cells around its position each row of a source stands in, for one match."""
+
+    ra: str
+    dec: str
+    radius: float
+    number: int
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """One table, subquery or named query in FROM."""
+
+    alias: str
+    name: str
+    sql: str
+    columns: tuple[Column, ...]
+    table: Table | None = None
+    rows: int | None = None
+    replicas: list[Replica] = field(default_factory=list)
+
+    def find(self, name: str, *, delimited: bool) -> Column | None:
+        """Return the column of that name: exactly where it is delimited, without case where it is not."""
+        for column in self.columns:
+            if column.name == name or (not delimited and column.name.lower() == name.lower()):
+                return column
+        return None
+
+
+@dataclass(slots=True)
+class Scope:
+    """What names mean inside one SELECT: its sources, the columns that a join merged, and the SELECT around it."""
+
+    sources: list[Source] = field(default_factory=list)
+    merged: dict[str, Expression] = field(default_factory=dict)
+    named: dict[str, "Named"] = field(default_factory=dict)
+    outer: "Scope | None" = None
+    outputs: dict[str, Expression] = field(default_factory=dict)
+
+    def query(self, name: str) -> "Named | None":
+        """Return the named query (WITH) that is visible here."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name.lower() in scope.named:
+                return scope.named[name.lower()]
+            scope = scope.outer
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A query of WITH: the identifier that stands for it and its columns."""
+
+    identifier: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A query that was checked: its SQL and the columns of its rows."""
+
+    sql: str
+    columns: tuple[Column, ...]
+
+
+def quoted(name: str) -> str:
+    """Return a name as DuckDB's delimited identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """Return DuckDB's literal of a text."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def number(value: float) -> str:
+    """Return DuckDB's literal of a double."""
+    return f"({value!r}::DOUBLE)" if value < 0 else f"{value!r}::DOUBLE"
+
+
+def together(parts: Sequence[Expression]) -> frozenset[str]:
+    """Return all the sources that some values read."""
+    return frozenset().union(*(part.sources for part in parts)) if parts else frozenset()
