@@ -24,6 +24,13 @@ class Sink(Protocol):
     def row(self) -> None:
         """Take the end of a row."""
 
+    def rows(self, cells: list[str]) -> None:
+        """Take all cells of whole rows."""
+
+    @property
+    def width(self) -> int:
+        """How many cells a row has; 0 where rows are no cells."""
+
     def stream(self, text: bytes) -> None:
         """Take base64."""
 

@@ -51,16 +51,23 @@ class _Words:
     def __init__(self, parts: Parts, header: Header, index: int) -> None:
         self._parts, self._header, self._index = parts, header, index
         self._cells: list[str] = []
-        self._width = len(header.fields)
+        self.width = len(header.fields)
         self._size = 0
         self.cell = self._cells.append
 
     def row(self) -> None:
         """Check the row's length."""
         self._size += 1
-        if len(self._cells) != self._size * self._width:
-            found = len(self._cells) - (self._size - 1) * self._width
-            raise VOTableError(f"a row has {found} cells for {self._width} fields")
+        if len(self._cells) != self._size * self.width:
+            found = len(self._cells) - (self._size - 1) * self.width
+            raise VOTableError(f"a row has {found} cells for {self.width} fields")
+        if self._size >= _ROWS:
+            self._flush()
+
+    def rows(self, cells: list[str]) -> None:
+        """Take whole rows."""
+        self._cells += cells
+        self._size += len(cells) // self.width
         if self._size >= _ROWS:
             self._flush()
 
@@ -70,14 +77,14 @@ class _Words:
 
     def end(self) -> None:
         """Give the last rows."""
-        if len(self._cells) != self._size * self._width:
+        if len(self._cells) != self._size * self.width:
             raise VOTableError("a cell stands outside a row")
         self._flush()
         self._parts.close(self._header, self._index)
 
     def _flush(self) -> None:
         if self._size:
-            columns = [tabledata_reader.column(field, self._cells[n :: self._width]) for n, field in enumerate(self._header.fields)]
+            columns = [tabledata_reader.column(field, self._cells[n :: self.width]) for n, field in enumerate(self._header.fields)]
             self._parts.add(self._header, self._index, columns, self._size)
         self._size = 0
         self._cells.clear()
@@ -91,8 +98,14 @@ class _Bytes:
         self._base64 = Decoder()
         self._rows = binary_reader.Rows(layout(header.fields, serialization))
 
-    def cell(self, text: str) -> None:
+    width = 0
+
+    def rows(self, cells: list[str]) -> None:
         """Refuse: cells are TABLEDATA's."""
+        raise VOTableError("rows of TABLEDATA stand among binary rows")
+
+    def cell(self, text: str) -> None:
+        """Refuse likewise."""
         raise VOTableError("a cell of TABLEDATA stands among binary rows")
 
     def row(self) -> None:

@@ -9,6 +9,7 @@ from typing import IO, Any, Never
 from xml.parsers import expat
 
 from bowerbird.errors import VOTableError
+from bowerbird.votable import plain_rows
 from bowerbird.votable.document import Document
 from bowerbird.votable.parts import Parts
 from bowerbird.votable.ragged import stack
@@ -17,6 +18,8 @@ from bowerbird.votable.table import Table, VOTable
 _BLOCK = 1 << 16
 _STREAM_BLOCK = 1 << 20
 _STREAM = re.compile(rb"<(?:[\w.-]+:)?STREAM\s")
+_ROW_TAGS = frozenset({"TABLEDATA", "TR", "TD"})
+_LONG_ROW = 1 << 22
 _GZIP = b"\x1f\x8b"
 # Encodings in which base64 has the bytes of ASCII.
 _LIKE_ASCII = frozenset({"", "utf-8", "us-ascii", "ascii", "iso-8859-1"})
@@ -36,7 +39,10 @@ class Reader:
         self._document = Document(self._parts.open_rows)
         self._parser = self._make_parser()
         self._like_ascii = True
-        self._plain = False
+        self._is_utf8 = True
+        self._plain_base64 = False
+        self._plain_rows = False
+        self._rest = b""
 
     def __iter__(self) -> Iterator[Table]:
         """Yield parts; a table without rows gives one empty part."""
@@ -48,6 +54,8 @@ class Reader:
             first = False
             self._feed(block)
             yield from self._ready()
+        if self._rest:
+            self._parse(self._rest)
         self._parse(b"", last=True)
         yield from self._ready()
 
@@ -79,8 +87,16 @@ class Reader:
         return block
 
     def _feed(self, block: bytes) -> None:
-        """Give base64 past the parser, which needs as long for it as everything else together; markup goes through it."""
-        if self._plain:
+        """Give what is most of a document past the parser, which needs as long for it as everything else together."""
+        if self._plain_rows:
+            self._take_rows(block)
+        else:
+            self._take_markup(block)
+        if not self._plain_rows:
+            self._plain_rows = self._rows_follow(block)
+
+    def _take_markup(self, block: bytes) -> None:
+        if self._plain_base64:
             ends = [at for at in (block.find(b"<"), block.find(b"&")) if at >= 0]
             plain = min(ends, default=len(block))
             self._stream(block[:plain])
@@ -89,7 +105,51 @@ class Reader:
             self._parse(block)
             # Only where the last markup is the start of the stream itself is what follows surely its text.
             tail = block[block.rfind(b"<") :]
-            self._plain = self._like_ascii and self._document.in_stream and _STREAM.match(tail) is not None and b"&" not in tail
+            self._plain_base64 = self._like_ascii and self._document.in_stream and _STREAM.match(tail) is not None and b"&" not in tail
+
+    def _rows_follow(self, block: bytes) -> bool:
+        """Whether the parser is within TABLEDATA, and surely in no comment or CDATA."""
+        sink = self._document.sink
+        start = block.rfind(b"<TABLEDATA")
+        if sink is None or not sink.width or start < 0 or not self._is_utf8:
+            return False
+        return self._document.path[-1] in _ROW_TAGS and b"<!" not in block[start:] and b"<?" not in block[start:]
+
+    def _take_rows(self, block: bytes) -> None:
+        """Take whole rows as text: through the parser, each cell costs three calls."""
+        data, self._rest = self._rest + block, b""
+        if self._document.path[-1] != "TABLEDATA":
+            data = self._finish_row(data)
+        end = data.rfind(plain_rows.END) + len(plain_rows.END)
+        sink = self._document.sink
+        if self._plain_rows and sink is not None and self._document.path[-1] == "TABLEDATA" and end >= len(plain_rows.END):
+            found = plain_rows.cells(data[:end], sink.width)
+            if found is None:
+                self._parse_rows(data[:end])
+            else:
+                sink.rows(found)
+            data = data[end:]
+        self._keep(data)
+
+    def _finish_row(self, data: bytes) -> bytes:
+        """Let the parser have the row that it is in; return what comes after."""
+        end = data.find(plain_rows.END) + len(plain_rows.END)
+        end = end if end >= len(plain_rows.END) else len(data)
+        self._parse_rows(data[:end])
+        return data[end:]
+
+    def _keep(self, data: bytes) -> None:
+        """Keep the start of a row for the next block; the end of the table, and what is very long, is the parser's."""
+        at_row = bool(self._document.path) and self._document.path[-1] == "TABLEDATA"
+        if self._plain_rows and at_row and b"TABLEDATA" not in data and len(data) < _LONG_ROW:
+            self._rest = data
+        elif data:
+            self._parse_rows(data)
+
+    def _parse_rows(self, data: bytes) -> None:
+        self._parse(data)
+        # After a comment or CDATA it is not sure what the next byte belongs to.
+        self._plain_rows &= self._document.sink is not None and b"<!" not in data and b"<?" not in data
 
     def _parse(self, block: bytes, *, last: bool = False) -> None:
         try:
@@ -115,6 +175,7 @@ class Reader:
 
     def _declared(self, _: str, encoding: str | None, __: int) -> None:
         self._like_ascii &= (encoding or "").lower() in _LIKE_ASCII
+        self._is_utf8 &= self._like_ascii and (encoding or "").lower() != "iso-8859-1"
 
     def _characters(self, content: str) -> None:
         if not self._document.in_stream:

@@ -240,3 +240,65 @@ def test_columns_of_different_lengths_or_number_are_refused() -> None:
         writer.rows([np.array([1]), np.array([1, 2])])
     with pytest.raises(VOTableError, match="1 columns were given for 2 fields"):
         writer.rows([np.array([1])])
+
+
+MANY = 6000
+ODD: dict[str, tuple[str, str]] = {
+    "a comment": ("<TR><TD>3000", "<!-- </TR><TR><TD>9</TD></TR> --><TR><TD>3000"),
+    "a comment that goes on over blocks": ("<TR><TD>3000", f"<!-- {'</TR><TR><TD>9</TD></TR>' * 9000} --><TR><TD>3000"),
+    "CDATA": ("<TD>3000<", "<TD><![CDATA[3000]]><"),
+    "a reference": ("<TD>3000<", "<TD>&#51;000<"),
+    "an instruction": ("<TR><TD>3000", "<?x </TR>?><TR><TD>3000"),
+    "attributes": ("<TR><TD>3000", '<TR ID="r"><TD>3000'),
+    "lines of another system": ("</TR>\n<TR><TD>3000", "</TR>\r\n<TR>\r\n<TD>3000"),
+    "spaces": ("<TR><TD>3000", " <TR>\n  <TD> 3000"),
+    "spaces in tags": ("<TR><TD>3000", "<TR ><TD >3000"),
+}
+
+
+STRINGS = [f"text {n} α TABLEDATA" if n % 7 == 0 else f"text {n}" for n in range(MANY)]
+
+
+def many() -> bytes:
+    fields = [Field("n", "int"), Field("text", "char", "*")]
+    return document(fields, [np.arange(MANY), objects(*STRINGS)], "TABLEDATA", step=MANY)
+
+
+@pytest.mark.parametrize("case", list(ODD))
+def test_rows_that_are_not_plain_are_read_as_xml_means_them(case: str) -> None:
+    plain, odd = ODD[case]
+    text = many().decode().replace(plain, odd, 1)
+    assert odd in text
+    found = read(text.encode()).table
+    assert (found["n"] == np.arange(MANY)).all()
+    assert found["text"].tolist() == STRINGS
+
+
+@pytest.mark.parametrize(
+    ("plain", "broken"),
+    [
+        ("<TR><TD>3000</TD>", "<TR>"),
+        ("<TR><TD>3000</TD>", "<TR><TD>3000</TD><TD>3</TD>"),
+        ("<TR><TD>3000</TD>", "<TD>3000</TD>"),
+        ("<TR><TD>3000</TD>", "<TR></TD>3000<TD>"),
+        ("<TR><TD>3000</TD>", "<TR><TR><TD>3000</TD>"),
+        ("<TD>3000<", "<TD>3000\x01<"),
+        ("<TD>3000<", "<TD>3000<b>x</b><"),
+        ("<TD>text 3000", "<TD>&nbsp;text 3000"),
+        ("text 3000<", "text \udcff<"),
+    ],
+)
+def test_rows_that_are_broken_are_refused_wherever_they_are(plain: str, broken: str) -> None:
+    text = many().decode()
+    assert plain in text
+    with pytest.raises(VOTableError):
+        read(text.replace(plain, broken, 1).encode("utf-8", "surrogateescape"))
+
+
+def test_tables_one_after_the_other_are_all_read() -> None:
+    text = many()
+    table = text[text.index(b"<TABLE>") : text.index(b"</RESOURCE>")]
+    found = read(text.replace(table, table * 3))
+    assert [len(one) for one in found.tables] == [MANY] * 3
+    for one in found.tables:
+        assert (one["n"] == np.arange(MANY)).all()
