@@ -13,7 +13,7 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.teams import memberships
 from bowerbird_hub.identity.database import writing
-from bowerbird_hub.runtimes.sandbox import CAS_ID, PROXY_ID, SERVICE_ID
+from bowerbird_hub.runtimes.sandbox import CAS_ID, PROXY_ID, SERVICE_ID, SERVICES_ID
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -33,7 +33,7 @@ from sqlalchemy import (
 LOWEST_ID = 1000
 HIGHEST_ID = 2**31 - 2
 # The platform's own parts, nobody, and the overflow id that the kernel shows for an id it cannot map.
-RESERVED_IDS = frozenset({PROXY_ID, CAS_ID, SERVICE_ID, 65534, 65535})
+RESERVED_IDS = frozenset({SERVICES_ID, PROXY_ID, CAS_ID, SERVICE_ID, 65534, 65535})
 MAX_GROUPS = 4096
 
 _METADATA = MetaData()

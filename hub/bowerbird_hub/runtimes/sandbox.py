@@ -12,6 +12,7 @@ BWRAP = "/usr/bin/bwrap"
 SETPRIV = "/usr/bin/setpriv"
 
 # The platform's own unprivileged parts. Debian keeps these numbers for nobody's use, and no directory may give them to a person.
+SERVICES_ID = 65_530
 PROXY_ID = 65_531
 CAS_ID = 65_532
 SERVICE_ID = 65_533

@@ -1,12 +1,7 @@
 """The demo releases of the first start: made by the recipe of the checkout, beside the platform and not before it."""
 
-import asyncio
 import hashlib
-import os
-import signal
-import subprocess
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +9,7 @@ from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub.state.state_files import read_json, write_json
-
-_STOP_SECONDS = 5.0
-_LONGEST_LINE = 1 << 16
+from bowerbird_hub.supervision import helper
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +43,16 @@ class DemoReleases:
 
     async def make(self, say: Callable[[str], None], environment: Mapping[str, str]) -> str | None:
         """Make what is missing; returns what went wrong. When cancelled the recipe stops, and goes on from there next time."""
-        with self.log.open("ab") as log:
-            maker = await asyncio.create_subprocess_exec(
-                *self.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**environment, "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
-                limit=_LONGEST_LINE,
-            )
-            last = ""
-            try:
-                assert maker.stdout is not None  # noqa: S101  asked for above
-                async for raw in maker.stdout:
-                    log.write(raw)
-                    last = raw.decode(errors="replace").strip() or last
-                    say(last.removeprefix("releases: "))
-                status = await maker.wait()
-            finally:
-                await _end(maker)
+        last = ""
+
+        def heard(line: str) -> None:
+            nonlocal last
+            last = line.removeprefix("releases: ")
+            say(last)
+
+        status = await helper.run(self.command(), self.log, heard, environment)
         if status:
-            return f"{last.removeprefix('releases: ') or f'ended with exit status {status}'}; log: {self.log}"
+            return f"{last or f'ended with exit status {status}'}; log: {self.log}"
         write_json(self._note, {"recipe": self._recipe()})
         return None
 
@@ -79,17 +60,6 @@ class DemoReleases:
         """Return the recipe's argv."""
         options = ("--releases", str(self.var.releases), "--downloads", str(self.install.demo_data))
         return (str(self.install.lab_python), str(self.install.recipe), *options)
-
-
-async def _end(maker: asyncio.subprocess.Process) -> None:
-    if maker.returncode is not None:
-        return
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(maker.pid, signum)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(maker.wait(), _STOP_SECONDS)
-            return
 
 
 def demo_releases(install: Install, var: Var, platform: Platform, default: Platform) -> DemoReleases:

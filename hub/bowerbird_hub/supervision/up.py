@@ -21,8 +21,9 @@ from bowerbird_hub.supervision.records import boot_id
 from bowerbird_hub.supervision.status import lacks
 from bowerbird_hub.supervision.stopping import Hurry, stop_platform
 from bowerbird_hub.supervision.supervisor import Supervisor
+from bowerbird_hub.supervision.tables import Tables, keep
 
-DEMO_ROW = "demo releases"
+DEMO_ROW, TABLES_ROW = "demo releases", "tables"
 DONE, NOT_STARTED = 0, 2
 _ROTATE_SECONDS = 20.0
 _STRAYS_SECONDS = 5.0
@@ -94,6 +95,7 @@ async def _attend(plan: Plan, supervisor: Supervisor, board: Board, start: Start
     """Return when the platform is to end, with the exit code that this means."""
     starting = asyncio.create_task(_start(plan, supervisor, board))
     rotating = asyncio.create_task(_rotate(plan.var))
+    keeping = asyncio.create_task(_keep_tables(plan, board, starting))
     stopped = asyncio.create_task(signals.asked.wait())
     broken = asyncio.create_task(supervisor.failed())
     try:
@@ -110,9 +112,10 @@ async def _attend(plan: Plan, supervisor: Supervisor, board: Board, start: Start
             raise broken.result()
         return DONE
     finally:
-        for task in (starting, rotating, stopped, broken):
+        tasks = (starting, rotating, keeping, stopped, broken)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(starting, rotating, stopped, broken, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _start(plan: Plan, supervisor: Supervisor, board: Board) -> bool:
@@ -144,6 +147,13 @@ def _demo_releases(plan: Plan) -> DemoReleases | None:
         return None
     demo = demo_releases(install, plan.var, plan.platform, load(install.default_platform))
     return None if not demo.releases or demo.made else demo
+
+
+async def _keep_tables(plan: Plan, board: Board, starting: asyncio.Task[bool]) -> None:
+    """Make the tables after the start, so that signing in waits for none, and keep them."""
+    await asyncio.wait({starting})
+    tables = Tables(plan.install, plan.var, plan.as_root)
+    await keep(tables, lambda state, rest: board.row(TABLES_ROW, state, rest), plan.environment)
 
 
 async def _rotate(var: Var) -> None:

@@ -18,6 +18,7 @@ from bowerbird_services.store.columns import TEXTS, arrow_schema
 from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER, Column, Datatype, Position
 
 _NUMBERS = (Datatype.FLOAT, Datatype.DOUBLE)
+_INTEGERS = (Datatype.UNSIGNED_BYTE, Datatype.SHORT, Datatype.INT, Datatype.LONG)
 _POLE = 90.0
 
 
@@ -96,6 +97,12 @@ class Conformed:
         if place.pm_ra is not None and place.pm_dec is not None:
             place = replace(place, pm_ra=self._column(place.pm_ra), pm_dec=self._column(place.pm_dec))
         self.position = place
+        # Whole degrees of a text file read as integers.
+        named = {place.ra, place.dec, place.pm_ra, place.pm_dec}
+        self._columns = tuple(
+            replace(column, datatype=Datatype.DOUBLE) if column.name in named and column.datatype in _INTEGERS else column
+            for column in self._columns
+        )
         words = {place.ra: "pos.eq.ra", place.dec: "pos.eq.dec"}
         self._columns = tuple(_main(column, words[column.name]) if column.name in words else column for column in self._columns)
 
@@ -104,8 +111,8 @@ class Conformed:
         column = next((column for column in self._columns if column.name.lower() == name.lower()), None)
         if column is None:
             raise BadSource(f"has no column {name!r}, which its position names; it has {_names(self._columns)}")
-        if column.datatype not in _NUMBERS or column.arraysize is not None:
-            raise BadSource(f"has the column {name!r}, which its position names and which holds no floating-point numbers")
+        if column.datatype not in (*_NUMBERS, *_INTEGERS) or column.arraysize is not None:
+            raise BadSource(f"has the column {name!r}, which its position names and which holds no numbers")
         return column.name
 
 

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 from astropy import units
 from astropy.coordinates import Angle
 from astropy.io import fits
-from astropy.time import Time
 from astropy.wcs import WCS
 
 from bowerbird_services.store.products import Product
@@ -23,6 +23,7 @@ _WAVELENGTHS = ("wave", "wavelength", "lambda", "loglam")
 _ANGSTROMS = (1000.0, 60_000.0)
 # MJD of the first and last year that an observation may be of.
 _MJD = (0.0, 100_000.0)
+_MJD_ZERO = datetime(1858, 11, 17)
 _SECONDS_PER_DAY = 86_400.0
 
 
@@ -158,6 +159,7 @@ def _begin(header: Any) -> float | None:
     if isinstance(mjd, int | float) and _MJD[0] < mjd < _MJD[1]:
         return float(mjd)
     try:
-        return float(Time(str(header["DATE-OBS"]), scale="utc").mjd)
+        begin = datetime.fromisoformat(str(header["DATE-OBS"]))
+        return (begin.replace(tzinfo=None) - _MJD_ZERO) / timedelta(days=1)
     except (KeyError, ValueError):
         return None

@@ -65,7 +65,7 @@ BAD: list[tuple[str, Callable[[Path], object], dict[str, Any], str]] = [
         "a.parquet",
         lambda path: parquet(path, ra=["x"], dec=[1.0]),
         {},
-        "which its position names and which holds no floating-point numbers",
+        "which its position names and which holds no numbers",
     ),
     (
         "a.parquet",

@@ -1,0 +1,54 @@
+"""One program beside the platform that does its work and ends: what it says, in the log and to whoever watches."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_STOP_SECONDS = 5.0
+_LONGEST_LINE = 1 << 16
+
+
+async def run(argv: Sequence[str], log: Path, say: Callable[[str], None], environment: Mapping[str, str], order: bytes = b"") -> int:
+    """Return its exit status; `say` gets each line. When cancelled the program and all that it started end."""
+    with log.open("ab") as written:
+        program = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**environment, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+            limit=_LONGEST_LINE,
+        )
+        try:
+            assert program.stdin is not None  # noqa: S101  asked for above
+            assert program.stdout is not None  # noqa: S101  asked for above
+            # One that ends before it read its order says itself why.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                program.stdin.write(order)
+                await program.stdin.drain()
+                program.stdin.close()
+            async for raw in program.stdout:
+                written.write(raw)
+                written.flush()
+                line = raw.decode(errors="replace").strip()
+                if line:
+                    say(line)
+            return await program.wait()
+        finally:
+            await _end(program)
+
+
+async def _end(program: asyncio.subprocess.Process) -> None:
+    if program.returncode is not None:
+        return
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signum)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(program.wait(), _STOP_SECONDS)
+            return

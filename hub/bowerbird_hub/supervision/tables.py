@@ -1,0 +1,143 @@
+"""The tables of the releases, made and kept: an ingest in a sandbox that sees the releases and writes nothing but tables.
+
+It runs beside the platform, never before it, and again when the platform file or the file of a table changes.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bowerbird_config.install import Install
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_config.table_order import TableOrder, table_order
+from bowerbird_hub.runtimes.sandbox import SERVICES_ID, Bind, Sandbox, argv
+from bowerbird_hub.supervision import helper
+from pydantic import ValidationError
+
+_LOOK_SECONDS = 5.0
+_MEMBERS = ("config", "extensions", "services")
+_RELEASES = PurePosixPath("/releases")
+# Whoever waits for a page comes first.
+_GENTLY = ("/usr/bin/nice", "-n", "10")
+# The sandbox has no home; what libraries would keep there goes with it.
+_NO_HOME = {"HOME": "/tmp", "XDG_CACHE_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"}  # noqa: S108  the sandbox's own
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The ingest of one platform."""
+
+    install: Install
+    var: Var
+    as_root: bool
+
+    @property
+    def log(self) -> Path:
+        """What the ingest said."""
+        return self.var.logs / "tables.log"
+
+    @property
+    def possible(self) -> bool:
+        """Tell whether the services are installed here."""
+        return self.install.services_python.exists() and all((self.install.root / member).is_dir() for member in _MEMBERS)
+
+    def order(self) -> TableOrder | None:
+        """Return what the platform that runs asks for; None where it cannot be read."""
+        try:
+            platform = Platform.model_validate_json(self.var.platform.read_bytes())
+        except (OSError, ValidationError):
+            return None
+        return table_order(platform, self.var)
+
+    async def make(self, order: TableOrder, say: Callable[[str], None], environment: Mapping[str, str]) -> str | None:
+        """Make what is missing or has changed; returns what could not be made, in words."""
+        wrong: list[str] = []
+
+        def heard(line: str) -> None:
+            line = line.removeprefix("tables: ")
+            if line.startswith("table "):
+                wrong.append(line)
+            say(line)
+
+        _prepare(self.var.tables, SERVICES_ID if self.as_root else os.geteuid())
+        seen = self._seen(order) if self.as_root else order
+        surroundings = {**environment, **_NO_HOME} if self.as_root else environment
+        status = await helper.run(self.command(order), self.log, heard, surroundings, seen.model_dump_json().encode())
+        if status and not wrong:
+            return f"the ingest ended with exit status {status}; log: {self.log}"
+        return "; ".join(wrong) or None
+
+    def command(self, order: TableOrder) -> tuple[str, ...]:
+        """Return the argv of the ingest."""
+        python = self.install.services_python
+        program = (*_GENTLY, str(python), "-I", "-m", "bowerbird_services.ingest.run", str(self.var.tables))
+        if not self.as_root:
+            return program
+        releases = (Bind(release.directory, _place(release.name)) for release in order.releases if release.directory.is_dir())
+        sandbox = Sandbox(
+            command=program,
+            uid=SERVICES_ID,
+            gid=SERVICES_ID,
+            binds=(
+                Bind.same(python.parent.parent),
+                *(Bind.same(self.install.root / member) for member in _MEMBERS),
+                *releases,
+                Bind.same(self.var.tables, writable=True),
+            ),
+            hostname="tables",
+        )
+        return tuple(argv(sandbox))
+
+    def _seen(self, order: TableOrder) -> TableOrder:
+        """Return the order as the sandbox sees the releases."""
+        moved = (release.model_copy(update={"directory": Path(_place(release.name))}) for release in order.releases)
+        return TableOrder(releases=tuple(moved))
+
+
+def _place(release: str) -> PurePosixPath:
+    return _RELEASES / release
+
+
+def _prepare(place: Path, owner: int) -> None:
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chown(place, owner, -1)
+    place.chmod(0o700)
+
+
+def traces(order: TableOrder) -> str:
+    """Return what changes when the ingest has something to do."""
+    told = [order.model_dump_json()]
+    for release in order.releases:
+        files = [release.directory, *(release.directory / table.file for table in release.tables.values())]
+        files += [release.directory / table.metadata for table in release.tables.values() if table.metadata]
+        told += [f"{path} {_stamp(path)}" for path in files]
+    return "\n".join(told)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+async def keep(tables: Tables, row: Callable[[str, str], None], environment: Mapping[str, str], seconds: float = _LOOK_SECONDS) -> None:
+    """Make the tables, and again whenever something changed, until cancelled; `row` gets a state and what is to say."""
+    if not tables.possible:
+        return
+    done = None
+    while True:
+        order = await asyncio.to_thread(tables.order)
+        now = await asyncio.to_thread(traces, order) if order and order.releases else done
+        if order is not None and now != done:
+            done = now
+            try:
+                wrong = await tables.make(order, lambda line: row("making", line), environment)
+            except OSError as error:
+                wrong = f"the ingest could not be started ({error.strerror})"
+            row("not whole" if wrong else "ready", wrong or "")
+        await asyncio.sleep(seconds)

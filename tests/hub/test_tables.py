@@ -1,0 +1,131 @@
+"""The ingest beside a platform: in a sandbox that sees the releases and nothing else, again when something changed."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bowerbird_config.install import Install
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_hub.identity.live import write_last_good
+from bowerbird_hub.runtimes.sandbox import SERVICES_ID
+from bowerbird_hub.state.state_files import read_json
+from bowerbird_hub.supervision.tables import Tables, keep
+
+from tests.support.checkout import CHECKOUT
+from tests.support.platforms import described
+
+STARS = {"stars": {"file": "stars.csv", "title": "Stars", "position": {"ra": "ra", "dec": "dec"}}}
+
+
+def platform(tables: dict[str, Any] = STARS) -> Platform:
+    release = {"title": "First", "public": True, "tables": tables}
+    return Platform.model_validate(described(collections={"sky": {"title": "Sky", "releases": {"dr1": release}}}))
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Tables:
+    var = Var(tmp_path / "var")
+    (var.releases / "sky" / "dr1").mkdir(parents=True)
+    (var.releases / "sky" / "dr1" / "stars.csv").write_text("id,ra,dec\n1,10.5,-3\n2,,\n")
+    var.logs.mkdir()
+    var.releases.chmod(0o700)
+    for place in (tmp_path, *tmp_path.parents):
+        # A sandbox of another uid passes through; pytest makes these 0700.
+        if os.stat(place).st_uid == os.geteuid() and place.name.startswith(("pytest", "test")):
+            place.chmod(0o711)
+    write_last_good(var.platform, platform())
+    return Tables(Install(CHECKOUT), var, os.geteuid() == 0)
+
+
+def made(tables: Tables) -> list[str]:
+    folder = tables.var.tables / "sky" / "dr1"
+    return sorted(path.name.removesuffix(".table.json") for path in folder.glob("*.table.json")) if folder.exists() else []
+
+
+async def watched(tables: Tables, until: Callable[[list[tuple[str, str]]], bool]) -> list[tuple[str, str]]:
+    """Keep the tables until enough was said."""
+    said: list[tuple[str, str]] = []
+    enough = asyncio.Event()
+
+    def row(state: str, rest: str) -> None:
+        said.append((state, rest))
+        if until(said):
+            enough.set()
+
+    keeping = asyncio.create_task(keep(tables, row, {"PATH": "/usr/bin:/bin"}, 0.05))
+    try:
+        await asyncio.wait_for(enough.wait(), 60)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    return said
+
+
+def settled(times: int) -> Callable[[list[tuple[str, str]]], bool]:
+    return lambda said: sum(state != "making" for state, _ in said) == times
+
+
+@pytest.mark.asyncio
+async def test_tables_of_the_running_platform_are_made(tables: Tables) -> None:
+    said = await watched(tables, settled(1))
+    assert said[-1] == ("ready", "")
+    assert made(tables) == ["stars"]
+    assert "1 tables are there" in tables.log.read_text()
+
+
+@pytest.mark.root
+@pytest.mark.asyncio
+async def test_the_ingest_is_nobody_and_its_tables_are_the_services_alone(tables: Tables) -> None:
+    await watched(tables, settled(1))
+    for path in (tables.var.tables, *tables.var.tables.rglob("*")):
+        found = path.stat()
+        assert (found.st_uid, found.st_mode & 0o077) == (SERVICES_ID, 0), path
+
+
+@pytest.mark.asyncio
+async def test_a_change_of_the_platform_or_of_a_file_is_taken_up(tables: Tables) -> None:
+    more = tables.var.releases / "sky" / "dr1" / "more.csv"
+
+    def change(said: list[tuple[str, str]]) -> bool:
+        if settled(1)(said):
+            write_last_good(tables.var.platform, platform(STARS | {"more": {"file": "more.csv", "title": "More"}}))
+        if settled(2)(said):
+            more.write_text("n\n1\n")
+        return settled(3)(said)
+
+    said = await watched(tables, change)
+    missing = "table more of sky/dr1: more.csv needs the file more.csv, which cannot be read (No such file or directory)"
+    assert [row for row in said if row[0] != "making"] == [("ready", ""), ("not whole", missing), ("ready", "")]
+    assert made(tables) == ["more", "stars"]
+    index = read_json(tables.var.tables / "index.json")
+    assert index["releases"] == [["sky", "dr1"]]
+
+
+@pytest.mark.root
+def test_the_sandbox_sees_the_releases_of_the_platform_and_writes_tables_alone(tables: Tables) -> None:
+    order = tables.order()
+    assert order is not None
+    argv = tables.command(order)
+    written = [argv[number + 1] for number, word in enumerate(argv) if word == "--bind"]
+    assert written == [str(tables.var.tables)]
+    seen = [
+        argv[number + 1 : number + 3]
+        for number, word in enumerate(argv)
+        if word == "--ro-bind" and argv[number + 2].startswith("/releases")
+    ]
+    assert seen == [(str(tables.var.releases / "sky" / "dr1"), "/releases/sky/dr1")]
+    assert "setpriv" in " ".join(argv)
+    assert not [word for word in argv if "stars" in word]
+
+
+@pytest.mark.asyncio
+async def test_where_the_services_are_not_installed_nothing_is_made(tables: Tables, tmp_path: Path) -> None:
+    said: list[tuple[str, str]] = []
+    elsewhere = Tables(Install(tmp_path), tables.var, as_root=False)
+    await asyncio.wait_for(keep(elsewhere, lambda state, rest: said.append((state, rest)), {}), 5)
+    assert said == []
+    assert made(tables) == []
