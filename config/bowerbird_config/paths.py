@@ -108,6 +108,16 @@ class Var:
         return self.run / "identity.sock"
 
     @property
+    def services(self) -> Path:
+        """What the HTTP services keep: jobs, their results, and room to compute; 0700, theirs."""
+        return self.root / "services"
+
+    @property
+    def services_socket(self) -> Path:
+        """The same as `identity_socket`, for the HTTP services, which are not root."""
+        return self.run / "services" / "identity.sock"
+
+    @property
     def keeper_socket(self) -> Path:
         """Where the keeper takes orders to mount and unmount; root only."""
         return self.run / "keeper.sock"

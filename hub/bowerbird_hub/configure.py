@@ -14,14 +14,14 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub.forms import PAGES
 from bowerbird_hub.identity.live import Live
-from bowerbird_hub.managed import CAS, CULLER, services
+from bowerbird_hub.managed import CAS, CULLER, VO, VO_PATH, services
 from bowerbird_hub.origins import Origins
 from bowerbird_hub.page_facts import PageFacts
 from bowerbird_hub.runtimes.local import Host
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.orphans import end_orphans, unmount_unused
 from bowerbird_hub.runtimes.process import ProcessSpawner
-from bowerbird_hub.runtimes.sandbox import CAS_ID
+from bowerbird_hub.runtimes.sandbox import CAS_ID, SERVICES_ID
 from bowerbird_hub.sign_on import demo_accounts
 from bowerbird_hub.sign_on.cas import CASAuthenticator
 from bowerbird_hub.state.secret_files import read_secret
@@ -41,6 +41,12 @@ _TOKEN_DAYS = 30
 # Names without a server cost a row each; what may run at once is `limits.servers_per_user`.
 _NAMED_SERVERS = 20
 _CULLER_ROLE = {"name": CULLER, "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"], "services": [CULLER]}
+# Whoever may sign in may ask for tables, and so may their servers; a token for that alone has this one scope.
+_VO_SCOPE = f"access:services!service={VO}"
+_VO_ROLES = [
+    {"name": "user", "scopes": ["self", _VO_SCOPE]},
+    {"name": "server", "scopes": ["users:activity!user", "access:servers!server", _VO_SCOPE]},
+]
 
 # Pages load nothing from elsewhere, and stand in no frame. Styles and the few scripts stand in the page itself.
 POLICY = (
@@ -94,10 +100,15 @@ def settings(platform: Platform, deployment: Deployment) -> dict[str, dict[str, 
             "tornado_settings": {"headers": _headers(own), "domain": "", "cookie_options": {"samesite": "Lax"}},
             # The prefix keeps other hosts of the domain from setting them; browsers want TLS for it.
             "cookie_host_prefix_enabled": platform.runtime.tls is not None,
-            "load_roles": [_CULLER_ROLE] if platform.limits.idle else [],
+            "load_roles": [*_VO_ROLES, *([_CULLER_ROLE] if platform.limits.idle else [])],
             "services": services(platform, deployment.install, var, ports, deployment.as_root),
         },
-        "ConfigurableHTTPProxy": {"should_start": False, "api_url": f"http://{LOOPBACK}:{ports.proxy_api}"},
+        "ConfigurableHTTPProxy": {
+            "should_start": False,
+            "api_url": f"http://{LOOPBACK}:{ports.proxy_api}",
+            # Under the hub's name and not one below it, which not every client could resolve. Its answers run nothing in a browser.
+            "extra_routes": {f"{own.host}/{VO_PATH}/": f"http://{LOOPBACK}:{ports.services}"},
+        },
         "Authenticator": {"enable_auth_state": True},
         "Spawner": {
             "start_timeout": round(platform.limits.start.total_seconds()),
@@ -121,6 +132,7 @@ def configure(c: Any, live: Live, install: Install, var: Var, ports: Ports) -> N
     _classes(c, live, host, obituaries, deployment)
     end_orphans(host)
     _demo(live.platform, deployment)
+    _places_of_services(deployment)
     live.on_change(lambda platform: _follow(platform, deployment))
     for lack in host.lacks:
         _log.warning("%s", lack)
@@ -165,6 +177,15 @@ def _demo(platform: Platform, deployment: Deployment) -> None:
     demo_accounts.write(platform, deployment.var, home, [f"{home}{CALLBACK_PATH}"], CAS_ID if deployment.as_root else None)
 
 
+def _places_of_services(deployment: Deployment) -> None:
+    """Make the directories that the HTTP services see: jobs and tables are theirs alone, and in the third is the hub's socket."""
+    var, owner = deployment.var, SERVICES_ID if deployment.as_root else -1
+    for place, uid, mode in ((var.services, owner, 0o700), (var.tables, owner, 0o700), (var.services_socket.parent, -1, 0o750)):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chown(place, uid, owner)
+        place.chmod(mode)
+
+
 def _follow(platform: Platform, deployment: Deployment) -> None:
     """Take up an edited platform file: what JupyterHub read at its start is told again."""
     _demo(platform, deployment)
@@ -184,7 +205,7 @@ async def _restart_services(app: JupyterHub, platform: Platform, deployment: Dep
     """Start anew the services whose command has changed, and stop those that are not asked for any more."""
     asked = services(platform, deployment.install, deployment.var, deployment.ports, deployment.as_root)
     commands = {told["name"]: told["command"] for told in asked}
-    for name in (CULLER, CAS):
+    for name in (CULLER, CAS, VO):
         service, command = app._service_map.get(name), commands.get(name)
         if service is None:
             if command is not None:
@@ -199,6 +220,6 @@ async def _restart_services(app: JupyterHub, platform: Platform, deployment: Dep
 def from_environment(c: Any, environment: Mapping[str, str] = os.environ) -> None:
     """Fill JupyterHub's configuration from what the supervisor put into the environment."""
     var = Var(Path(environment["BOWERBIRD_VAR"]))
-    names = ("BOWERBIRD_PORT", "BOWERBIRD_HUB_PORT", "BOWERBIRD_PROXY_API_PORT", "BOWERBIRD_CAS_PORT")
+    names = ("BOWERBIRD_PORT", "BOWERBIRD_HUB_PORT", "BOWERBIRD_PROXY_API_PORT", "BOWERBIRD_CAS_PORT", "BOWERBIRD_SERVICES_PORT")
     live = Live(Path(environment["BOWERBIRD_PLATFORM"]), var)
     configure(c, live, Install.from_environment(environment), var, Ports(*(int(environment[name]) for name in names)))

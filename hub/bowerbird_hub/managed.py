@@ -5,7 +5,8 @@ from typing import Any
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.runtimes.sandbox import CAS_ID, SERVICE_ID, Bind, Sandbox, argv
+from bowerbird_hub.origins import Origins
+from bowerbird_hub.runtimes.sandbox import CAS_ID, SERVICE_ID, SERVICES_ID, Bind, Sandbox, argv
 from bowerbird_hub.sign_on.demo_accounts import server_file
 from bowerbird_hub.supervision.marks import marks
 from bowerbird_hub.supervision.parts import HUB
@@ -13,6 +14,8 @@ from bowerbird_hub.supervision.ports import Ports
 
 CULLER = "idle-culler"
 CAS = "demo-cas"
+VO = "vo"
+VO_PATH = "services/vo"
 
 
 def services(platform: Platform, install: Install, var: Var, ports: Ports, as_root: bool) -> list[dict[str, Any]]:
@@ -22,8 +25,10 @@ def services(platform: Platform, install: Install, var: Var, ports: Ports, as_ro
         asked.append(_service(CULLER, _culler(platform, install), as_root))
     if platform.sign_on.demo is not None:
         asked.append(_service(CAS, _demo_cas(install, var, ports), as_root))
+    # No account has its number, so nothing else says where its home is.
+    asked.append({**_service(VO, _vo(platform, install, var, ports), as_root), "environment": {"HOME": str(var.services)}})
     # Where no sandbox ends them with the hub, the supervisor knows by these what a killed hub left behind.
-    return [{**service, "environment": marks(HUB, var.root)} for service in asked]
+    return [{**service, "environment": {**service.get("environment", {}), **marks(HUB, var.root)}} for service in asked]
 
 
 def _service(name: str, sandbox: Sandbox, as_root: bool) -> dict[str, Any]:
@@ -60,4 +65,31 @@ def _demo_cas(install: Install, var: Var, ports: Ports) -> Sandbox:
         gid=CAS_ID,
         binds=(Bind.same(python.parent.parent), Bind.same(code), Bind.same(var.cas, writable=True)),
         hostname=CAS,
+    )
+
+
+def vo_url(platform: Platform, port: int) -> str:
+    """Return where clients find the tables: under the hub's own name, which every machine that reaches the hub can resolve."""
+    return f"{Origins.of(platform, port).home}{VO_PATH}"
+
+
+def _vo(platform: Platform, install: Install, var: Var, ports: Ports) -> Sandbox:
+    python = install.services_python
+    arguments = (
+        *("--port", str(ports.services), "--tables", str(var.tables), "--state", str(var.services)),
+        *("--identities", str(var.services_socket), "--address", vo_url(platform, ports.public), "--prefix", f"/{VO_PATH}"),
+    )
+    code = tuple(Bind.same(install.root / member) for member in ("config", "extensions", "services"))
+    return Sandbox(
+        command=(str(python), "-I", "-m", "bowerbird_services.main", *arguments),
+        uid=SERVICES_ID,
+        gid=SERVICES_ID,
+        binds=(
+            Bind.same(python.parent.parent),
+            *code,
+            Bind.same(var.tables),
+            Bind.same(var.services_socket.parent),
+            Bind.same(var.services, writable=True),
+        ),
+        hostname=VO,
     )

@@ -23,6 +23,7 @@ from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import Runner
 from bowerbird_services.vo.scs import SCSService
 from bowerbird_services.vo.tap_service import TAPService
+from bowerbird_services.vo.upload_sources import UploadSources
 
 JOBS_AT_ONCE = 4
 
@@ -33,7 +34,8 @@ _BROKEN = "the service failed on this request and wrote down why; tell the admin
 def create(site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), prefix: str = "") -> Starlette:
     """Return the application that serves a site below `prefix`, and runs its jobs while it does."""
     runner = Runner(site, jobs, Threads(JOBS_AT_ONCE), JOBS_AT_ONCE)
-    tap = [*TAPService(site, features).routes(), *AsyncService(site, jobs, runner).routes()]
+    sources = UploadSources(site, jobs)
+    tap = [*TAPService(site, features, sources).routes(), *AsyncService(site, jobs, runner, sources).routes()]
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes())]
     handlers = {
         Fault: _fault,

@@ -106,11 +106,15 @@ class Feed:
 
     async def follow(self) -> None:
         """Follow the hub's feed for ever."""
+        said = ""
         while True:
             try:
                 await self._listen()
-            except (OSError, ValueError, KeyError, TypeError, ValidationError, TimeoutError) as error:
-                _log.warning("the hub's feed of identities broke off (%s); asking again", type(error).__name__)
+                said = ""
+            except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+                if type(error).__name__ != said:  # a hub that is away for long is one line
+                    said = type(error).__name__
+                    _log.warning("the hub's feed of identities broke off (%s); asking again", said)
             self._records.forget_all()
             await asyncio.sleep(_AGAIN_SECONDS)
 

@@ -15,7 +15,7 @@ from bowerbird_hub.supervision.ports import Ports
 from tests.support.platforms import described
 
 GOLDEN = Path(__file__).parents[1] / "data" / "hub" / "settings.json"
-PORTS = Ports(public=8000, hub=8001, proxy_api=8002, cas=8003)
+PORTS = Ports(public=8000, hub=8001, proxy_api=8002, cas=8003, services=8004)
 DEMO = {"demo": {"accounts": {"researcher": {"title": "A researcher"}}}}
 
 
@@ -42,16 +42,20 @@ def test_settings_are_those_of_the_golden_file(pytestconfig: pytest.Config) -> N
     assert found == GOLDEN.read_text()
 
 
-def test_platform_without_demo_and_idle_limit_runs_no_service() -> None:
+def test_platform_without_demo_and_idle_limit_runs_the_tables_service_alone() -> None:
     found = configured(limits={"idle": None})["JupyterHub"]
-    assert found["services"] == []
-    assert found["load_roles"] == []
+    assert [service["name"] for service in found["services"]] == ["vo"]
+    assert [role["name"] for role in found["load_roles"]] == ["user", "server"]
+
+
+def test_tables_are_found_under_the_hubs_own_name() -> None:
+    assert configured()["ConfigurableHTTPProxy"]["extra_routes"] == {"localhost/services/vo/": "http://127.0.0.1:8004"}
 
 
 def test_every_service_of_root_is_given_up_to_another_uid_and_ends_with_the_hub() -> None:
     services = configured(sign_on=DEMO)["JupyterHub"]["services"]
     uids = [service["command"][service["command"].index("--reuid") + 1] for service in services]
-    assert len(uids) == len(set(uids)) == 2
+    assert len(uids) == len(set(uids)) == 3
     assert "0" not in uids
     assert all("--die-with-parent" in service["command"] for service in services)
 
@@ -62,7 +66,7 @@ def test_without_root_services_run_as_we_do() -> None:
 
 
 def test_idle_limit_is_what_the_culler_is_told() -> None:
-    (culler,) = configured(limits={"idle": "30 min"})["JupyterHub"]["services"]
+    culler, _ = configured(limits={"idle": "30 min"})["JupyterHub"]["services"]
     assert "--timeout=1800" in culler["command"]
 
 

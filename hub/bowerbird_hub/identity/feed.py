@@ -1,4 +1,4 @@
-"""The feed of identity records: JSON lines over a unix socket that root alone may read."""
+"""The feed of identity records: JSON lines over a unix socket that root alone may read, and another for the HTTP services."""
 
 import asyncio
 import json
@@ -40,12 +40,15 @@ class IdentityFeed:
         *,
         waiting_bytes: int = MAX_WAITING_BYTES,
         readers: Iterable[int] | None = None,
+        group: int | None = None,
     ) -> None:
+        """Keep what to serve; `group` may come to the socket beside its owner, and `readers` are the uids that are answered."""
         self._path = path
         self._snapshot = snapshot
         self._waiting_bytes = waiting_bytes
         # Without root the platform is one person's, and its parts run as that person.
         self._readers = frozenset(readers if readers is not None else (0, os.geteuid()))
+        self._group = group
         self._server: asyncio.Server | None = None
         self._subscribers: set[asyncio.StreamWriter] = set()
         self._connections: set[asyncio.Task[None]] = set()
@@ -59,7 +62,11 @@ class IdentityFeed:
     async def open(self) -> None:
         """Begin to serve."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listen(self._path), limit=MAX_REQUEST_BYTES)
+        listener = listen(self._path)
+        if self._group is not None:
+            os.chown(self._path, -1, self._group)
+            self._path.chmod(0o660)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=MAX_REQUEST_BYTES)
         self._ping = asyncio.create_task(self._pings(), name="identity feed pings")
 
     async def close(self) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bowerbird_config.identity import IdentityRecord
@@ -13,6 +14,7 @@ from bowerbird_config.problems import ConfigError
 from bowerbird_hub.identity.database import connect
 from bowerbird_hub.identity.feed import IdentityFeed, Message
 from bowerbird_hub.identity.store import IdentityStore
+from bowerbird_hub.runtimes.sandbox import SERVICES_ID
 from bowerbird_hub.sign_on.sign_ons import SignOns
 from bowerbird_hub.state.state_files import write_text
 from pydantic import ValidationError
@@ -60,7 +62,7 @@ class Live:
         self._engine = connect(database_url or f"sqlite:///{var.database}")
         self.identities = IdentityStore(self._engine)
         self.sign_ons = SignOns(self._engine)
-        self.feed = IdentityFeed(var.identity_socket, self._snapshot)
+        self.feeds = self._feeds()
         self._poll_seconds = poll_seconds
         self._platform: Platform | None = None
         self._platform_version = 0
@@ -68,6 +70,20 @@ class Live:
         self._listeners: list[Callable[[Platform], None]] = []
         self._starting = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
+
+    def _feeds(self) -> tuple[IdentityFeed, ...]:
+        """Return the feed for root's parts, and the one for the HTTP services."""
+        mine = os.geteuid()
+        group = SERVICES_ID if mine == 0 else None
+        return (
+            IdentityFeed(self.var.identity_socket, self._snapshot),
+            IdentityFeed(self.var.services_socket, self._snapshot, readers=(0, mine, SERVICES_ID), group=group),
+        )
+
+    def _publish(self, messages: Iterable[Message]) -> None:
+        told = tuple(messages)
+        for feed in self.feeds:
+            feed.publish(told)
 
     def __deepcopy__(self, _memo: dict[int, object]) -> "Live":
         """Stay the one that it is: traitlets copies whatever a configuration hands it."""
@@ -118,9 +134,10 @@ class Live:
             await self.sign_ons.open()
             await self.identities.adopt(platform)
             self._platform_version = self.identities.version
-            self.identities.on_record(lambda record: self.feed.publish([_identity(record)]))
-            self.identities.on_forget(lambda name: self.feed.publish([{"kind": "forget", "name": name}]))
-            await self.feed.open()
+            self.identities.on_record(lambda record: self._publish([_identity(record)]))
+            self.identities.on_forget(lambda name: self._publish([{"kind": "forget", "name": name}]))
+            for feed in self.feeds:
+                await feed.open()
             self._watching = asyncio.create_task(self._watch(), name="platform file")
 
     async def stop(self) -> None:
@@ -130,7 +147,8 @@ class Live:
         self._watching.cancel()
         await asyncio.gather(self._watching, return_exceptions=True)
         self._watching = None
-        await self.feed.close()
+        for feed in self.feeds:
+            await feed.close()
         await asyncio.to_thread(self._engine.dispose)
 
     async def _watch(self) -> None:
@@ -165,7 +183,7 @@ class Live:
         changed = await self.identities.adopt(platform)
         self._platform = platform
         self._platform_version = self.identities.version
-        self.feed.publish([self._announcement(), *map(_identity, changed)])
+        self._publish([self._announcement(), *map(_identity, changed)])
         _log.info("the edited platform file is in force; it changes %d identities", len(changed))
         for listener in self._listeners:
             try:

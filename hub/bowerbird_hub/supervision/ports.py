@@ -22,6 +22,7 @@ class Ports:
     hub: int
     proxy_api: int
     cas: int
+    services: int
 
     def environment(self) -> dict[str, str]:
         """Return the ports as the parts read them."""
@@ -30,6 +31,7 @@ class Ports:
             "BOWERBIRD_HUB_PORT": str(self.hub),
             "BOWERBIRD_PROXY_API_PORT": str(self.proxy_api),
             "BOWERBIRD_CAS_PORT": str(self.cas),
+            "BOWERBIRD_SERVICES_PORT": str(self.services),
         }
 
 
@@ -81,7 +83,7 @@ def choose(address: str, wanted: int) -> Ports:
     if wanted and is_free(address, wanted):
         taken.append(wanted)
     for port in _candidates():
-        if len(taken) == 4:  # noqa: PLR2004  the four of Ports
+        if len(taken) == 5:  # noqa: PLR2004  the five of Ports
             return Ports(*taken)
         if port not in taken and is_free(address, port) and is_free(_LOOPBACK, port):
             taken.append(port)

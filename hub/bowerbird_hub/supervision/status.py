@@ -8,6 +8,7 @@ from typing import Any
 from bowerbird_config.absent import absences
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
+from bowerbird_hub.managed import VO_PATH
 from bowerbird_hub.runtimes import cgroups, launch
 from bowerbird_hub.runtimes.places import mark_of
 from bowerbird_hub.state import layout
@@ -76,6 +77,8 @@ class Status:
     spaces: tuple[SpaceStatus, ...] = ()
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = field(default=())
+    tap_url: str | None = None
+    scs_url: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the status as `--json` prints it."""
@@ -103,7 +106,14 @@ def status_of(var: Var) -> Status:
         spaces=_spaces(var),
         missing=(*lacks(), *absent),
         problems=problems,
+        tap_url=_of_tables(told.get("url"), "tap"),
+        scs_url=_of_tables(told.get("url"), "scs"),
     )
+
+
+def _of_tables(url: str | None, protocol: str) -> str | None:
+    """Return where that protocol's clients find the tables."""
+    return f"{url}{VO_PATH}/{protocol}" if url else None
 
 
 def lacks() -> tuple[str, ...]:

@@ -75,7 +75,7 @@ TABLES = (
     ),
 )
 # TAP 1.1's own foreign keys: (from table, from column, target table, target column).
-_KEYS = (
+KEYS = (
     ("tables", "schema_name", "schemas", "schema_name"),
     ("columns", "table_name", "tables", "table_name"),
     ("keys", "from_table", "tables", "table_name"),
@@ -90,8 +90,8 @@ def rows(tables: Sequence[Table], schemas: Mapping[str, str]) -> dict[str, pa.Ta
         "schemas": [(name, None, about, number) for number, (name, about) in enumerate(schemas.items(), start=1)],
         "tables": [_table_row(table, number) for number, table in enumerate(tables, start=1)],
         "columns": [_column_row(table, column, number) for table in tables for number, column in enumerate(table.columns, start=1)],
-        "keys": [(str(n), f"{SCHEMA}.{f}", f"{SCHEMA}.{t}", None, None) for n, (f, _, t, _) in enumerate(_KEYS, start=1)],
-        "key_columns": [(str(n), f, t) for n, (_, f, _, t) in enumerate(_KEYS, start=1)],
+        "keys": [(str(n), f"{SCHEMA}.{f}", f"{SCHEMA}.{t}", None, None) for n, (f, _, t, _) in enumerate(KEYS, start=1)],
+        "key_columns": [(str(n), f, t) for n, (_, f, _, t) in enumerate(KEYS, start=1)],
     }
     return {table.view: _arrow(table, made[table.name]) for table in TABLES}
 

@@ -15,11 +15,12 @@ from starlette.routing import Route
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.site import Site
 from bowerbird_services.streams import unless_gone
-from bowerbird_services.vo import uploads, uws
+from bowerbird_services.vo import upload_sources, uws
 from bowerbird_services.vo.dali import VOTABLE, Fault, Parameters, error_document, parameters
 from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import RESULT, Runner
 from bowerbird_services.vo.tap import form_of, limit_of
+from bowerbird_services.vo.upload_sources import UploadSources
 from bowerbird_services.vo.uws import Filter, Job, Phase
 from bowerbird_services.vo.xml import document
 
@@ -33,8 +34,9 @@ _SINGLE: Final = frozenset({"REQUEST", "VERSION", "LANG", "QUERY", "FORMAT", "RE
 class AsyncService:
     """Answers for the jobs of one site."""
 
-    def __init__(self, site: Site, store: JobStore, runner: Runner) -> None:
+    def __init__(self, site: Site, store: JobStore, runner: Runner, sources: UploadSources) -> None:
         self._site = site
+        self._sources = sources
         self._store = store
         self._runner = runner
 
@@ -87,13 +89,14 @@ class AsyncService:
             form_of(given)
             limit_of(given, allowance)
             run = _wants_to_run(given)
-            files = {name: given.files[place].file for name, place in uploads.named(given).items()}
+            files = await self._sources.files(given, identity, self._site.address_of(request))
             if await asyncio.to_thread(self._store.count, identity.name) >= allowance.jobs:
                 raise Fault(f"{allowance.jobs} jobs are kept already, the most; delete some of them", HTTPStatus.SERVICE_UNAVAILABLE)
             now = self._site.clock()
             job = Job("", identity.name, Phase.PENDING, now, now + allowance.keep, allowance.run, _kept(given), given.single("RUNID"))
             job = replace(job, **_times(given, job, allowance))
             job = await asyncio.to_thread(self._store.create, job, files)
+            upload_sources.close(files)
         except sqlite3.Error as error:
             raise Fault("the job could not be kept; the disk may be full. Try again later", HTTPStatus.SERVICE_UNAVAILABLE) from error
         finally:
@@ -213,11 +216,7 @@ class AsyncService:
         path = self._store.directory(job.id) / RESULT
         if job.phase is not Phase.COMPLETED or request.path_params["name"] != RESULT:
             raise Fault("the job has no such result", HTTPStatus.NOT_FOUND)
-        now = self._site.clock()
-        for collection, release in job.releases:
-            decision = self._site.identities.records.decide(identity, collection, release, now)
-            if not decision.allowed:
-                raise Fault(decision.sentence, HTTPStatus.NOT_FOUND if decision.hidden else HTTPStatus.FORBIDDEN)
+        self._sources.allow(job, identity)
         return FileResponse(path, media_type=job.media_type)
 
 

@@ -34,8 +34,8 @@ def examples(catalogue: Catalogue) -> Iterator[Example]:
 def _around(table: Table) -> Example:
     position = table.position
     assert position is not None  # noqa: S101 - asked before
-    point = f"POINT({delimited(position.ra)}, {delimited(position.dec)})"
-    adql = f"SELECT TOP 10 * FROM {_name(table)} WHERE 1 = CONTAINS({point}, CIRCLE(180.0, 0.0, 5.0))"  # noqa: S608
+    point = f"POINT('ICRS', {delimited(position.ra)}, {delimited(position.dec)})"
+    adql = f"SELECT TOP 10 * FROM {_name(table)} WHERE 1 = CONTAINS({point}, CIRCLE('ICRS', 180.0, 0.0, 5.0))"  # noqa: S608
     return Example(f"cone-{_fragment(table)}", f"Rows of {table.full_name} around a position", adql, _name(table))
 
 
@@ -52,7 +52,7 @@ def page(found: Iterator[Example]) -> str:
     parts = "".join(
         f'<div id="{escape(each.id)}" resource="#{escape(each.id)}" typeof="example">'
         f'<h2 property="name">{escape(each.title)}</h2>'
-        '<p>For <span property="capability" content="ivo://ivoa.net/std/TAP">TAP</span>, on '
+        '<p>For <span property="capability">ivo://ivoa.net/std/TAP</span>, on '
         f'<span property="table">{escape(each.table)}</span>:</p>'
         f'<pre property="query">{escape(each.adql)}</pre></div>'
         for each in found

@@ -14,18 +14,20 @@ from bowerbird_services.identity import CHALLENGES
 from bowerbird_services.site import Site
 from bowerbird_services.streams import Outflow
 from bowerbird_services.tables import Catalogue
-from bowerbird_services.vo import uploads, vosi
+from bowerbird_services.vo import upload_sources, uploads, vosi
 from bowerbird_services.vo.dali import Fault, Parameters, parameters
 from bowerbird_services.vo.examples import examples, page
 from bowerbird_services.vo.tap import Asked, asked
+from bowerbird_services.vo.upload_sources import UploadSources
 from bowerbird_services.vo.xml import document
 
 
 class TAPService:
     """Answers for one site; `features` is what it can do beside plain ADQL."""
 
-    def __init__(self, site: Site, features: tuple[vosi.Feature, ...]) -> None:
+    def __init__(self, site: Site, features: tuple[vosi.Feature, ...], sources: UploadSources) -> None:
         self._site = site
+        self._sources = sources
         self._features = features
 
     def routes(self) -> list[Route]:
@@ -47,8 +49,9 @@ class TAPService:
         given = await parameters(request, allowance.upload_bytes)
         try:
             query = asked(given, allowance)
-            files = {name: given.files[place].file for name, place in uploads.named(given).items()}
+            files = await self._sources.files(given, identity, site.address_of(request))
             loaded = await site.threads.run(uploads.loaded, files, allowance.upload_bytes) if files else {}
+            upload_sources.close(files)
         finally:
             await given.close()
 

@@ -19,7 +19,7 @@ _MOST = 20
 
 
 def named(parameters: Parameters) -> dict[str, str]:
-    """Return the form field that holds each uploaded table, by the table's name."""
+    """Return where each uploaded table is said to be, by its name: `param:FIELD`, or an address."""
     found: dict[str, str] = {}
     for each in (part for value in parameters.many("UPLOAD") for part in value.split(";") if part.strip()):
         name, comma, address = (text.strip() for text in each.partition(","))
@@ -27,12 +27,8 @@ def named(parameters: Parameters) -> dict[str, str]:
             raise Fault(f"UPLOAD is {each!r}; write it as NAME,param:FIELD with a name of letters, digits and _")
         if name.lower() in (known.lower() for known in found):
             raise Fault(f"UPLOAD names the table {name} twice")
-        kind, _, place = address.partition(":")
-        if kind.lower() != "param":
-            raise Fault(f"UPLOAD of {name} is at {address!r}; this service fetches nothing, send the table itself as param:FIELD")
-        if place not in parameters.files:
-            raise Fault(f"UPLOAD of {name} is said to be in the form's file {place!r}, and no such file came")
-        found[name] = place
+        kind, colon, place = address.partition(":")
+        found[name] = f"param:{place}" if colon and kind.lower() == "param" else address
     if len(found) > _MOST:
         raise Fault(f"{len(found)} tables were uploaded; at most {_MOST} may be")
     return found
@@ -73,7 +69,9 @@ def _columns(table: str, fields: Iterable[Field]) -> Iterable[Column]:
             raise Fault(
                 f"the column {name} of the uploaded table {table} is of datatype {field.datatype!r}, which no query can use"
             ) from None
-        yield Column(name, kind, field.arraysize, field.xtype, field.unit, field.ucd, field.utype, field.description or "")
+        # "1" says the same as nothing, and is not to be written any more.
+        size = None if field.arraysize == "1" else field.arraysize
+        yield Column(name, kind, size, field.xtype, field.unit, field.ucd, field.utype, field.description or "")
 
 
 def _arrow(values: np.ndarray[Any, Any], column: Column) -> pa.Array:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.formats import FORMATS
+from bowerbird_services.store import tap_schema
 from bowerbird_services.store.names import delimited
 from bowerbird_services.tables import Catalogue, Column, Table
 from bowerbird_services.vo.xml import XSI, element, optional
@@ -25,6 +26,8 @@ _TABLES = {
 }
 _AVAILABILITY = {"xmlns:vosi": "http://www.ivoa.net/xml/VOSIAvailability/v1.0"}
 _SECURITY = ("ivo://ivoa.net/sso#BasicAA", "ivo://ivoa.net/sso#OAuth")
+# ADQL 2.1 names it, and validators by TAPRegExt 1.0 do not know it.
+_UNDECLARED = "adql-conditional"
 _ADQL = "ivo://ivoa.net/std/TAPRegExt#features-"
 
 
@@ -62,14 +65,14 @@ def _tap(base: str, features: Sequence[Feature], allowance: Allowance) -> ET.Ele
     return element(
         "capability",
         {"standardID": "ivo://ivoa.net/std/TAP", "xsi:type": "tr:TableAccess"},
-        [interface, _language(features), *_outputs(), _upload(), *_limits(allowance)],
+        [interface, _language(features), *_outputs(), *_uploads(), *_limits(allowance)],
     )
 
 
 def _language(features: Sequence[Feature]) -> ET.Element:
     versions = [element("version", {"ivo-id": f"ivo://ivoa.net/std/ADQL#v{version}"}, text=version) for version in ("2.0", "2.1")]
     groups = []
-    for kind in dict.fromkeys(feature.kind for feature in features):
+    for kind in dict.fromkeys(feature.kind for feature in features if not feature.kind.endswith(_UNDECLARED)):
         members = [
             element("feature", children=[element("form", text=feature.form), optional("description", feature.description)])
             for feature in features
@@ -86,8 +89,10 @@ def _outputs() -> Iterable[ET.Element]:
         yield element("outputFormat", children=[element("mime", text=known.mime), *(element("alias", text=name) for name in known.aliases)])
 
 
-def _upload() -> ET.Element:
-    return element("uploadMethod", {"ivo-id": "ivo://ivoa.net/std/TAPRegExt#upload-inline"})
+def _uploads() -> Iterable[ET.Element]:
+    # By HTTP come the results of the service's own jobs and nothing else; TAPRegExt has no word for that.
+    for method in ("inline", "http"):
+        yield element("uploadMethod", {"ivo-id": f"ivo://ivoa.net/std/TAPRegExt#upload-{method}"})
 
 
 def _limits(allowance: Allowance) -> Iterable[ET.Element]:
@@ -157,7 +162,20 @@ def _table(tag: str, table: Table, detailed: bool, attributes: Mapping[str, str]
         optional("utype", table.utype),
     ]
     columns = [_column(column) for column in table.columns] if detailed else []
-    return element(tag, {"type": "table", **(attributes or {})}, [*told, *columns])
+    keys = _keys(table) if detailed else []
+    return element(tag, {"type": "table", **(attributes or {})}, [*told, *columns, *keys])
+
+
+def _keys(table: Table) -> list[ET.Element]:
+    """Return what refers to other tables: TAP_SCHEMA's own keys are the only ones that are known."""
+    if table.schema != tap_schema.SCHEMA:
+        return []
+    found = []
+    for source, column, target, target_column in tap_schema.KEYS:
+        if source == table.name:
+            pair = element("fkColumn", children=[element("fromColumn", text=column), element("targetColumn", text=target_column)])
+            found.append(element("foreignKey", children=[element("targetTable", text=f"{tap_schema.SCHEMA}.{target}"), pair]))
+    return found
 
 
 def _column(column: Column) -> ET.Element:

@@ -1,0 +1,117 @@
+"""Serve the tables: what the hub starts. The token of the hub's API comes in the environment, all else as arguments."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+
+from bowerbird_services import adql
+from bowerbird_services.app import create
+from bowerbird_services.engine import QueryFault
+from bowerbird_services.identity import Feed, HubNames, Identities, Records
+from bowerbird_services.site import Site
+from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
+from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
+from bowerbird_services.store.shelf import Shelf
+from bowerbird_services.streams import Threads
+from bowerbird_services.tables import Catalogue
+from bowerbird_services.tables_engine import TablesEngine, Translated
+from bowerbird_services.vo.jobs import JobStore
+from bowerbird_services.vo.vosi import Feature
+
+SERVICE = "vo"
+_THREADS = 8
+_KEEP_ALIVE_SECONDS = 30
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="The tables of a platform for clients of the Virtual Observatory.")
+    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
+    parser.add_argument("--tables", type=Path, required=True, help="where the tables lie")
+    parser.add_argument("--state", type=Path, required=True, help="where jobs are kept and queries spill")
+    parser.add_argument("--identities", type=Path, required=True, help="the socket of the hub's identity records")
+    parser.add_argument("--address", required=True, help="where clients find the service, such as https://data.example.org/services/vo")
+    parser.add_argument("--prefix", required=True, help="the path of that address")
+    return parser.parse_args()
+
+
+def translate(text: str, catalogue: Catalogue, limit: int | None, uploads: Catalogue) -> Translated:
+    """Translate a query; a table of an announced release is refused with the sentence of the access decision."""
+    try:
+        return adql.translate(text, catalogue, limit=limit, uploads=uploads)
+    except adql.ADQLError as error:
+        announced = catalogue.announced if isinstance(catalogue, SeenCatalogue) else ()
+        named = [known.decision.sentence for known in announced if f"{known.schema}." in error.message.lower()]
+        raise QueryFault(" ".join([str(error), *named])) from error
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
+
+
+def application(arguments: argparse.Namespace, client: httpx.AsyncClient, records: Records) -> tuple[Starlette, Callable[[], None]]:
+    """Return the application, and what lets its parts go."""
+    names = HubNames(os.environ["JUPYTERHUB_API_URL"], SERVICE, client)
+    records.on_change(names.forget)
+    room = Room(arguments.tables, _made(arguments.state / "spill"))
+    computing = DuckDBBackend(room, prepare=adql.register)
+    engine = TablesEngine(records, TableStore(Shelf(arguments.tables)), computing, translate)
+    identities = Identities(records, names, lambda: datetime.now(UTC))
+    site = Site(engine, identities, Threads(_THREADS), _made(arguments.state / "spool"), arguments.address.rstrip("/"))
+    jobs = JobStore(arguments.state / "jobs")
+    features = tuple(Feature(known.type, known.form, known.description) for known in adql.features())
+
+    def close() -> None:
+        jobs.close()
+        computing.close()
+
+    return create(site, jobs, features, arguments.prefix.rstrip("/")), close
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    records = Records()
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        app, close = application(arguments, client, records)
+        following = asyncio.create_task(Feed(arguments.identities, records).follow())
+        # The hub is in front of it; whoever reaches it otherwise is asked for a token all the same.
+        config = uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=arguments.port,
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=5,
+            server_header=False,
+        )
+        try:
+            await uvicorn.Server(config).serve()
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+            close()
+
+
+def main() -> int:
+    """Serve until a signal ends it."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # Each question to the hub would be a line, with what was asked.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    os.umask(0o077)
+    asyncio.run(_serve(_arguments()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

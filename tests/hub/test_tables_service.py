@@ -1,0 +1,119 @@
+"""The tables' service under a real hub: reached through its proxy, it knows whose a token is and answers by the access decision."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import pyvo
+import requests
+from bowerbird_config.paths import Var
+from bowerbird_hub.runtimes.sandbox import SERVICES_ID
+from bowerbird_hub.supervision.status import _of_tables
+
+from tests.services.waiting import until
+from tests.support.hub import PLATFORM, Person, RunningHub, running_hub
+from tests.support.shelves import put, stars
+
+pytestmark = pytest.mark.root
+COLLECTIONS = """
+collections:
+  sky:
+    title: Sky
+    releases:
+      dr1: {title: Everybody's, public: true}
+      dr2: {title: The team's, teams: [eso]}
+"""
+SCOPE = "access:services!service=vo"
+COUNT = "SELECT COUNT(*) AS n FROM sky_{}.stars"
+READY_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    var = Var(tmp_path_factory.mktemp("tables") / "var")
+    with running_hub(var, PLATFORM + COLLECTIONS) as hub:
+        for release, rows in (("dr1", 100), ("dr2", 50)):
+            put(var.tables, ("sky", release), "stars", stars(rows))
+        for path in var.tables.rglob("*"):
+            os.chown(path, SERVICES_ID, SERVICES_ID)
+        deadline = time.monotonic() + READY_SECONDS
+        while httpx.get(tap(hub, "availability")).status_code != 200:
+            assert time.monotonic() < deadline, f"the service does not answer:\n{hub.log()[-4000:]}"
+            time.sleep(0.1)
+        yield hub
+
+
+def tap(hub: RunningHub, path: str = "") -> str:
+    return f"{hub.url}services/vo/tap/{path}".rstrip("/")
+
+
+def token(person: Person, scope: str = SCOPE) -> tuple[str, str]:
+    answer = person.api("POST", f"users/{person.name}/tokens", {"note": "for tests", "expires_in": 600, "scopes": [scope]})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["token"], answer.json()["id"]
+
+
+def count(hub: RunningHub, release: str, secret: str | None = None) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    asked = {"LANG": "ADQL", "QUERY": COUNT.format(release), "RESPONSEFORMAT": "csv"}
+    return httpx.get(tap(hub, "sync"), params=asked, headers=headers, timeout=30)
+
+
+def test_anonymous_sees_what_is_public_and_nothing_else(hub: RunningHub) -> None:
+    assert count(hub, "dr1").text.split() == ['"n"', "100"]
+    hidden, absent = count(hub, "dr2"), count(hub, "dr9")
+    assert hidden.status_code == absent.status_code == 400
+    assert hidden.text.replace("dr2", "dr9") == absent.text
+    assert "sky_dr2" not in httpx.get(tap(hub, "tables")).text
+
+
+def test_member_of_the_team_sees_its_table_until_the_membership_ends(hub: RunningHub) -> None:
+    member = hub.sign_in("researcher")
+    secret, _ = token(member)
+    assert count(hub, "dr2", secret).text.split() == ['"n"', "50"]
+    hub.edit((PLATFORM + COLLECTIONS).replace("members: [researcher]", "members: [outsider]"))
+    try:
+        until(lambda: count(hub, "dr2", secret).status_code == 400)
+        assert count(hub, "dr1", secret).status_code == 200
+    finally:
+        hub.edit(PLATFORM + COLLECTIONS)
+
+
+def test_token_that_is_revoked_is_of_no_use_within_a_second(hub: RunningHub) -> None:
+    owner = hub.sign_in("owner")
+    secret, identifier = token(owner)
+    assert count(hub, "dr2", secret).status_code == 200
+    assert owner.api("DELETE", f"users/owner/tokens/{identifier}").status_code == 204
+    revoked = time.monotonic()
+    while count(hub, "dr2", secret).status_code != 401:
+        assert time.monotonic() - revoked < 1.5, "the token is still taken"
+
+
+def test_token_for_something_else_is_not_taken(hub: RunningHub) -> None:
+    other, _ = token(hub.sign_in("owner"), "read:users:name!user")
+    assert count(hub, "dr1", other).status_code == 401
+    assert count(hub, "dr1", "nonsense").status_code == 401
+
+
+def test_pyvo_signs_in_with_a_token(hub: RunningHub) -> None:
+    secret, _ = token(hub.sign_in("owner"))
+    with httpx.Client(auth=("owner", secret)) as client:
+        assert client.get(tap(hub, "capabilities")).headers["x-vo-authenticated"] == "owner"
+    with requests.Session() as signed:
+        signed.headers["Authorization"] = f"Bearer {secret}"
+        table = pyvo.dal.TAPService(tap(hub), session=signed).run_sync(COUNT.format("dr2")).to_table()
+    assert table["n"].tolist() == [50]
+
+
+def test_pages_of_the_hub_are_still_the_hubs(hub: RunningHub) -> None:
+    answer = httpx.get(f"{hub.url}services/vo/tap/capabilities")
+    assert answer.headers["content-security-policy"].startswith("sandbox")
+    assert "set-cookie" not in answer.headers
+    assert httpx.get(f"{hub.url}hub/login").status_code == 200
+
+
+def test_status_names_where_tables_are() -> None:
+    assert _of_tables("http://localhost:8000/", "tap") == "http://localhost:8000/services/vo/tap"
+    assert _of_tables(None, "scs") is None
