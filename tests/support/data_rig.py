@@ -165,7 +165,7 @@ class DataRig:
 
     def watch(self) -> None:
         """Have everything ended when these tests are killed."""
-        argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("watcher.py")), str(self.log), str(self.var.root)]
+        argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("watcher.py")), str(self.var.root), str(self.log)]
         self.watcher = subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True)
 
     def _takes_orders(self) -> bool:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.watcher import watched
+
 ROOT = Path(__file__).parents[2]
 FAKES = Path(__file__).parent / "fake_parts"
 MEMBERS = ("config", "hub")
@@ -176,10 +178,11 @@ def rig_in(place: Path) -> Iterator[Rig]:
     file = root / "platform.yaml"
     file.write_text(PLATFORM)
     rig = Rig(root, place / "var", file)
-    try:
-        yield rig
-    finally:
-        _end(rig)
+    with watched(rig.var, rig.argv("down"), rig.environment()):
+        try:
+            yield rig
+        finally:
+            _end(rig)
 
 
 def _end(rig: Rig) -> None:

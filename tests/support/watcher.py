@@ -1,20 +1,23 @@
-"""Ends what a rig has started when whoever started this is gone: run with the rig's log and its state directory.
+"""Ends what a rig has started when whoever started this is gone: `watcher.py TOP LOG`, or `watcher.py TOP -- DOWN…`.
 
-Every process of a rig has its standard error in that log, and nothing else has. Standard input is a pipe that closes when the
-tests end, however they end.
+TOP is the rig's state directory. Every process of a keeper's rig has its standard error in LOG, and nothing else has. A whole
+platform is ended by its own command; what that leaves has the platform's mark in its environment. Standard input is a pipe that
+closes when the tests end, however they end.
 """
 
 import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _DETACH_AND_STAY_ON_LINK = 2 | 8
 _PATIENCE_SECONDS = 5.0
+_DOWN_SECONDS = 60.0
 
 
 def processes_logging_to(log: Path) -> Iterator[int]:
@@ -26,14 +29,46 @@ def processes_logging_to(log: Path) -> Iterator[int]:
                     yield int(entry.name)
 
 
+def processes_marked(var: Path) -> Iterator[int]:
+    """Yield the pids of a platform's processes, by its mark in their environment."""
+    mark = f"BOWERBIRD_VAR={var}".encode()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name)
+
+
 def end(log: Path) -> None:
     """Kill a rig's processes, and return when none is left."""
+    _kill_all(lambda: processes_logging_to(log))
+
+
+def _kill_all(find: Callable[[], Iterable[int]]) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (left := list(processes_logging_to(log))) and time.monotonic() < deadline:
+    while (left := list(find())) and time.monotonic() < deadline:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
+
+
+def bring_down(top: Path, down: list[str]) -> None:
+    """End a platform by its command, and kill what that has left."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(down, check=False, timeout=_DOWN_SECONDS, stdin=subprocess.DEVNULL, capture_output=True)
+    _kill_all(lambda: processes_marked(top))
+
+
+@contextlib.contextmanager
+def watched(top: Path, down: list[str], environment: dict[str, str] | None = None) -> Iterator[None]:
+    """Have a platform ended by that command when these tests are killed meanwhile."""
+    argv = [sys.executable, "-I", "-S", __file__, str(top), "--", *down]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True, env=environment) as watcher:
+        try:
+            yield
+        finally:
+            watcher.kill()
 
 
 def detach_below(top: Path) -> None:
@@ -47,5 +82,9 @@ def detach_below(top: Path) -> None:
 
 if __name__ == "__main__":
     sys.stdin.read()
-    end(Path(sys.argv[1]))
-    detach_below(Path(sys.argv[2]))
+    top, how = Path(sys.argv[1]), sys.argv[2]
+    if how == "--":
+        bring_down(top, sys.argv[3:])
+    else:
+        end(Path(how))
+    detach_below(top)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.watcher import watched
+
 ROOT = Path(__file__).parents[2]
 COMMAND_SECONDS = 300
 
@@ -57,11 +59,12 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     if not Path("/dev/fuse").exists():
         pytest.skip("the system test mounts /data: needs /dev/fuse")
     running = Running(tmp_path_factory.mktemp("platform with a space") / "var")
-    try:
-        running.command("up", "--detach", "--port", "0")
-        yield running
-    finally:
-        down = running.command("down", check=False)
-        assert down.returncode == 0, down.stderr
+    with watched(running.var, [str(ROOT / "bowerbird"), "down", "--var", str(running.var)]):
+        try:
+            running.command("up", "--detach", "--port", "0")
+            yield running
+        finally:
+            down = running.command("down", check=False)
+            assert down.returncode == 0, down.stderr
     mounts = Path("/proc/self/mounts").read_text()
     assert str(running.var).replace(" ", "\\040") not in mounts

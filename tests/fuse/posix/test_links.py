@@ -1,5 +1,9 @@
 """Hard links and symbolic links."""
 
+import os
+import shutil
+from errno import EMLINK
+
 import pytest
 
 from tests.support.data_rig import Failed, Person
@@ -7,6 +11,8 @@ from tests.support.places import Place, Places
 
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
 
+# More than the 65,000 of ext4.
+MOST_NAMES = 70_000
 TREE = "Path('f').write_text('f'); os.mkdir('d'); os.symlink('f', 'l'); os.symlink('loop', 'loop'); os.symlink('no where', 'away')\n"
 REFUSED = [
     ("os.link('d', 'a')", "EPERM"),
@@ -165,3 +171,23 @@ def test_link_that_takes_a_directorys_place_is_never_followed_for_who_asked_not_
     found = pair.one.finish()
     assert "mine" in found
     assert "theirs" not in found
+
+
+def test_one_name_too_many_is_refused_as_the_disk_refuses_it(apart: Place) -> None:
+    apart.do("Path('f').write_text('text'); os.mkdir('names')")
+    names = 1
+    try:
+        while names < MOST_NAMES:
+            os.link(apart.backing / "f", apart.backing / f"names/{names}")
+            names += 1
+    except OSError as error:
+        if error.errno != EMLINK:
+            raise
+    else:
+        pytest.skip(f"needs a disk that knows a most of names: this one gave {MOST_NAMES}")
+    for code in ("os.link('f', 'more')", "os.link('names/7', 'names/more')"):
+        with pytest.raises(Failed, match="EMLINK"):
+            apart.do(code)
+    os.unlink(apart.backing / "names/9")
+    assert apart.do("os.link('f', 'more'); answer = [os.stat('more').st_nlink, Path('more').read_text()]") == [names, "text"]
+    shutil.rmtree(apart.backing / "names")
