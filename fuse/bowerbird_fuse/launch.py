@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ from bowerbird_fuse.view import View
 # What a worker's interpreter needs of our environment, and no more.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "LANG", "TZ")
 _BUFFER_BYTES = 1 << 20
+# Whom SIGKILL has not ended in this time, the kernel does not let go.
+_STUCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Worker:
     control: socket.socket | None = None
     child: subprocess.Popen[bytes] | None = None
     groups: frozenset[int] | None = None
-    killed: bool = False
+    killed_at: float | None = None
     broker: Broker | None = None
     _trees: dict[str, int] = field(default_factory=dict)
     _sent: dict[str, tuple[Place, bool]] = field(default_factory=dict)
@@ -170,13 +173,24 @@ class Worker:
 
     def kill(self) -> None:
         """End it at once, whatever it is at."""
-        self.killed = True
+        if self.killed_at is None:
+            self.killed_at = time.monotonic()
         self.process.send(signal.SIGKILL)
+
+    def trouble(self, now: float) -> str | None:
+        """Say what keeps one from its end that was killed a while ago; `now` is the monotonic clock."""
+        if self.killed_at is None or now - self.killed_at < _STUCK_SECONDS or self.process.ended():
+            return None
+        pid = self.process.pid
+        return (
+            f"worker {pid} was killed {now - self.killed_at:.0f} s ago and is held in the kernel, mostly by a disk that does not answer: "
+            f"/proc/{pid}/wchan and /proc/{pid}/stack say where"
+        )
 
     @property
     def left_calls(self) -> bool:
         """Tell of one that has ended whether it may have left calls that it had taken without an answer."""
-        return self.killed or (self.child is not None and self.child.returncode != 0)
+        return self.killed_at is not None or (self.child is not None and self.child.returncode != 0)
 
     def close(self) -> None:
         """Let go of one that has ended."""

@@ -147,6 +147,7 @@ class ServedView:
             "worker_pid": worker.process.pid if worker else None,
             "healthy": self.healthy,
             "since": datetime.fromtimestamp(self.since, UTC).isoformat(timespec="seconds"),
+            "trouble": next(filter(None, (one.trouble(time.monotonic()) for one in (self.current, self.following) if one)), None),
         }
 
     # Workers, one after the other.

@@ -5,6 +5,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -204,6 +205,31 @@ def test_hostile_worker_ends_and_fills_no_queue(act: str) -> None:
     assert len(events) <= 2
     worker.close()
     eventually(lambda: set(os.listdir("/proc/self/fd")) <= before)
+
+
+class InTheKernel(Process):
+    """A process that no signal ends, as one that waits for a disk."""
+
+    def send(self, number: signal.Signals) -> None:
+        """Nothing comes of it."""
+
+
+def test_worker_that_does_not_end_by_being_killed_is_told_of(sleeper: "subprocess.Popen[bytes]") -> None:
+    found = Process.find(sleeper.pid)
+    assert found is not None
+    worker = Worker(InTheKernel(found.pid, found.ticks, found.pidfd))
+    assert worker.trouble(time.monotonic() + 60) is None
+    worker.kill()
+    now = time.monotonic()
+    assert worker.trouble(now) is None
+    worker.kill()
+    said = worker.trouble(now + 60)
+    assert said is not None
+    assert said.startswith(f"worker {sleeper.pid} was killed 60 s ago and is held in the kernel")
+    sleeper.kill()
+    sleeper.wait()
+    assert worker.trouble(now + 60) is None
+    worker.close()
 
 
 def test_first_request_says_whether_the_kernel_asks_a_next_worker() -> None:

@@ -219,7 +219,7 @@ def _mounts(var: Var, views: Iterable[dict[str, Any]]) -> tuple[MountStatus, ...
 
 
 def _view_health(view: dict[str, Any]) -> str:
-    return OK if view.get("healthy") else "no answer"
+    return OK if view.get("healthy") else view.get("trouble") or "no answer"
 
 
 def _asked_of_the_file(platform_file: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
