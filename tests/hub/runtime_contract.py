@@ -4,6 +4,7 @@ import json
 import signal
 import textwrap
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def told_by(person: Person, code: str) -> Any:
     return json.loads(printed)
 
 
-class RuntimeContract:
+class RuntimeContract(ABC):
     """The suite. A runtime's test class gives `hub`, a real one with that runtime, once for the module."""
 
     @pytest.fixture
@@ -211,9 +212,9 @@ class RuntimeContract:
         assert hub.servers() == {}
         assert self.left_of("owner", hub) == []
 
+    @abstractmethod
     def left_of(self, user: str, hub: RunningHub) -> list[str]:
         """Return what is left on the machine of a user's stopped servers, each as a text."""
-        raise NotImplementedError
 
     def test_death_from_outside_is_noticed_at_once(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
@@ -226,9 +227,9 @@ class RuntimeContract:
         assert page.status_code == httpx.codes.FAILED_DEPENDENCY
         until(lambda: not hub.servers())
 
+    @abstractmethod
     def kill_server(self, hub: RunningHub) -> None:
         """Kill the one server that runs, as the machine's own troubles would."""
-        raise NotImplementedError
 
     def test_idle_server_is_stopped_by_the_limit_that_is_in_force(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
