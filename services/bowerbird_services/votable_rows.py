@@ -1,6 +1,6 @@
 """An answer as a VOTable 1.4, by the engine that notebooks use too."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import pyarrow as pa
@@ -10,6 +10,9 @@ from bowerbird_services.rows import fitted, numpy_columns, schema_of
 from bowerbird_services.tables import Column
 
 Serialization = Literal["BINARY2", "BINARY", "TABLEDATA"]
+
+# BINARY has no flags: of each integer type the value that stands for null, as STIL chooses it too.
+_NULLS = {"unsignedByte": 255, "short": -(1 << 15), "int": -(1 << 31), "long": -(1 << 63)}
 
 
 class VOTableWriter:
@@ -23,7 +26,7 @@ class VOTableWriter:
         id_of: Callable[[Column], str | None] = lambda _column: None,
     ) -> None:
         self._schema = schema_of(columns)
-        fields = tuple(_field(column, id_of(column)) for column in columns)
+        fields = tuple(_field(column, id_of(column), _NULLS if serialization == "BINARY" else {}) for column in columns)
         told = (Info("QUERY_STATUS", "OK"), *(Info(name, value) for name, value in infos))
         self._writer = Writer(Header(fields, told), serialization)
 
@@ -44,7 +47,7 @@ class VOTableWriter:
         return self._writer.end((Info("QUERY_STATUS", "ERROR", message),))
 
 
-def _field(column: Column, identifier: str | None) -> Field:
+def _field(column: Column, identifier: str | None, nulls: Mapping[str, int]) -> Field:
     return Field(
         column.name,
         column.datatype.value,
@@ -54,5 +57,6 @@ def _field(column: Column, identifier: str | None) -> Field:
         ucd=column.ucd,
         utype=column.utype,
         description=column.description,
+        null=nulls.get(column.datatype.value),
         id=identifier,
     )

@@ -57,7 +57,7 @@ def _string_cells(field: Field, column: Any) -> Cells:
     if not field.shape.variable:
         width = field.shape.elements
         made = texts.padded(field, ragged, width)
-        return Cells(made if field.arraysize else made[:, 0], ragged.nulls)
+        return Cells(made if field.shape.fixed else made[:, 0], ragged.nulls)
     longest = field.shape.longest
     if longest is not None and ragged.counts.max(initial=0) > longest:
         raise VOTableError(f"column {field.name!r}: a value has {ragged.counts.max()} characters, its arraysize is {field.arraysize}")

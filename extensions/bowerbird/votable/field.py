@@ -55,8 +55,8 @@ class Shape:
 
 @lru_cache(maxsize=1024)
 def shape(arraysize: str | None) -> Shape:
-    """Return the shape that an arraysize means."""
-    if not arraysize:
+    """Return the shape that an arraysize means: "1" is a scalar, as services that write it mean it."""
+    if not arraysize or arraysize == "1":
         return Shape(())
     if not _ARRAYSIZE.fullmatch(arraysize):
         raise VOTableError(f"arraysize {arraysize!r} is none: a number, '*', or several joined with 'x', of which the last may be open")

@@ -92,7 +92,7 @@ def _field(tag: str, field: Field, serialization: Serialization = "TABLEDATA", v
         ID=field.id,
         name=field.name,
         datatype=field.datatype,
-        arraysize=field.arraysize,
+        arraysize=field.arraysize if field.arraysize != "1" else None,  # deprecated by an erratum of VOTable 1.3
         xtype=field.xtype,
         unit=field.unit,
         ucd=field.ucd,

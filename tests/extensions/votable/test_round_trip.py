@@ -185,3 +185,14 @@ def test_one_very_long_string_does_not_widen_the_column() -> None:
     found = read(document([Field("text", "char", "*")], [strings], step=2000)).table.columns[0]
     assert found.dtype == object
     assert_same_column("text", found, strings)
+
+
+@pytest.mark.parametrize("serialization", SERIALIZATIONS)
+def test_an_arraysize_of_one_is_a_scalar_and_is_not_written(serialization: Any) -> None:
+    fields = [Field("n", "int", "1"), Field("letter", "char", "1")]
+    text = document(fields, [np.array([1, 2]), np.array(["a", "b"])], serialization)
+    assert b"arraysize" not in text
+    old = text.replace(b'datatype="int"', b'datatype="int" arraysize="1"').replace(b'datatype="char"', b'datatype="char" arraysize="1"')
+    for table in (read(text).table, read(old).table):
+        assert table["n"].tolist() == [1, 2]
+        assert table["letter"].tolist() == ["a", "b"]
