@@ -9,7 +9,7 @@ The names below are all there is for a researcher; a module is imported when it 
 """
 
 from bowerbird.about import About, about
-from bowerbird.catalogues import query
+from bowerbird.catalogues import cone, match, query
 from bowerbird.cutout import cutout
 from bowerbird.errors import CutoutError, NotCuttable, OutsideImage, Overflow, QueryRefused, Refused, ServiceError
 from bowerbird.releases import Release, Releases, releases
@@ -26,7 +26,9 @@ __all__ = [
     "Releases",
     "ServiceError",
     "about",
+    "cone",
     "cutout",
+    "match",
     "query",
     "releases",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from bowerbird.vo.pairs import Find
     from bowerbird.vo.tap import Question
 
 Form = Literal["qtable", "table", "arrow", "pyvo"]
@@ -55,6 +56,112 @@ def query(  # noqa: PLR0913  # most are named when they are given
 
     uploads = {name: document(table) for name, table in (tables or {}).items()}
     return _asked(Question(adql, uploads, limit, background), service, seconds, form)
+
+
+def cone(position: Any, radius: Any, table: str, service: str | None = None, *, limit: int | None = None, seconds: float = 600) -> Any:
+    """Return the rows of a table around a position.
+
+    Parameters
+    ----------
+    position : SkyCoord, str or (ra, dec)
+        Where: two numbers are degrees; a text is a position, or the name of an NGC, IC or Messier object.
+    radius : Quantity or str
+        How far, such as ``"2 arcmin"``.
+    table : str
+        The name of the table in the service, such as ``"gaia_bright_dr3.stars"``.
+    service : str, optional
+        The address of any TAP service; without it, the platform's own.
+    limit : int, optional
+        The most rows to get.
+    seconds : float
+        What everything together may take.
+
+    Returns
+    -------
+    QTable
+        All columns of the rows inside.
+
+    """
+    from bowerbird.vo.crossmatch import position_columns  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.vo.names import position as found  # noqa: PLC0415  # as above
+
+    at, reach = found(position), _degrees(radius)
+    ra, dec = position_columns(lambda adql: query(adql, service=service, seconds=seconds), table)
+    circle = f"CIRCLE('ICRS', {float(at.ra.deg)!r}, {float(at.dec.deg)!r}, {reach!r})"
+    adql = f"SELECT * FROM {table} WHERE 1 = CONTAINS(POINT('ICRS', {ra}, {dec}), {circle})"  # noqa: S608  # the name is checked
+    return query(adql, service=service, limit=limit, seconds=seconds)
+
+
+def match(  # noqa: PLR0913  # most are named when they are given
+    table: Any,
+    other: Any,
+    radius: Any,
+    service: str | None = None,
+    *,
+    find: "Find" = "best",
+    epochs: tuple[float | None, float | None] = (None, None),
+    seconds: float = 600,
+) -> Any:
+    """Return the rows of a table, each beside the row of another that is at the same place on the sky.
+
+    Where a table has proper motions and both epochs are known, positions are brought to one epoch first; where that
+    cannot be done, a warning says why.
+
+    Parameters
+    ----------
+    table : Table or SkyCoord
+        A table of your own, with a position in each row.
+    other : str, Table or SkyCoord
+        The name of a table in the service, or another table of your own.
+    radius : Quantity or str
+        The largest separation, such as ``"1 arcsec"``.
+    service : str, optional
+        The address of any TAP service that takes uploads; without it, the platform's own.
+    find : str
+        "best": of each row the nearest; "all": all pairs; "symmetric": pairs that are the nearest of each other.
+    epochs : pair of float
+        The Julian years of the two tables' positions, where the tables do not say them.
+    seconds : float
+        What each query may take.
+
+    Returns
+    -------
+    QTable
+        The columns of both (``_other`` is added to a name that both have) and their ``separation``.
+
+    """
+    from astropy.coordinates import SkyCoord  # noqa: PLC0415  # `import bowerbird` stays light
+    from astropy.table import QTable  # noqa: PLC0415  # as above
+
+    from bowerbird.vo import crossmatch  # noqa: PLC0415  # as above
+
+    if find not in ("best", "all", "symmetric"):
+        raise ValueError(f"find is {find!r}; it is 'best', 'all' or 'symmetric'")
+    reach = _degrees(radius) * 3600
+
+    def mine(given: Any) -> QTable:
+        return QTable([given], names=["position"]) if isinstance(given, SkyCoord) else QTable(given)
+
+    if not isinstance(other, str):
+        return crossmatch.local(mine(table), mine(other), reach, find, epochs)
+
+    def ask(adql: str, tables: Mapping[str, Any] | None = None) -> Any:
+        return query(adql, tables, service, seconds=seconds)
+
+    return crossmatch.remote(ask, mine(table), other, reach, find, epochs)
+
+
+def _degrees(radius: Any) -> float:
+    from astropy.coordinates import Angle  # noqa: PLC0415  # `import bowerbird` stays light
+    from astropy.units import UnitsError  # noqa: PLC0415  # as above
+
+    try:
+        found = float(Angle(radius).deg)
+    except (ValueError, TypeError, UnitsError) as error:
+        raise ValueError(f"radius is {radius!r}; write an angle with its unit, like '1 arcsec'") from error
+    if not 0 < found <= 180:  # noqa: PLR2004  # the whole sky
+        raise ValueError(f"radius is {radius!r}; it is above 0 and at most 180 deg")
+    return found
 
 
 def _asked(question: "Question", service: str | None, seconds: float, form: Form) -> Any:

@@ -1,0 +1,124 @@
+"""A table of one's own beside a table of a service, or beside another of one's own."""
+
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from astropy.table import QTable, hstack
+
+from bowerbird.vo.pairs import Find, Pairs, at_meeting, chosen, meeting, near, ordered
+from bowerbird.vo.sources import Sources, motion_columns, sources
+
+Ask = Callable[..., Any]
+_ROW, _RA, _DEC = "bowerbird_row", "bowerbird_ra", "bowerbird_dec"
+_NAME = re.compile(r'(?:[A-Za-z_]\w*|"[^"]+")(?:\.(?:[A-Za-z_]\w*|"[^"]+")){0,2}')
+
+
+def checked(name: str) -> str:
+    """Return the name of a table as it stands in a query; ValueError where it is none."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a table; write it as a query does, like gaia_bright_dr3.stars")
+    return name
+
+
+def position_columns(ask: Ask, table: str) -> tuple[str, str]:
+    """Return the columns of a service's table that hold the position (by TAP_SCHEMA), as a query writes them."""
+    bare = checked(table).replace("'", "''")
+    rows = ask(f"SELECT column_name, ucd FROM TAP_SCHEMA.columns WHERE table_name = '{bare}'")  # noqa: S608  # checked
+    names = [str(name) for name in rows["column_name"]]
+    ucds = [str(ucd).lower() for ucd in rows["ucd"]]
+    if not names:
+        raise ValueError(f"the service has no table {table}, or none that you may see; its tables are in TAP_SCHEMA.tables")
+    by_ucd = dict(zip(reversed(ucds), reversed(names), strict=True))
+    for ra, dec in (("pos.eq.ra;meta.main", "pos.eq.dec;meta.main"), ("pos.eq.ra", "pos.eq.dec")):
+        if ra in by_ucd and dec in by_ucd:
+            return by_ucd[ra], by_ucd[dec]
+    raise ValueError(f"table {table} says of none of its columns that they are its position")
+
+
+def local(mine: QTable, other: QTable, radius_arcsec: float, find: Find, epochs: tuple[float | None, float | None]) -> QTable:
+    """Return a table beside another that is here too."""
+    first, second = sources(mine, epochs[0]), sources(other, epochs[1])
+    meets = meeting(first, second)
+    _say(meets.trouble)
+    pairs = near(at_meeting(first, meets), at_meeting(second, meets), radius_arcsec)
+    return _beside(mine, other, chosen(pairs, find))
+
+
+def remote(ask: Ask, mine: QTable, table: str, radius_arcsec: float, find: Find, epochs: tuple[float | None, float | None]) -> QTable:
+    """Return a table beside one of a service; positions go there, nothing else of the table does."""
+    ra, dec = position_columns(ask, table)
+    first = sources(mine, epochs[0])
+    empty = ask(f"SELECT TOP 1 * FROM {table}")  # noqa: S608  # checked
+    looked = sources(empty, epochs[1])
+    meets = meeting(first, looked)
+    _say(meets.trouble)
+    there, reach = first.at, radius_arcsec
+    if meets.epoch is not None and looked.epoch is not None:
+        # What moves here is sent as it will be there; what moves there is looked for as far as it may have come.
+        there = first.moved(looked.epoch) if first.motion is not None else first.at
+        reach += abs(meets.epoch - looked.epoch) * _fastest(ask, table, empty, looked)
+    found = ask(_query(table, ra, dec, reach), tables={"bowerbird_positions": _positions(there)})
+    if not len(found):
+        return _beside(mine, found, _pairs(first, Sources(first.at[:0]), np.array([], dtype="i8"), radius_arcsec, meets))
+    rows = np.asarray(found[_ROW], dtype="i8")
+    found.remove_column(_ROW)
+    pairs = _pairs(first, sources(found, epochs[1]), rows, radius_arcsec, meets)
+    return _beside(mine, found, _chosen(pairs, found, find))
+
+
+def _query(table: str, ra: str, dec: str, radius_arcsec: float) -> str:
+    inside = f"1 = CONTAINS(POINT('ICRS', t.{ra}, t.{dec}), CIRCLE('ICRS', u.{_RA}, u.{_DEC}, {radius_arcsec / 3600:.12g}))"
+    return f"SELECT u.{_ROW}, t.* FROM TAP_UPLOAD.bowerbird_positions AS u JOIN {table} AS t ON {inside}"  # noqa: S608  # checked
+
+
+def _positions(there: Any) -> dict[str, Any]:
+    known = np.flatnonzero(np.isfinite(there.ra.deg) & np.isfinite(there.dec.deg))
+    return {_ROW: known.astype("i8"), _RA: there.ra.deg[known], _DEC: there.dec.deg[known]}
+
+
+def _fastest(ask: Ask, table: str, rows: QTable, looked: Sources) -> float:
+    if looked.motion is None:
+        return 0.0
+    ra, dec = motion_columns(rows) or ("", "")
+    top = ask(f"SELECT MAX(SQRT({ra}*{ra} + {dec}*{dec})) AS fastest FROM {table}")  # noqa: S608  # names of its own columns
+    fastest = float(np.nan_to_num(np.asarray(getattr(top["fastest"], "value", top["fastest"]), dtype="f8")[0]))
+    return fastest / 1000 * 1.01
+
+
+def _pairs(first: Sources, second: Sources, rows: Any, radius_arcsec: float, meets: Any) -> Pairs:
+    here, there = at_meeting(first, meets), at_meeting(second, meets)
+    separation = here[rows].separation(there).arcsec if len(rows) else np.array([])
+    pairs = Pairs(rows, np.arange(len(rows)), separation)
+    return ordered(pairs.taken(pairs.separation <= radius_arcsec))
+
+
+def _chosen(pairs: Pairs, found: QTable, find: Find) -> Pairs:
+    """Return what is asked for; a source of the service that came several times is one by its position."""
+    at = sources(found).at
+    _, numbers = np.unique(np.stack([at.ra.deg, at.dec.deg], axis=1), axis=0, return_inverse=True)
+    told = Pairs(pairs.first, numbers.reshape(-1)[pairs.second], pairs.separation)
+    place = Pairs(told.first, np.arange(len(told.first)), told.separation)
+    if find != "symmetric":
+        return pairs.taken(chosen(place, find).second)
+    best = chosen(told, find)
+    keys = set(zip(best.first.tolist(), best.second.tolist(), strict=True))
+    kept = [number for number, key in enumerate(zip(told.first.tolist(), told.second.tolist(), strict=True)) if key in keys]
+    return pairs.taken(np.array(kept, dtype="i8"))
+
+
+def _beside(mine: QTable, other: QTable, pairs: Pairs) -> QTable:
+    left, right = QTable(mine)[pairs.first], QTable(other)[pairs.second]
+    for name in [name for name in right.colnames if name in left.colnames or name == "separation"]:
+        right.rename_column(name, f"{name}_other")
+    made = hstack([left, right], metadata_conflicts="silent") if len(right.colnames) else left
+    made["separation"] = pairs.separation * u.arcsec
+    return made
+
+
+def _say(trouble: str) -> None:
+    if trouble:
+        warnings.warn(f"positions are compared as they stand: {trouble}", UserWarning, stacklevel=4)

@@ -1,0 +1,179 @@
+"""The client against the platform's own table service, over a socket: ADQL, uploads, jobs, tokens."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import astropy.units as u
+import bowerbird
+import numpy as np
+import pyarrow as pa
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.table import QTable
+from bowerbird.vo import session as sessions
+from bowerbird.vo.loop import LOOP
+from bowerbird.vo.sources import sources
+from bowerbird_services import adql
+from bowerbird_services.app import create
+from bowerbird_services.engine import QueryFault
+from bowerbird_services.site import Site
+from bowerbird_services.store import sidecar
+from bowerbird_services.store.catalogues import TableStore
+from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
+from bowerbird_services.store.shelf import Shelf
+from bowerbird_services.streams import Threads
+from bowerbird_services.tables import Catalogue
+from bowerbird_services.tables_engine import TablesEngine, Translated
+from bowerbird_services.vo.jobs import JobStore
+
+from tests.services.people import identities
+from tests.services.serving import served
+from tests.support.shelves import put, stars
+
+# What anyio and Starlette import late is imported here: pytest rewrites it, and Python 3.11's parser fails deep in another thread.
+OPEN_FILE = anyio.open_file
+PUBLIC, OWN = ("demo", "dr1"), ("demo", "dr2")
+
+
+UCDS: dict[str, dict[str, Any]] = {
+    "ra": {"unit": "deg", "ucd": "pos.eq.ra;meta.main"},
+    "dec": {"unit": "deg", "ucd": "pos.eq.dec;meta.main"},
+    "pmra": {"unit": "mas/yr", "ucd": "pos.pm;pos.eq.ra"},
+    "pmdec": {"unit": "mas/yr", "ucd": "pos.pm;pos.eq.dec"},
+}
+# The second of them, at the end of the list, has run away from every radius of a match since 1991.25.
+MOTIONS = [(0.0, 0.0), (8000.0, -6000.0)]
+
+
+def lay(root: Path, place: tuple[str, str]) -> None:
+    """Lay stars with UCDs and motions, as an ingest would."""
+    rows = stars()
+    moving = [MOTIONS[number == rows.num_rows - 1] for number in range(rows.num_rows)]
+    for number, name in enumerate(("pmra", "pmdec")):
+        rows = rows.append_column(name, pa.array([motion[number] for motion in moving]))
+    table = put(root, place, "stars", rows)
+    columns = tuple(replace(column, **UCDS.get(column.name, {})) for column in table.columns)
+    file = table.files[0]
+    known = sidecar.Sidecar(replace(table, columns=columns), "by hand", {file.name: file.stat().st_size})
+    sidecar.write(file.with_name(f"stars{sidecar.SUFFIX}"), known)
+
+
+def translate(text: str, catalogue: Catalogue, limit: int | None, uploads: Catalogue) -> Translated:
+    try:
+        return adql.translate(text, catalogue, limit=limit, uploads=uploads)
+    except adql.ADQLError as error:
+        raise QueryFault(str(error)) from error
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    root = tmp_path_factory.mktemp("platform")
+    for place in (PUBLIC, OWN):
+        lay(root / "tables", place)
+    known = identities()
+    room = Room(root / "tables", root / "spill", 512 << 20, 2)
+    (root / "spill").mkdir()
+    engine = TablesEngine(known.records, TableStore(Shelf(root / "tables")), DuckDBBackend(room, prepare=adql.register), translate)
+    jobs = JobStore(root / "jobs")
+    with served(create(Site(engine, known, Threads(4), root), jobs)) as address:
+        yield f"{address}/tap"
+    jobs.close()
+
+
+def forget() -> None:
+    """Begin a new session."""
+    LOOP.run(sessions.session().close())
+    sessions._held.clear()
+
+
+@pytest.fixture(autouse=True)
+def platform(address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    forget()
+    monkeypatch.setenv("BOWERBIRD_TAP_URL", address)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token-of-member")
+    yield
+    forget()
+
+
+@pytest.mark.parametrize("background", [False, True], ids=["sync", "async"])
+def test_rows_of_the_platform_with_exact_identifiers(background: bool) -> None:
+    table = bowerbird.query("SELECT TOP 5 source_id, ra, mag FROM demo_dr1.stars ORDER BY source_id", background=background)
+    assert table["source_id"].tolist() == [(1 << 62) + 1 + number for number in range(5)]
+
+
+def test_the_token_opens_what_a_team_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bowerbird.query("SELECT COUNT(*) AS n FROM demo_dr2.stars")["n"][0] == 2000
+    monkeypatch.delenv("JUPYTERHUB_API_TOKEN")
+    forget()
+    with pytest.raises(bowerbird.QueryRefused, match="demo_dr2"):
+        bowerbird.query("SELECT COUNT(*) AS n FROM demo_dr2.stars")
+
+
+def test_a_wrong_query_is_refused_with_its_place() -> None:
+    with pytest.raises(bowerbird.QueryRefused, match=r"line 1, column 8.*source_id"):
+        bowerbird.query("SELECT source_ide FROM demo_dr1.stars")
+
+
+def test_rows_that_the_limit_cut_off_are_warned_of() -> None:
+    with pytest.warns(bowerbird.Overflow):
+        assert len(bowerbird.query("SELECT ra FROM demo_dr1.stars", limit=7)) == 7
+
+
+def test_arrow_gives_what_the_table_gives() -> None:
+    text = "SELECT source_id, mag, name FROM demo_dr1.stars ORDER BY source_id"
+    arrow, table = bowerbird.query(text, form="arrow"), bowerbird.query(text, form="table")
+    assert isinstance(arrow, pa.Table)
+    assert arrow["source_id"].to_pylist() == table["source_id"].tolist()
+    assert arrow["mag"].null_count == np.sum(table["mag"].mask) > 0
+
+
+@pytest.fixture(scope="module")
+def sky() -> QTable:
+    rows = stars()
+    return QTable({"source_id": rows["source_id"].to_numpy(), "ra": rows["ra"].to_numpy(), "dec": rows["dec"].to_numpy()})
+
+
+def test_a_cone_has_the_rows_that_astropy_finds(sky: QTable) -> None:
+    centre = SkyCoord(359.9, -80.0, unit="deg")
+    inside = SkyCoord(sky["ra"], sky["dec"], unit="deg").separation(centre) < 10 * u.deg
+    found = bowerbird.cone(centre, "10 deg", "demo_dr1.stars")
+    assert sorted(found["source_id"].tolist()) == sorted(sky["source_id"][inside].tolist())
+    assert len(found) > 5
+    assert len(bowerbird.cone((359.9, -80.0), 10 * u.deg, "demo_dr1.stars")) == len(found)
+
+
+def test_a_table_that_is_not_there_or_is_no_name_is_told() -> None:
+    with pytest.raises(ValueError, match=r"no table demo_dr1.starz, or none that you may see"):
+        bowerbird.cone((1, 2), "1 deg", "demo_dr1.starz")
+    with pytest.raises(ValueError, match="no name of a table"):
+        bowerbird.cone((1, 2), "1 deg", "demo_dr1.stars; --")
+
+
+@pytest.mark.parametrize("find", ["best", "all", "symmetric"])
+def test_a_match_at_the_service_is_the_match_that_is_made_here(sky: QTable, find: str) -> None:
+    dice = np.random.default_rng(7)
+    at = SkyCoord(np.repeat(sky["ra"][:300], 3), np.repeat(sky["dec"][:300], 3), unit="deg")
+    beside = at.directional_offset_by(dice.uniform(0, 360, 900) * u.deg, dice.uniform(0, 3, 900) * u.deg)
+    mine = QTable({"n": np.arange(900), "ra": beside.ra.deg, "dec": beside.dec.deg})
+    here = bowerbird.match(mine, sky, "2 deg", find=find)  # type: ignore[arg-type]
+    there = bowerbird.match(mine, "demo_dr1.stars", "2 deg", find=find, epochs=(2016.0, 2016.0))  # type: ignore[arg-type]
+    assert there["n"].tolist() == here["n"].tolist()
+    assert there["source_id"].tolist() == here["source_id"].tolist()
+    np.testing.assert_allclose(there["separation"].value, here["separation"].value, rtol=1e-6, atol=1e-5)
+
+
+def test_a_star_of_the_service_that_moved_is_found_where_it_was(sky: QTable) -> None:
+    last = QTable({"ra": sky["ra"][-1:], "dec": sky["dec"][-1:], "pmra": [MOTIONS[1][0]], "pmdec": [MOTIONS[1][1]]})
+    then = sources(last, 2016.0).moved(1991.25)
+    plate = QTable({"ra": then.ra.deg, "dec": then.dec.deg})
+    found = bowerbird.match(plate, "demo_dr1.stars", "1 arcsec", epochs=(1991.25, 2016.0))
+    assert found["source_id"].tolist() == [sky["source_id"][-1]]
+    assert found["separation"].to_value("arcsec")[0] < 0.01
+    with pytest.warns(UserWarning, match="the epoch of"):
+        assert len(bowerbird.match(plate, "demo_dr1.stars", "1 arcsec")) == 0
+    moving = bowerbird.match(last, "demo_dr1.stars", "1 arcsec", epochs=(2016.0, 2016.0))
+    assert len(moving) == 1
