@@ -27,7 +27,8 @@ _KNOWN: dict[type[exp.Expr], frozenset[str]] = {
         exp.HexString: "this is_integer", exp.Boolean: "this", exp.Paren: "this", exp.Neg: "this", exp.Not: "this", exp.BitwiseNot: "this",
         exp.Between: "this low high", exp.In: "this expressions query", exp.Exists: "this", exp.Case: "this ifs default",
         exp.If: "this true", exp.Anonymous: "this expressions", exp.Subquery: "this", exp.Div: "this expression typed safe",
-        exp.DPipe: "this expressions expression safe", exp.Distinct: "expressions",
+        exp.DPipe: "this expressions expression safe", exp.Distinct: "expressions", exp.Like: "this expression negate",
+        exp.ILike: "this expression negate",
     }.items()
 }  # fmt: skip
 _TWO = frozenset({"this", "expression"})
@@ -145,7 +146,7 @@ class Expressions:
             value = float(node.this)
         except ValueError as error:
             raise self.error(f"{node.this[:40]!r} is no number", node) from error
-        if node.this.isdigit() and value < 2**63:
+        if node.this.isdigit() and int(node.this) < 2**63:
             return Expression(node.this, Column("number", Datatype.INT if value < 2**31 else Datatype.LONG), constant=value)
         if value == float("inf"):
             raise self.error("a number is too large", node)
@@ -288,7 +289,7 @@ class Expressions:
         parts = [self.plain(node.this, scope), self.plain(node.args["expression"], scope)]
         if any(part.column.datatype not in TEXTS for part in parts):
             raise self.error("LIKE compares texts", node)
-        word = "ILIKE" if isinstance(node, exp.ILike) else "LIKE"
+        word = ("NOT " if node.args.get("negate") else "") + ("ILIKE" if isinstance(node, exp.ILike) else "LIKE")
         return self._truth(f"({parts[0].sql} {word} {parts[1].sql})", parts)
 
     def _is(self, node: exp.Expr, scope: Scope) -> Expression:

@@ -138,7 +138,8 @@ def _coordinate(which: int) -> Callable[[list[Expression]], Expression]:
         shape = shape_of(parts[0])
         column = Column(f"coord{which}", Datatype.DOUBLE, unit="deg", ucd=f"pos.eq.{'ra' if which == 1 else 'dec'}")
         if shape.kind == "POINT":
-            return replace(shape.parts[which - 1], column=column, direct=None)
+            part = shape.parts[which - 1]
+            return replace(part, sql=f"CAST({part.sql} AS DOUBLE)", column=column, direct=None)
         if (parts[0].column.xtype or "") != "point":
             raise Unfit(f"COORD{which} takes a POINT")
         return Expression(f"({parts[0].sql})[{which}]", column, parts[0].sources)

@@ -9,6 +9,7 @@ from sqlglot import exp
 from bowerbird_services.adql import matches
 from bowerbird_services.adql.errors import nearest
 from bowerbird_services.adql.expressions import Expressions
+from bowerbird_services.adql.functions import widest
 from bowerbird_services.adql.names import called, reference
 from bowerbird_services.adql.typed import Expression, Match, Named, Scope, Selected, Source, quoted
 from bowerbird_services.tables import Catalogue, Column, Table
@@ -83,10 +84,12 @@ class Queries:
         word = _OPERATIONS[type(node)] + ("" if node.args.get("distinct") else " ALL")
         if len(left.columns) != len(right.columns):
             raise self.expressions.error(f"{word} needs as many columns on both sides", node.args["expression"])
-        outputs = {column.name.lower(): Expression(quoted(column.name), column) for column in left.columns}
-        inner = Scope(sources=[Source("", "", "", left.columns)], outputs=outputs)
+        kinds = [widest([one.datatype, other.datatype]) for one, other in zip(left.columns, right.columns, strict=True)]
+        columns = tuple(replace(column, datatype=kind) for column, kind in zip(left.columns, kinds, strict=True))
+        outputs = {column.name.lower(): Expression(quoted(column.name), column) for column in columns}
+        inner = Scope(sources=[Source("", "", "", columns)], outputs=outputs)
         tail = self._tail(node, inner, list(outputs.values()), most)
-        return Selected(f"({left.sql}) {word} ({right.sql}){tail}", left.columns)
+        return Selected(f"({left.sql}) {word} ({right.sql}){tail}", columns)
 
     def _select(self, node: exp.Expr, scope: Scope, most: int | None) -> Selected:
         self.expressions.check(node, _SELECT)
