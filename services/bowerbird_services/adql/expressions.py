@@ -69,10 +69,8 @@ class Expressions:
 
     def error(self, message: str, node: exp.Expr | None, suggestion: str | None = None) -> ADQLError:
         """Return an error at the place of a node."""
-        for inner in node.walk() if node is not None else ():
-            if "start" in inner.meta:
-                return ADQLError(message, *place(self.written, inner.meta["start"]), suggestion)
-        return ADQLError(message, suggestion=suggestion)
+        starts = [inner.meta["start"] for inner in node.walk() if "start" in inner.meta] if node is not None else []
+        return ADQLError(message, *(place(self.written, min(starts)) if starts else (1, 1)), suggestion)
 
     def check(self, node: exp.Expr, known: frozenset[str]) -> None:
         """Refuse a node with more in it than we understand."""

@@ -37,10 +37,6 @@ def one(expression: str) -> str:
     return f"SELECT TOP 1 {expression} FROM {T}"
 
 
-def truncated(value: float, digits: int = 0) -> float:
-    return math.trunc(value * 10**digits) / 10**digits
-
-
 # Values of one row (sections 2.3, 2.3.1 and 4.3): what is written, and what it is.
 VALUES: list[tuple[str, Any]] = [
     ("ABS(-2.5)", 2.5), ("CEILING(-1.5)", -1.0), ("FLOOR(-1.5)", -2.0), ("DEGREES(PI())", 180.0), ("RADIANS(180)", math.pi),
