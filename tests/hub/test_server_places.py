@@ -51,6 +51,12 @@ def test_environment_is_made_of_what_was_meant_for_it() -> None:
     assert "SECRET" not in told
 
 
+def test_a_server_is_told_where_the_tables_are() -> None:
+    told = variables(WORLD, {"JUPYTERHUB_PUBLIC_HUB_URL": "https://data.example.org/base/hub/"}, 1, "mark")
+    assert told["BOWERBIRD_TAP_URL"] == "https://data.example.org/base/services/vo/tap"
+    assert "BOWERBIRD_TAP_URL" not in variables(WORLD, {}, 1, "mark")
+
+
 def test_profile_cannot_take_the_place_of_what_a_start_sets() -> None:
     assert variables(WORLD, {}, 1, "mark")["PYTHONPATH"] == "/home/ann/.local/environments/lab/lib/python3.11/site-packages"
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from bowerbird_hub.managed import VO_PATH
 from bowerbird_hub.profiles import Choice
 
 # JupyterHub's single-user server reads a port from its environment even where it listens on a socket, and this is the
@@ -77,4 +78,10 @@ def variables(world: World, hub: Mapping[str, str], memory: int, mark: str) -> d
         "BOWERBIRD_SERVER": mark,
     }
     places = {"BOWERBIRD_DATA": world.data, "BOWERBIRD_NEWS": world.news}
-    return {**told, **{name: str(place) for name, place in places.items() if place is not None}}
+    return {**told, **_tables(hub), **{name: str(place) for name, place in places.items() if place is not None}}
+
+
+def _tables(hub: Mapping[str, str]) -> dict[str, str]:
+    """Return where the platform's tables are asked; a notebook sends its token below that address and to no other."""
+    public = hub.get("JUPYTERHUB_PUBLIC_HUB_URL", "").rstrip("/").removesuffix("/hub")
+    return {"BOWERBIRD_TAP_URL": f"{public}/{VO_PATH}/tap"} if public else {}
