@@ -93,6 +93,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,
             server_header=False,
+            headers=[("Server", "Bowerbird")],
         )
         try:
             await uvicorn.Server(config).serve()

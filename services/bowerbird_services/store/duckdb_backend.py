@@ -81,7 +81,8 @@ class DuckDBResult:
             self._clock.daemon = True
             self._clock.start()
         try:
-            self._reader = cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
+            # It is bound here and computed when the first rows are asked for, where it can be stopped.
+            self._relation = cursor.sql(sql)
         except (duckdb.Error, pa.ArrowException) as error:
             failure = self._failure(error)
             self.close()
@@ -90,15 +91,17 @@ class DuckDBResult:
     @property
     def schema(self) -> pa.Schema:
         """The names and Arrow types of the columns."""
-        return self._reader.schema
+        return self._relation.limit(0).to_arrow_table().schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows; see `Result.batches`."""
+        reader: pa.RecordBatchReader | None = None
         while True:
             if self._stopped:
                 raise self._failure(None)
             try:
-                batch = self._reader.read_next_batch()
+                reader = reader or self._relation.to_arrow_reader(BATCH_ROWS)
+                batch = reader.read_next_batch()
             except StopIteration:
                 return
             except (duckdb.Error, pa.ArrowException, OSError) as error:

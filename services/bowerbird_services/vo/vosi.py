@@ -8,6 +8,7 @@ from datetime import datetime
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.formats import FORMATS
 from bowerbird_services.store import tap_schema
+from bowerbird_services.store.catalogues import SeenCatalogue
 from bowerbird_services.store.names import delimited
 from bowerbird_services.tables import Catalogue, Column, Table
 from bowerbird_services.vo.xml import XSI, element, optional
@@ -135,15 +136,23 @@ def availability(up_since: datetime, trouble: str | None) -> ET.Element:
 
 
 def tableset(catalogue: Catalogue, detailed: bool) -> ET.Element:
-    """Return every table of a catalogue, with its columns where they are asked for."""
-    schemas: dict[str, list[Table]] = {}
+    """Return every table of a catalogue, with its columns where they are asked for; an announced schema has none."""
+    described = catalogue.schemas if isinstance(catalogue, SeenCatalogue) else {}
+    schemas: dict[str, list[Table]] = {name: [] for name in described}
     for table in catalogue:
         schemas.setdefault(table.schema, []).append(table)
     return element(
         "vosi:tableset",
         _TABLES,
         [
-            element("schema", children=[element("name", text=name), *(_table("table", table, detailed) for table in tables)])
+            element(
+                "schema",
+                children=[
+                    element("name", text=name),
+                    optional("description", described.get(name)),
+                    *(_table("table", table, detailed) for table in tables),
+                ],
+            )
             for name, tables in sorted(schemas.items())
         ],
     )

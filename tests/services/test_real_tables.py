@@ -1,4 +1,4 @@
-"""What the linters of others say of the whole service: the real tables, the real ADQL, really served."""
+"""The whole service over the real tables and the real ADQL, really served, and what the linters of others say of it."""
 
 import re
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from bowerbird_services import adql
 from bowerbird_services.app import create
@@ -23,7 +24,6 @@ from tests.services.people import identities
 from tests.services.serving import served
 from tests.support.shelves import put, stars
 
-pytestmark = pytest.mark.skipif(shutil.which("stilts") is None, reason="STILTS is not installed: apt-get install stilts")
 LINT_SECONDS = 300
 # All but LOC, which is about another standard: it fails wherever there is no plan of observations.
 STAGES = "TMV TME TMS TMC CPV CAP AVV QGE QPO QAS UWS MDQ OBS UPL EXA"
@@ -47,6 +47,40 @@ def address(tmp_path: Path) -> Iterator[str]:
     computing.close()
 
 
+def test_abort_stops_a_query_that_has_no_row_yet(address: str) -> None:
+    tables = ", ".join(f"demo_dr1.stars AS s{number}" for number in range(5))
+    adql = f"SELECT COUNT(*) AS n FROM {tables} WHERE s0.ra * s1.dec > s2.ra * s3.dec + s4.ra"  # noqa: S608
+    with httpx.Client(timeout=60) as client:
+        created = client.post(f"{address}/tap/async", data={"LANG": "ADQL", "QUERY": adql, "PHASE": "RUN"})
+        job = created.headers["location"]
+        assert client.get(f"{job}/phase", params={"WAIT": "20", "PHASE": "QUEUED"}).text == "EXECUTING"
+        # The answer comes when the query has ended, which by itself it does not.
+        client.post(f"{job}/phase", data={"PHASE": "ABORT"})
+        assert client.get(f"{job}/phase").text == "ABORTED"
+
+
+def test_hidden_table_answers_as_one_that_is_not_there(address: str) -> None:
+    def ask(table: str) -> httpx.Response:
+        return httpx.get(f"{address}/tap/sync", params={"LANG": "ADQL", "QUERY": f"SELECT * FROM {table}"})  # noqa: S608
+
+    hidden, absent = ask("demo_dr2.stars"), ask("demo_dr3.stars")
+    assert hidden.status_code == absent.status_code == 400
+    assert hidden.text.replace("dr2", "dr3") == absent.text
+
+
+def test_result_of_a_job_is_an_upload(address: str) -> None:
+    with httpx.Client(timeout=60) as client:
+        query = {"LANG": "ADQL", "QUERY": "SELECT TOP 3 source_id FROM demo_dr1.stars", "PHASE": "RUN"}
+        job = client.post(f"{address}/tap/async", data=query).headers["location"]
+        seen = "PENDING"
+        while seen in {"PENDING", "QUEUED", "EXECUTING"}:
+            seen = client.get(f"{job}/phase", params={"WAIT": "20", "PHASE": seen}).text
+        again = {"LANG": "ADQL", "QUERY": "SELECT COUNT(*) AS n FROM TAP_UPLOAD.mine", "RESPONSEFORMAT": "csv"}
+        answer = client.post(f"{address}/tap/sync", data={**again, "UPLOAD": f"mine,{job}/results/result"})
+    assert answer.text.split() == ['"n"', "3"]
+
+
+@pytest.mark.skipif(shutil.which("stilts") is None, reason="STILTS is not installed: apt-get install stilts")
 @pytest.mark.timeout(LINT_SECONDS + 60)
 def test_taplint_has_nothing_to_say(address: str) -> None:
     command = ["stilts", "taplint", f"tapurl={address}/tap", "maxrepeat=3", f"stages={STAGES}"]
