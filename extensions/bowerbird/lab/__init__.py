@@ -13,3 +13,10 @@ def _load_jupyter_server_extension(server: Any) -> None:
     from bowerbird.lab.extension import load  # noqa: PLC0415  # kernels that look into this package need no server
 
     load(server)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Give a notebook `%%adql`, by `%load_ext bowerbird.lab`."""
+    from bowerbird.lab.adql_magic import register  # noqa: PLC0415  # a server needs no magic
+
+    register(shell)

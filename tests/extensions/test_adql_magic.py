@@ -1,0 +1,63 @@
+"""`%%adql` in a real IPython shell, against a service over a socket."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import bowerbird
+import pytest
+from bowerbird.lab.adql_magic import options, underlined
+from bowerbird.lab.result_table import ResultTable
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from tests.support.tap_server import Behaviour, Reply, broken, tap_server
+
+QUERY = "SELECT id,\n\tfoo FROM demo.stars\n"
+
+
+@pytest.fixture
+def tap() -> Iterator[Behaviour]:
+    with tap_server() as behaviour:
+        yield behaviour
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    made = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    assert made.extension_manager
+    made.extension_manager.load_extension("bowerbird.lab")
+    return made
+
+
+def test_the_rows_of_a_cell_are_shown_and_are_in_a_variable(shell: InteractiveShell, tap: Behaviour) -> None:
+    shell.user_ns["mine"] = {"a": [1, 2]}
+    shown = shell.run_cell_magic("adql", f"rows --service {tap.url} --limit 10 --upload mine", QUERY)
+    assert isinstance(shown, ResultTable)
+    assert len(shell.user_ns["rows"]) == 3
+    (asked,) = tap.asked("POST", "/sync")
+    assert (asked.form["QUERY"], asked.form["MAXREC"], list(asked.files)) == (QUERY, "10", ["mine"])
+
+
+def test_an_error_is_underlined_at_its_column(shell: InteractiveShell, tap: Behaviour, capsys: pytest.CaptureFixture[str]) -> None:
+    tap.odd = lambda seen: Reply(400, broken("line 2, column 2: no column foo")) if "/sync" in seen.path else None
+    with pytest.raises(bowerbird.QueryRefused, match="no column foo"):
+        shell.run_cell_magic("adql", f"--service {tap.url}", QUERY)
+    assert capsys.readouterr().err == "\tfoo FROM demo.stars\n\t^\n"
+
+
+def test_a_message_without_a_place_underlines_nothing() -> None:
+    assert underlined(QUERY, "no column foo") == ""
+    assert underlined(QUERY, "line 9, column 1: x") == ""
+
+
+@pytest.mark.parametrize("line", ["a b", "--limit many", "9lives", "--what"])
+def test_a_first_line_that_makes_no_sense_is_refused_with_its_usage(line: str) -> None:
+    with pytest.raises(ValueError, match="it is %%adql"):
+        options(line)
+
+
+def test_a_table_that_is_not_there_is_not_asked_with(shell: InteractiveShell, tap: Behaviour) -> None:
+    with pytest.raises(ValueError, match="there is no variable mine"):
+        shell.run_cell_magic("adql", f"--service {tap.url} --upload mine", QUERY)
+    assert not tap.seen
