@@ -37,6 +37,7 @@ def write_sorted(schema: pa.Schema, batches: Iterator[pa.RecordBatch], file: Pat
         config={"threads": 2, "memory_limit": _MEMORY, "temp_directory": str(work), "python_enable_replacements": "false"}
     )
     try:
+        database.execute("SET enable_progress_bar = false")
         database.register("incoming", pa.RecordBatchReader.from_batches(schema, watched()))
         order = f' ORDER BY "{HEALPIX_COLUMN}" NULLS LAST' if HEALPIX_COLUMN in schema.names else ""
         target = str(file).replace("'", "''")

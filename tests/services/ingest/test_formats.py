@@ -257,3 +257,14 @@ def test_the_platform_file_speaks_before_the_sidecar_and_the_sidecar_before_the_
     assert by_ra["n"].to_pylist() == [1, 2, None, 4]
     assert (table.column("ra").ucd, table.column("ra").description) == ("pos.eq.ra;meta.main", "right ascension")
     assert [column.name for column in table.columns if column.indexed] == ["ra", "dec"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "kind"),
+    [("7", "1.5", "double"), ("7", "2e3", "double"), ("7", "12345678901234567890123", "char"), ("1.5", "x", "char"), ("", "7", "long")],
+)
+def test_a_value_far_down_widens_its_column(first: str, last: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "stars.csv").write_text("n,m\n" + f"{first},0\n" * 20_000 + f"{last},0\n")
+    table, rows = made(tmp_path / "stars.csv", {"title": "Stars"})
+    assert [column.datatype.value for column in table.columns] == [kind, "long"]
+    assert rows["n"].to_pylist()[-1] == {"double": float, "long": int, "char": str}[kind](last)
