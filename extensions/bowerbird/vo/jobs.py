@@ -110,8 +110,8 @@ class Job:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.delete()
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        await self.delete(over=kind is None)
 
     async def state(self, wait_seconds: int = 0, phase: Phase | None = None) -> State:
         """Return how the job stands, or, with `wait_seconds`, how it stands once it is in another phase."""
@@ -160,20 +160,20 @@ class Job:
         """Stop the job, which stays there."""
         await self._post({"PHASE": "ABORT"}, "phase")
 
-    async def delete(self) -> None:
-        """Stop and delete the job; returns when that is done, also for who is being interrupted."""
-        ending = asyncio.ensure_future(self._end())
+    async def delete(self, *, over: bool = False) -> None:
+        """Stop the job, if it is not known to be over, and delete it; returns when that is done, also for who is being interrupted."""
+        ending = asyncio.ensure_future(self._end(over=over))
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
             await ending
             raise
 
-    async def _end(self) -> None:
+    async def _end(self, *, over: bool = False) -> None:
         with contextlib.suppress(ServiceError, TimeoutError):
             async with asyncio.timeout(_CLEAN_SECONDS):
                 with contextlib.suppress(ServiceError):
-                    if not (await self.state()).phase.over:
+                    if not over and not (await self.state()).phase.over:
                         await self.abort()
                 gone = await self.http.small(Asked("DELETE", self.url, query=self.query), follow=False)
                 if gone.status < HTTPStatus.BAD_REQUEST or gone.status in _LOST:
