@@ -51,7 +51,9 @@ def translate(text: str, catalogue: Catalogue, limit: int | None, uploads: Catal
     except adql.ADQLError as error:
         announced = catalogue.announced if isinstance(catalogue, SeenCatalogue) else ()
         named = [known.decision.sentence for known in announced if f"{known.schema}." in error.message.lower()]
-        raise QueryFault(" ".join([str(error), *named])) from error
+        if named:  # whoever is told why needs no other table
+            raise QueryFault(f"line {error.line}, column {error.column}: {error.message}. {' '.join(named)}") from error
+        raise QueryFault(str(error)) from error
 
 
 def _made(directory: Path) -> Path:
