@@ -14,7 +14,8 @@ const spaced = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 
 function render({ model, el }) {
   const columns = model.get("columns");
-  const root = made("div", el, { class: "bb-table" });
+  // JupyterLab's shortcuts would take Enter and the arrows away from the fields and the rows.
+  const root = made("div", el, { class: "bb-table", "data-lm-suppress-shortcuts": "true" });
   const bar = made("div", root, { class: "bb-bar" });
   const status = made("span", bar, { role: "status", class: "bb-status" });
   const copy = made("button", bar, { type: "button" });
@@ -143,7 +144,16 @@ function render({ model, el }) {
       "aria-label": `Filter ${column.name}`,
       placeholder: column.kind === "number" ? "> 5, 1..2" : "contains",
     });
-    field.addEventListener("change", () => model.send({ type: "filter", column: index, text: field.value }));
+    let told = "";
+    const tell = () => {
+      if (field.value !== told) model.send({ type: "filter", column: index, text: field.value });
+      told = field.value;
+    };
+    field.addEventListener("change", tell);
+    field.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Enter") tell();
+    });
     return cell;
   });
   const fields = [...filters.querySelectorAll("input")];
