@@ -86,6 +86,10 @@ class Sky:
     catalogue: Catalogue
     backend: DuckDBBackend
 
+    def __repr__(self) -> str:
+        # Hypothesis prints what a failing test was given: not all rows.
+        return f"Sky of {len(self.stars)} stars"
+
     def query(self, text: str, *, limit: int | None = None) -> Query:
         """Return a translated query."""
         return translate(text, self.catalogue, limit=limit)

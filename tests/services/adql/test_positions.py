@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.services.adql.sky import Row, Sky, upload
@@ -108,6 +108,8 @@ def test_an_upload_is_matched_also_where_it_has_no_position_or_one_beyond_all_nu
 
 
 @settings(max_examples=40, deadline=None)
+# Most corners on one side, so that their sum is more than a quarter of a turn from the others.
+@example(ra=30.0, dec=-40.0, turns=[0.0, 10.0, 20.0, 30.0, 40.0, 150.0, 260.0], size=60.0)
 @given(
     ra=RIGHT_ASCENSIONS,
     dec=DECLINATIONS,
