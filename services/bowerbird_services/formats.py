@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from bowerbird_services.fits_rows import FITSWriter
 from bowerbird_services.rows import fitted, schema_of
-from bowerbird_services.tables import Column
+from bowerbird_services.tables import Column, Table
 from bowerbird_services.votable_rows import Serialization, VOTableWriter
 
 _GROUP_ROWS: Final = 1 << 17
@@ -21,12 +21,13 @@ _GROUP_ROWS: Final = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is known of an answer before its rows: the columns, what stands beside them, and where a writer may spool."""
+    """What is known of an answer before its rows: the columns, what stands beside them, where a writer may spool, whence the rows come."""
 
     columns: tuple[Column, ...]
     infos: Sequence[tuple[str, str]] = ()
     spool: Path | None = None
     id_of: Callable[[Column], str | None] = field(default=lambda _column: None)
+    tables: Sequence[Table] = ()
 
 
 class Writer(Protocol):
@@ -169,7 +170,7 @@ class _ParquetWriter:
 
 
 def _votable(serialization: Serialization) -> Callable[[Description], Writer]:
-    return lambda told: VOTableWriter(told.columns, told.infos, serialization, told.id_of)
+    return lambda told: VOTableWriter(told.columns, told.infos, serialization, told.id_of, told.tables)
 
 
 def _separated(separator: str) -> Callable[[Description], Writer]:

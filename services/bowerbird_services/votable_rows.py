@@ -6,8 +6,9 @@ from typing import Literal
 import pyarrow as pa
 from bowerbird.votable import Field, Header, Info, Writer
 
+from bowerbird_services.frames import systems
 from bowerbird_services.rows import fitted, numpy_columns, schema_of
-from bowerbird_services.tables import Column
+from bowerbird_services.tables import Column, Table
 
 Serialization = Literal["BINARY2", "BINARY", "TABLEDATA"]
 
@@ -24,11 +25,14 @@ class VOTableWriter:
         infos: Sequence[tuple[str, str]],
         serialization: Serialization,
         id_of: Callable[[Column], str | None] = lambda _column: None,
+        tables: Sequence[Table] = (),
     ) -> None:
         self._schema = schema_of(columns)
-        fields = tuple(_field(column, id_of(column), _NULLS if serialization == "BINARY" else {}) for column in columns)
+        nulls = _NULLS if serialization == "BINARY" else {}
+        coosys, system_of = systems(columns, tables)
+        fields = tuple(_field(column, id_of(column), system_of.get(column), nulls) for column in columns)
         told = (Info("QUERY_STATUS", "OK"), *(Info(name, value) for name, value in infos))
-        self._writer = Writer(Header(fields, told), serialization)
+        self._writer = Writer(Header(fields, told, coosys=coosys), serialization)
 
     def start(self) -> bytes:
         """Return everything before the rows."""
@@ -47,7 +51,7 @@ class VOTableWriter:
         return self._writer.end((Info("QUERY_STATUS", "ERROR", message),))
 
 
-def _field(column: Column, identifier: str | None, nulls: Mapping[str, int]) -> Field:
+def _field(column: Column, identifier: str | None, system: str | None, nulls: Mapping[str, int]) -> Field:
     return Field(
         column.name,
         column.datatype.value,
@@ -59,4 +63,5 @@ def _field(column: Column, identifier: str | None, nulls: Mapping[str, int]) -> 
         description=column.description,
         null=nulls.get(column.datatype.value),
         id=identifier,
+        ref=system,
     )

@@ -175,7 +175,7 @@ class Runner:
 
         def describe(answer: Answer) -> Description:
             releases.extend({table.release for table in answer.tables if table.release})
-            return Description(answer.columns, (("QUERY", query.adql),), place)
+            return Description(answer.columns, (("QUERY", query.adql),), place, tables=answer.tables)
 
         flow = Outflow(begin, query.form, describe, query.limit)
         run = self._runs[job.id]

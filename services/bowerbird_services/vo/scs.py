@@ -147,7 +147,7 @@ class SCSService:
             return site.engine.answer(adql, catalogue, limit=limit + 1 if limit else 0, uploads={})
 
         infos = (("QUERY", adql), ("SERVICE_PROTOCOL", "SCS 1.03"))
-        flow = Outflow(begin, form, lambda _answer: Description(shown, infos, site.spool), limit)
+        flow = Outflow(begin, form, lambda answer: Description(shown, infos, site.spool, tables=answer.tables), limit)
         # Many clients of cone searches compare the media type as a text.
         media_type = "application/x-votable+xml" if form.mime.startswith(VOTABLE) else form.mime
         return await site.answer(request, identity, flow, media_type, form.text)

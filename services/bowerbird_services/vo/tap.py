@@ -1,15 +1,10 @@
 """TAP 1.1: what a query asks for, and its answer at once; `asynchronous.py` has the jobs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from bowerbird_services.allowances import Allowance
-from bowerbird_services.engine import Answer, Engine, Uploads
-from bowerbird_services.formats import FORMATS, Description, Format, chosen
-from bowerbird_services.streams import Outflow
-from bowerbird_services.tables import Catalogue
+from bowerbird_services.formats import FORMATS, Format, chosen
 from bowerbird_services.vo.dali import Fault, Parameters
 
 _LANGUAGES: Final = ("ADQL", "ADQL-2.0", "ADQL-2.1")
@@ -54,15 +49,3 @@ def limit_of(parameters: Parameters, allowance: Allowance) -> int:
     """Return how many rows may come."""
     wanted = parameters.count("MAXREC")
     return min(allowance.rows if wanted is None else wanted, allowance.most_rows)
-
-
-def outflow(engine: Engine, query: Asked, catalogue: Catalogue, uploads: Uploads, spool: Path, infos: Mapping[str, str]) -> Outflow:
-    """Return the answer as a flow of bytes; nothing is computed before it is read."""
-
-    def begin() -> Answer:
-        return engine.answer(query.adql, catalogue, limit=query.limit + 1, uploads=uploads)
-
-    def describe(answer: Answer) -> Description:
-        return Description(answer.columns, tuple(infos.items()), spool)
-
-    return Outflow(begin, query.form, describe, query.limit)

@@ -59,7 +59,10 @@ class TAPService:
             catalogue = site.engine.catalogue(identity, site.clock())
             return site.engine.answer(query.adql, catalogue, limit=query.limit + 1, uploads=loaded)
 
-        flow = Outflow(begin, query.form, lambda answer: Description(answer.columns, self.infos(query), site.spool), query.limit)
+        def describe(answer: Answer) -> Description:
+            return Description(answer.columns, self.infos(query), site.spool, tables=answer.tables)
+
+        flow = Outflow(begin, query.form, describe, query.limit)
         return await site.answer(request, identity, flow, query.form.mime, query.form.text)
 
     def infos(self, query: Asked) -> tuple[tuple[str, str], ...]:
