@@ -8,8 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from bowerbird_config.identity import IdentityRecord
 from bowerbird_services import adql
 from bowerbird_services.app import create
+from bowerbird_services.identity import Identities
 from bowerbird_services.main import translate
 from bowerbird_services.site import Site
 from bowerbird_services.store.catalogues import TableStore
@@ -30,12 +32,16 @@ STAGES = "TMV TME TMS TMC CPV CAP AVV QGE QPO QAS UWS MDQ OBS UPL EXA"
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
+def known() -> Identities:
+    return identities()
+
+
+@pytest.fixture
+def address(tmp_path: Path, known: Identities) -> Iterator[str]:
     for release in ("dr1", "dr2"):
         put(tmp_path / "tables", ("demo", release), "stars", stars(300))
     (tmp_path / "spill").mkdir()
     (tmp_path / "spool").mkdir()
-    known = identities()
     computing = DuckDBBackend(Room(tmp_path / "tables", tmp_path / "spill"), prepare=adql.register)
     engine = TablesEngine(known.records, TableStore(Shelf(tmp_path / "tables")), computing, translate)
     site = Site(engine, known, Threads(4), tmp_path / "spool")
@@ -68,13 +74,28 @@ def test_hidden_table_answers_as_one_that_is_not_there(address: str) -> None:
     assert hidden.text.replace("dr2", "dr3") == absent.text
 
 
+def completed(client: httpx.Client, address: str, adql: str, **more: str) -> str:
+    """Return the address of a job that has run."""
+    job = client.post(f"{address}/tap/async", data={"LANG": "ADQL", "QUERY": adql, "PHASE": "RUN", **more}).headers["location"]
+    seen = "PENDING"
+    while seen in {"PENDING", "QUEUED", "EXECUTING"}:
+        seen = client.get(f"{job}/phase", params={"WAIT": "20", "PHASE": seen}).text
+    assert seen == "COMPLETED"
+    return str(job)
+
+
+def test_what_is_made_of_a_result_is_lost_with_the_right_to_it(address: str, known: Identities) -> None:
+    with httpx.Client(timeout=60, headers={"Authorization": "Bearer token-of-member"}) as member:
+        first = completed(member, address, "SELECT TOP 3 source_id FROM demo_dr2.stars")
+        second = completed(member, address, "SELECT * FROM TAP_UPLOAD.mine", UPLOAD=f"mine,{first}/results/result")
+        assert member.get(f"{second}/results/result").status_code == 200
+        known.records.take({"kind": "identity", "record": IdentityRecord(1, "member", 600_000, 600_000, ()).to_json()})
+        assert {member.get(f"{job}/results/result").status_code for job in (first, second)} == {404}
+
+
 def test_result_of_a_job_is_an_upload(address: str) -> None:
     with httpx.Client(timeout=60) as client:
-        query = {"LANG": "ADQL", "QUERY": "SELECT TOP 3 source_id FROM demo_dr1.stars", "PHASE": "RUN"}
-        job = client.post(f"{address}/tap/async", data=query).headers["location"]
-        seen = "PENDING"
-        while seen in {"PENDING", "QUEUED", "EXECUTING"}:
-            seen = client.get(f"{job}/phase", params={"WAIT": "20", "PHASE": seen}).text
+        job = completed(client, address, "SELECT TOP 3 source_id FROM demo_dr1.stars")
         again = {"LANG": "ADQL", "QUERY": "SELECT COUNT(*) AS n FROM TAP_UPLOAD.mine", "RESPONSEFORMAT": "csv"}
         answer = client.post(f"{address}/tap/sync", data={**again, "UPLOAD": f"mine,{job}/results/result"})
     assert answer.text.split() == ['"n"', "3"]

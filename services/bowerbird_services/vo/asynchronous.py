@@ -15,7 +15,7 @@ from starlette.routing import Route
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.site import Site
 from bowerbird_services.streams import unless_gone
-from bowerbird_services.vo import upload_sources, uws
+from bowerbird_services.vo import uws
 from bowerbird_services.vo.dali import VOTABLE, Fault, Parameters, error_document, parameters
 from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import RESULT, Runner
@@ -89,14 +89,15 @@ class AsyncService:
             form_of(given)
             limit_of(given, allowance)
             run = _wants_to_run(given)
-            files = await self._sources.files(given, identity, self._site.address_of(request))
+            uploaded = await self._sources.opened(given, identity, self._site.address_of(request))
             if await asyncio.to_thread(self._store.count, identity.name) >= allowance.jobs:
                 raise Fault(f"{allowance.jobs} jobs are kept already, the most; delete some of them", HTTPStatus.SERVICE_UNAVAILABLE)
             now = self._site.clock()
             job = Job("", identity.name, Phase.PENDING, now, now + allowance.keep, allowance.run, _kept(given), given.single("RUNID"))
-            job = replace(job, **_times(given, job, allowance))
-            job = await asyncio.to_thread(self._store.create, job, files)
-            upload_sources.close(files)
+            # What a job makes of an earlier one's result is of the same releases.
+            job = replace(job, releases=tuple(sorted(uploaded.releases)), **_times(given, job, allowance))
+            job = await asyncio.to_thread(self._store.create, job, uploaded.files)
+            uploaded.close()
         except sqlite3.Error as error:
             raise Fault("the job could not be kept; the disk may be full. Try again later", HTTPStatus.SERVICE_UNAVAILABLE) from error
         finally:

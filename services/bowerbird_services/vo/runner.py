@@ -161,7 +161,7 @@ class Runner:
         allowance = self._site.allowance(identity)
         query = asked(Parameters.of(job.parameters), allowance)
         place = self._store.directory(job.id)
-        releases: list[tuple[str, str]] = []
+        releases = set(job.releases)
 
         def begin() -> Answer:
             files = {name: path.open("rb") for name, path in self._store.uploads(job.id).items()}
@@ -174,7 +174,7 @@ class Runner:
             return self._site.engine.answer(query.adql, catalogue, limit=query.limit + 1, uploads=loaded)
 
         def describe(answer: Answer) -> Description:
-            releases.extend({table.release for table in answer.tables if table.release})
+            releases.update(table.release for table in answer.tables if table.release)
             return Description(answer.columns, (("QUERY", query.adql),), place, tables=answer.tables)
 
         flow = Outflow(begin, query.form, describe, query.limit)

@@ -14,7 +14,7 @@ from bowerbird_services.identity import CHALLENGES
 from bowerbird_services.site import Site
 from bowerbird_services.streams import Outflow
 from bowerbird_services.tables import Catalogue
-from bowerbird_services.vo import upload_sources, uploads, vosi
+from bowerbird_services.vo import uploads, vosi
 from bowerbird_services.vo.dali import Fault, Parameters, parameters
 from bowerbird_services.vo.examples import examples, page
 from bowerbird_services.vo.tap import Asked, asked
@@ -49,9 +49,9 @@ class TAPService:
         given = await parameters(request, allowance.upload_bytes)
         try:
             query = asked(given, allowance)
-            files = await self._sources.files(given, identity, site.address_of(request))
-            loaded = await site.threads.run(uploads.loaded, files, allowance.upload_bytes) if files else {}
-            upload_sources.close(files)
+            uploaded = await self._sources.opened(given, identity, site.address_of(request))
+            loaded = await site.threads.run(uploads.loaded, uploaded.files, allowance.upload_bytes) if uploaded.files else {}
+            uploaded.close()
         finally:
             await given.close()
 

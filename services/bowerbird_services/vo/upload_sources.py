@@ -1,7 +1,7 @@
 """Where uploaded tables come from: files of the request itself, and results of this service's own jobs. Nothing is fetched."""
 
 import asyncio
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import IO
 
@@ -16,6 +16,19 @@ from bowerbird_services.vo.uws import Job, Phase
 RESULT = "result"
 
 
+@dataclass
+class Uploaded:
+    """The open files of the uploaded tables by their names in the query, and the releases that their rows come from."""
+
+    files: dict[str, IO[bytes]] = field(default_factory=dict)
+    releases: set[tuple[str, str]] = field(default_factory=set)
+
+    def close(self) -> None:
+        """Let the files go."""
+        for file in self.files.values():
+            file.close()
+
+
 class UploadSources:
     """Opens what UPLOAD names, for those who may read it."""
 
@@ -23,19 +36,21 @@ class UploadSources:
         self._site = site
         self._store = store
 
-    async def files(self, given: Parameters, identity: Identity, address: str) -> dict[str, IO[bytes]]:
-        """Return each uploaded table's file, by its name in the query; `address` is the service's own, as the client knows it."""
+    async def opened(self, given: Parameters, identity: Identity, address: str) -> Uploaded:
+        """Return the uploaded tables; `address` is the service's own, as the client knows it."""
         named = uploads.named(given)
         own = f"{address}/tap/async/"
-        found: dict[str, IO[bytes]] = {}
+        found = Uploaded()
         for name, place in named.items():
             if place.startswith("param:"):
-                found[name] = _sent(name, place.removeprefix("param:"), given)
+                found.files[name] = _sent(name, place.removeprefix("param:"), given)
             else:
-                found[name] = await self._result(name, place, identity, own)
+                job = await self._job(name, place, identity, own)
+                found.files[name] = await asyncio.to_thread((self._store.directory(job.id) / RESULT).open, "rb")
+                found.releases.update(job.releases)
         return found
 
-    async def _result(self, name: str, place: str, identity: Identity, own: str) -> IO[bytes]:
+    async def _job(self, name: str, place: str, identity: Identity, own: str) -> Job:
         identifier, _, rest = place.removeprefix(own).partition("/")
         if not place.startswith(own) or rest != f"results/{RESULT}":
             raise Fault(
@@ -46,7 +61,7 @@ class UploadSources:
         if job is None or job.owner not in {None, identity.name} or job.phase is not Phase.COMPLETED:
             raise Fault(f"UPLOAD of {name}: there is no such result", HTTPStatus.BAD_REQUEST)
         self.allow(job, identity)
-        return await asyncio.to_thread((self._store.directory(job.id) / RESULT).open, "rb")
+        return job
 
     def allow(self, job: Job, identity: Identity) -> None:
         """Refuse a result that is made of what this identity may not read any more."""
@@ -61,9 +76,3 @@ def _sent(name: str, field: str, given: Parameters) -> IO[bytes]:
     if field not in given.files:
         raise Fault(f"UPLOAD of {name} is said to be in the form's file {field!r}, and no such file came")
     return given.files[field].file
-
-
-def close(files: Mapping[str, IO[bytes]]) -> None:
-    """Let the files go."""
-    for file in files.values():
-        file.close()
