@@ -35,7 +35,7 @@ EXPORTED uint64_t bowerbird_noted(void)
 
 bool is_journal_full(void)
 {
-    return journal < 0 || written > most;
+    return failed || journal < 0 || written > most;
 }
 
 EXPORTED bool bowerbird_write_notes(void)
