@@ -96,7 +96,7 @@ class RuntimeContract(ABC):
         secrets = [path.read_text().strip() for path in person.hub.var.secrets.iterdir()]
         assert "SECRET_OF_THE_HUB" not in told
         assert {name for name in told if name.startswith("BOWERBIRD_")} == {
-            f"BOWERBIRD_{name}" for name in ("DATA", "NEWS", "PROFILE", "SERVER")
+            f"BOWERBIRD_{name}" for name in ("DATA", "NEWS", "PROFILE", "SERVER", "TAP_URL")
         }
         for secret in secrets:
             assert secret not in json.dumps(told)
