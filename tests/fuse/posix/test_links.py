@@ -6,7 +6,7 @@ from errno import EMLINK
 
 import pytest
 
-from tests.support.data_rig import Failed, Person
+from tests.support.data_rig import Failed
 from tests.support.places import Place, Places
 
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
@@ -129,7 +129,7 @@ answer = [os.readlink('', dir_fd=fd), stat.S_ISLNK(os.fstat(fd).st_mode), os.lst
 
 
 def test_links_and_moves_stay_in_their_space(places: Places) -> None:
-    ann = Person(places.rig.records["ann"], places.rig.var.views / "ann")
+    ann = places.person("ann")
     for act in ("os.link('home/crossing', 'teams/ant/crossing')", "os.rename('home/crossing', 'teams/ant/crossing')"):
         with pytest.raises(Failed, match="EXDEV"):
             ann.do("Path('home/crossing').touch(); " + act)
@@ -138,7 +138,7 @@ def test_links_and_moves_stay_in_their_space(places: Places) -> None:
 
 
 def test_release_gives_no_links_and_takes_none(places: Places) -> None:
-    ann = Person(places.rig.records["ann"], places.rig.var.views / "ann")
+    ann = places.person("ann")
     for act in ("os.link('releases/sky/dr1/README', 'home/a')", "Path('home/b').touch(); os.link('home/b', 'releases/sky/dr1/b')"):
         with pytest.raises(Failed, match=r"EXDEV|EROFS|EACCES|EPERM|ENOENT"):
             ann.do(act)
