@@ -1,6 +1,6 @@
 """Rows on their way out: Arrow batches made to fit what is said of their columns, and the same as numpy arrays. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -8,31 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bowerbird_services.tables import Column, Datatype
-
-_ARROW: Mapping[Datatype, pa.DataType] = {
-    Datatype.BOOLEAN: pa.bool_(),
-    Datatype.UNSIGNED_BYTE: pa.uint8(),
-    Datatype.SHORT: pa.int16(),
-    Datatype.INT: pa.int32(),
-    Datatype.LONG: pa.int64(),
-    Datatype.FLOAT: pa.float32(),
-    Datatype.DOUBLE: pa.float64(),
-    Datatype.CHAR: pa.string(),
-    Datatype.UNICODE_CHAR: pa.string(),
-}
-TEXT = frozenset({Datatype.CHAR, Datatype.UNICODE_CHAR})
-
-
-def is_array(column: Column) -> bool:
-    """Tell whether each cell holds several values; a text is one value."""
-    return column.datatype not in TEXT and column.arraysize not in {None, "", "1"}
-
-
-def arrow_type(column: Column) -> pa.DataType:
-    """Return the Arrow type that holds such a column."""
-    plain = _ARROW[column.datatype]
-    return pa.list_(plain) if is_array(column) else plain
+from bowerbird_services.store.columns import arrow_type
+from bowerbird_services.tables import Column
 
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:

@@ -2,22 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-
-class Datatype(StrEnum):
-    """A VOTable 1.4 primitive (section 2.1)."""
-
-    BOOLEAN = "boolean"
-    UNSIGNED_BYTE = "unsignedByte"
-    SHORT = "short"
-    INT = "int"
-    LONG = "long"
-    FLOAT = "float"
-    DOUBLE = "double"
-    CHAR = "char"
-    UNICODE_CHAR = "unicodeChar"
+from bowerbird.votable.field import Datatype
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from typing import Self
 
 import duckdb
 import pyarrow as pa
+from bowerbird.votable.field import Datatype
 from bowerbird_config.identity import Identity
 from bowerbird_services.engine import Interrupted, QueryFault, Uploads
-from bowerbird_services.tables import Catalogue, Column, Datatype, Position, Table
+from bowerbird_services.tables import Catalogue, Column, Position, Table
 
 STARS = Table(
     "demo",

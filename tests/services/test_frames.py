@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pyarrow as pa
 from bowerbird.votable import read
+from bowerbird.votable.field import Datatype
 from bowerbird_services.frames import systems
-from bowerbird_services.tables import Column, Datatype, Position, Table
+from bowerbird_services.tables import Column, Position, Table
 from bowerbird_services.votable_rows import VOTableWriter
 
 RA = Column("ra", Datatype.DOUBLE, unit="deg", ucd="pos.eq.ra;meta.main", description="right ascension")

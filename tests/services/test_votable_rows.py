@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from bowerbird.votable import read
-from bowerbird_services.tables import Column, Datatype
+from bowerbird.votable.field import Datatype
+from bowerbird_services.tables import Column
 from bowerbird_services.votable_rows import VOTableWriter
 
 COLUMNS = [

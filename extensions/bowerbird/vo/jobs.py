@@ -5,7 +5,6 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Self
 from urllib.parse import urljoin
@@ -18,6 +17,7 @@ from bowerbird.errors import JobLost, NotATable, QueryRefused, ServiceError
 from bowerbird.vo.http import HTTP, Asked, Small, refuse
 from bowerbird.vo.records import Record, Records
 from bowerbird.vo.said import words
+from bowerbird.vo.uws import Phase
 
 _UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -30,26 +30,6 @@ _LONG_POLL_SECONDS = 10
 # How long the end of a job may take once its user has gone on.
 _CLEAN_SECONDS = 8
 _LOST = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
-
-
-class Phase(StrEnum):
-    """Where a job is in its life."""
-
-    PENDING = "PENDING"
-    QUEUED = "QUEUED"
-    EXECUTING = "EXECUTING"
-    COMPLETED = "COMPLETED"
-    ERROR = "ERROR"
-    ABORTED = "ABORTED"
-    HELD = "HELD"
-    SUSPENDED = "SUSPENDED"
-    ARCHIVED = "ARCHIVED"
-    UNKNOWN = "UNKNOWN"
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will come of the job."""
-        return self in {Phase.COMPLETED, Phase.ERROR, Phase.ABORTED, Phase.ARCHIVED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,10 @@ from typing import Any
 import numpy as np
 
 from bowerbird.votable import Field, Header, Writer
+from bowerbird.votable.field import INTEGERS, NATIVE
 from bowerbird.votable.ragged import Array
 
-_DATATYPES = {
-    ("b", 1): "boolean",
-    ("u", 1): "unsignedByte",
-    ("i", 2): "short",
-    ("i", 4): "int",
-    ("i", 8): "long",
-    ("f", 4): "float",
-    ("f", 8): "double",
-}
+_DATATYPES = {(NATIVE[name].kind, NATIVE[name].itemsize): name for name in (*INTEGERS, "boolean", "float", "double")}
 _WIDER = {("i", 1): "i2", ("u", 2): "i4", ("u", 4): "i8", ("u", 8): "i8", ("f", 2): "f4"}
 
 

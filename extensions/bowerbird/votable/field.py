@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -10,29 +11,47 @@ import numpy as np
 
 from bowerbird.errors import VOTableError
 
+
+class Datatype(StrEnum):
+    """A primitive of VOTable."""
+
+    BOOLEAN = "boolean"
+    BIT = "bit"
+    UNSIGNED_BYTE = "unsignedByte"
+    SHORT = "short"
+    INT = "int"
+    LONG = "long"
+    CHAR = "char"
+    UNICODE_CHAR = "unicodeChar"
+    FLOAT = "float"
+    DOUBLE = "double"
+    FLOAT_COMPLEX = "floatComplex"
+    DOUBLE_COMPLEX = "doubleComplex"
+
+
 # The elements of each datatype as they travel, and as numpy has them here.
 WIRE: dict[str, np.dtype[Any]] = {
-    "boolean": np.dtype("u1"),
-    "bit": np.dtype("u1"),
-    "unsignedByte": np.dtype("u1"),
-    "short": np.dtype(">i2"),
-    "int": np.dtype(">i4"),
-    "long": np.dtype(">i8"),
-    "char": np.dtype("u1"),
-    "unicodeChar": np.dtype(">u2"),
-    "float": np.dtype(">f4"),
-    "double": np.dtype(">f8"),
-    "floatComplex": np.dtype(">c8"),
-    "doubleComplex": np.dtype(">c16"),
+    Datatype.BOOLEAN: np.dtype("u1"),
+    Datatype.BIT: np.dtype("u1"),
+    Datatype.UNSIGNED_BYTE: np.dtype("u1"),
+    Datatype.SHORT: np.dtype(">i2"),
+    Datatype.INT: np.dtype(">i4"),
+    Datatype.LONG: np.dtype(">i8"),
+    Datatype.CHAR: np.dtype("u1"),
+    Datatype.UNICODE_CHAR: np.dtype(">u2"),
+    Datatype.FLOAT: np.dtype(">f4"),
+    Datatype.DOUBLE: np.dtype(">f8"),
+    Datatype.FLOAT_COMPLEX: np.dtype(">c8"),
+    Datatype.DOUBLE_COMPLEX: np.dtype(">c16"),
 }
 NATIVE: dict[str, np.dtype[Any]] = {name: wire.newbyteorder("=") for name, wire in WIRE.items()} | {
-    "boolean": np.dtype(bool),
-    "bit": np.dtype(bool),
-    "char": np.dtype("U1"),
-    "unicodeChar": np.dtype("U1"),
+    Datatype.BOOLEAN: np.dtype(bool),
+    Datatype.BIT: np.dtype(bool),
+    Datatype.CHAR: np.dtype("U1"),
+    Datatype.UNICODE_CHAR: np.dtype("U1"),
 }
-TEXTS = frozenset({"char", "unicodeChar"})
-INTEGERS = frozenset({"unsignedByte", "short", "int", "long"})
+TEXTS = frozenset({Datatype.CHAR, Datatype.UNICODE_CHAR})
+INTEGERS = frozenset({Datatype.UNSIGNED_BYTE, Datatype.SHORT, Datatype.INT, Datatype.LONG})
 
 _ARRAYSIZE = re.compile(r"(?:\d+x)*(?:\d+\*?|\*)")
 # A cell of fixed size above this is an attack or an error, not a table (bytes).

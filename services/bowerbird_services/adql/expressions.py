@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bowerbird.votable.field import Datatype
 from sqlglot import exp
 
 from bowerbird_services.adql import cones, geometry, names, regions
@@ -12,7 +13,7 @@ from bowerbird_services.adql.errors import ADQLError, Unfit, nearest
 from bowerbird_services.adql.functions import FUNCTIONS, widest
 from bowerbird_services.adql.ivoa import main_position
 from bowerbird_services.adql.typed import TEXTS, WHOLE, Expression, Match, Scope, Shape, number, text, together
-from bowerbird_services.tables import Column, Datatype
+from bowerbird_services.tables import Column
 
 if TYPE_CHECKING:
     from bowerbird_services.adql.selects import Queries

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bowerbird.votable.field import Datatype
+
 from bowerbird_services.adql import geometry, ivoa
 from bowerbird_services.adql.errors import Unfit
 from bowerbird_services.adql.typed import NUMBERS, TEXTS, WHOLE, Expression, together
-from bowerbird_services.tables import Column, Datatype
+from bowerbird_services.tables import Column
 
 Build = Callable[[list[Expression]], Expression]
 

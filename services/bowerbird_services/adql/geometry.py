@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from bowerbird.votable.field import Datatype
+
 from bowerbird_services.adql import regions
 from bowerbird_services.adql.errors import Unfit
 from bowerbird_services.adql.typed import TEXTS, Expression, Match, Shape, number, together
-from bowerbird_services.tables import Column, Datatype
+from bowerbird_services.tables import Column
 
 _FRAMES = {"", "ICRS", "UNKNOWNFRAME"}
 _XTYPES = {"POINT": ("2", "point"), "CIRCLE": ("3", "circle"), "POLYGON": ("*", "polygon"), "BOX": ("*", "polygon"), "REGION": ("*", None)}

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bowerbird.votable.field import Datatype
+
 from bowerbird_services.adql import geometry
 from bowerbird_services.adql.errors import Unfit
 from bowerbird_services.adql.typed import TEXTS, Expression, text, together
-from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER, Column, Datatype
+from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER, Column
 
 FRAMES = {"ICRS": "icrs", "FK5": "fk5", "FK4": "fk4", "GALACTIC": "galactic", "SUPERGALACTIC": "supergalactic"}
 _COARSEST, _POINT = 0, 2

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bowerbird_services.tables import Column, Datatype, Table
+from bowerbird.votable.field import Datatype
+
+from bowerbird_services.tables import Column, Table
 
 WHOLE = frozenset({Datatype.UNSIGNED_BYTE, Datatype.SHORT, Datatype.INT, Datatype.LONG})
 NUMBERS = WHOLE | {Datatype.FLOAT, Datatype.DOUBLE}

@@ -8,14 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from astropy.coordinates import Latitude, Longitude
+from bowerbird.votable.field import TEXTS, Datatype
 from bowerbird_config.tables import ReleaseTable
 from cdshealpix.nested import lonlat_to_healpix
 
 from bowerbird_services.ingest.maml import Maml, Told
 from bowerbird_services.ingest.source import BadSource, Described
 from bowerbird_services.ingest.units import vounit
-from bowerbird_services.store.columns import TEXTS, arrow_schema
-from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER, Column, Datatype, Position
+from bowerbird_services.store.columns import arrow_schema
+from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER, Column, Position
 
 _NUMBERS = (Datatype.FLOAT, Datatype.DOUBLE)
 _INTEGERS = (Datatype.UNSIGNED_BYTE, Datatype.SHORT, Datatype.INT, Datatype.LONG)

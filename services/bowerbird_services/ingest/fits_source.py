@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from astropy.io import fits
+from bowerbird.votable.field import TEXTS, Datatype
 
 from bowerbird_services.ingest.source import BATCH_ROWS, BadSource, Described, one_of
-from bowerbird_services.store.columns import TEXTS, arrow_type
-from bowerbird_services.tables import Column, Datatype
+from bowerbird_services.store.columns import arrow_type
+from bowerbird_services.tables import Column
 
 _FORMAT = re.compile(r"(\d*)([LXBIJKAEDCMPQ])(.*)")
 _DATATYPES = {

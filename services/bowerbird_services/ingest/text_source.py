@@ -11,10 +11,10 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 import yaml
+from bowerbird.votable.field import TEXTS, Datatype
 
 from bowerbird_services.ingest.source import BATCH_ROWS, BadSource, Described
-from bowerbird_services.store.columns import TEXTS
-from bowerbird_services.tables import Column, Datatype
+from bowerbird_services.tables import Column
 
 _NULLS = "['', 'NULL', 'null', 'NaN', 'nan', 'NA', 'N/A']"
 _ECSV = "# %ECSV"

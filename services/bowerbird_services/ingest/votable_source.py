@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 from astropy.io.votable import parse
+from bowerbird.votable.field import TEXTS, Datatype
 
 from bowerbird_services.ingest.source import BATCH_ROWS, BadSource, Described, one_of
-from bowerbird_services.store.columns import TEXTS, arrow_type
-from bowerbird_services.tables import Column, Datatype
+from bowerbird_services.store.columns import ARROW, arrow_type
+from bowerbird_services.tables import Column
 
 
 class VOTableSource:
@@ -50,7 +51,7 @@ def _column(field: Any) -> Column:
     name = str(field.name or field.ID)
     if field.datatype == "bit":
         datatype = Datatype.BOOLEAN
-    elif field.datatype in set(Datatype):
+    elif field.datatype in ARROW:
         datatype = Datatype(field.datatype)
     else:
         raise BadSource(f"has the column {name!r} of the datatype {field.datatype}, which a table here cannot have")

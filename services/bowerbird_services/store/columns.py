@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 import pyarrow as pa
+from bowerbird.votable.field import TEXTS, Datatype
 
-from bowerbird_services.tables import Column, Datatype
+from bowerbird_services.tables import Column
 
-_ARROW = {
+# What a table may have: bits and complex numbers have no counterpart.
+ARROW = {
     Datatype.BOOLEAN: pa.bool_(),
     Datatype.UNSIGNED_BYTE: pa.uint8(),
     Datatype.SHORT: pa.int16(),
@@ -17,7 +19,6 @@ _ARROW = {
     Datatype.CHAR: pa.string(),
     Datatype.UNICODE_CHAR: pa.string(),
 }
-TEXTS = (Datatype.CHAR, Datatype.UNICODE_CHAR)
 
 
 def string(name: str, description: str) -> Column:
@@ -25,10 +26,15 @@ def string(name: str, description: str) -> Column:
     return Column(name, Datatype.CHAR, "*", description=description, std=True)
 
 
+def is_array(column: Column) -> bool:
+    """Tell whether each cell holds several values; a text is one value."""
+    return column.datatype not in TEXTS and column.arraysize not in {None, "", "1"}
+
+
 def arrow_type(column: Column) -> pa.DataType:
     """Return the type of a column's values: texts are one value, other arrays are lists."""
-    plain = _ARROW[column.datatype]
-    return plain if column.datatype in TEXTS or column.arraysize in {None, "1"} else pa.list_(plain)
+    plain = ARROW[column.datatype]
+    return pa.list_(plain) if is_array(column) else plain
 
 
 def arrow_schema(columns: Iterable[Column]) -> pa.Schema:

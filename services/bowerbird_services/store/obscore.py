@@ -6,11 +6,12 @@ from datetime import datetime
 from urllib.parse import quote
 
 import pyarrow as pa
+from bowerbird.votable.field import Datatype
 from bowerbird_config.collections import Release
 
 from bowerbird_services.store.columns import arrow_schema
 from bowerbird_services.store.products import Product
-from bowerbird_services.tables import Column, Datatype, Table
+from bowerbird_services.tables import Column, Table
 
 SCHEMA = "ivoa"
 SCHEMAS = {SCHEMA: "Tables whose columns the IVOA defines"}

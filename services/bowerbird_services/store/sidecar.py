@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bowerbird_services.tables import Column, Datatype, Position, Table
+from bowerbird.votable.field import Datatype
+
+from bowerbird_services.tables import Column, Position, Table
 
 SUFFIX = ".table.json"
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
+from bowerbird.votable.field import Datatype
 
 from bowerbird_services.store.columns import arrow_schema, string
 from bowerbird_services.store.names import delimited
-from bowerbird_services.tables import Column, Datatype, Table
+from bowerbird_services.tables import Column, Table
 
 SCHEMA = "tap_schema"
 SCHEMAS = {SCHEMA: "The tables and columns that can be queried here"}

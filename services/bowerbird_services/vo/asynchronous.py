@@ -7,6 +7,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
+from bowerbird.vo.uws import Phase
 from bowerbird_config.identity import Identity
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
@@ -21,7 +22,7 @@ from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import RESULT, Runner
 from bowerbird_services.vo.tap import form_of, limit_of
 from bowerbird_services.vo.upload_sources import UploadSources
-from bowerbird_services.vo.uws import Filter, Job, Phase
+from bowerbird_services.vo.uws import Filter, Job
 from bowerbird_services.vo.xml import document
 
 # How long a client may wait at one request; it asks again after that.

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from bowerbird_services.vo.uws import Filter, Job, Phase
+from bowerbird.vo.uws import Phase
+
+from bowerbird_services.vo.uws import Filter, Job
 
 _TABLE = """
 create table if not exists jobs (

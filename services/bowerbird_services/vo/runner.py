@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from bowerbird.vo.uws import Phase
 from bowerbird_config.identity import Identity
 
 from bowerbird_services.engine import Answer, Interrupted, QueryFault
@@ -21,7 +22,7 @@ from bowerbird_services.vo import uploads
 from bowerbird_services.vo.dali import Fault, Parameters
 from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.tap import asked
-from bowerbird_services.vo.uws import Job, Phase
+from bowerbird_services.vo.uws import Job
 
 RESULT = "result"
 # A job that was running when the service ended is run again, but not for ever: it may be what ended it.

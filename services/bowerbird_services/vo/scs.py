@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
+from bowerbird.votable.field import TEXTS, Datatype
 from bowerbird_config.identity import Identity
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,11 +13,10 @@ from starlette.routing import Route
 
 from bowerbird_services.engine import Answer, QueryFault
 from bowerbird_services.formats import Description, chosen
-from bowerbird_services.rows import TEXT
 from bowerbird_services.site import Site
 from bowerbird_services.store.names import delimited
 from bowerbird_services.streams import Outflow
-from bowerbird_services.tables import Column, Datatype, Table
+from bowerbird_services.tables import Column, Table
 from bowerbird_services.vo import vosi
 from bowerbird_services.vo.dali import VOTABLE, Fault, Parameters, attribute, parameters
 from bowerbird_services.vo.tap import form_of, limit_of
@@ -55,7 +55,7 @@ def identifier(table: Table) -> Column:
     others = [column for column in table.columns if table.position is None or column.name not in {table.position.ra, table.position.dec}]
     main = (column for column in others if (column.ucd or "").lower() in {"meta.id;meta.main", "id_main"})
     some = (column for column in others if (column.ucd or "").lower().startswith("meta.id"))
-    likely = (column for column in others if column.datatype in TEXT or column.datatype in {Datatype.LONG, Datatype.INT})
+    likely = (column for column in others if column.datatype in TEXTS or column.datatype in {Datatype.LONG, Datatype.INT})
     return next(main, None) or next(some, None) or next(likely, None) or table.columns[0]
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import IO
 
+from bowerbird.vo.uws import Phase
 from bowerbird_config.identity import Identity
 
 from bowerbird_services.site import Site
 from bowerbird_services.vo import uploads
 from bowerbird_services.vo.dali import Fault, Parameters
 from bowerbird_services.vo.jobs import JobStore
-from bowerbird_services.vo.uws import Job, Phase
+from bowerbird_services.vo.uws import Job
 
 RESULT = "result"
 

@@ -8,10 +8,11 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 from bowerbird.votable import Field, VOTableError, read
+from bowerbird.votable.field import TEXTS, Datatype
 
 from bowerbird_services.engine import UPLOAD_SCHEMA, Upload
-from bowerbird_services.rows import TEXT, arrow_type
-from bowerbird_services.tables import Column, Datatype, Table
+from bowerbird_services.store.columns import ARROW, arrow_type
+from bowerbird_services.tables import Column, Table
 from bowerbird_services.vo.dali import Fault, Parameters
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -63,12 +64,9 @@ def _columns(table: str, fields: Iterable[Field]) -> Iterable[Column]:
         if name.lower() in seen:
             raise Fault(f"the uploaded table {table} has two columns of the name {name}")
         seen.add(name.lower())
-        try:
-            kind = Datatype(field.datatype)
-        except ValueError:
-            raise Fault(
-                f"the column {name} of the uploaded table {table} is of datatype {field.datatype!r}, which no query can use"
-            ) from None
+        kind = Datatype(field.datatype)
+        if kind not in ARROW:
+            raise Fault(f"the column {name} of the uploaded table {table} is of datatype {field.datatype!r}, which no query can use")
         # "1" says the same as nothing, and is not to be written any more.
         size = None if field.arraysize == "1" else field.arraysize
         yield Column(name, kind, size, field.xtype, field.unit, field.ucd, field.utype, field.description or "")
@@ -76,7 +74,7 @@ def _columns(table: str, fields: Iterable[Field]) -> Iterable[Column]:
 
 def _arrow(values: np.ndarray[Any, Any], column: Column) -> pa.Array:
     kind = arrow_type(column)
-    if column.datatype in TEXT:
+    if column.datatype in TEXTS:
         mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
         texts = [None if value is None else str(value) for value in np.ma.getdata(values)]
         return pa.array(texts, pa.string(), mask=mask)

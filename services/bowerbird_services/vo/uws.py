@@ -4,8 +4,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Final
+
+from bowerbird.vo.uws import Phase
 
 from bowerbird_services.vo.dali import Fault
 from bowerbird_services.vo.xml import XSI, element
@@ -16,26 +17,6 @@ _NAMESPACES: Final = {
     "xmlns:xsi": XSI,
 }
 _NIL: Final = {"xsi:nil": "true"}
-
-
-class Phase(StrEnum):
-    """Where a job is in its life."""
-
-    PENDING = "PENDING"
-    QUEUED = "QUEUED"
-    EXECUTING = "EXECUTING"
-    COMPLETED = "COMPLETED"
-    ERROR = "ERROR"
-    ABORTED = "ABORTED"
-    HELD = "HELD"
-    SUSPENDED = "SUSPENDED"
-    ARCHIVED = "ARCHIVED"
-    UNKNOWN = "UNKNOWN"
-
-    @property
-    def active(self) -> bool:
-        """Whether the job may still change by itself or be run."""
-        return self in {Phase.PENDING, Phase.QUEUED, Phase.EXECUTING}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ import bowerbird
 import pytest
 from bowerbird.errors import JobLost
 from bowerbird.vo.http import HTTP
-from bowerbird.vo.jobs import Job, Phase
+from bowerbird.vo.jobs import Job
 from bowerbird.vo.loop import Loop
 from bowerbird.vo.records import Record, Records
 from bowerbird.vo.tap import TAP, Question
 from bowerbird.vo.tokens import Tokens
+from bowerbird.vo.uws import Phase
 
 from tests.extensions.vo.conftest import QUERY
 from tests.support.tap_server import Behaviour, Reply, until

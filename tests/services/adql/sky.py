@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from bowerbird.votable.field import Datatype
 from bowerbird_services.adql import Query, register, translate
 from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
-from bowerbird_services.tables import Catalogue, Column, Datatype, Table
+from bowerbird_services.tables import Catalogue, Column, Table
 
 from tests.support.shelves import put
 

@@ -3,8 +3,9 @@
 # ruff: noqa: S608, E501  these are the queries that are tested
 
 import pytest
+from bowerbird.votable.field import Datatype
 from bowerbird_services.adql import ADQLError, translate
-from bowerbird_services.tables import Catalogue, Datatype
+from bowerbird_services.tables import Catalogue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

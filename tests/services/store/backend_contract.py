@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from bowerbird.votable.field import Datatype
 from bowerbird_services.store.backend import Backend, Interrupted, OutOfTime, QueryFailed
-from bowerbird_services.tables import Column, Datatype, Table
+from bowerbird_services.tables import Column, Table
 
 from tests.support.shelves import put, stars
 
