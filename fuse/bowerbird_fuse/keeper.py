@@ -5,7 +5,6 @@ workers only put events there. Nothing that this thread does waits for a worker.
 """
 
 import argparse
-import contextlib
 import fcntl
 import logging
 import os
@@ -26,29 +25,23 @@ from bowerbird_config.platform import Platform
 
 from bowerbird_fuse import directories, mount, privileges
 from bowerbird_fuse.directories import Place
+from bowerbird_fuse.estate import Estate
 from bowerbird_fuse.feed import Feed, IdentityGone, IdentityIs, News, PlatformIs, Synced, last_platform
 from bowerbird_fuse.grants import view_for
 from bowerbird_fuse.held import Held
-from bowerbird_fuse.inheritance import inherit
 from bowerbird_fuse.launch import Answered, Ended, Said
-from bowerbird_fuse.orders import Order, Orders
-from bowerbird_fuse.processes import Process
-from bowerbird_fuse.records import MountRecord, Records
-from bowerbird_fuse.served import PATIENCE_SECONDS, ServedView
+from bowerbird_fuse.orders import Order, Orders, Refused
+from bowerbird_fuse.records import Records
+from bowerbird_fuse.served import ServedView
 from bowerbird_fuse.staff import Staff
 from bowerbird_fuse.usage import Scanner, Usage
 from bowerbird_fuse.view import HOME, View
 
 log = logging.getLogger("bowerbird_fuse.keeper")
-# How long an order waits for the hub to say who somebody is, and for a mount to answer.
+# How long an order waits for the hub to say who somebody is.
 IDENTITY_SECONDS = 5.0
-MOUNT_SECONDS = 20.0
 # What came without an event is noticed within this time: a clock that was set, a directory that was put there.
 LOOK_SECONDS = 1.0
-
-
-class Refused(Exception):
-    """An order cannot be carried out; the text is a sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +68,15 @@ class Keeper:
     _early: list[tuple[float, Order]] = field(default_factory=list)
     _next_change: datetime | None = None
     _next_look: float = 0.0
-    _left: list[MountRecord] = field(default_factory=list)
     _troubles: dict[str, Mapping[str, str]] = field(default_factory=dict)
     records: Records = field(init=False)
     staff: Staff = field(init=False)
+    estate: Estate = field(init=False)
 
     def __post_init__(self) -> None:
         self.records = Records(self.var.run / "keeper", Held(self.var.holder_socket))
         self.staff = Staff(self.events.put, lambda: bool(self.views))
+        self.estate = Estate(self.var.views, self.records, self.staff)
         self.usage = Usage(self.var.usage, {HOME: self.var.homes, "team": self.var.spaces})
 
     def prepare(self) -> None:
@@ -93,10 +87,10 @@ class Keeper:
         self.usage.load()
         mount.share(self.var.views)
         self.platform = self.platform or last_platform(self.var.platform)
-        self._left = list(self.records.all())
-        self.records.held.keep_only({record.kept_as for record in self._left})
-        self._take_over_all()
-        self._sweep()
+        self.estate.read()
+        if self.platform is not None:  # Before one is known the workers serve on as they are.
+            self.estate.pass_to(self)
+        self.estate.sweep(self)
 
     def run(self) -> None:
         """Work until `Stop`, then leave nothing mounted, unless it says so."""
@@ -162,7 +156,7 @@ class Keeper:
         # Of a burst of news only the last state is shown.
         if self.platform is not None and (changed or (now >= self._next_look and self.events.empty())):
             self._next_look = now + LOOK_SECONDS
-            self.records.held.tend({record.kept_as for record in self._left})
+            self.records.held.tend(self.estate.kept)
             self._refresh(self.platform)
             self.usage.write_down()
 
@@ -172,7 +166,7 @@ class Keeper:
         match news:
             case PlatformIs(platform):
                 self.platform = platform
-                self._take_over_all()
+                self.estate.pass_to(self)
                 for name in self.identities:
                     self._obey_early(name)
             case IdentityIs(record):
@@ -206,12 +200,12 @@ class Keeper:
         self._next_change = min((change for change in changes if change is not None), default=None)
 
     def _show(self, view: ServedView, record: IdentityRecord, now: datetime) -> None:
-        shown, places = self._shown(record, now)
+        shown, places = self.shown(record, now)
         if (shown, places) != (view.view, view.places):
             log.info("the view of %s changes", view.user)
             view.show(record, shown, places)
 
-    def _shown(self, record: IdentityRecord, now: datetime) -> tuple[View, dict[str, Place]]:
+    def shown(self, record: IdentityRecord, now: datetime) -> tuple[View, dict[str, Place]]:
         """Return the view of that identity, and the directories of it that are there; missing spaces are made."""
         if self.platform is None:
             raise Refused("no platform file is known yet: the hub has not said it")
@@ -259,7 +253,7 @@ class Keeper:
         if user not in self.identities or self.platform is None:
             self._early.append((time.monotonic() + IDENTITY_SECONDS, order))
             return
-        view = self.views.get(user) or self._make(self.identities[user])
+        view = self.views.get(user) or self.make(self.identities[user])
         if view.healthy:
             order.done(path=str(view.path))
         else:
@@ -271,8 +265,9 @@ class Keeper:
                 self._early.remove((due, order))
                 self._obey(order)
 
-    def _make(self, record: IdentityRecord) -> ServedView:
-        shown = self._shown(record, self.clock())
+    def make(self, record: IdentityRecord) -> ServedView:
+        """Mount the view of that identity; Refused where its home cannot be used."""
+        shown = self.shown(record, self.clock())
         if HOME not in shown[1]:
             raise Refused(f"the home of {record.name} cannot be used: {self._troubles[record.name].get(HOME, 'it is not there')}")
         path = self.var.views / record.name
@@ -286,65 +281,13 @@ class Keeper:
             view.end()
             self.usage.leave(user)
 
-    # What an earlier keeper left.
-
-    def _take_over_all(self) -> None:
-        """Take over each mount of an earlier keeper; before a platform file is known its workers serve on as they are."""
-        if self.platform is None:
-            return
-        left, self._left = self._left, []
-        for record in left:
-            try:
-                self._take_over(record)
-            except (OSError, Refused, ValueError, KeyError, TypeError) as error:
-                log.warning("the view of %s cannot be taken over (%s): it is unmounted", record.user, error)
-                self._give_up(record)
-
-    def _take_over(self, record: MountRecord) -> None:
-        path = self.var.views / record.user
-        if not any(point.connection == record.connection for point in mount.mounted(path)):
-            raise Refused("it is mounted no more")
-        identity = record.record
-        self.identities.setdefault(identity.name, identity)
-        left = inherit(record, self.records)
-        if left is None:
-            log.warning("nothing is left to serve the view of %s by: a new one is mounted on top of it", record.user)
-            self._make(identity)
-            return
-        with contextlib.ExitStack() as unless_taken:
-            unless_taken.callback(left.close)
-            shown = self._shown(identity, self.clock())
-            unless_taken.pop_all()
-        self.views[identity.name] = ServedView.take_over(path, self.records, self.staff, (record, left), shown)
-        log.info("took over the view of %s", record.user)
-
-    def _give_up(self, record: MountRecord) -> None:
-        """Leave nothing of a mount that cannot be taken over."""
-        self.records.remove(record.user)
-        self.records.held.drop(record.kept_as)
-        with contextlib.suppress(OSError):
-            mount.detach_all(self.var.views / record.user)
-        process = Process.find(record.pid, record.ticks)
-        if process is not None:
-            process.end(PATIENCE_SECONDS)
-            process.close()
-
-    def _sweep(self) -> None:
-        """Take away mounts that nobody wrote down."""
-        ours = {view.path for view in self.views.values()} | {self.var.views / record.user for record in self._left}
-        for point in list(mount.mount_points()):
-            if point.path.parent == self.var.views and point.path not in ours:
-                log.warning("%s is mounted and belongs to nobody: it is unmounted", point.path)
-                mount.detach(point.path)
-
     def _end(self) -> None:
         for user in list(self.views):
             try:
                 self._unmount(user)
             except OSError:
                 log.exception("the view of %s did not end cleanly", user)
-        for record in self._left:
-            self._give_up(record)
+        self.estate.give_up()
         for _, order in self._early:
             order.refuse("the keeper is ending")
         mount.detach_all(self.var.views)

@@ -19,6 +19,10 @@ _PAUSE_SECONDS = 0.1
 Answer = dict[str, Any]
 
 
+class Refused(Exception):
+    """An order cannot be carried out; the text is a sentence that says why."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
     """One request; it is answered once, by whoever carries it out."""
