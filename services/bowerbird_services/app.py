@@ -25,7 +25,8 @@ from bowerbird_services.vo.scs import SCSService
 from bowerbird_services.vo.tap_service import TAPService
 from bowerbird_services.vo.upload_sources import UploadSources
 
-JOBS_AT_ONCE = 4
+# More than the platform file may ask for; a thread is made when it is needed.
+_JOB_THREADS = 64
 
 _log = logging.getLogger("bowerbird.services")
 _BROKEN = "the service failed on this request and wrote down why; tell the admins of the platform when"
@@ -33,7 +34,7 @@ _BROKEN = "the service failed on this request and wrote down why; tell the admin
 
 def create(site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), prefix: str = "") -> Starlette:
     """Return the application that serves a site below `prefix`, and runs its jobs while it does."""
-    runner = Runner(site, jobs, Threads(JOBS_AT_ONCE), JOBS_AT_ONCE)
+    runner = Runner(site, jobs, Threads(_JOB_THREADS))
     sources = UploadSources(site, jobs)
     tap = [*TAPService(site, features, sources).routes(), *AsyncService(site, jobs, runner, sources).routes()]
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes())]

@@ -29,7 +29,8 @@ from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.vosi import Feature
 
 SERVICE = "vo"
-_THREADS = 8
+# More than all who are not signed in may have at once, so that they never keep those waiting who are.
+_THREADS = 16
 _KEEP_ALIVE_SECONDS = 30
 
 

@@ -15,10 +15,9 @@ from starlette.responses import Response
 from bowerbird_services.allowances import Allowance, allowance_of
 from bowerbird_services.engine import Engine
 from bowerbird_services.identity import Identities
+from bowerbird_services.places import Places
 from bowerbird_services.streams import FlowResponse, Outflow, Threads, compressed, gathered, unless_gone
 from bowerbird_services.vo.dali import Fault
-
-_MOST_ROOMS = 1000
 
 
 def _now() -> datetime:
@@ -37,7 +36,7 @@ class Site:
     limits: Callable[[Platform, Identity], Allowance] = allowance_of
     clock: Callable[[], datetime] = _now
     started: datetime = field(default_factory=_now)
-    _rooms: dict[tuple[str | None, int], asyncio.Semaphore] = field(default_factory=dict)
+    places: Places = field(default_factory=Places)
 
     def address_of(self, connection: HTTPConnection) -> str:
         """Return the address under which that client knows the application."""
@@ -58,15 +57,14 @@ class Site:
                 headers["Content-Encoding"] = "gzip"
                 chunks = compressed(chunks)
         chunks = gathered(chunks)
-        room = self._room(identity, allowance)
         timer = _deadline(flow, allowance.sync)
 
         async def begun() -> bytes:
-            await _entered(room, allowance)
+            await self._entered(identity, allowance)
             try:
                 return await self.threads.first(flow, chunks)
             except BaseException:
-                room.release()
+                self.places.leave(identity.name)
                 raise
 
         try:
@@ -77,27 +75,18 @@ class Site:
 
         def ended() -> None:
             timer.cancel()
-            room.release()
+            self.places.leave(identity.name)
 
         return FlowResponse(self.threads, flow, first, chunks, headers, ended)
 
-    def _room(self, identity: Identity, allowance: Allowance) -> asyncio.Semaphore:
-        """Return what lets so many of an identity's queries run at once; the others wait for it."""
-        key = (identity.name, allowance.at_once)
-        if key not in self._rooms:
-            if len(self._rooms) >= _MOST_ROOMS:
-                self._rooms = {known: room for known, room in self._rooms.items() if room._value < known[1]}
-            self._rooms[key] = asyncio.Semaphore(allowance.at_once)
-        return self._rooms[key]
-
-
-async def _entered(room: asyncio.Semaphore, allowance: Allowance) -> None:
-    try:
-        async with asyncio.timeout(allowance.sync.total_seconds()):
-            await room.acquire()
-    except TimeoutError:
-        message = f"{allowance.at_once} queries run already, the most at once, and none has ended in time; send this one to /async"
-        raise Fault(message, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from None
+    async def _entered(self, identity: Identity, allowance: Allowance) -> None:
+        """Wait for a place, for as long as the answer may take."""
+        try:
+            async with asyncio.timeout(allowance.sync.total_seconds()):
+                await self.places.enter(identity.name, allowance.at_once)
+        except TimeoutError:
+            message = f"{allowance.at_once} queries run already, the most at once, and none has ended in time; send this one to /async"
+            raise Fault(message, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from None
 
 
 def _deadline(flow: Outflow, after: timedelta) -> asyncio.TimerHandle:

@@ -2,10 +2,12 @@
 
 import socket
 from dataclasses import astuple
+from pathlib import Path
 
 import pytest
+from bowerbird_config.paths import Var
 from bowerbird_hub.supervision import ports
-from bowerbird_hub.supervision.ports import NoFreePort, choose, is_free
+from bowerbird_hub.supervision.ports import NoFreePort, Ports, choose, is_free
 
 
 def test_wanted_port_is_taken_where_it_is_free() -> None:
@@ -41,3 +43,13 @@ def test_machine_without_a_free_port_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(ports, "is_free", lambda address, port: False)
     with pytest.raises(NoFreePort, match=r"no free port was found on 127\.0\.0\.1"):
         choose("127.0.0.1", 8000)
+
+
+def test_ports_of_an_earlier_version_are_kept_and_a_new_part_gets_its_own(tmp_path: Path) -> None:
+    var, chosen = Var(tmp_path), Ports(1, 2, 3, 4, 5)
+    var.run.mkdir()
+    assert ports.read(var, otherwise=chosen) is None
+    (var.run / "ports.json").write_text('{"public": 11, "hub": 12, "proxy_api": 13, "cas": 14}')
+    assert ports.read(var, otherwise=chosen) == Ports(11, 12, 13, 14, 5)
+    ports.write(var, Ports(11, 12, 13, 14, 15))
+    assert ports.read(var, otherwise=chosen) == Ports(11, 12, 13, 14, 15)

@@ -120,15 +120,24 @@ def test_delete_stops_the_query_and_forgets_the_job(client: httpx.Client, engine
     assert not jobs.directory(job.rpartition("/")[2]).exists()
 
 
-def test_query_that_waits_for_room_is_aborted_too(client: httpx.Client, engine: StandIn) -> None:
-    running = [create_job(client, SLOW, PHASE="RUN") for _ in range(5)]
+def test_query_that_waits_for_room_is_aborted_too(member: httpx.Client, engine: StandIn) -> None:
+    running = [create_job(member, SLOW, PHASE="RUN") for _ in range(5)]
     until(lambda: engine.running == 4)
-    waiting = next(job for job in running if phase(client, job) == "QUEUED")
-    client.post(f"{waiting}/phase", data={"PHASE": "ABORT"})
-    assert phase(client, waiting) == "ABORTED"
+    waiting = next(job for job in running if phase(member, job) == "QUEUED")
+    member.post(f"{waiting}/phase", data={"PHASE": "ABORT"})
+    assert phase(member, waiting) == "ABORTED"
     for job in running:
-        client.delete(job)
+        member.delete(job)
     assert engine.running == 0
+
+
+def test_many_jobs_of_one_keep_no_other_waiting(member: httpx.Client, client: httpx.Client, engine: StandIn) -> None:
+    slow = [create_job(member, SLOW, PHASE="RUN") for _ in range(6)]
+    until(lambda: engine.running == 4)
+    assert finished(client, create_job(client, PHASE="RUN")).findtext(f"{UWS}phase") == "COMPLETED"
+    assert sorted(phase(member, job) for job in slow) == ["EXECUTING"] * 4 + ["QUEUED"] * 2
+    for job in slow:
+        member.delete(job)
 
 
 def test_execution_duration_is_kept_to(client: httpx.Client, engine: StandIn) -> None:

@@ -3,7 +3,10 @@
 import gzip
 import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 import pyvo
 from astropy.io import fits
 from astropy.io.votable import parse
+from bowerbird_services.allowances import Allowance
 from bowerbird_services.app import create
 from bowerbird_services.site import Site
 from bowerbird_services.vo.jobs import JobStore
@@ -157,12 +161,34 @@ def test_loop_answers_while_queries_run(client: httpx.Client, engine: StandIn) -
     until(lambda: engine.running == 0)
 
 
+def test_eight_clients_at_once_are_served_together(client: httpx.Client, engine: StandIn) -> None:
+    def ask() -> None:
+        with suppress(httpx.ReadTimeout):
+            httpx.get(f"{client.base_url}/tap/sync", params=asked(SLOW), timeout=10)
+
+    asking = [threading.Thread(target=ask) for _ in range(8)]
+    for each in asking:
+        each.start()
+    try:
+        until(lambda: engine.running == 8)
+        member = {"Authorization": "Bearer token-of-member"}
+        assert client.get("/tap/sync", params=asked(), headers=member).status_code == 200, "whoever is signed in waits for none of them"
+    finally:
+        engine.connection.interrupt()
+        for each in asking:
+            each.join()
+
+
+def test_query_that_finds_no_place_waits_for_one_and_is_told_when_it_gets_none(site: Site, jobs: JobStore, engine: StandIn) -> None:
+    site.limits = lambda _platform, _identity: replace(Allowance(), at_once=1, sync=timedelta(seconds=2))
+    with served(create(site, jobs)) as address, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(httpx.get, f"{address}/tap/sync", params=asked(SLOW), timeout=30)
+        until(lambda: engine.running == 1)
+        assert httpx.get(f"{address}/tap/sync", params=asked(), timeout=30).status_code == 200, "there is a place when the first one ends"
+        assert "longer than 2 s" in first.result().text
+
+
 def test_query_that_takes_too_long_is_told_so(engine: StandIn, site: Site, jobs: JobStore) -> None:
-    from dataclasses import replace
-    from datetime import timedelta
-
-    from bowerbird_services.allowances import Allowance
-
     site.limits = lambda _platform, _identity: replace(Allowance(), sync=timedelta(seconds=0.3))
     with served(create(site, jobs)) as address:
         answer = httpx.get(f"{address}/tap/sync", params=asked(SLOW), timeout=30)

@@ -148,7 +148,7 @@ def _ports(request: Request, platform: Platform, say: Callable[[str], None]) -> 
     address = platform.runtime.address
     wanted = platform.runtime.port if request.port is None else request.port
     chosen = ports.choose(address, wanted)
-    known = ports.read(request.var)
+    known = ports.read(request.var, otherwise=chosen)
     if known and (living_parts(request.var) or sweep.servers(request.var)):
         # What lives knows the others by their ports.
         chosen = replace(known, public=chosen.public) if request.port not in {None, 0, known.public} else known

@@ -16,6 +16,7 @@ from bowerbird_config.identity import Identity
 from bowerbird_services.engine import Answer, Interrupted, QueryFault
 from bowerbird_services.formats import Description
 from bowerbird_services.identity import Away
+from bowerbird_services.places import Places
 from bowerbird_services.site import Site
 from bowerbird_services.streams import Outflow, Threads, gathered
 from bowerbird_services.vo import uploads
@@ -47,11 +48,11 @@ class _Run:
 class Runner:
     """Runs the jobs of one store. `threads` is its own, so that jobs never keep answers at once waiting."""
 
-    def __init__(self, site: Site, store: JobStore, threads: Threads, at_once: int) -> None:
+    def __init__(self, site: Site, store: JobStore, threads: Threads) -> None:
         self._site = site
         self._store = store
         self._threads = threads
-        self._room = asyncio.Semaphore(at_once)
+        self._places = Places()
         self._runs: dict[str, _Run] = {}
         self._bells: dict[str, asyncio.Event] = {}
         self._sweeping: asyncio.Task[None] | None = None
@@ -123,29 +124,30 @@ class Runner:
         self._ring(identifier)
 
     async def _job(self, identifier: str) -> None:
-        async with self._room:
-            job = await asyncio.to_thread(self._begin, identifier)
-            if job is None:
+        try:
+            queued = await asyncio.to_thread(self._store.get, identifier)
+            if queued is None:
                 return
-            self._ring(identifier)
-            try:
-                await self._compute(job)
-            except asyncio.CancelledError:
-                raise
-            except (QueryFault, Fault) as error:
-                await self._failed(identifier, str(error))
-            except (OSError, sqlite3.Error) as error:
-                _log.error("the result of job %s could not be kept: %s", identifier, error)
-                await self._failed(identifier, _DISK)
-            except Exception:  # whatever it is, the job has to say that it has ended
-                _log.exception("job %s failed", identifier)
-                await self._failed(identifier, _BROKEN)
+            allowance = self._site.allowance(await self._identity(queued))
+            async with self._places.one(queued.owner, allowance.running, allowance.all_running):
+                job = await asyncio.to_thread(self._begin, queued)
+                if job is not None:
+                    self._ring(identifier)
+                    await self._compute(job)
+        except asyncio.CancelledError:
+            raise
+        except (QueryFault, Fault) as error:
+            await self._failed(identifier, str(error))
+        except (OSError, sqlite3.Error) as error:
+            _log.error("the result of job %s could not be kept: %s", identifier, error)
+            await self._failed(identifier, _DISK)
+        except Exception:  # whatever it is, the job has to say that it has ended
+            _log.exception("job %s failed", identifier)
+            await self._failed(identifier, _BROKEN)
 
-    def _begin(self, identifier: str) -> Job | None:
-        job = self._store.get(identifier)
-        if job is None:
-            return None
-        return self._store.change(identifier, Phase.QUEUED, phase=Phase.EXECUTING, started=self._site.clock(), attempts=job.attempts + 1)
+    def _begin(self, job: Job) -> Job | None:
+        """Let a job that waited run; None where it is gone or aborted meanwhile."""
+        return self._store.change(job.id, Phase.QUEUED, phase=Phase.EXECUTING, started=self._site.clock(), attempts=job.attempts + 1)
 
     async def _failed(self, identifier: str, message: str) -> None:
         run = self._runs[identifier]
