@@ -1,6 +1,7 @@
 """The application: routes to the protocols, and what becomes of an error at the edge."""
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
@@ -12,13 +13,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount
 
-from bowerbird_services.engine import QueryFault
+from bowerbird_services.engine import QueryFault, Unreadable
 from bowerbird_services.headers import AnswerHeaders
 from bowerbird_services.site import Site
 from bowerbird_services.streams import Threads
 from bowerbird_services.vo import vosi
 from bowerbird_services.vo.asynchronous import AsyncService
 from bowerbird_services.vo.dali import Fault, error_response
+from bowerbird_services.vo.health import Health
 from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import Runner
 from bowerbird_services.vo.scs import SCSService
@@ -36,7 +38,7 @@ def create(site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), 
     """Return the application that serves a site below `prefix`, and runs its jobs while it does."""
     runner = Runner(site, jobs, Threads(_JOB_THREADS))
     sources = UploadSources(site, jobs)
-    tap = [*TAPService(site, features, sources).routes(), *AsyncService(site, jobs, runner, sources).routes()]
+    tap = [*TAPService(site, features, sources, Health(site, jobs)).routes(), *AsyncService(site, jobs, runner, sources).routes()]
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes())]
     handlers = {
         Fault: _fault,
@@ -44,6 +46,7 @@ def create(site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), 
         ClientDisconnect: _nobody,
         HTTPException: _http,
         OSError: _disk,
+        sqlite3.Error: _disk,
         Exception: _unexpected,
     }
     app = Starlette(routes=routes, middleware=[Middleware(AnswerHeaders)], exception_handlers=handlers, lifespan=_lifespan(site, runner))
@@ -71,7 +74,8 @@ async def _fault(_request: Request, error: Exception) -> Response:
 
 
 async def _query_fault(_request: Request, error: Exception) -> Response:
-    return error_response(Fault(str(error)))
+    status = HTTPStatus.SERVICE_UNAVAILABLE if isinstance(error, Unreadable) else HTTPStatus.BAD_REQUEST
+    return error_response(Fault(str(error), status))
 
 
 async def _nobody(_request: Request, _error: Exception) -> Response:

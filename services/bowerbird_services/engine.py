@@ -22,6 +22,10 @@ class Interrupted(QueryFault):
     """A query that was told to stop."""
 
 
+class Unreadable(QueryFault):
+    """The rows of a table are there and cannot be read now; whoever asked did nothing wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A table that came with a query; `table.schema` is UPLOAD_SCHEMA."""
@@ -60,6 +64,9 @@ class Engine(Protocol):
 
     def catalogue(self, identity: Identity, at: datetime) -> Catalogue:
         """Return the tables that this identity may read at that time."""
+
+    def trouble(self) -> str | None:
+        """Return what is wrong with the tables, in words that name none; None where nothing is."""
 
     def answer(self, adql: str, catalogue: Catalogue, *, limit: int | None, uploads: Uploads) -> Answer:
         """Return the answer, at most `limit` rows of it; QueryFault where the text cannot be understood."""

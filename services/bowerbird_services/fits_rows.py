@@ -1,7 +1,9 @@
 """An answer as a FITS binary table: spooled first, since its header says how many rows there are and how long texts become."""
 
 import tempfile
+import weakref
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +26,7 @@ class FITSWriter:
         self._columns = columns
         self._schema = schema_of(columns)
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=spool)  # noqa: SIM115  closed by `end` or with the writer
+        weakref.finalize(self, _let_go, self._file)
         self._writer = pa.ipc.new_stream(self._file, self._schema)
         self._widths = [1] * len(columns)
         self._nulls = [False] * len(columns)
@@ -109,6 +112,11 @@ class FITSWriter:
         for place, values in enumerate(numpy_columns(batch)):
             records[f"c{place}"] = _filled(values, dtype[place])
         return records
+
+
+def _let_go(file: IO[bytes]) -> None:
+    with suppress(OSError):  # what a full disk did not take is not wanted any more
+        file.close()
 
 
 def _width(array: pa.Array) -> int:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -66,6 +67,8 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     """Return the application, and what lets its parts go."""
     names = HubNames(os.environ["JUPYTERHUB_API_URL"], SERVICE, client)
     records.on_change(names.forget)
+    # What a killed service had spilt is nobody's any more.
+    shutil.rmtree(arguments.state / "spill", ignore_errors=True)
     room = Room(arguments.tables, _made(arguments.state / "spill"))
     computing = DuckDBBackend(room, prepare=adql.register)
     engine = TablesEngine(records, TableStore(Shelf(arguments.tables)), computing, translate)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import zlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -103,7 +103,7 @@ class Outflow:
             batch = next(batches, None)
 
 
-def gathered(chunks: Iterator[bytes], least: int = _LEAST_CHUNK) -> Iterator[bytes]:
+def gathered(chunks: Iterator[bytes], least: int = _LEAST_CHUNK) -> Generator[bytes, None, None]:
     """Yield the same bytes in fewer pieces; the first one comes as soon as it is there."""
     held, size = [], 0
     for chunk in chunks:

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 import pyarrow as pa
 from bowerbird_config.identity import Identity
 
-from bowerbird_services.engine import Interrupted, QueryFault, Uploads
+from bowerbird_services.engine import Interrupted, QueryFault, Unreadable, Uploads
 from bowerbird_services.identity import Records
 from bowerbird_services.store import backend
 from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
@@ -23,6 +23,7 @@ class Translated(backend.Runnable, Protocol):
         """What is known of each column of the result."""
 
 
+Faults = Callable[[backend.QueryFailed, Sequence[Table]], QueryFault]
 # (text, catalogue, limit, uploads) -> what to compute; QueryFault where the text cannot be understood.
 Translate = Callable[[str, Catalogue, int | None, Catalogue], Translated]
 
@@ -48,15 +49,31 @@ class TablesEngine:
         try:
             result = self._backend.run(query, given)
         except backend.QueryFailed as error:
-            raise QueryFault(str(error)) from error
-        return TablesAnswer(result, tuple(query.columns), tuple(query.tables))
+            raise self._fault(error, query.tables) from error
+        return TablesAnswer(result, tuple(query.columns), tuple(query.tables), self._fault)
+
+    def trouble(self) -> str | None:
+        """Return how many tables have lost their rows; None where all are whole."""
+        damaged, known = self._store.damaged()
+        return f"the rows of {damaged} of {known} tables are damaged or not there" if damaged else None
+
+    def _fault(self, error: backend.QueryFailed, tables: Sequence[Table]) -> QueryFault:
+        """Return why a query over these tables failed. A back end need not notice what became of a file: it is looked at."""
+        if isinstance(error, backend.Interrupted):
+            return Interrupted(str(error))
+        broken = self._store.damaged_of(tables) or (tables if isinstance(error, backend.Unreadable) else ())
+        if not broken:
+            return QueryFault(str(error))
+        names = ", ".join(table.full_name for table in broken if table.files)
+        return Unreadable(f"the rows of {names} cannot be read now; other tables can. Try again later, or tell the admins of the platform")
 
 
 class TablesAnswer:
     """The rows of one query."""
 
-    def __init__(self, result: backend.Result, columns: tuple[Column, ...], tables: tuple[Table, ...]) -> None:
+    def __init__(self, result: backend.Result, columns: tuple[Column, ...], tables: tuple[Table, ...], fault: Faults) -> None:
         self._result = result
+        self._fault = fault
         self.columns = columns
         self.tables = tables
 
@@ -64,10 +81,8 @@ class TablesAnswer:
         """Yield the rows."""
         try:
             yield from self._result.batches()
-        except backend.Interrupted as error:
-            raise Interrupted(str(error)) from error
         except backend.QueryFailed as error:
-            raise QueryFault(str(error)) from error
+            raise self._fault(error, self.tables) from error
 
     def interrupt(self) -> None:
         """Stop the query soon."""

@@ -70,6 +70,9 @@ class StandIn:
     def catalogue(self, identity: Identity, _at: datetime) -> Catalogue:
         return Catalogue([STARS, SECRET] if identity.name == "member" else [STARS])
 
+    def trouble(self) -> str | None:
+        return None
+
     def answer(self, adql: str, catalogue: Catalogue, *, limit: int | None, uploads: Uploads) -> "StandInAnswer":
         self.asked.append(adql)
         if "hidden." in adql.lower() and catalogue.get("hidden.stars") is None:

@@ -26,6 +26,9 @@ FETCHES = b"""<?xml version="1.0"?><!DOCTYPE VOTABLE [<!ENTITY a SYSTEM "file://
 <VOTABLE version="1.3"><RESOURCE><TABLE><FIELD name="x" datatype="char" arraysize="*"/>
 <DATA><TABLEDATA><TR><TD>&a;</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"""
 
+DEEP = b"<VOTABLE>" + b"<RESOURCE>" * 200_000
+WIDE = b"<VOTABLE " + b" ".join(b'a%d="1"' % number for number in range(100_000)) + b"><RESOURCE/></VOTABLE>"
+
 
 def refused(answer: httpx.Response, status: int, *words: str) -> None:
     assert answer.status_code == status, answer.text
@@ -101,7 +104,7 @@ def test_body_that_is_no_form_is_refused(client: httpx.Client) -> None:
     refused(client.post("/tap/sync", content=b"--x\r\nnonsense", headers=broken), 400)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>no</html>", BOMB, FETCHES, b"\x00\xff" * 100])
+@pytest.mark.parametrize("content", [b"", b"<html>no</html>", BOMB, FETCHES, DEEP, WIDE, b"\x00\xff" * 100])
 def test_upload_that_is_no_table_is_refused(client: httpx.Client, engine: StandIn, content: bytes) -> None:
     files = {"t": ("t.xml", content, "application/x-votable+xml")}
     refused(client.post("/tap/sync", data={**QUERY, "UPLOAD": "mine,param:t"}, files=files), 400, "mine")

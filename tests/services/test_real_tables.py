@@ -9,22 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 from bowerbird_config.identity import IdentityRecord
-from bowerbird_services import adql
-from bowerbird_services.app import create
 from bowerbird_services.identity import Identities
-from bowerbird_services.main import translate
-from bowerbird_services.site import Site
-from bowerbird_services.store.catalogues import TableStore
-from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
-from bowerbird_services.store.shelf import Shelf
-from bowerbird_services.streams import Threads
-from bowerbird_services.tables_engine import TablesEngine
-from bowerbird_services.vo.jobs import JobStore
-from bowerbird_services.vo.vosi import Feature
 
 from tests.services.people import identities
-from tests.services.serving import served
-from tests.support.shelves import put, stars
+from tests.services.real import real_service
 
 LINT_SECONDS = 300
 # All but LOC, which is about another standard: it fails wherever there is no plan of observations.
@@ -38,19 +26,8 @@ def known() -> Identities:
 
 @pytest.fixture
 def address(tmp_path: Path, known: Identities) -> Iterator[str]:
-    for release in ("dr1", "dr2"):
-        put(tmp_path / "tables", ("demo", release), "stars", stars(300))
-    (tmp_path / "spill").mkdir()
-    (tmp_path / "spool").mkdir()
-    computing = DuckDBBackend(Room(tmp_path / "tables", tmp_path / "spill"), prepare=adql.register)
-    engine = TablesEngine(known.records, TableStore(Shelf(tmp_path / "tables")), computing, translate)
-    site = Site(engine, known, Threads(4), tmp_path / "spool")
-    jobs = JobStore(tmp_path / "jobs")
-    features = tuple(Feature(feature.type, feature.form, feature.description) for feature in adql.features())
-    with served(create(site, jobs, features)) as address:
-        yield address
-    jobs.close()
-    computing.close()
+    with real_service(tmp_path, known) as real:
+        yield real.address
 
 
 def test_abort_stops_a_query_that_has_no_row_yet(address: str) -> None:

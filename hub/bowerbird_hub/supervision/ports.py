@@ -39,11 +39,11 @@ class NoFreePort(Exception):
     """No port could be found to listen on."""
 
 
-def read(var: Var, otherwise: Ports) -> Ports | None:
+def read(var: Var, otherwise: Ports | None = None) -> Ports | None:
     """Return the ports of the platform that runs, or that was killed; for a part that it did not have yet, the port of `otherwise`."""
     known = read_json(_note(var))
     try:
-        return Ports(**{**asdict(otherwise), **known}) if known else None
+        return Ports(**{**(asdict(otherwise) if otherwise else {}), **known}) if known else None
     except TypeError:
         return None
 

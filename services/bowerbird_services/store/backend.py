@@ -13,6 +13,10 @@ class QueryFailed(Exception):
     """A query has no answer; the text is for whoever asked and names no file of ours."""
 
 
+class Unreadable(QueryFailed):
+    """Rows of a table that the query names cannot be read."""
+
+
 class Interrupted(QueryFailed):
     """A query was told to stop."""
 

@@ -79,6 +79,16 @@ class TableStore:
         """Return the tables that this identity may read at that time."""
         return SeenCatalogue(self.sight(platform, identity, at))
 
+    def damaged(self) -> tuple[int, int]:
+        """Return how many tables have lost rows, and how many there are, whoever may see them."""
+        tables = [table for some in self._shelf.holdings().tables.values() for table in some]
+        return len(self.damaged_of(tables)), len(tables)
+
+    def damaged_of(self, tables: Iterable[Table]) -> tuple[Table, ...]:
+        """Return those of the tables whose files are not as they were written."""
+        holdings = self._shelf.holdings()
+        return tuple(table for table in tables if not holdings.is_whole(table))
+
     def sight(self, platform: Platform, identity: Identity, at: datetime) -> Sight:
         """Return what this identity sees at that time: each release by its own decision."""
         holdings = self._shelf.holdings()

@@ -10,7 +10,7 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from bowerbird_services.store.backend import Interrupted, OutOfTime, QueryFailed, Runnable
+from bowerbird_services.store.backend import Interrupted, OutOfTime, QueryFailed, Runnable, Unreadable
 from bowerbird_services.tables import Table
 
 BATCH_ROWS = 50_000
@@ -26,8 +26,8 @@ _SENTENCES: tuple[tuple[type[Exception], str, str], ...] = (
     (duckdb.ConversionException, "Conversion Error", "a value of the query cannot be converted to the type that is asked for"),
     (duckdb.InvalidInputException, "Invalid Input Error", "a function of the query cannot be computed of its argument"),
     (duckdb.BinderException, "Binder Error", "the query names a column that is not there, or its types do not fit each other"),
-    (duckdb.IOException, "IO Error", "the rows of a table cannot be read now; try again later, or tell the admins"),
 )
+_UNREADABLE = "the rows of a table cannot be read now; try again later, or tell the admins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,4 +199,6 @@ def _in_words(error: Exception) -> QueryFailed:
     for kind, begins, sentence in _SENTENCES:
         if isinstance(error, kind) or told.startswith(begins):
             return QueryFailed(sentence)
+    if isinstance(error, duckdb.IOException) or told.startswith("IO Error"):
+        return Unreadable(_UNREADABLE)
     return QueryFailed("the query cannot be computed")

@@ -15,10 +15,15 @@ INDEX = "index.json"
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What lies on the shelf: tables and products of each release, whoever may see them."""
+    """What lies on the shelf: tables and products of each release, whoever may see them, and how long each file of them was written."""
 
     tables: Mapping[tuple[str, str], tuple[Table, ...]] = field(default_factory=dict)
     products: Mapping[tuple[str, str], tuple[Product, ...]] = field(default_factory=dict)
+    sizes: Mapping[Path, int] = field(default_factory=dict)
+
+    def is_whole(self, table: Table) -> bool:
+        """Tell whether the files of a table are as long as they were written."""
+        return all(size is not None and size == self.sizes.get(file, size) for file in table.files for size in [_size(file)])
 
 
 class Shelf:
@@ -49,12 +54,21 @@ class Shelf:
     def _read(self) -> Holdings:
         tables: dict[tuple[str, str], tuple[Table, ...]] = {}
         products: dict[tuple[str, str], tuple[Product, ...]] = {}
+        sizes: dict[Path, int] = {}
         for collection, release in read_index(self.root):
             folder = self.root / collection / release
-            found = (sidecar.read(path) for path in sorted(folder.glob(f"*{sidecar.SUFFIX}")))
-            tables[collection, release] = tuple(known.table for known in found if known)
+            found = [known for path in sorted(folder.glob(f"*{sidecar.SUFFIX}")) if (known := sidecar.read(path))]
+            tables[collection, release] = tuple(known.table for known in found)
+            sizes.update((folder / name, size) for known in found for name, size in known.sizes.items())
             products[collection, release] = Product.read_all(folder)
-        return Holdings(tables, products)
+        return Holdings(tables, products, sizes)
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
 
 
 def read_index(root: Path) -> list[tuple[str, str]]:

@@ -216,7 +216,7 @@ class AsyncService:
         identity = await self._site.identities.of(request)
         job = await self._known(request.path_params["id"], identity)
         path = self._store.directory(job.id) / RESULT
-        if job.phase is not Phase.COMPLETED or request.path_params["name"] != RESULT:
+        if job.phase is not Phase.COMPLETED or request.path_params["name"] != RESULT or not path.is_file():
             raise Fault("the job has no such result", HTTPStatus.NOT_FOUND)
         self._sources.allow(job, identity)
         return FileResponse(path, media_type=job.media_type)
@@ -269,4 +269,4 @@ def _wait(given: Parameters) -> float:
         raise Fault(f"WAIT is {value!r}; it is a number of seconds, or -1") from None
     if seconds < -1:
         raise Fault(f"WAIT is {seconds}; it is a number of seconds, or -1")
-    return _LONGEST_WAIT if seconds < 0 else min(float(seconds), _LONGEST_WAIT)
+    return _LONGEST_WAIT if seconds < 0 else float(min(seconds, _LONGEST_WAIT))

@@ -55,6 +55,10 @@ _COLUMNS = [
     "attempts",
     "releases",
 ]
+# What a result is called until it is whole.
+PART = ".part"
+# With less room than this a service says that it has none.
+_LEAST_BYTES = 16 << 20
 _TIMES = frozenset({"created", "destruction", "started", "ended", "quote"})
 
 
@@ -153,6 +157,17 @@ class JobStore:
             connection.execute("delete from jobs where id = ?", (identifier,))
         shutil.rmtree(self.directory(identifier), ignore_errors=True)
 
+    def trouble(self) -> str | None:
+        """Return why no job or result could be kept now; None where they can."""
+        try:
+            free = shutil.disk_usage(self._directory).free
+            with self._changing() as connection:
+                # It changes nothing, and asks for all that a change needs.
+                connection.execute("update jobs set phase = phase where id = ''")
+        except (OSError, sqlite3.Error):
+            return "jobs cannot be kept: their database cannot be read or written"
+        return "the disk is full" if free < _LEAST_BYTES else None
+
     def expired(self, at: datetime) -> list[str]:
         """Return the ids of the jobs whose time has come."""
         with self._lock:
@@ -160,12 +175,14 @@ class JobStore:
         return [row[0] for row in rows]
 
     def sweep(self) -> None:
-        """Remove the files that no job has, which a kill in between leaves."""
+        """Remove the files that no job has and the results that were never whole: what a kill in between leaves."""
         with self._lock:
             known = {row[0] for row in self._connection.execute("select id from jobs")}
         for place in self._directory.iterdir():
             if place.is_dir() and place.name not in known:
                 shutil.rmtree(place, ignore_errors=True)
+        for part in self._directory.glob(f"*/*{PART}"):
+            part.unlink(missing_ok=True)
 
 
 def _fits(job: Job, asked: Filter) -> bool:

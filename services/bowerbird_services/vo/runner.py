@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from bowerbird_services.site import Site
 from bowerbird_services.streams import Outflow, Threads, gathered
 from bowerbird_services.vo import uploads
 from bowerbird_services.vo.dali import Fault, Parameters
-from bowerbird_services.vo.jobs import JobStore
+from bowerbird_services.vo.jobs import PART, JobStore
 from bowerbird_services.vo.tap import asked
 from bowerbird_services.vo.uws import Job
 
@@ -150,14 +150,20 @@ class Runner:
         return self._store.change(job.id, Phase.QUEUED, phase=Phase.EXECUTING, started=self._site.clock(), attempts=job.attempts + 1)
 
     async def _failed(self, identifier: str, message: str) -> None:
-        run = self._runs[identifier]
-        part = self._store.directory(identifier) / f"{RESULT}.part"
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        if run.aborted:
-            await self._end(identifier, Phase.ABORTED)
-        else:
-            await self._end(identifier, Phase.ERROR, error=message)
+        run, place = self._runs[identifier], self._store.directory(identifier)
+        for name in (f"{RESULT}{PART}", RESULT):
+            with suppress(OSError):
+                (place / name).unlink(missing_ok=True)
+        while True:
+            try:
+                if run.aborted:
+                    await self._end(identifier, Phase.ABORTED)
+                else:
+                    await self._end(identifier, Phase.ERROR, error=message)
+            except sqlite3.Error:  # a full disk has no room for this either; what became of the job is told as soon as it has
+                await asyncio.sleep(_SWEEP_SECONDS)
+            else:
+                return
 
     async def _compute(self, job: Job) -> None:
         identity = await self._identity(job)
@@ -221,11 +227,11 @@ class Runner:
                 _log.exception("expired jobs could not be removed")
 
 
-def _kept(chunks: Iterator[bytes], place: Path) -> int:
-    """Write a result, whole or not at all, and return its size."""
-    part = place / f"{RESULT}.part"
+def _kept(chunks: Generator[bytes, None, None], place: Path) -> int:
+    """Write a result, whole or not at all, and return its size; the query is ended in either case."""
+    part = place / f"{RESULT}{PART}"
     size = 0
-    with part.open("wb") as file:
+    with closing(chunks), part.open("wb") as file:
         for chunk in chunks:
             size += file.write(chunk)
     part.rename(place / RESULT)

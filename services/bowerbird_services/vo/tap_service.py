@@ -1,5 +1,6 @@
 """The addresses of TAP beside the jobs: sync, capabilities, availability, tables, examples."""
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -17,6 +18,7 @@ from bowerbird_services.tables import Catalogue
 from bowerbird_services.vo import uploads, vosi
 from bowerbird_services.vo.dali import Fault, Parameters, parameters
 from bowerbird_services.vo.examples import examples, page
+from bowerbird_services.vo.health import Health
 from bowerbird_services.vo.tap import Asked, asked
 from bowerbird_services.vo.upload_sources import UploadSources
 from bowerbird_services.vo.xml import document
@@ -25,8 +27,9 @@ from bowerbird_services.vo.xml import document
 class TAPService:
     """Answers for one site; `features` is what it can do beside plain ADQL."""
 
-    def __init__(self, site: Site, features: tuple[vosi.Feature, ...], sources: UploadSources) -> None:
+    def __init__(self, site: Site, features: tuple[vosi.Feature, ...], sources: UploadSources, health: Health) -> None:
         self._site = site
+        self._health = health
         self._sources = sources
         self._features = features
 
@@ -79,7 +82,8 @@ class TAPService:
 
     async def availability(self, _request: Request) -> Response:
         """Tell whether queries can be answered."""
-        return document(vosi.availability(self._site.started, None))
+        # Beside the threads of queries, so that it is told while all of those compute.
+        return document(vosi.availability(self._site.started, await asyncio.to_thread(self._health.trouble)))
 
     async def tables(self, request: Request) -> Response:
         """Tell which tables there are for whoever asks."""

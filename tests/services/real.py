@@ -1,0 +1,49 @@
+"""The whole service over real tables with the real ADQL, really served."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bowerbird_services import adql
+from bowerbird_services.app import create
+from bowerbird_services.identity import Identities
+from bowerbird_services.main import translate
+from bowerbird_services.site import Site
+from bowerbird_services.store.catalogues import TableStore
+from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
+from bowerbird_services.store.shelf import Shelf
+from bowerbird_services.streams import Threads
+from bowerbird_services.tables import Table
+from bowerbird_services.tables_engine import TablesEngine
+from bowerbird_services.vo.jobs import JobStore
+from bowerbird_services.vo.vosi import Feature
+
+from tests.services.serving import served
+from tests.support.shelves import put, stars
+
+
+@dataclass(frozen=True)
+class Real:
+    """`tables` are demo_dr1.stars, everybody's, and demo_dr2.stars, the team's."""
+
+    address: str
+    site: Site
+    tables: tuple[Table, ...]
+
+
+@contextmanager
+def real_service(place: Path, known: Identities, rows: int = 300) -> Iterator[Real]:
+    """Serve two tables of so many stars from a directory."""
+    tables = tuple(put(place / "tables", ("demo", release), "stars", stars(rows)) for release in ("dr1", "dr2"))
+    (place / "spill").mkdir()
+    (place / "spool").mkdir()
+    computing = DuckDBBackend(Room(place / "tables", place / "spill"), prepare=adql.register)
+    engine = TablesEngine(known.records, TableStore(Shelf(place / "tables")), computing, translate)
+    site = Site(engine, known, Threads(4), place / "spool")
+    jobs = JobStore(place / "jobs")
+    features = tuple(Feature(feature.type, feature.form, feature.description) for feature in adql.features())
+    with served(create(site, jobs, features)) as address:
+        yield Real(address, site, tables)
+    jobs.close()
+    computing.close()
