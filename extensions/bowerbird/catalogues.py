@@ -18,6 +18,7 @@ def query(  # noqa: PLR0913  # most are named when they are given
     limit: int | None = None,
     seconds: float = 600,
     background: bool = False,
+    cache: bool = True,
     form: Form = "qtable",
 ) -> Any:
     """Return the rows that a query in ADQL gives.
@@ -37,6 +38,9 @@ def query(  # noqa: PLR0913  # most are named when they are given
         What everything together may take. What is interrupted or late is also stopped at the service.
     background : bool
         Whether it runs as a job of the service (TAP async), which may take longer than one request.
+    cache : bool
+        Whether an answer of the last day may come from your disk (~/.cache/bowerbird/answers). Only answers that everybody
+        may read are kept there; with False the service is asked, and nothing is kept.
     form : str
         What to return: "qtable" (the default), "table" (astropy's), "arrow" or "pyvo".
 
@@ -55,10 +59,19 @@ def query(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.vo.uploads import document  # noqa: PLC0415  # as above
 
     uploads = {name: document(table) for name, table in (tables or {}).items()}
-    return _asked(Question(adql, uploads, limit, background), service, seconds, form)
+    return _asked(Question(adql, uploads, limit, background, cache), service, seconds, form)
 
 
-def cone(position: Any, radius: Any, table: str, service: str | None = None, *, limit: int | None = None, seconds: float = 600) -> Any:
+def cone(  # noqa: PLR0913  # most are named when they are given
+    position: Any,
+    radius: Any,
+    table: str | None = None,
+    service: str | None = None,
+    *,
+    limit: int | None = None,
+    seconds: float = 600,
+    cache: bool = True,
+) -> Any:
     """Return the rows of a table around a position.
 
     Parameters
@@ -67,14 +80,16 @@ def cone(position: Any, radius: Any, table: str, service: str | None = None, *, 
         Where: two numbers are degrees; a text is a position, or the name of an NGC, IC or Messier object.
     radius : Quantity or str
         How far, such as ``"2 arcmin"``.
-    table : str
-        The name of the table in the service, such as ``"gaia_bright_dr3.stars"``.
+    table : str, optional
+        The name of the table in a TAP service, such as ``"gaia_bright_dr3.stars"``; without it, `service` is a cone search.
     service : str, optional
-        The address of any TAP service; without it, the platform's own.
+        The address of any TAP service, by default the platform's own, or, without a table, of any cone search (SCS).
     limit : int, optional
         The most rows to get.
     seconds : float
         What everything together may take.
+    cache : bool
+        As in `query`; a cone search is always asked.
 
     Returns
     -------
@@ -86,10 +101,25 @@ def cone(position: Any, radius: Any, table: str, service: str | None = None, *, 
     from bowerbird.vo.names import position as found  # noqa: PLC0415  # as above
 
     at, reach = found(position), _degrees(radius)
-    ra, dec = position_columns(lambda adql: query(adql, service=service, seconds=seconds), table)
+    if table is None:
+        return _cone_search(service, (float(at.ra.deg), float(at.dec.deg), reach), limit, seconds)
+    ra, dec = position_columns(lambda adql: query(adql, service=service, seconds=seconds, cache=cache), table)
     circle = f"CIRCLE('ICRS', {float(at.ra.deg)!r}, {float(at.dec.deg)!r}, {reach!r})"
     adql = f"SELECT * FROM {table} WHERE 1 = CONTAINS(POINT('ICRS', {ra}, {dec}), {circle})"  # noqa: S608  # the name is checked
-    return query(adql, service=service, limit=limit, seconds=seconds)
+    return query(adql, service=service, limit=limit, seconds=seconds, cache=cache)
+
+
+def _cone_search(service: str | None, circle: tuple[float, float, float], limit: int | None, seconds: float) -> Any:
+    from bowerbird.vo import scs  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.vo.loop import LOOP  # noqa: PLC0415  # as above
+    from bowerbird.vo.session import session  # noqa: PLC0415  # as above
+
+    if not service:
+        raise ValueError("name a table, as in 'gaia_bright_dr3.stars', or the address of a cone search with service=")
+    answer = LOOP.run(scs.ask(session().http, service, scs.Cone(*circle, limit), seconds=seconds))
+    with answer.file:
+        answer.warn()
+        return answer.to_qtable()
 
 
 def match(  # noqa: PLR0913  # most are named when they are given

@@ -1,22 +1,24 @@
 """What the protocols share while they serve: the tables, who asks, the limits, the threads, and where to spool."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
-from bowerbird_config.identity import Identity
+from bowerbird_config.access import Action, ReleaseRef, decide
+from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_config.platform import Platform
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from bowerbird_services.allowances import Allowance, allowance_of
-from bowerbird_services.engine import Engine
+from bowerbird_services.engine import UPLOAD_SCHEMA, Engine
 from bowerbird_services.identity import Identities
 from bowerbird_services.places import Places
 from bowerbird_services.streams import FlowResponse, Outflow, Threads, compressed, gathered, unless_gone
+from bowerbird_services.tables import Table
 from bowerbird_services.vo.dali import Fault
 
 
@@ -45,6 +47,17 @@ class Site:
     def allowance(self, identity: Identity) -> Allowance:
         """Return the limits of that identity."""
         return self.limits(self.identities.records.platform, identity)
+
+    def access_infos(self, tables: Iterable[Table]) -> tuple[tuple[str, str], ...]:
+        """Return what an answer says where nobody is needed to sign in for its rows, so that clients may keep it; else nothing."""
+        platform, at = self.identities.records.platform, self.clock()
+
+        def public(table: Table) -> bool:
+            # Tables of no release, as TAP_SCHEMA, differ by who asks.
+            return table.release is not None and decide(platform, ANONYMOUS, Action.READ, ReleaseRef(*table.release), at).allowed
+
+        found = [table for table in tables if table.schema != UPLOAD_SCHEMA]
+        return (("ACCESS", "public"),) if all(map(public, found)) else ()
 
     async def answer(self, request: Request, identity: Identity, flow: Outflow, media_type: str, text: bool) -> Response:
         """Return a flow as an answer: begun, limited in time, compressed where that is asked for and of use."""

@@ -1,10 +1,22 @@
 """Views of `/data` for the tests: of one who may read everything, and of one of another team."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.extensions.views import make_view
+from tests.support.sessions import forget
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is kept of answers and jobs lies in the test's own folder."""
+    forget()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    yield
+    forget()
 
 
 @pytest.fixture

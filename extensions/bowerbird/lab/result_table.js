@@ -18,7 +18,10 @@ function render({ model, el }) {
   const root = made("div", el, { class: "bb-table", "data-lm-suppress-shortcuts": "true" });
   const bar = made("div", root, { class: "bb-bar" });
   const status = made("span", bar, { role: "status", class: "bb-status" });
-  const copy = made("button", bar, { type: "button" });
+  const actions = made("span", bar, { class: "bb-actions" });
+  const send = made("button", actions, { type: "button", title: "Hand these rows to TOPCAT, or to what else listens by SAMP" });
+  send.textContent = "Send to TOPCAT";
+  const copy = made("button", actions, { type: "button" });
   copy.textContent = "Copy as Python";
   const scroller = made("div", root, { class: "bb-scroller", tabindex: "0", role: "region", "aria-label": "Rows of the table" });
   const room = made("div", scroller, { class: "bb-room" });
@@ -158,6 +161,7 @@ function render({ model, el }) {
   });
   const fields = [...filters.querySelectorAll("input")];
 
+  send.addEventListener("click", () => model.send({ type: "samp" }));
   copy.addEventListener("click", () => model.send({ type: "python" }));
 
   const answers = {
@@ -186,6 +190,7 @@ function render({ model, el }) {
         say("The browser keeps its clipboard: copy what is marked below");
       }
     },
+    sent(message) { say(message.message); },
     refused(message) {
       if (Number.isInteger(message.column)) fields[message.column]?.setAttribute("aria-invalid", "true");
       say(message.message, true);

@@ -7,6 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from bowerbird.errors import ServiceError
 from bowerbird.lab.table_view import FilterError, TableView, static_html, view
 
 _HERE = Path(__file__).parent
@@ -40,8 +41,7 @@ class ResultTable(anywidget.AnyWidget):
 
     def chosen(self) -> Any:
         """Return the selected rows as a table like the one that was given."""
-        table = self._table.to_table() if not hasattr(self._table, "colnames") else self._table
-        return table[sorted(row for row in self.selected if 0 <= row < self.total)]
+        return self._rows_of(sorted(row for row in self.selected if 0 <= row < self.total))
 
     def _answer(self, _: Any, content: Any, __: Any = None) -> None:
         """Answer the browser; what cannot be done is said in words."""
@@ -50,13 +50,14 @@ class ResultTable(anywidget.AnyWidget):
             "sort": self._sort,
             "filter": self._filter,
             "python": self._python,
+            "samp": self._samp,
         }
         step = steps.get(content.get("type", "")) if isinstance(content, dict) else None
         if step is None:
             return
         try:
             self.send(step(content))
-        except (FilterError, KeyError, TypeError, ValueError) as error:
+        except (FilterError, ServiceError, KeyError, TypeError, ValueError) as error:
             self.send({"type": "refused", "message": str(error), "column": content.get("column")})
 
     def _rows(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -78,6 +79,16 @@ class ResultTable(anywidget.AnyWidget):
 
     def _python(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"type": "python", "code": self._view.python(self._name)}
+
+    def _samp(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Hand the rows that are seen, in their order, to TOPCAT."""
+        from bowerbird.vo.samp import send  # noqa: PLC0415  # rarely asked for
+
+        return {"type": "sent", "message": f"Sent to {send(self._rows_of(self._view.order), self._name)}"}
+
+    def _rows_of(self, numbers: Any) -> Any:
+        table = self._table.to_table() if not hasattr(self._table, "colnames") else self._table
+        return table[numbers]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Give also HTML, which a page without JavaScript shows."""

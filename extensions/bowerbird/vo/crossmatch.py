@@ -3,16 +3,19 @@
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import astropy.units as u
 import numpy as np
-from astropy.table import QTable, hstack
+from astropy.table import QTable, hstack, vstack
 
 from bowerbird.vo.pairs import Find, Pairs, at_meeting, chosen, meeting, near, ordered
 from bowerbird.vo.sources import Sources, motion_columns, sources
 
 Ask = Callable[..., Any]
+# A circle that all rows are looked for in may be so much wider than the one that was asked for.
+_WIDENED = 2.0
 _ROW, _RA, _DEC = "bowerbird_row", "bowerbird_ra", "bowerbird_dec"
 _NAME = re.compile(r'(?:[A-Za-z_]\w*|"[^"]+")(?:\.(?:[A-Za-z_]\w*|"[^"]+")){0,2}')
 
@@ -56,12 +59,15 @@ def remote(ask: Ask, mine: QTable, table: str, radius_arcsec: float, find: Find,
     looked = sources(empty, epochs[1])
     meets = meeting(first, looked)
     _say(meets.trouble)
-    there, reach = first.at, radius_arcsec
+    there, circles = first.at, [Circle(radius_arcsec)]
     if meets.epoch is not None and looked.epoch is not None:
         # What moves here is sent as it will be there; what moves there is looked for as far as it may have come.
         there = first.moved(looked.epoch) if first.motion is not None else first.at
-        reach += abs(meets.epoch - looked.epoch) * _fastest(ask, table, empty, looked)
-    found = ask(_query(table, ra, dec, reach), tables={"bowerbird_positions": _positions(there)})
+        circles = _circles(ask, table, empty, radius_arcsec, abs(meets.epoch - looked.epoch))
+    uploaded = {"bowerbird_positions": _positions(there)}
+    parts = [ask(_query(table, ra, dec, circle), tables=uploaded) for circle in circles]
+    filled = [part for part in parts if len(part)] or parts[:1]
+    found = vstack(filled, metadata_conflicts="silent") if len(filled) > 1 else filled[0]
     if not len(found):
         return _beside(mine, found, _pairs(first, Sources(first.at[:0]), np.array([], dtype="i8"), radius_arcsec, meets))
     rows = np.asarray(found[_ROW], dtype="i8")
@@ -70,9 +76,47 @@ def remote(ask: Ask, mine: QTable, table: str, radius_arcsec: float, find: Find,
     return _beside(mine, found, _chosen(pairs, found, find))
 
 
-def _query(table: str, ra: str, dec: str, radius_arcsec: float) -> str:
-    inside = f"1 = CONTAINS(POINT('ICRS', t.{ra}, t.{dec}), CIRCLE('ICRS', u.{_RA}, u.{_DEC}, {radius_arcsec / 3600:.12g}))"
-    return f"SELECT u.{_ROW}, t.* FROM TAP_UPLOAD.bowerbird_positions AS u JOIN {table} AS t ON {inside}"  # noqa: S608  # checked
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """How far around each position (arcsec) which rows `t` are looked for; no condition means all."""
+
+    radius_arcsec: float
+    condition: str = ""
+
+
+def _query(table: str, ra: str, dec: str, circle: Circle) -> str:
+    inside = f"1 = CONTAINS(POINT('ICRS', t.{ra}, t.{dec}), CIRCLE('ICRS', u.{_RA}, u.{_DEC}, {circle.radius_arcsec / 3600:.12g}))"
+    adql = f"SELECT u.{_ROW}, t.* FROM TAP_UPLOAD.bowerbird_positions AS u JOIN {table} AS t ON {inside}"  # noqa: S608  # checked
+    return f"{adql} WHERE {circle.condition}" if circle.condition else adql
+
+
+def _circles(ask: Ask, table: str, rows: QTable, radius_arcsec: float, years: float) -> list[Circle]:
+    """Return where to look for what has moved that long: the few fast ones far around, all others near by.
+
+    One circle for all would be as wide as the fastest star has come, and bring everything that lies in it.
+    """
+    names = motion_columns(rows)
+    if names is None or not years:
+        return [Circle(radius_arcsec)]
+    fastest = _fastest(ask, table, rows, names)
+    wide = radius_arcsec + years * fastest
+    if wide <= _WIDENED * radius_arcsec:
+        return [Circle(wide)]
+    slow = (_WIDENED - 1) * radius_arcsec / years
+    squared = _squared(rows, names, "t.")
+    unknown = " OR ".join(f"t.{name} IS NULL" for name in names)
+    return [Circle(_WIDENED * radius_arcsec, f"({squared} <= {slow**2!r} OR {unknown})"), Circle(wide, f"{squared} > {slow**2!r}")]
+
+
+def _squared(rows: QTable, names: tuple[str, str], prefix: str = "") -> str:
+    """Return the square of the motion in arcsec a year, as a query computes it."""
+
+    def one(name: str) -> str:
+        unit = getattr(rows[name], "unit", None)
+        factor = float(u.Unit(unit).to(u.arcsec / u.yr)) if unit else 1e-3
+        return f"{prefix}{name}*{factor!r}"
+
+    return " + ".join(f"{one(name)}*{one(name)}" for name in names)
 
 
 def _positions(there: Any) -> dict[str, Any]:
@@ -80,13 +124,11 @@ def _positions(there: Any) -> dict[str, Any]:
     return {_ROW: known.astype("i8"), _RA: there.ra.deg[known], _DEC: there.dec.deg[known]}
 
 
-def _fastest(ask: Ask, table: str, rows: QTable, looked: Sources) -> float:
-    if looked.motion is None:
-        return 0.0
-    ra, dec = motion_columns(rows) or ("", "")
-    top = ask(f"SELECT MAX(SQRT({ra}*{ra} + {dec}*{dec})) AS fastest FROM {table}")  # noqa: S608  # names of its own columns
-    fastest = float(np.nan_to_num(np.asarray(getattr(top["fastest"], "value", top["fastest"]), dtype="f8")[0]))
-    return fastest / 1000 * 1.01
+def _fastest(ask: Ask, table: str, rows: QTable, names: tuple[str, str]) -> float:
+    """Return the largest motion in arcsec a year, and a little more."""
+    top = ask(f"SELECT MAX({_squared(rows, names)}) AS fastest FROM {table}")  # noqa: S608  # names of its own columns
+    squared = float(np.nan_to_num(np.asarray(getattr(top["fastest"], "value", top["fastest"]), dtype="f8")[0]))
+    return float(np.sqrt(squared)) * 1.01
 
 
 def _pairs(first: Sources, second: Sources, rows: Any, radius_arcsec: float, meets: Any) -> Pairs:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _IN_MEMORY_BYTES = 8 << 20
 _PAGE = (b"<!doctype html", b"<html")
 _LOOK_BYTES = 512
+# An INFO of our own services.
+_OPEN = ("ACCESS", "public")
 
 
 def spool() -> IO[bytes]:
@@ -26,11 +28,12 @@ def spool() -> IO[bytes]:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a service; read once, when it is first looked at."""
+    """The answer of a service; read once, when it is first looked at. `private` is one that may be for who asked alone."""
 
     service: str
     query: str
     file: IO[bytes]
+    private: bool = False
 
     @cached_property
     def votable(self) -> VOTable:
@@ -54,6 +57,11 @@ class Answer:
     def overflow(self) -> bool:
         """Whether there would have been more rows."""
         return self.votable.overflow
+
+    @property
+    def open_to_all(self) -> bool:
+        """Whether all of it may be kept: nobody signed in for it, or the service says that everybody may read it."""
+        return not self.overflow and (not self.private or any((one.name, one.value) == _OPEN for one in self.votable.infos))
 
     def warn(self) -> None:
         """Warn where rows are missing."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 
+from bowerbird.vo.cache import Cache
 from bowerbird.vo.http import HTTP
 from bowerbird.vo.records import Records
 from bowerbird.vo.tap import TAP
@@ -18,6 +19,7 @@ class Session:
         self._services: dict[str, TAP] = {}
         self._process = os.getpid()
         self.records = Records.of(environment)
+        self.cache = Cache.of(environment)
 
     @property
     def http(self) -> HTTP:
@@ -32,7 +34,7 @@ class Session:
         if not address:
             raise ValueError("no platform is here that has tables: name a TAP service, as in service='https://example.org/tap'")
         if address not in self._services:
-            self._services[address] = TAP(self.http, address, self.records)
+            self._services[address] = TAP(self.http, address, self.records, kept=self.cache)
         return self._services[address]
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from astropy.time import Time
 _NAMES = (("ra", "dec"), ("raj2000", "dej2000"), ("ra_icrs", "de_icrs"), ("ra_deg", "dec_deg"), ("s_ra", "s_dec"))
 _MOTIONS = (("pmra", "pmdec"), ("pm_ra", "pm_dec"), ("pmra", "pmde"), ("pm_ra_cosdec", "pm_dec"))
 _MAIN = ("pos.eq.ra;meta.main", "pos.eq.dec;meta.main")
+_OLD_MAIN = ("pos_eq_ra_main", "pos_eq_dec_main")  # of SCS 1.03
 _MOTION_UCDS = ("pos.pm;pos.eq.ra", "pos.pm;pos.eq.dec")
 _MOTION = u.mas / u.yr
 
@@ -60,7 +61,7 @@ def sources(table: Any, epoch: float | None = None) -> Sources:
     whole = next((table[name] for name in table.colnames if isinstance(table[name], SkyCoord)), None)
     if whole is not None:
         return _of_coordinates(whole, epoch)
-    pair = _columns(table, _MAIN, _NAMES)
+    pair = _columns(table, _OLD_MAIN, ()) or _columns(table, _MAIN, _NAMES)
     if pair is None:
         raise ValueError(f"the table has no position: name its columns 'ra' and 'dec'; it has {', '.join(table.colnames)}")
     at = SkyCoord(*(_numbers(table[name], u.deg) for name in pair), unit="deg")

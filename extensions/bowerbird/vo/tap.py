@@ -3,34 +3,33 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import IO
 from xml.etree.ElementTree import ParseError
 
-import httpx
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from bowerbird.errors import QueryRefused, ServiceError, ServiceSlow, TooLarge
-from bowerbird.vo.http import HTTP, Asked, refuse
+from bowerbird.errors import ServiceError, ServiceSlow, TooLarge
+from bowerbird.vo import cache
+from bowerbird.vo.cache import Cache
+from bowerbird.vo.fetch import MOST_BYTES, fetched
+from bowerbird.vo.http import HTTP, Asked
 from bowerbird.vo.jobs import Follower, Job, nobody
 from bowerbird.vo.records import Records
-from bowerbird.vo.results import Answer, spool
-from bowerbird.vo.said import words
+from bowerbird.vo.results import Answer
 
+NOWHERE = Cache(None)
 BINARY2 = "application/x-votable+xml;serialization=BINARY2"
-_MOST_BYTES = 4 << 30
-_SAID_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query. `limit` is MAXREC; `background` chooses a job."""
+    """A query. `limit` is MAXREC; `background` chooses a job; `keep` lets the cache answer, and keep the answer."""
 
     adql: str
     uploads: Mapping[str, bytes] = field(default_factory=dict)
     limit: int | None = None
     background: bool = False
+    keep: bool = True
 
     def form(self, response_format: str) -> dict[str, str]:
         """Return the parameters of TAP."""
@@ -49,10 +48,11 @@ class Question:
 class TAP:
     """One service; what it writes best is asked once."""
 
-    def __init__(self, http: HTTP, address: str, records: Records, *, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, http: HTTP, address: str, records: Records, *, kept: Cache = NOWHERE, most_bytes: int = MOST_BYTES) -> None:
         self.address = address.rstrip("/")
         self._http = http
         self._records = records
+        self._cache = kept
         self._most_bytes = most_bytes
         self._format: str | None = None
 
@@ -60,12 +60,45 @@ class TAP:
         """Return the answer within `seconds`, for everything together; else ServiceSlow, and nothing is left running."""
         try:
             async with asyncio.timeout(seconds):
-                return await (self._job(question, follow) if question.background else self._at_once(question))
+                return await self._answered(question, follow)
         except ServiceError:
             raise
         except TimeoutError as error:
             way_out = "give it more with seconds=, or ask for less"
             raise ServiceSlow(self.address, f"was not done within {seconds:g} s", way_out, question.adql) from error
+
+    async def _answered(self, question: Question, follow: Follower) -> Answer:
+        key = cache.key(self.address, question.adql, question.uploads, question.limit) if question.keep else None
+        kept = await self._kept(key, question) if key else None
+        if kept is not None:
+            return kept
+        answer = await (self._job(question, follow) if question.background else self._at_once(question))
+        if key and answer.open_to_all:
+            # It is written also for who is interrupted meanwhile, and closed after that.
+            writing = asyncio.ensure_future(asyncio.to_thread(self._cache.put, key, answer.file))
+            try:
+                await asyncio.shield(writing)
+            except BaseException:
+                await writing
+                answer.file.close()
+                raise
+        return answer
+
+    async def _kept(self, key: str, question: Question) -> Answer | None:
+        file = self._cache.get(key)
+        if file is None:
+            return None
+        answer = Answer(self.address, question.adql, file)
+        try:
+            await asyncio.to_thread(lambda: answer.votable)
+        except ServiceError:
+            file.close()
+            self._cache.drop(key)
+            return None
+        except BaseException:
+            file.close()
+            raise
+        return answer
 
     async def response_format(self) -> str:
         """Return the format to ask for: BINARY2 where the service lists it, else whatever its VOTable is."""
@@ -85,7 +118,7 @@ class TAP:
         form = question.form(await self.response_format())
         # A query only reads: where no answer came, it is asked again.
         asked = Asked("POST", f"{self.address}/sync", form, question.files(), repeatable=True, query=question.adql)
-        return await self._fetched(asked, question)
+        return await self._fetched(asked)
 
     async def _job(self, question: Question, follow: Follower) -> Answer:
         form = {**question.form(await self.response_format()), "PHASE": "RUN"}
@@ -104,30 +137,7 @@ class TAP:
     async def result(self, job: Job, question: Question, follow: Follower = nobody) -> Answer:
         """Return the answer of a job when it is there."""
         state = await job.wait(follow)
-        return await self._fetched(Asked("GET", state.result or f"{job.url}/results/result", query=question.adql), question)
+        return await self._fetched(Asked("GET", state.result or f"{job.url}/results/result", query=question.adql))
 
-    async def _fetched(self, asked: Asked, question: Question) -> Answer:
-        file = spool()
-        try:
-            async with self._http.stream(asked) as response:
-                if response.status_code != HTTPStatus.OK:
-                    raise await self._refused(response.status_code, file, asked, response)  # noqa: TRY301  # the file is closed below
-                await self._http.spool(response, file, self._most_bytes, question.adql)
-            answer = Answer(self.address, question.adql, file)
-            await asyncio.to_thread(lambda: answer.votable)
-        except BaseException:
-            file.close()
-            raise
-        return answer
-
-    async def _refused(self, status: int, file: IO[bytes], asked: Asked, response: httpx.Response) -> ServiceError:
-        signed = self._http.tokens.token(asked.url) is not None
-        try:
-            await self._http.spool(response, file, _SAID_BYTES, asked.query)
-        except TooLarge:
-            return refuse(asked, status, "", signed)
-        file.seek(0)
-        said = words(file.read())
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} or not said or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return refuse(asked, status, said, signed)
-        return QueryRefused(self.address, f"says: {said}", "change the query", asked.query)
+    async def _fetched(self, asked: Asked) -> Answer:
+        return await fetched(self._http, asked, self.address, self._most_bytes)

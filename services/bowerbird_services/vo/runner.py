@@ -184,7 +184,8 @@ class Runner:
 
         def describe(answer: Answer) -> Description:
             releases.update(table.release for table in answer.tables if table.release)
-            return Description(answer.columns, (("QUERY", query.adql),), place, tables=answer.tables)
+            infos = (("QUERY", query.adql), *self._site.access_infos(answer.tables))
+            return Description(answer.columns, infos, place, tables=answer.tables)
 
         flow = Outflow(begin, query.form, describe, query.limit)
         run = self._runs[job.id]

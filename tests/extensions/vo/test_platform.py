@@ -13,8 +13,6 @@ import pyarrow as pa
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable
-from bowerbird.vo import session as sessions
-from bowerbird.vo.loop import LOOP
 from bowerbird.vo.sources import sources
 from bowerbird_services import adql
 from bowerbird_services.app import create
@@ -31,6 +29,7 @@ from bowerbird_services.vo.jobs import JobStore
 
 from tests.services.people import identities
 from tests.services.serving import served
+from tests.support.sessions import forget
 from tests.support.shelves import put, stars
 
 # What anyio and Starlette import late is imported here: pytest rewrites it, and Python 3.11's parser fails deep in another thread.
@@ -83,20 +82,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     jobs.close()
 
 
-def forget() -> None:
-    """Begin a new session."""
-    LOOP.run(sessions.session().close())
-    sessions._held.clear()
-
-
 @pytest.fixture(autouse=True)
-def platform(address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    forget()
+def platform(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOWERBIRD_TAP_URL", address)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token-of-member")
-    yield
-    forget()
 
 
 @pytest.mark.parametrize("background", [False, True], ids=["sync", "async"])
@@ -111,6 +100,19 @@ def test_the_token_opens_what_a_team_has(monkeypatch: pytest.MonkeyPatch) -> Non
     forget()
     with pytest.raises(bowerbird.QueryRefused, match="demo_dr2"):
         bowerbird.query("SELECT COUNT(*) AS n FROM demo_dr2.stars")
+
+
+@pytest.mark.parametrize("background", [False, True], ids=["sync", "async"])
+def test_only_what_everybody_may_read_is_kept_on_disk(background: bool, tmp_path: Path) -> None:
+    for table, number in (("demo_dr2.stars", 0), ("demo_dr1.stars", 1)):
+        for _ in range(2):
+            count = f"SELECT COUNT(*) AS n FROM {table}"  # noqa: S608  # one of two
+            assert bowerbird.query(count, background=background)["n"][0] == 2000
+        assert len(list(tmp_path.glob("cache/**/*.vot"))) == number
+    both = "SELECT COUNT(*) AS n FROM demo_dr1.stars AS a JOIN demo_dr2.stars AS b ON a.source_id = b.source_id"
+    bowerbird.query(both, background=background)
+    bowerbird.query("SELECT COUNT(*) AS n FROM demo_dr1.stars WHERE source_id IN (SELECT source_id FROM demo_dr2.stars)")
+    assert len(list(tmp_path.glob("cache/**/*.vot"))) == 1
 
 
 def test_a_wrong_query_is_refused_with_its_place() -> None:
@@ -177,3 +179,26 @@ def test_a_star_of_the_service_that_moved_is_found_where_it_was(sky: QTable) -> 
         assert len(bowerbird.match(plate, "demo_dr1.stars", "1 arcsec")) == 0
     moving = bowerbird.match(last, "demo_dr1.stars", "1 arcsec", epochs=(2016.0, 2016.0))
     assert len(moving) == 1
+
+
+def test_one_fast_star_does_not_make_all_be_looked_for_far_away(sky: QTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bowerbird import catalogues
+
+    brought: list[int] = []
+    usual = catalogues.query
+
+    def query(adql: str, *more: Any, **named: Any) -> Any:
+        found = usual(adql, *more, **named)
+        if "JOIN" in adql:
+            brought.append(len(found))
+        return found
+
+    monkeypatch.setattr(catalogues, "query", query)
+    fast = QTable({"ra": sky["ra"][-1:], "dec": sky["dec"][-1:], "pmra": [MOTIONS[1][0]], "pmdec": [MOTIONS[1][1]]})
+    then = sources(fast, 2016.0).moved(-10_000.0)
+    mine = QTable({"ra": [*sky["ra"][:500], *then.ra.deg], "dec": [*sky["dec"][:500], *then.dec.deg]})
+    found = bowerbird.match(mine, "demo_dr1.stars", "1 arcsec", epochs=(-10_000.0, 2016.0))
+    assert found["source_id"].tolist() == [*sky["source_id"][:500], sky["source_id"][-1]]
+    assert found["separation"].to_value("arcsec").max() < 0.1
+    # The fastest has come 33 degrees: a circle of that size around each position would bring a tenth of the sky for each.
+    assert sum(brought) < 1000

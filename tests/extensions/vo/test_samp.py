@@ -1,0 +1,81 @@
+"""A table handed to another program, by a real hub on this machine."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from bowerbird.errors import ServiceGone
+from bowerbird.lab.result_table import ResultTable
+from bowerbird.vo.samp import send
+from bowerbird.votable import read
+from pyvo.samp import SAMPHubServer, SAMPIntegratedClient
+
+BIG = 2**62 + 1
+
+
+@pytest.fixture(autouse=True)
+def lockfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SAMP_HUB", f"std-lockurl:{(tmp_path / 'samp').as_uri()}")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path / "samp"
+
+
+@pytest.fixture
+def hub(lockfile: Path) -> Iterator[SAMPHubServer]:
+    hub = SAMPHubServer(web_profile=False, mode="single", lockfile=str(lockfile), addr="127.0.0.1")
+    hub.start()
+    yield hub
+    hub.stop()
+
+
+class Listener:
+    """A program that takes tables."""
+
+    def __init__(self) -> None:
+        self.client = SAMPIntegratedClient(name="A table viewer", addr="127.0.0.1")
+        self.client.connect()
+        self.heard = threading.Event()
+        self.told: dict[str, str] = {}
+        self.client.bind_receive_notification("table.load.votable", self._hear)
+
+    def _hear(self, _key: str, _sender: str, _kind: str, told: dict[str, str], _extra: object) -> None:
+        self.told = told
+        self.heard.set()
+
+
+def test_a_table_is_taken_by_who_listens(hub: SAMPHubServer) -> None:
+    listener = Listener()
+    try:
+        widget = ResultTable(Table({"id": np.array([BIG, BIG + 1, BIG + 2]), "g": [3.0, 1.0, 2.0]}), name="stars")
+        said: list[dict[str, str]] = []
+        widget.send = lambda content, buffers=None: said.append(content)
+        widget._answer(widget, {"type": "filter", "column": 1, "text": "< 3"})
+        widget._answer(widget, {"type": "sort", "column": 1})
+        widget._answer(widget, {"type": "samp"})
+        assert said[-1] == {"type": "sent", "message": "Sent to A table viewer"}
+        assert listener.heard.wait(20)
+        assert listener.told["name"] == "stars"
+        seen = read(Path(urlsplit(listener.told["url"]).path).read_bytes()).table
+        assert seen["id"].tolist() == [BIG + 1, BIG + 2]
+    finally:
+        listener.client.disconnect()
+
+
+def test_without_a_listener_it_is_said(hub: SAMPHubServer) -> None:
+    with pytest.raises(ServiceGone, match="no program there takes tables; start TOPCAT"):
+        send(Table({"a": [1]}), "a")
+
+
+def test_without_a_hub_it_is_said_beside_the_table() -> None:
+    widget = ResultTable(Table({"a": [1]}))
+    said: list[dict[str, str]] = []
+    widget.send = lambda content, buffers=None: said.append(content)
+    widget._answer(widget, {"type": "samp"})
+    (answer,) = said
+    assert answer["type"] == "refused"
+    assert "no hub here" in answer["message"]
+    assert "start TOPCAT on the machine where this notebook computes" in answer["message"]
