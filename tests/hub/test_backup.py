@@ -178,6 +178,29 @@ def test_restore_refuses_a_backup_that_was_harmed(var: Var, tmp_path: Path, harm
     assert not (tmp_path / "new").exists()
 
 
+def test_jobs_come_back_and_what_is_made_again_does_not(var: Var, tmp_path: Path) -> None:
+    jobs = var.services / "jobs"
+    (jobs / "abc").mkdir(parents=True)
+    for place in (var.services / "spill", var.tables):
+        place.mkdir()
+        (place / "rows").write_text("made again")
+    with closing(sqlite3.connect(jobs / "jobs.sqlite")) as busy:
+        busy.execute("PRAGMA journal_mode=WAL")
+        busy.execute("CREATE TABLE jobs (id)")
+        busy.execute("INSERT INTO jobs VALUES ('abc')")
+        busy.commit()
+        (jobs / "abc" / "result").write_text("rows")
+        # Anybody may send what only looks like a database.
+        (jobs / "abc" / "mine.upload").write_bytes(b"SQLite format 3\0 and no more")
+        again = restored(var, tmp_path)
+    with closing(sqlite3.connect(again.services / "jobs" / "jobs.sqlite")) as database:
+        assert database.execute("SELECT id FROM jobs").fetchall() == [("abc",)]
+    kept = again.services / "jobs" / "abc"
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == {path.name: path.read_bytes() for path in (jobs / "abc").iterdir()}
+    assert [path.name for path in again.services.iterdir()] == ["jobs"]
+    assert not again.tables.exists()
+
+
 def test_restore_fills_an_empty_directory(var: Var, tmp_path: Path) -> None:
     back_up(var, tmp_path / "saved")
     (tmp_path / "empty").mkdir()

@@ -3,23 +3,26 @@
 import os
 import shutil
 import sqlite3
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from bowerbird_config.paths import LAYOUT, Var
 from bowerbird_hub.state import layout
 from bowerbird_hub.state.inventory import inventory
 from bowerbird_hub.state.sqlite_copies import copy_database, is_companion, is_database
 from bowerbird_hub.state.state_files import read_json, write_json
-from bowerbird_hub.state.tree_copy import TreeCopy
+from bowerbird_hub.state.tree_copy import Special, TreeCopy
 
 MANIFEST = "bowerbird-backup.json"
 CONTENT = "var"
 _FORMAT = 1
-# Everything of a state directory but what is made again: run/, logs/, cache/, and the releases unless asked for.
-_DIRECTORIES = ("state", "secrets", "hub", "cas", "homes", "spaces")
+# Everything of a state directory but what is made again: run/, logs/, cache/, tables/, what queries spill, and the releases unless
+# asked for.
+_JOBS = "services/jobs"
+_DIRECTORIES = ("state", "secrets", "hub", "cas", "homes", "spaces", _JOBS)
 _FILES = ("layout", "platform.yaml", "demo-accounts.txt")
 
 
@@ -58,6 +61,7 @@ def _manifest(var: Var, copy: Path, *, with_releases: bool) -> dict[str, object]
         "made_from": str(var.root),
         "made_by_uid": os.geteuid(),
         "inventory": asdict(inventory(copy)),
+        "tables": "left out: `up` makes them again from the releases",
         "releases": "saved" if with_releases else "left out: `up` makes the demo releases again, by config/default/recipe/build.py",
     }
 
@@ -67,7 +71,8 @@ def _copy(source: Path, target: Path, directories: tuple[str, ...]) -> int:
     target.mkdir(mode=0o755)
     for name in directories:
         if (source / name).is_dir():
-            copy.special = _not_special if name in {"homes", "spaces", "releases"} else _database_or_companion
+            (target / name).parent.mkdir(mode=0o700, exist_ok=True)
+            copy.special = _SPECIAL.get(PurePath(name).parts[0], _database_or_companion)
             copy.copy(source / name, target / name)
     for name in _FILES:
         with suppress(FileNotFoundError):
@@ -90,6 +95,14 @@ def _database_or_companion(source: Path, target: Path) -> bool:
     if os.geteuid() == 0:
         os.chown(target, known.st_uid, known.st_gid)
     return True
+
+
+def _of_jobs(source: Path, target: Path) -> bool:
+    # What was uploaded for a job is whatever somebody sent, and no database of ours.
+    return source.name.startswith("jobs.sqlite") and _database_or_companion(source, target)
+
+
+_SPECIAL: Mapping[str, Special] = {"homes": _not_special, "spaces": _not_special, "releases": _not_special, "services": _of_jobs}
 
 
 def restore(place: Path, var: Var) -> int:
