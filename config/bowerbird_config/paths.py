@@ -118,6 +118,11 @@ class Var:
         return self.run / "services" / "identity.sock"
 
     @property
+    def releases_socket(self) -> Path:
+        """Where the hub hands the directories of the releases to the HTTP services."""
+        return self.run / "services" / "releases.sock"
+
+    @property
     def keeper_socket(self) -> Path:
         """Where the keeper takes orders to mount and unmount; root only."""
         return self.run / "keeper.sock"

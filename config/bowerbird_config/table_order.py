@@ -30,12 +30,21 @@ class TableOrder(Model):
     releases: tuple[ReleaseOrder, ...]
 
 
+def release_directory(platform: Platform, releases: Path, collection: str, release: str) -> Path | None:
+    """Return where the files of a release lie, `releases` being where those lie that name no place; None where there is no such release."""
+    about = platform.collections.get(collection)
+    if about is None or release not in about.releases:
+        return None
+    own = platform.storage.releases.get(f"{collection}/{release}")
+    return Path(own) if own else releases / collection / release
+
+
 def table_order(platform: Platform, var: Var) -> TableOrder:
     """Return what the ingest of a platform is asked to do."""
     orders = []
     for collection, about in platform.collections.items():
         for release, known in about.releases.items():
-            own = platform.storage.releases.get(f"{collection}/{release}")
-            directory = Path(own) if own else var.releases / collection / release
+            directory = release_directory(platform, var.releases, collection, release)
+            assert directory is not None  # noqa: S101  it is one of the platform's
             orders.append(ReleaseOrder(collection=collection, release=release, directory=directory, tables=known.tables))
     return TableOrder(releases=tuple(orders))

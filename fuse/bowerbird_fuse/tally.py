@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bowerbird_fuse.beneath import open_beneath
+from bowerbird_config.beneath import open_beneath
+
 from bowerbird_fuse.charge import ENTRY_BYTES, is_trash, size_of
 
 _AT_ONCE = 500

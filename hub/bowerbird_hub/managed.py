@@ -77,7 +77,16 @@ def _vo(platform: Platform, install: Install, var: Var, ports: Ports) -> Sandbox
     python = install.services_python
     arguments = (
         *("--port", str(ports.services), "--tables", str(var.tables), "--state", str(var.services)),
-        *("--identities", str(var.services_socket), "--address", vo_url(platform, ports.public), "--prefix", f"/{VO_PATH}"),
+        *(
+            "--identities",
+            str(var.services_socket),
+            "--releases",
+            str(var.releases_socket),
+            "--address",
+            vo_url(platform, ports.public),
+            "--prefix",
+            f"/{VO_PATH}",
+        ),
     )
     code = tuple(Bind.same(install.root / member) for member in ("config", "extensions", "services"))
     return Sandbox(

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 
@@ -15,6 +15,8 @@ from starlette.routing import Mount
 
 from bowerbird_services.engine import QueryFault, Unreadable
 from bowerbird_services.headers import AnswerHeaders
+from bowerbird_services.products import ProductService
+from bowerbird_services.release_files import Directories
 from bowerbird_services.site import Site
 from bowerbird_services.streams import Threads
 from bowerbird_services.vo import vosi
@@ -34,12 +36,17 @@ _log = logging.getLogger("bowerbird.services")
 _BROKEN = "the service failed on this request and wrote down why; tell the admins of the platform when"
 
 
-def create(site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), prefix: str = "") -> Starlette:
-    """Return the application that serves a site below `prefix`, and runs its jobs while it does."""
+def create(
+    site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), prefix: str = "", directories: Directories | None = None
+) -> Starlette:
+    """Return the application that serves a site below `prefix`, and runs its jobs while it does; files where it has their directories."""
     runner = Runner(site, jobs, Threads(_JOB_THREADS))
     sources = UploadSources(site, jobs)
     tap = [*TAPService(site, features, sources, Health(site, jobs)).routes(), *AsyncService(site, jobs, runner, sources).routes()]
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes())]
+    products = ProductService(site, directories) if directories else None
+    if products:
+        routes.append(Mount(f"{prefix}/products", routes=products.routes()))
     handlers = {
         Fault: _fault,
         QueryFault: _query_fault,
@@ -49,21 +56,23 @@ def create(site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), 
         sqlite3.Error: _disk,
         Exception: _unexpected,
     }
-    app = Starlette(routes=routes, middleware=[Middleware(AnswerHeaders)], exception_handlers=handlers, lifespan=_lifespan(site, runner))
+    closing = [runner.close, *([products.close] if products else []), site.threads.close]
+    lifespan = _lifespan(runner, closing)
+    app = Starlette(routes=routes, middleware=[Middleware(AnswerHeaders)], exception_handlers=handlers, lifespan=lifespan)
     # An address is what it is: a client that is sent elsewhere may lose what it sent.
     app.router.redirect_slashes = False
     return app
 
 
-def _lifespan(site: Site, runner: Runner) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(runner: Runner, closing: Sequence[Callable[[], Awaitable[None]]]) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await runner.start()
         try:
             yield
         finally:
-            await runner.close()
-            await site.threads.close()
+            for close in closing:
+                await close()
 
     return lifespan
 

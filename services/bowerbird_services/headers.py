@@ -21,10 +21,10 @@ _ALWAYS: Final[Mapping[str, str]] = {
 _PREFLIGHT: Final[Mapping[str, str]] = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
-    "Access-Control-Allow-Headers": "Accept, Content-Type",
+    "Access-Control-Allow-Headers": "Accept, Content-Type, If-None-Match, If-Range, Range",
     "Access-Control-Max-Age": "3600",
 }
-_EXPOSED: Final = "Location, Retry-After, WWW-Authenticate"
+_EXPOSED: Final = "Accept-Ranges, Content-Range, ETag, Location, Retry-After, WWW-Authenticate"
 
 
 class AnswerHeaders:

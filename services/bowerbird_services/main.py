@@ -19,6 +19,7 @@ from bowerbird_services import adql
 from bowerbird_services.app import create
 from bowerbird_services.engine import QueryFault
 from bowerbird_services.identity import Feed, HubNames, Identities, Records
+from bowerbird_services.release_files import hub_directories
 from bowerbird_services.site import Site
 from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
 from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
@@ -40,6 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
     parser.add_argument("--tables", type=Path, required=True, help="where the tables lie")
     parser.add_argument("--state", type=Path, required=True, help="where jobs are kept and queries spill")
+    parser.add_argument("--releases", type=Path, required=True, help="the socket where the hub hands over directories of releases")
     parser.add_argument("--identities", type=Path, required=True, help="the socket of the hub's identity records")
     parser.add_argument("--address", required=True, help="where clients find the service, such as https://data.example.org/services/vo")
     parser.add_argument("--prefix", required=True, help="the path of that address")
@@ -71,9 +73,10 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     shutil.rmtree(arguments.state / "spill", ignore_errors=True)
     room = Room(arguments.tables, _made(arguments.state / "spill"))
     computing = DuckDBBackend(room, prepare=adql.register)
-    engine = TablesEngine(records, TableStore(Shelf(arguments.tables)), computing, translate)
+    address = arguments.address.rstrip("/")
+    engine = TablesEngine(records, TableStore(Shelf(arguments.tables), f"{address}/products"), computing, translate)
     identities = Identities(records, names, lambda: datetime.now(UTC))
-    site = Site(engine, identities, Threads(_THREADS), _made(arguments.state / "spool"), arguments.address.rstrip("/"))
+    site = Site(engine, identities, Threads(_THREADS), _made(arguments.state / "spool"), address)
     jobs = JobStore(arguments.state / "jobs")
     features = tuple(Feature(known.type, known.form, known.description) for known in adql.features())
 
@@ -81,7 +84,7 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
         jobs.close()
         computing.close()
 
-    return create(site, jobs, features, arguments.prefix.rstrip("/")), close
+    return create(site, jobs, features, arguments.prefix.rstrip("/"), hub_directories(arguments.releases)), close
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

@@ -188,13 +188,13 @@ class FlowResponse(Response):
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send all of it, or stop."""
         sending = asyncio.ensure_future(self._send(send))
-        gone = asyncio.ensure_future(_gone(receive))
+        leaving = asyncio.ensure_future(gone(receive))
         try:
-            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sending, gone):
+            for task in (sending, leaving):
                 task.cancel()
-            outcome, _ = await asyncio.gather(sending, gone, return_exceptions=True)
+            outcome, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
             self._ended()
             if not self._sent:
                 self._threads.let_go(self._flow, self._chunks, self._step)
@@ -212,7 +212,8 @@ class FlowResponse(Response):
         self._sent = True
 
 
-async def _gone(receive: Receive) -> None:
+async def gone(receive: Receive) -> None:
+    """Return when the client has gone away."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -220,13 +221,13 @@ async def _gone(receive: Receive) -> None:
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """Return what the work returns; ClientDisconnect, and the work cancelled, where the client does not wait for it."""
     working = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_gone(request.receive))
+    leaving = asyncio.ensure_future(gone(request.receive))
     try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             raise ClientDisconnect
         return await working
     finally:
-        gone.cancel()
+        leaving.cancel()
         working.cancel()
-        await asyncio.gather(gone, working, return_exceptions=True)
+        await asyncio.gather(leaving, working, return_exceptions=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bowerbird_config.beneath import open_beneath
 from bowerbird_fuse import mount
-from bowerbird_fuse.beneath import open_beneath
 from bowerbird_fuse.stores.base import Store
 from bowerbird_fuse.stores.posix import PosixStore
 

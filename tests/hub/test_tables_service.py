@@ -107,6 +107,18 @@ def test_pyvo_signs_in_with_a_token(hub: RunningHub) -> None:
     assert table["n"].tolist() == [50]
 
 
+def test_files_of_releases_are_sent_to_those_who_may_read_them(hub: RunningHub) -> None:
+    for release in ("dr1", "dr2"):
+        place = hub.var.releases / "sky" / release
+        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (place / "note.txt").write_text(release)
+    assert httpx.get(f"{hub.url}services/vo/products/sky/dr1/note.txt").text == "dr1"
+    team = f"{hub.url}services/vo/products/sky/dr2/note.txt"
+    assert httpx.get(team).status_code == 404
+    secret, _ = token(hub.sign_in("owner"))
+    assert httpx.get(team, headers={"Authorization": f"Bearer {secret}"}).text == "dr2"
+
+
 def test_pages_of_the_hub_are_still_the_hubs(hub: RunningHub) -> None:
     answer = httpx.get(f"{hub.url}services/vo/tap/capabilities")
     assert answer.headers["content-security-policy"].startswith("sandbox")

@@ -11,7 +11,8 @@ import stat
 import time
 from typing import Self
 
-from bowerbird_fuse.beneath import open_beneath
+from bowerbird_config.beneath import open_beneath
+
 from bowerbird_fuse.presence import Presence
 from bowerbird_fuse.stores.base import Entry
 

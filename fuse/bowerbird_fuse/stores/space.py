@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from bowerbird_fuse.beneath import open_beneath
+from bowerbird_config.beneath import open_beneath
+
 from bowerbird_fuse.charge import ENTRY_BYTES, is_trash, size_of
 from bowerbird_fuse.meter import Meter
 from bowerbird_fuse.stores.base import Entry

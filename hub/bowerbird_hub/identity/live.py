@@ -14,6 +14,7 @@ from bowerbird_config.problems import ConfigError
 from bowerbird_hub.identity.database import connect
 from bowerbird_hub.identity.feed import IdentityFeed, Message
 from bowerbird_hub.identity.store import IdentityStore
+from bowerbird_hub.release_door import ReleaseDoor
 from bowerbird_hub.runtimes.sandbox import SERVICES_ID
 from bowerbird_hub.sign_on.sign_ons import SignOns
 from bowerbird_hub.state.state_files import write_text
@@ -63,6 +64,7 @@ class Live:
         self.identities = IdentityStore(self._engine)
         self.sign_ons = SignOns(self._engine)
         self.feeds = self._feeds()
+        self._door = self._release_door()
         self._poll_seconds = poll_seconds
         self._platform: Platform | None = None
         self._platform_version = 0
@@ -79,6 +81,11 @@ class Live:
             IdentityFeed(self.var.identity_socket, self._snapshot),
             IdentityFeed(self.var.services_socket, self._snapshot, readers=(0, mine, SERVICES_ID), group=group),
         )
+
+    def _release_door(self) -> ReleaseDoor:
+        mine = os.geteuid()
+        group = SERVICES_ID if mine == 0 else None
+        return ReleaseDoor(self.var.releases_socket, lambda: self.platform, self.var.releases, readers=(mine, SERVICES_ID), group=group)
 
     def _publish(self, messages: Iterable[Message]) -> None:
         told = tuple(messages)
@@ -138,6 +145,7 @@ class Live:
             self.identities.on_forget(lambda name: self._publish([{"kind": "forget", "name": name}]))
             for feed in self.feeds:
                 await feed.open()
+            self._door.open()
             self._watching = asyncio.create_task(self._watch(), name="platform file")
 
     async def stop(self) -> None:
@@ -149,6 +157,7 @@ class Live:
         self._watching = None
         for feed in self.feeds:
             await feed.close()
+        self._door.close()
         await asyncio.to_thread(self._engine.dispose)
 
     async def _watch(self) -> None:

@@ -72,8 +72,10 @@ class Sight:
 class TableStore:
     """The tables of a platform; safe to ask from many threads."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, products: str = obscore.DATA) -> None:
+        """Keep the shelf; `products` is the address below which the files of releases are had."""
         self._shelf = shelf
+        self._products = products
 
     def catalogue(self, platform: Platform, identity: Identity, at: datetime) -> SeenCatalogue:
         """Return the tables that this identity may read at that time."""
@@ -102,7 +104,7 @@ class TableStore:
                 decision = decide(platform, identity, Action.READ, ReleaseRef(collection, name), at)
                 if decision.allowed:
                     tables += holdings.tables.get(place, ())
-                    observations += obscore.observations(place, release, holdings.products.get(place, ()), at)
+                    observations += obscore.observations(place, release, holdings.products.get(place, ()), at, self._products)
                     schemas[schema] = release.description or release.title
                 elif not decision.hidden:
                     announced.append(Announced(schema, release.title, decision))

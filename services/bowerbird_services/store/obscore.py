@@ -15,7 +15,7 @@ from bowerbird_services.tables import Column, Table
 
 SCHEMA = "ivoa"
 SCHEMAS = {SCHEMA: "Tables whose columns the IVOA defines"}
-# Where every server of the platform sees the releases; the path of a file never changes.
+# Where every server of the platform sees the releases, for a service without an address of its own.
 DATA = "file:///data/releases"
 AUTHORITY = "x-bowerbird"
 # A release is what a team publishes: measured and calibrated data.
@@ -37,7 +37,7 @@ COLUMNS = (
     _column("obs_collection", _CHAR, None, "meta.id", "DataID.collection", "collection and release"),
     _column("obs_id", _CHAR, None, "meta.id", "DataID.observationID", "identifier of the observation"),
     _column("obs_publisher_did", _CHAR, None, "meta.ref.ivoid", "Curation.publisherDID", "identifier of the product"),
-    _column("access_url", _CHAR, None, "meta.ref.url", "Access.reference", "where a server of the platform has the file"),
+    _column("access_url", _CHAR, None, "meta.ref.url", "Access.reference", "where whoever may read the release has the file"),
     _column("access_format", _CHAR, None, "meta.code.mime", "Access.format", "media type of the file"),
     _column("access_estsize", _LONG, "kbyte", "phys.size;meta.file", "Access.size", "size of the file"),
     _column("target_name", _CHAR, None, "meta.id;src", "Target.name", "what was observed"),
@@ -76,12 +76,13 @@ TABLE = Table(
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A product with what its release says of it at one time."""
+    """A product with what its release says of it at one time; `address` is where all releases are had."""
 
     product: Product
     place: tuple[str, str]
     public: bool
     public_on: datetime | None
+    address: str = DATA
 
     @property
     def _path(self) -> str:
@@ -99,17 +100,19 @@ class Observation:
             "obs_collection": name,
             "obs_id": f"{name}/{file}",
             "obs_publisher_did": f"ivo://{AUTHORITY}/{name}?{quote(self.product.file)}",
-            "access_url": f"{DATA}/{self._path}",
+            "access_url": f"{self.address}/{self._path}",
             "access_estsize": max(1, round(size / 1000)),
             "obs_release_date": f"{self.public_on:%Y-%m-%dT%H:%M:%S}" if self.public_on else None,
             "data_rights": "public" if self.public else "proprietary",
         }
 
 
-def observations(place: tuple[str, str], release: Release, products: Iterable[Product], at: datetime) -> Iterator[Observation]:
+def observations(
+    place: tuple[str, str], release: Release, products: Iterable[Product], at: datetime, address: str = DATA
+) -> Iterator[Observation]:
     """Yield the rows of a release whose reading was decided already."""
     for product in products:
-        yield Observation(product, place, release.public_at(at), release.public_on)
+        yield Observation(product, place, release.public_at(at), release.public_on, address)
 
 
 def rows(found: Iterable[Observation]) -> pa.Table:

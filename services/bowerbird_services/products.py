@@ -1,0 +1,186 @@
+"""/products/COLLECTION/RELEASE/PATH: the files of releases, for whoever may read the release."""
+
+import asyncio
+import os
+import re
+from collections.abc import Callable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+from bowerbird_config.identity import Identity
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from bowerbird_services.identity import Away
+from bowerbird_services.places import Places
+from bowerbird_services.release_files import ClosedFile, Directories, NoFile, ReleaseFile, open_file
+from bowerbird_services.site import Site
+from bowerbird_services.streams import Threads, gone
+from bowerbird_services.vo.dali import Fault
+
+_CHUNK = 1 << 20
+_THREADS = 8
+# A number with more digits is of no file.
+_RANGE: Final = re.compile(r"bytes *= *(?:(?P<first>[0-9]{1,18}) *- *(?P<last>[0-9]{0,18})|- *(?P<suffix>[0-9]{1,18}))", re.IGNORECASE)
+# What a file is by the end of its name; all others are bytes, so that no browser makes a page of them.
+_TYPES: Final = {
+    **dict.fromkeys((".fits", ".fit", ".fts", ".fits.gz", ".fits.fz"), "application/fits"),
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".csv": "text/csv",
+    ".txt": "text/plain",
+    ".vot": "application/x-votable+xml",
+    ".parquet": "application/vnd.apache.parquet",
+}
+
+
+class ProductService:
+    """Answers for the files of one site's releases."""
+
+    def __init__(self, site: Site, directories: Directories) -> None:
+        self._site = site
+        self._directories = directories
+        # Its own threads and places: large files keep no query waiting, and queries no file.
+        self._threads = Threads(_THREADS)
+        self._places = Places()
+
+    def routes(self) -> list[Route]:
+        """Return the addresses below /products."""
+        return [Route("/{collection}/{release}/{path:path}", self.file)]
+
+    async def close(self) -> None:
+        """Let the threads go."""
+        await self._threads.close()
+
+    async def file(self, request: Request) -> Response:
+        """Send a file, or the part of it that is asked for."""
+        identity = await self._site.identities.of(request)
+        self._allow(request, identity)
+        file = await self._opened(request)
+        try:
+            answer = await self._answer(request, identity, file)
+        except BaseException:
+            file.close()
+            raise
+        if not isinstance(answer, _FileAnswer):
+            file.close()
+        return answer
+
+    async def _answer(self, request: Request, identity: Identity, file: ReleaseFile) -> Response:
+        told = {"ETag": file.tag, "Last-Modified": formatdate(file.modified, usegmt=True), "Accept-Ranges": "bytes"}
+        if _is_known(request.headers.get("if-none-match"), file.tag):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
+        told["Content-Type"] = _media_type(request.path_params["path"])
+        if request.method == "HEAD":
+            return Response(headers=told | {"Content-Length": str(file.size)})
+        part = _part(request, file, told["Last-Modified"])
+        if part is None:
+            words = f"the file has {file.size} bytes, and none of those that are asked for"
+            raise Fault(words, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{file.size}"})
+        if len(part) < file.size:
+            told["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{file.size}"
+        await self._entered(identity)
+
+        def ended() -> None:
+            file.close()
+            self._places.leave(identity.name)
+
+        return _FileAnswer(self._threads, file, part, told | {"Content-Length": str(len(part))}, ended)
+
+    async def _entered(self, identity: Identity) -> None:
+        allowance = self._site.allowance(identity)
+        try:
+            async with asyncio.timeout(allowance.sync.total_seconds()):
+                await self._places.enter(identity.name, allowance.at_once)
+        except TimeoutError:
+            words = f"{allowance.at_once} files are on their way to you already, the most at once; ask again when one has come"
+            raise Fault(words, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from None
+
+    def _allow(self, request: Request, identity: Identity) -> None:
+        collection, release = request.path_params["collection"], request.path_params["release"]
+        decision = self._site.identities.records.decide(identity, collection, release, self._site.clock())
+        if not decision.allowed:
+            raise Fault(_ABSENT, HTTPStatus.NOT_FOUND) if decision.hidden else Fault(decision.sentence, HTTPStatus.FORBIDDEN)
+
+    async def _opened(self, request: Request) -> ReleaseFile:
+        place = request.path_params
+        try:
+            return await self._threads.run(open_file, self._directories, place["collection"], place["release"], place["path"])
+        except NoFile:
+            raise Fault(_ABSENT, HTTPStatus.NOT_FOUND) from None
+        except ClosedFile as error:
+            words = "the platform itself may not read this file; ask its admins to make it readable for others"
+            raise Fault(words, HTTPStatus.FORBIDDEN) from error
+        except Away as error:
+            raise Fault(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from error
+
+
+_ABSENT = "there is no such file"
+
+
+class _FileAnswer(Response):
+    """Sends bytes of an open file; a client that goes away ends it."""
+
+    def __init__(self, threads: Threads, file: ReleaseFile, part: range, headers: dict[str, str], ended: Callable[[], None]) -> None:
+        status = HTTPStatus.PARTIAL_CONTENT if "Content-Range" in headers else HTTPStatus.OK
+        super().__init__(None, status, headers=headers)
+        self._threads, self._file, self._part, self._ended = threads, file, part, ended
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send all of it, or stop."""
+        sending, leaving = asyncio.ensure_future(self._send(send)), asyncio.ensure_future(gone(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            outcome, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
+            self._ended()
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for begin in self._part[::_CHUNK]:
+            size = min(_CHUNK, self._part.stop - begin)
+            # Shielded: the file is closed only after its reader has come back.
+            reading = asyncio.ensure_future(self._threads.run(os.pread, self._file.descriptor, size, begin))
+            try:
+                chunk = await asyncio.shield(reading)
+            except asyncio.CancelledError:
+                await asyncio.gather(reading, return_exceptions=True)
+                raise
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _media_type(path: str) -> str:
+    name = path.lower()
+    return next((kind for end, kind in _TYPES.items() if name.endswith(end)), "application/octet-stream")
+
+
+def _is_known(tags: str | None, tag: str) -> bool:
+    known = [each.strip().removeprefix("W/") for each in (tags or "").split(",")]
+    return tag in known or known == ["*"]
+
+
+def _part(request: Request, file: ReleaseFile, modified: str) -> range | None:
+    """Return the places of the bytes to send; None where those that are asked for are not there.
+
+    What is no single range is answered with the whole (RFC 9110, section 14.2).
+    """
+    whole = range(file.size)
+    asked = _RANGE.fullmatch(request.headers.get("range", ""))
+    if asked is None or request.headers.get("if-range", file.tag) not in {file.tag, modified}:
+        return whole
+    if asked["suffix"]:
+        part = whole[-int(asked["suffix"]) :] if int(asked["suffix"]) else range(0)
+    else:
+        first, last = int(asked["first"]), int(asked["last"] or file.size)
+        if last < first and asked["last"]:
+            return whole
+        part = whole[first : last + 1]
+    return part if len(part) else None

@@ -1,0 +1,82 @@
+"""The files of releases, opened beneath the directory of a release and nowhere else, as this process's own user may."""
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bowerbird_config import sockets
+from bowerbird_config.beneath import open_beneath
+
+from bowerbird_services.identity import Away
+
+# (collection, release) -> a descriptor of its directory, which the caller closes; NoFile where there is none.
+Directories = Callable[[str, str], int]
+_SECONDS = 5.0
+# What is said of a path that leads to no file of the release, or out of it.
+_NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO})
+
+
+class NoFile(Exception):
+    """There is no such file."""
+
+
+class ClosedFile(Exception):
+    """There is such a file, and this process may not read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFile:
+    """An open regular file."""
+
+    descriptor: int
+    size: int
+    modified: float
+    tag: str
+
+    def close(self) -> None:
+        """Let it go."""
+        os.close(self.descriptor)
+
+
+def hub_directories(path: Path) -> Directories:
+    """Return what asks the hub at that socket; Away where it does not answer."""
+
+    def directory(collection: str, release: str) -> int:
+        try:
+            with sockets.connect(path, _SECONDS, socket.SOCK_SEQPACKET) as hub:
+                hub.send(sockets.encode({"collection": collection, "release": release}))
+                _, given, _ = sockets.receive_descriptors(hub, 64, 1)
+        except OSError as error:
+            raise Away("the hub does not answer, so no file can be opened now") from error
+        if not given:
+            raise NoFile
+        return given[0]
+
+    return directory
+
+
+def open_file(directories: Directories, collection: str, release: str, path: str) -> ReleaseFile:
+    """Return a file of a release. No symbolic link is followed, and nothing but a regular file is opened."""
+    if "\0" in path:
+        raise NoFile
+    directory = directories(collection, release)
+    try:
+        # O_NONBLOCK: to open a pipe would wait for its other end.
+        descriptor = open_beneath(directory, os.fsencode(path), os.O_RDONLY | os.O_NONBLOCK)
+    except PermissionError as error:
+        raise ClosedFile from error
+    except OSError as error:
+        if error.errno in _NOWHERE:
+            raise NoFile from error
+        raise
+    finally:
+        os.close(directory)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise NoFile
+    return ReleaseFile(descriptor, found.st_size, found.st_mtime, f'"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"')
