@@ -25,8 +25,8 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     f"{_TAG}str": str,
 }
 _PLAIN_TAGS = (*_READ, f"{_TAG}map", f"{_TAG}seq")
-# Control characters, half characters, and those that reorder what stands around them; written as escapes they pass YAML.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, half characters and none, and those that reorder what stands around them; written as escapes they pass YAML.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 class _Loader(yaml.SafeLoader):
@@ -119,9 +119,6 @@ def _compose(document: Document, text: str) -> yaml.Node | None:
         about = f"{error.context}, " if error.context else ""
         if not _tabs(document, text, line):
             _say(document, line, f"this is not YAML ({about}{error.problem})", _remedy(error))
-        return None
-    except yaml.YAMLError as error:
-        _say(document, 1, f"this is not YAML ({error})", "save it as plain UTF-8 text")
         return None
     finally:
         loader.dispose()

@@ -144,8 +144,9 @@ def test_text_that_is_not_utf_8_is_told_with_its_line(tmp_path):
     assert wrong(file) == ["platform.yaml:2: the file is not UTF-8 here; save it as UTF-8"]
 
 
-def test_a_control_character_is_told_with_its_line(tmp_path):
-    file = write(tmp_path, platform="bowerbird: 1\nname: a\x07b\n")
+@pytest.mark.parametrize("character", ["\x07", "\ufffe", "\uffff"], ids=ascii)
+def test_a_control_character_is_told_with_its_line(tmp_path, character):
+    file = write(tmp_path, platform=f"bowerbird: 1\nname: a{character}b\n")
     assert wrong(file) == ["platform.yaml:2: an unseen control character is in this line; remove it"]
 
 

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bowerbird_config.sockets import LineError, connect, listen, peer_uid, read_lines, write_line
+from bowerbird_config.sockets import (
+    LineError,
+    connect,
+    listen,
+    peer_uid,
+    read_lines,
+    receive_descriptors,
+    send_descriptors,
+    write_line,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +25,13 @@ from hypothesis import strategies as st
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     left, right = socket.socketpair()
+    with left, right:
+        yield left, right
+
+
+@pytest.fixture
+def datagrams() -> Iterator[tuple[socket.socket, socket.socket]]:
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with left, right:
         yield left, right
 
@@ -95,3 +111,38 @@ def test_connection_that_ends_within_a_line_is_told(pair: "tuple[socket.socket, 
     assert next(lines) == {"a": 1}
     with pytest.raises(LineError, match="within a line"):
         next(lines)
+
+
+def test_descriptors_come_beside_what_is_said(datagrams: "tuple[socket.socket, socket.socket]", tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("one")
+    with open(tmp_path / "one", "rb") as file:
+        send_descriptors(datagrams[0], b"here", [file.fileno(), file.fileno()])
+    send_descriptors(datagrams[0], b"nothing beside", [])
+    said, fds, flags = receive_descriptors(datagrams[1], 100, 2)
+    assert (said, len(fds), flags & socket.MSG_CTRUNC) == (b"here", 2, 0)
+    assert not any(os.get_inheritable(fd) for fd in fds)
+    assert os.pread(fds[0], 100, 0) == b"one"
+    for fd in fds:
+        os.close(fd)
+    assert receive_descriptors(datagrams[1], 100, 2)[:2] == (b"nothing beside", [])
+
+
+def test_more_descriptors_than_are_taken_are_told_and_closed(datagrams: "tuple[socket.socket, socket.socket]") -> None:
+    with open(os.devnull, "rb") as file:
+        send_descriptors(datagrams[0], b"here", [file.fileno()] * 3)
+    before = set(os.listdir("/proc/self/fd"))
+    said, fds, flags = receive_descriptors(datagrams[1], 100, 1)
+    assert said == b"here"
+    assert flags & socket.MSG_CTRUNC
+    for fd in fds:
+        os.close(fd)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_who_sends_to_one_that_does_not_read_is_not_held(datagrams: "tuple[socket.socket, socket.socket]") -> None:
+    def send_much() -> None:
+        for _ in range(100_000):
+            send_descriptors(datagrams[0], b"x" * 1000, [])
+
+    with pytest.raises(BlockingIOError):
+        send_much()
