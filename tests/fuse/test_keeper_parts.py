@@ -20,6 +20,9 @@ from bowerbird_fuse.launch import Answered, Ended, Said, Worker
 from bowerbird_fuse.orders import Orders
 from bowerbird_fuse.processes import Process, start_ticks
 from bowerbird_fuse.records import MountRecord, Records
+from bowerbird_fuse.remains import Remains
+from bowerbird_fuse.served import ServedView
+from bowerbird_fuse.staff import Staff
 from bowerbird_fuse.view import SpaceShown, View
 
 from tests.support import feed as support
@@ -214,7 +217,7 @@ class InTheKernel(Process):
         """Nothing comes of it."""
 
 
-def test_worker_that_does_not_end_by_being_killed_is_told_of(sleeper: "subprocess.Popen[bytes]") -> None:
+def test_worker_that_does_not_end_by_being_killed_is_told_of(sleeper: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
     found = Process.find(sleeper.pid)
     assert found is not None
     worker = Worker(InTheKernel(found.pid, found.ticks, found.pidfd))
@@ -226,6 +229,19 @@ def test_worker_that_does_not_end_by_being_killed_is_told_of(sleeper: "subproces
     said = worker.trouble(now + 60)
     assert said is not None
     assert said.startswith(f"worker {sleeper.pid} was killed 60 s ago and is held in the kernel")
+    worker.killed_at = now - 60
+    view = ServedView(
+        tmp_path,
+        Records(tmp_path, Held(tmp_path / "nobody.sock")),
+        Staff(lambda _: None, lambda: False),
+        record("ann"),
+        mount.Device(-1, b"", 0),
+        Remains(-1, -1, -1, -1),
+        View("ann", 1000, 1000, ""),
+        {},
+        current=worker,
+    )
+    assert str(view.to_json()["trouble"]).startswith(f"worker {sleeper.pid} was killed 6")
     sleeper.kill()
     sleeper.wait()
     assert worker.trouble(now + 60) is None

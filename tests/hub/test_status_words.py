@@ -1,11 +1,14 @@
-"""What `status` says of the spaces."""
+"""What `status` says of spaces and views."""
 
 import json
 from pathlib import Path
 
 from bowerbird_config.paths import Var
 from bowerbird_hub.commands import in_words
+from bowerbird_hub.supervision.probes import order
 from bowerbird_hub.supervision.status import SpaceStatus, status_of
+
+from tests.support.keeper import FakeKeeper
 
 MIB = 1 << 20
 
@@ -20,3 +23,19 @@ def test_each_space_is_shown_with_what_it_uses(tmp_path: Path) -> None:
     assert found.spaces == (SpaceStatus("home/ann", 9 * MIB, MIB // 2, 10 * MIB, 90), SpaceStatus("team/ant", 0, 0, None, 0))
     shown = [" ".join(line.split()) for line in in_words(found).splitlines() if line.startswith(("home/", "team/"))]
     assert shown == ["home/ann 9.0 MiB 10 MiB, 90 % reached 0.5 MiB", "team/ant 0.0 MiB - 0.0 MiB"]
+
+
+def test_view_says_in_its_line_what_keeps_it_from_answering(tmp_path: Path) -> None:
+    var = Var(tmp_path)
+    for directory in (var.run, var.homes):
+        directory.mkdir()
+    held = "worker 7 was killed 60 s ago and is held in the kernel, mostly by a disk that does not answer"
+    with FakeKeeper(var) as keeper:
+        for user in ("ann", "bob"):
+            order(var.keeper_socket, {"op": "mount", "user": user})
+        keeper.troubles["ann"] = held
+        shown = in_words(status_of(var)).splitlines()
+    assert [" ".join(line.split()) for line in shown if line.endswith(("views/ann", "views/bob"))] == [
+        f"ann - {held} {var.views / 'ann'}",
+        f"bob - ok {var.views / 'bob'}",
+    ]

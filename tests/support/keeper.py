@@ -16,12 +16,16 @@ FILE = "hello.txt"
 
 
 class FakeKeeper:
-    """Answers orders at a platform's keeper socket; `orders` are those that came, `refuse` is said to each mount."""
+    """Answers orders at a platform's keeper socket; `orders` are those that came, `refuse` is said to each mount.
+
+    `troubles` is what keeps a view from answering, by user.
+    """
 
     def __init__(self, var: Var, owner: Callable[[str], int] | None = None) -> None:
         self.var = var
         self.orders: list[dict[str, Any]] = []
         self.refuse: str | None = None
+        self.troubles: dict[str, str] = {}
         self._owner = owner
         self._mounted: set[str] = set()
         self._listener: socket.socket | None = None
@@ -72,8 +76,12 @@ class FakeKeeper:
                 shutil.rmtree(self.var.views / order["user"], ignore_errors=True)
                 return {"ok": True}
             case "status":
-                return {"ok": True, "views": [{"user": user, "path": str(self.var.views / user)} for user in sorted(self._mounted)]}
+                return {"ok": True, "views": [self._view(user) for user in sorted(self._mounted)]}
         return {"ok": False, "error": f"no such order: {order.get('op')!r}"}
+
+    def _view(self, user: str) -> dict[str, Any]:
+        trouble = self.troubles.get(user)
+        return {"user": user, "path": str(self.var.views / user), "healthy": trouble is None, "trouble": trouble}
 
     def _mount(self, user: str) -> Path:
         view, home = self.var.views / user, self.var.homes / user
