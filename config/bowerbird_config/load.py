@@ -137,12 +137,10 @@ def _take(document: Document, tree: dict[str, Any], places: dict[Steps, Place], 
             tree[key] = dict(value) if isinstance(value, dict) else value
             yield (key,)
         elif isinstance(there, dict) and isinstance(value, dict):
-            for name, below in value.items():
-                if name in there:
-                    problems.append(_twice(document.places[key, name], f"{key}.{name}", places[key, name]))
-                else:
-                    there[name] = below
-                    yield (key, name)
+            problems += [_twice(document.places[key, name], f"{key}.{name}", places[key, name]) for name in value if name in there]
+            fresh = {name: below for name, below in value.items() if name not in there}
+            there.update(fresh)
+            yield from ((key, name) for name in fresh)
         else:
             problems.append(_twice(document.places[(key,)], key, places[(key,)]))
 

@@ -24,15 +24,18 @@ def encode(total: int) -> str:
     rest = _ALL_ONES - total
     letters = [""] * 16
     for place, byte in enumerate(rest.to_bytes(4, "big")):
-        quarters = [byte // 4 + _ZERO + (byte % 4 if number == 0 else 0) for number in range(4)]
-        while _PUNCTUATION.intersection(quarters):
-            for pair in (0, 2):
-                if _PUNCTUATION.intersection(quarters[pair : pair + 2]):
-                    quarters[pair] += 1
-                    quarters[pair + 1] -= 1
+        quarter = byte // 4 + _ZERO
+        quarters = [*_readable(quarter + byte % 4, quarter), *_readable(quarter, quarter)]
         for number, value in enumerate(quarters):
             letters[4 * number + place] = chr(value)
     return "".join(letters[-1:] + letters[:-1])
+
+
+def _readable(one: int, other: int) -> tuple[int, int]:
+    """Return two letters or digits of the same sum."""
+    while _PUNCTUATION.intersection({one, other}):
+        one, other = one + 1, other - 1
+    return one, other
 
 
 def renew(cards: Cards, content: Any) -> None:

@@ -69,7 +69,7 @@ class Files:
         handle = self.handles.add(number, flags)
         try:
             self._fill(handle)
-        except BaseException:
+        except BaseException:  # whatever stopped it, no handle is left that nobody knows the number of
             self.handles.drop(handle.number)
             raise
         return handle

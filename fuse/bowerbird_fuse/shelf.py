@@ -87,19 +87,22 @@ class Shelf:
         mark = _MARK + os.urandom(8)
         self._front.send(mark, socket.MSG_DONTWAIT)
         self._lying = 0
-        while True:
-            with contextlib.suppress(BlockingIOError):
+        for name, fds in self._messages(mark, close_all):
+            if not name.startswith(_MARK) and len(name) > _TICKET.size:
+                yield *_TICKET.unpack_from(name), name[_TICKET.size :], fds
+
+    def _messages(self, last: bytes, close_all: Callable[[list[int]], None]) -> Iterator[tuple[bytes, list[int]]]:
+        """Yield what lies there up to `last`; each is taken off when the next one is asked for."""
+        name = b""
+        with contextlib.suppress(BlockingIOError):
+            while name != last:
                 name, fds, _ = sockets.receive_descriptors(self._back, _MOST_BYTES, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
                 try:
-                    if not name.startswith(_MARK) and len(name) > _TICKET.size:
-                        yield *_TICKET.unpack_from(name), name[_TICKET.size :], fds
+                    yield name, fds
                 finally:
                     close_all(fds)
                 _, fds, _ = sockets.receive_descriptors(self._back, _MOST_BYTES, 1, socket.MSG_DONTWAIT)
                 close_all(fds)
-                if name != mark:
-                    continue
-            return
 
 
 def _lies_beneath(fd: int, roots: Collection[str]) -> bool:

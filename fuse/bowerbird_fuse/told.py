@@ -1,5 +1,6 @@
 """What a view itself tells of a file by extended attributes: where a released one comes from, how full a space is."""
 
+import contextlib
 import json
 import logging
 import os
@@ -47,15 +48,17 @@ class Told:
 
 def _sums(store: Store) -> Mapping[bytes, str]:
     for name in checksums.NAMES:
-        try:
-            with store.pin(name.encode()) as entry, entry.open(os.O_RDONLY) as file:
-                if file.stat().st_size > checksums.LARGEST_BYTES:
-                    log.warning("%s is longer than %d bytes: no checksum of it is told", name, checksums.LARGEST_BYTES)
-                    return {}
-                return checksums.parse(file.read(0, checksums.LARGEST_BYTES))
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):  # a list of another name may be there
+            return _sums_in(store, name)
     return {}
+
+
+def _sums_in(store: Store, name: str) -> Mapping[bytes, str]:
+    with store.pin(name.encode()) as entry, entry.open(os.O_RDONLY) as file:
+        if file.stat().st_size > checksums.LARGEST_BYTES:
+            log.warning("%s is longer than %d bytes: no checksum of it is told", name, checksums.LARGEST_BYTES)
+            return {}
+        return checksums.parse(file.read(0, checksums.LARGEST_BYTES))
 
 
 def _usage(store: SpaceStore, key: str) -> bytes:

@@ -76,13 +76,13 @@ class Site:
             await self._entered(identity, allowance)
             try:
                 return await self.threads.first(flow, chunks)
-            except BaseException:
+            except BaseException:  # also when whoever asked has gone, the next query gets the place
                 self.places.leave(identity.name)
                 raise
 
         try:
             first = await unless_gone(request, begun())
-        except BaseException:
+        except BaseException:  # also when whoever asked has gone, nothing is left for the timer to end
             timer.cancel()
             raise
 

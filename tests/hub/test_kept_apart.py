@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 from bowerbird_config.paths import Var
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from tests.support.browser import CHROMIUM, Visit, chromium, visit
+from tests.support.browser import CHROMIUM, Visit, chromium, sign_in, visit
 from tests.support.hub import Person, RunningHub, running_hub
-from tests.support.named_sign_on import PASSWORD
 from tests.support.names import owners_url
 
 pytestmark = [
@@ -104,19 +103,11 @@ def owner(hub: RunningHub) -> Person:
     return person
 
 
-def sign_in(page: Page, hub: RunningHub, name: str) -> None:
-    page.goto(f"{hub.url}hub/login")
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".profile")
-
-
 @pytest.fixture(scope="module")
 def admin(hub: RunningHub, owner: Person, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     """The other person: signed in, an admin, with a server that runs, and a link to the trap opened."""
     with visit(browser, tmp_path_factory.mktemp("pictures")) as seen:
-        sign_in(seen.page, hub, "admin")
+        sign_in(seen.page, hub.url, "admin")
         seen.page.click("form [type=submit]")
         seen.page.wait_for_url("**/user/admin/lab**", timeout=SERVER_MS)
         assert seen.page.url.startswith(owners_url(hub.url, "admin"))

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from bowerbird_config.paths import Var
-from playwright.sync_api import Page
 
-from tests.support.browser import CHROMIUM, chromium
+from tests.support.browser import CHROMIUM, chromium, sign_in
 from tests.support.certificates import certificate
 from tests.support.hub import PLATFORM, Person, RunningHub, running_hub
-from tests.support.named_sign_on import PASSWORD
 from tests.support.names import HERE, HOST, owners_url
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
@@ -44,21 +42,13 @@ def test_every_sign_in_has_the_prefix_and_stays_at_its_host(owner: Person) -> No
     assert not any(cookie.domain_specified for cookie in found)
 
 
-def sign_in(page: Page, hub: RunningHub) -> None:
-    page.goto(f"{hub.url}hub/login")
-    page.get_by_label("User name").fill("admin")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".profile")
-
-
 @pytest.mark.browser
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 def test_cookies_that_another_host_plants_are_not_the_hubs(hub: RunningHub, owner: Person) -> None:
     with chromium(f"--host-resolver-rules=MAP *.{HOST} {HERE}, MAP {HOST} {HERE}") as browser:
         context = browser.new_context(ignore_https_errors=True)
         page = context.new_page()
-        sign_in(page, hub)
+        sign_in(page, hub.url, "admin")
         page.goto(owners_url(hub.url, "owner") + "user/owner/static/favicon.ico")
         page.evaluate(PLANT)
         sent = [(cookie["name"], cookie["domain"]) for cookie in context.cookies(f"{hub.url}hub/")]

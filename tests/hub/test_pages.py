@@ -12,9 +12,8 @@ from bowerbird_config.paths import Var
 from bowerbird_hub.forms import PAGES
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import Visit, chromium, visit
+from tests.support.browser import Visit, chromium, sign_in, visit
 from tests.support.hub import RunningHub, running_hub
-from tests.support.named_sign_on import PASSWORD
 
 WIDTHS = (360, 1400, 2560)
 LEAST_CONTRAST = 4.5
@@ -73,14 +72,6 @@ def seen(browser: Browser, tmp_path: Path) -> Iterator[Visit]:
         yield seen
 
 
-def sign_in(page: Page, hub: RunningHub, name: str) -> None:
-    page.goto(f"{hub.url}hub/login")
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".profile")
-
-
 def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
@@ -101,7 +92,7 @@ ADDRESSES: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_page_fits_every_width_and_names_what_it_shows(hub: RunningHub, seen: Visit, name: str) -> None:
     who = "admin" if name == "administration" else "visitor"
-    sign_in(seen.page, hub, who)
+    sign_in(seen.page, hub.url, who)
     seen.page.goto(hub.url + ADDRESSES[name](who))
     for width in WIDTHS:
         seen.page.set_viewport_size({"width": width, "height": 900})
@@ -129,7 +120,7 @@ def test_pages_may_load_nothing_from_elsewhere_and_stand_in_no_frame(hub: Runnin
 @pytest.mark.browser
 def test_profile_is_chosen_and_stopped_by_keyboard(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
-    sign_in(page, hub, "owner")
+    sign_in(page, hub.url, "owner")
     page.locator("input[name=profile]").first.focus()
     page.keyboard.press("ArrowDown")
     assert page.locator("input[name=profile]:checked").get_attribute("value") == "reduction"
@@ -151,7 +142,7 @@ def test_server_starts_and_opens_without_javascript(hub: RunningHub, browser: Br
     context = browser.new_context(java_script_enabled=False)
     context.set_default_timeout(60_000)
     page = context.new_page()
-    sign_in(page, hub, "researcher")
+    sign_in(page, hub.url, "researcher")
     page.get_by_label("Minimal").check()
     page.get_by_role("button", name="Start").click()
     # The page that waits looks again by itself.
@@ -163,7 +154,7 @@ def test_server_starts_and_opens_without_javascript(hub: RunningHub, browser: Br
 @pytest.mark.root
 @pytest.mark.browser
 def test_refusal_stands_above_the_form_and_the_choice_is_kept(hub: RunningHub, seen: Visit) -> None:
-    sign_in(seen.page, hub, "owner")
+    sign_in(seen.page, hub.url, "owner")
     seen.page.get_by_label("Not installed").check()
     seen.page.get_by_role("button", name="Start").click()
     seen.page.get_by_role("alert").get_by_text("is not installed on this machine").wait_for()
@@ -175,7 +166,7 @@ def test_refusal_stands_above_the_form_and_the_choice_is_kept(hub: RunningHub, s
 @pytest.mark.browser
 def test_admin_sees_what_is_wrong_with_the_platform_file(hub: RunningHub, seen: Visit) -> None:
     original = hub.platform.read_text()
-    sign_in(seen.page, hub, "admin")
+    sign_in(seen.page, hub.url, "admin")
     hub.edit(original.replace("cpu: 1,", "cpus: 1,", 1))
     try:
         for _ in range(30):
@@ -195,7 +186,7 @@ def test_admin_sees_what_is_wrong_with_the_platform_file(hub: RunningHub, seen: 
 @pytest.mark.browser
 def test_one_more_server_is_named_and_started_beside_the_first(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
-    sign_in(page, hub, "visitor")
+    sign_in(page, hub.url, "visitor")
     page.goto(f"{hub.url}hub/home")
     page.get_by_label("Name of the server").fill("second")
     page.keyboard.press("Enter")
@@ -212,7 +203,7 @@ def test_one_more_server_is_named_and_started_beside_the_first(hub: RunningHub, 
 @pytest.mark.browser
 def test_token_is_made_shown_once_and_ended(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
-    sign_in(page, hub, "visitor")
+    sign_in(page, hub.url, "visitor")
     page.goto(f"{hub.url}hub/token")
     page.get_by_label("What it is for").fill("nightly pipeline")
     page.get_by_label("What it allows").fill("no:such-scope")
@@ -236,7 +227,7 @@ def test_token_is_made_shown_once_and_ended(hub: RunningHub, seen: Visit) -> Non
 def test_admin_finds_a_person_and_stops_their_server(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
     hub.sign_in("researcher").start("minimal")
-    sign_in(page, hub, "admin")
+    sign_in(page, hub.url, "admin")
     page.goto(f"{hub.url}hub/admin")
     row = page.get_by_role("row", name="researcher")
     row.get_by_text("Minimal").wait_for()
@@ -262,7 +253,7 @@ def test_space_with_little_room_left_is_told_to_whom_it_belongs(hub: RunningHub,
     hub.var.usage.parent.mkdir(exist_ok=True)
     hub.var.usage.write_text(json.dumps({"spaces": {space: {"words": words} for space, words in spaces.items()}}))
     try:
-        sign_in(seen.page, hub, "visitor")
+        sign_in(seen.page, hub.url, "visitor")
         seen.page.goto(f"{hub.url}hub/home")
         seen.picture("little room left")
         assert seen.page.locator(".notice").all_inner_texts() == ["Your home is 91 % full."]
@@ -274,7 +265,7 @@ def test_space_with_little_room_left_is_told_to_whom_it_belongs(hub: RunningHub,
 @pytest.mark.browser
 def test_page_waits_in_words_while_the_hub_is_away_and_goes_on_by_itself(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
-    sign_in(page, hub, "visitor")
+    sign_in(page, hub.url, "visitor")
     hub.kill_hub()
     try:
         answer = page.goto(f"{hub.url}hub/home")

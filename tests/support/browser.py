@@ -8,6 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.support.named_sign_on import PASSWORD
+
 # The lab hears of the browser's new scheme a moment later, and only then shows that it is at work.
 THEME_MS = 300
 CHROMIUM = Path("/usr/bin/chromium")
@@ -44,6 +46,15 @@ class Visit:
             self.page.wait_for_timeout(THEME_MS)
             self.page.wait_for_selector("#jupyterlab-splash", state="detached")
             self.page.screenshot(path=self.pictures / f"{name}-{scheme}.png")
+
+
+def sign_in(page: Page, hub_url: str, name: str) -> None:
+    """Sign in on the page of the tests' own sign-on, and return when the profiles are there."""
+    page.goto(f"{hub_url}hub/login")
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".profile")
 
 
 def _watch(visit: Visit, context: BrowserContext) -> None:

@@ -86,7 +86,7 @@ class Cache:
                 shutil.copyfileobj(answer, part)
                 part.flush()
                 os.replace(part.name, place)
-            except BaseException:
+            except BaseException:  # whatever stopped it, no part of an answer is left behind
                 os.unlink(part.name)
                 raise
 

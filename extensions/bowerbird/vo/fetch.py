@@ -25,7 +25,7 @@ async def fetched(http: HTTP, asked: Asked, service: str, most_bytes: int = MOST
             await http.spool(response, file, most_bytes, asked.query)
         answer = Answer(service, asked.query, file, _private(http, asked, response))
         await asyncio.to_thread(lambda: answer.votable)
-    except BaseException:
+    except BaseException:  # whatever stopped it, also an interrupt, nobody else could close the file
         file.close()
         raise
     return answer

@@ -152,12 +152,17 @@ class Job:
     async def _end(self, *, over: bool = False) -> None:
         with contextlib.suppress(ServiceError, TimeoutError):
             async with asyncio.timeout(_CLEAN_SECONDS):
-                with contextlib.suppress(ServiceError):
-                    if not over and not (await self.state()).phase.over:
-                        await self.abort()
+                if not over:
+                    await self._stop()
                 gone = await self.http.small(Asked("DELETE", self.url, query=self.query), follow=False)
                 if gone.status < HTTPStatus.BAD_REQUEST or gone.status in _LOST:
                     self.records.drop(self.url)
+
+    async def _stop(self) -> None:
+        # A service that fails at this may still delete the job.
+        with contextlib.suppress(ServiceError):
+            if not (await self.state()).phase.over:
+                await self.abort()
 
     async def _post(self, form: dict[str, str], part: str) -> None:
         await self.http.small(Asked("POST", f"{self.url}/{part}", form, repeatable=True, query=self.query), follow=False)

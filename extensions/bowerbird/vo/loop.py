@@ -34,7 +34,7 @@ class Loop:
         future = asyncio.run_coroutine_threadsafe(watched(), loop)
         try:
             return future.result()
-        except BaseException:
+        except BaseException:  # an interrupt comes here from outside of the coroutine, which has to end with it
             if not future.done():
                 future.cancel()
                 done.wait(_CLEAN_SECONDS)

@@ -78,7 +78,7 @@ class TAP:
             writing = asyncio.ensure_future(asyncio.to_thread(self._cache.put, key, answer.file))
             try:
                 await asyncio.shield(writing)
-            except BaseException:
+            except BaseException:  # also an interrupt: nobody else could close the file
                 await writing
                 answer.file.close()
                 raise
@@ -95,7 +95,7 @@ class TAP:
             file.close()
             self._cache.drop(key)
             return None
-        except BaseException:
+        except BaseException:  # as above
             file.close()
             raise
         return answer
@@ -127,8 +127,7 @@ class TAP:
         try:
             async with await Job.submit(self._http, asked, self.address, self._records) as job:
                 answer = await self.result(job, question, follow)
-        except BaseException:
-            # An interrupt while the job is deleted comes after its answer.
+        except BaseException:  # an interrupt while the job is deleted comes after its answer
             if answer is not None:
                 answer.file.close()
             raise

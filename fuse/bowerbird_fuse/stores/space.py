@@ -72,7 +72,7 @@ class Room:
         self.take(size)
         try:
             yield
-        except BaseException:
+        except BaseException:  # whatever stopped it, nothing was made that could be charged
             self.meter.add(-size)
             raise
 
@@ -152,7 +152,7 @@ class SpaceEntry(PosixEntry):
         self.room.take(ENTRY_BYTES)
         try:
             fd = super().create(name, flags, mode).fd
-        except BaseException:
+        except BaseException:  # whatever stopped it, there is no entry to charge
             self.room.meter.add(-ENTRY_BYTES)
             raise
         self._entered(ENTRY_BYTES)

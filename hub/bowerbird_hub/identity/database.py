@@ -25,7 +25,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
             yield connection
-        except BaseException:
+        except BaseException:  # whatever stopped it, half of it is not kept
             connection.rollback()
             raise
         connection.commit()

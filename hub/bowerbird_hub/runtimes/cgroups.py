@@ -97,12 +97,12 @@ def _first_version(controller: str, mounts: Iterable[_Mount], groups: Mapping[st
 
 
 def _second_version(controller: str, mounts: Iterable[_Mount], groups: Mapping[str, str]) -> Base | None:
-    for mount in mounts:
-        if mount.version == 2 and "" in groups:  # noqa: PLR2004  the version's number
-            own = _below(mount, groups[""])
-            for path in (own, *own.parents):
-                if path.is_relative_to(mount.point) and _hands_down(path, controller):
-                    return Base(path, 2, mount.point)
+    unified = [mount for mount in mounts if mount.version == 2] if "" in groups else []  # noqa: PLR2004  the version's number
+    for mount in unified:
+        own = _below(mount, groups[""])
+        for path in (own, *own.parents):
+            if path.is_relative_to(mount.point) and _hands_down(path, controller):
+                return Base(path, 2, mount.point)
     return None
 
 
@@ -220,9 +220,8 @@ def groups_of(bases: Bases, prefix: str) -> dict[str, Group]:
     found: dict[str, list[Path]] = {}
     for top in dict.fromkeys(base.top for base in bases.values()):
         for place, names, _files in os.walk(top):
-            for name in names:
-                if name.startswith(prefix):
-                    found.setdefault(name, []).append(Path(place, name))
+            for name in (name for name in names if name.startswith(prefix)):
+                found.setdefault(name, []).append(Path(place, name))
     return {name: Group(tuple(paths)) for name, paths in found.items()}
 
 

@@ -184,7 +184,7 @@ class LocalServer:
         try:
             full = sandbox.argv(self._sandbox(order, world, writing))
             self._child = launch.start(Command(self._group.entering(full), told, Path("/"), self.place.log), (reading, writing))
-        except BaseException:
+        except BaseException:  # also when cancelled the pipe's end is closed; after this, `sandboxed` closes it
             os.close(reading)
             raise
         finally:

@@ -89,9 +89,8 @@ async def unmount_unused(host: Host) -> None:
         return
     users = {place.user for place in records.values()}
     try:
-        for user in await host.keeper.views():
+        for user in (user for user in await host.keeper.views() if user not in users):
             async with host.lock(user):
-                if user not in users:
-                    await host.keeper.unmount(user)
+                await host.keeper.unmount(user)
     except KeeperError as error:
         _log.warning("views that nobody uses stay mounted: %s", error)

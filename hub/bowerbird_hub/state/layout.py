@@ -140,14 +140,13 @@ def save_databases(var: Var, reason: str) -> Path:
     """Copy databases and state below `backups/`, and return where to."""
     place = var.root / "backups" / f"{reason}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     place.mkdir(mode=0o700, parents=True)
-    for directory in (var.hub, var.cas, var.platform.parent):
-        for path in sorted(directory.glob("*")):
-            target = place / directory.name / path.name
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            if is_database(path):
-                copy_database(path, target)
-            elif path.is_file():
-                shutil.copy2(path, target)
+    for path in (path for directory in (var.hub, var.cas, var.platform.parent) for path in sorted(directory.glob("*"))):
+        target = place / path.parent.name / path.name
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        if is_database(path):
+            copy_database(path, target)
+        elif path.is_file():
+            shutil.copy2(path, target)
     return place
 
 

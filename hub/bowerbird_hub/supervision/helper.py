@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _STOP_SECONDS = 5.0
 _LONGEST_LINE = 1 << 16
@@ -25,22 +26,29 @@ async def run(argv: Sequence[str], log: Path, say: Callable[[str], None], enviro
             limit=_LONGEST_LINE,
         )
         try:
-            assert program.stdin is not None  # noqa: S101  asked for above
-            assert program.stdout is not None  # noqa: S101  asked for above
-            # One that ends before it read its order says itself why.
-            with suppress(BrokenPipeError, ConnectionResetError):
-                program.stdin.write(order)
-                await program.stdin.drain()
-                program.stdin.close()
-            async for raw in program.stdout:
-                written.write(raw)
-                written.flush()
-                line = raw.decode(errors="replace").strip()
-                if line:
-                    say(line)
+            await _order(program, order)
+            await _relay(program, written, say)
             return await program.wait()
         finally:
             await _end(program)
+
+
+async def _order(program: asyncio.subprocess.Process, order: bytes) -> None:
+    assert program.stdin is not None  # noqa: S101  it was started with one
+    # One that ends before it read its order says itself why.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        program.stdin.write(order)
+        await program.stdin.drain()
+        program.stdin.close()
+
+
+async def _relay(program: asyncio.subprocess.Process, log: BinaryIO, say: Callable[[str], None]) -> None:
+    assert program.stdout is not None  # noqa: S101  it was started with one
+    async for raw in program.stdout:
+        log.write(raw)
+        log.flush()
+        if line := raw.decode(errors="replace").strip():
+            say(line)
 
 
 async def _end(program: asyncio.subprocess.Process) -> None:

@@ -124,16 +124,19 @@ class AsyncService:
         """Return the job as soon as it is in another phase, or when the time is over."""
         try:
             async with asyncio.timeout(seconds):
-                while True:
-                    bell = self._runner.bell(job.id)
-                    now = await asyncio.to_thread(self._store.get, job.id)
-                    if now is None:
-                        raise Fault("the job is not there any more", HTTPStatus.NOT_FOUND)
-                    if now.phase is not phase:
-                        return now
-                    await bell.wait()
+                return await self._out_of(job.id, phase)
         except TimeoutError:
             return job
+
+    async def _out_of(self, identifier: str, phase: Phase) -> Job:
+        while True:
+            bell = self._runner.bell(identifier)
+            now = await asyncio.to_thread(self._store.get, identifier)
+            if now is None:
+                raise Fault("the job is not there any more", HTTPStatus.NOT_FOUND)
+            if now.phase is not phase:
+                return now
+            await bell.wait()
 
     async def change(self, request: Request) -> Response:
         """Delete a job, or set some of its parameters."""
