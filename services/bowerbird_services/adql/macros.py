@@ -5,6 +5,8 @@ import duckdb
 from bowerbird_services.adql import frames, regions
 
 # Haversine: exact for short distances, where the arc cosine loses all digits; with its complement also near the antipode.
+# The cells of `matches`: a zone has as many as circles allow that touch two at most, by (1 - v)(1 - 0.2338 v), which is
+# nowhere above the cosine of √v quarter turns; a cosine would take longer than all else. NaN and beyond become NULL.
 _MACROS = """
 adql_haversine(ra1, dec1, ra2, dec2) AS pow(cos(radians(ra2 - ra1) / 2) * sin(radians(dec2 - dec1) / 2), 2)
     + pow(sin(radians(ra2 - ra1) / 2) * cos(radians(dec2 + dec1) / 2), 2);
@@ -12,14 +14,14 @@ adql_rest(ra1, dec1, ra2, dec2) AS pow(cos(radians(ra2 - ra1) / 2) * cos(radians
     + pow(sin(radians(ra2 - ra1) / 2) * sin(radians(dec2 + dec1) / 2), 2);
 adql_distance(ra1, dec1, ra2, dec2) AS
     degrees(2 * atan2(sqrt(adql_haversine(ra1, dec1, ra2, dec2)), sqrt(adql_rest(ra1, dec1, ra2, dec2))));
-adql_wrap(ra) AS ra - 360 * floor(ra / 360);
-adql_zone(dec, h) AS TRY_CAST(floor((dec + 90) / h) AS BIGINT);
-adql_width(z, h) AS CAST(greatest(1, floor(360 * cos(radians(least(90, greatest(abs(z * h - 90), abs((z + 1) * h - 90))))) / h)) AS BIGINT);
-adql_step(ra, n) AS TRY_CAST(floor(ra / 360 * n) AS BIGINT);
-adql_cell(ra, dec, h) AS adql_zone(dec, h) * 16777216
-    + least(adql_step(adql_wrap(ra), adql_width(adql_zone(dec, h), h)), adql_width(adql_zone(dec, h), h) - 1);
-adql_reach(dec, r) AS CASE WHEN abs(dec) + r >= 89.999999 THEN 180::DOUBLE
-    ELSE degrees(asin(least(1, sin(radians(r)) / cos(radians(dec))))) * 1.000000001 + 1e-12 END;
+adql_turn(ra) AS ra / 360e0 - floor(ra / 360e0);
+adql_zone(dec, h) AS floor((dec + 90e0) / h);
+adql_floor(n) AS CASE WHEN n >= 1e0 THEN floor(n) ELSE 1e0 END;
+adql_ring(v, cells, lost) AS adql_floor(cells * (1e0 - v) * (1e0 - 0.2338e0 * v) - lost);
+adql_width(z, h, middle, edge, cells, lost) AS
+    adql_ring((abs(z * h - middle) + edge) * (abs(z * h - middle) + edge), cells, lost);
+adql_cell(z, n, turn) AS TRY_CAST(z * 16777216e0 + floor(turn * n * 0.999999999999999e0) AS BIGINT);
+adql_copy(z, n, step) AS TRY_CAST(z * 16777216e0 + step - n * floor(step / n) AS BIGINT);
 adql_sqrt(x) AS CASE WHEN x >= 0 THEN sqrt(x) END;
 adql_ln(x) AS CASE WHEN x > 0 THEN ln(x) END;
 adql_log10(x) AS CASE WHEN x > 0 THEN log10(x) END;

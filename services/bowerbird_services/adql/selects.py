@@ -246,13 +246,12 @@ class Queries:
 
     def _cell(self, match: Match, before: list[Source], added: list[Source], side: str) -> str | None:
         """Return the equality of cells for a match; the side whose rows a join keeps is never copied."""
-        left, right = frozenset(source.alias for source in before), frozenset(source.alias for source in added)
         if side == "FULL":
             return None
         if side != "RIGHT" and len(added) == 1 and not (side == "" and _smaller(before, added[0])):
-            return matches.join(match, left, added[0])
+            return matches.join(match, before, added[0])
         if side in ("", "RIGHT") and len(before) == 1:
-            return matches.join(match, right, before[0])
+            return matches.join(match, added, before[0])
         return None
 
     def _where(self, node: exp.Expr, scope: Scope) -> str:
@@ -268,7 +267,7 @@ class Queries:
     def _cell_of_any(self, match: Match, sources: list[Source]) -> str | None:
         """Return the equality of cells for a match in WHERE, which drops all rows but one copy, whatever was joined how."""
         for source in sorted(sources, key=lambda source: _MOST_ROWS if source.rows is None else source.rows):
-            cell = matches.join(match, frozenset(other.alias for other in sources if other is not source), source)
+            cell = matches.join(match, [other for other in sources if other is not source], source)
             if cell:
                 return cell
         return None

@@ -50,19 +50,18 @@ class Expression:
     direct: tuple["Source", Column] | None = None
 
 
-@dataclass(slots=True)
-class Replica:
-    """Which cells around its position each row of a source stands in, for one match."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position of each row of a source, as SQL, and the radius of the match whose cells it stands in."""
 
     ra: str
     dec: str
     radius: float
-    number: int
 
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """One table, subquery or named query in FROM."""
+    """One table, subquery or named query in FROM. Its rows have a column for each of `cells`, and are copied for each of `replicas`."""
 
     alias: str
     name: str
@@ -70,7 +69,8 @@ class Source:
     columns: tuple[Column, ...]
     table: Table | None = None
     rows: int | None = None
-    replicas: list[Replica] = field(default_factory=list)
+    cells: list[Place] = field(default_factory=list)
+    replicas: list[Place] = field(default_factory=list)
 
     def find(self, name: str, *, delimited: bool) -> Column | None:
         """Return the column of that name: exactly where it is delimited, without case where it is not."""

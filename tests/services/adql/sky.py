@@ -91,13 +91,13 @@ class Sky:
         # Hypothesis prints what a failing test was given: not all rows.
         return f"Sky of {len(self.stars)} stars"
 
-    def query(self, text: str, *, limit: int | None = None) -> Query:
+    def query(self, text: str, *, limit: int | None = None, uploads: Catalogue | None = None) -> Query:
         """Return a translated query."""
-        return translate(text, self.catalogue, limit=limit)
+        return translate(text, self.catalogue, limit=limit, uploads=uploads or Catalogue(()))
 
     def rows(self, text: str, given: Mapping[str, pa.Table] | None = None, uploads: Catalogue | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
-        query = translate(text, self.catalogue, uploads=uploads or Catalogue(()))
+        query = self.query(text, uploads=uploads)
         with self.backend.run(query, given or {}) as result:
             assert result.schema.names == [column.name for column in query.columns]
             return [tuple(row.values()) for batch in result.batches() for row in batch.to_pylist()]

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
+from bowerbird_services.tables import Catalogue
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,38 @@ def test_an_upload_is_matched_also_where_it_has_no_position_or_one_beyond_all_nu
     text = "SELECT m.n, a.id FROM TAP_UPLOAD.mine AS m LEFT JOIN sky_dr1.stars AS a ON DISTANCE(m.ra, m.dec, a.ra, a.dec) < 1e-6"
     found = sky.rows(text, {"tap_upload.mine": mine}, upload("mine", mine))
     assert sorted(found) == [(1, sky.stars[0]["id"]), (2, None), (3, None), (4, None), (5, sky.stars[300]["id"])]
+
+
+# Poles, RA 0 from both sides, and where zones and cells of one radius or another meet.
+CORNERS = [(0.0, 90.0), (123.0, -90.0), (0.0, 0.0), (360.0, 45.0), (-1e-20, -60.0), (90.0, 89.9999), (200.0, -89.0), (359.999, 75.0)]
+
+
+def spots_for(radius: float) -> list[tuple[float, float]]:
+    moved = [(ra, dec + radius * step) for ra, dec in CORNERS[2:] for step in (-1.5, 0.7, 3.0)]
+    return [*CORNERS, *(spot for spot in moved if abs(spot[1]) < 90)]
+
+
+@pytest.mark.parametrize("radius", [1e-5, 1 / 3600, 0.01, 1.0, 7.3, 19.9])
+@pytest.mark.parametrize("turned", [1, -1])
+def test_partners_all_around_are_found_once_just_within_the_radius_and_not_just_beyond(sky: Sky, radius: float, turned: int) -> None:
+    spots = spots_for(radius)
+    places = SkyCoord(spots, unit="deg")
+    which, angles, shares = (part.ravel() for part in np.meshgrid(range(len(spots)), np.arange(0, 360, 7.5), [1 - 1e-6, 1 + 1e-6]))
+    around = places[which].directional_offset_by(angles * units.deg, radius * shares * units.deg)
+    ra, dec = around.ra.deg, around.dec.deg
+    # A column may have the name of any of ours.
+    ours = pa.table({"k": range(len(spots)), "ra": [spot[0] for spot in spots], "dec": [spot[1] for spot in spots]})
+    theirs = pa.table({"k": range(len(ra)), "ra": ra, "dec": dec})
+    sides = ["TAP_UPLOAD.ours AS a", "TAP_UPLOAD.theirs AS b"][::turned]
+    query = f"SELECT a.k, b.k FROM {sides[0]} JOIN {sides[1]} ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < {radius!r}"
+    tables = Catalogue([*upload("ours", ours), *upload("theirs", theirs)])
+    assert "_adql_cell" in sky.query(query, uploads=tables).sql
+    found = sky.rows(query, {"tap_upload.ours": ours, "tap_upload.theirs": theirs}, tables)
+    assert len(found) == len(set(found))
+    distance = places[:, None].separation(SkyCoord(ra, dec, unit="deg")[None, :]).deg
+    sure, perhaps = (set(zip(*np.nonzero(distance < radius * share), strict=True)) for share in (1 - 1e-8, 1 + 1e-8))
+    assert {spot for spot, _ in sure} == set(range(len(spots)))
+    assert sure <= set(found) <= perhaps
 
 
 @settings(max_examples=40, deadline=None)
