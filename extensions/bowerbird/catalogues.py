@@ -1,9 +1,10 @@
 """Rows of tables: by a query, around a position, or beside a table of your own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from bowerbird.vo.jobs import Follower
     from bowerbird.vo.pairs import Find
     from bowerbird.vo.tap import Question
 
@@ -59,7 +60,7 @@ def query(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.vo.uploads import document  # noqa: PLC0415  # as above
 
     uploads = {name: document(table) for name, table in (tables or {}).items()}
-    return _asked(Question(adql, uploads, limit, background, cache), service, seconds, form)
+    return asked(Question(adql, uploads, limit, background, cache), service, seconds, form)
 
 
 def cone(  # noqa: PLR0913  # most are named when they are given
@@ -194,13 +195,23 @@ def _degrees(radius: Any) -> float:
     return found
 
 
-def _asked(question: "Question", service: str | None, seconds: float, form: Form) -> Any:
+def asked(  # most are named when they are given
+    question: "Question",
+    service: str | None,
+    seconds: float,
+    form: Form,
+    *,
+    follow: "Follower | None" = None,
+    look: Callable[[], None] | None = None,
+) -> Any:
+    """Return what a question brings; `follow` hears how a job stands, in any thread, and `look` is called meanwhile in this one."""
+    from bowerbird.vo.jobs import nobody  # noqa: PLC0415  # `import bowerbird` stays light
     from bowerbird.vo.loop import LOOP  # noqa: PLC0415  # as above
     from bowerbird.vo.session import session  # noqa: PLC0415  # as above
 
     if form not in ("qtable", "table", "arrow", "pyvo"):
         raise ValueError(f"form is {form!r}; it is 'qtable', 'table', 'arrow' or 'pyvo'")
-    answer = LOOP.run(session().tap(service).ask(question, seconds=seconds))
+    answer = LOOP.run(session().tap(service).ask(question, seconds=seconds, follow=follow or nobody), look)
     with answer.file:
         answer.warn()
         return getattr(answer, f"to_{form}")()

@@ -1,5 +1,7 @@
 """`%%adql` in a real IPython shell, against a service over a socket."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +38,7 @@ def test_the_rows_of_a_cell_are_shown_and_are_in_a_variable(shell: InteractiveSh
     assert isinstance(shown, ResultTable)
     assert len(shell.user_ns["rows"]) == 3
     (asked,) = tap.asked("POST", "/sync")
+    assert shell.user_ns["rows"].meta["query"] == QUERY
     assert (asked.form["QUERY"], asked.form["MAXREC"], list(asked.files)) == (QUERY, "10", ["mine"])
 
 
@@ -61,3 +64,14 @@ def test_a_table_that_is_not_there_is_not_asked_with(shell: InteractiveShell, ta
     with pytest.raises(ValueError, match="there is no variable mine"):
         shell.run_cell_magic("adql", f"--service {tap.url} --upload mine", QUERY)
     assert not tap.seen
+
+
+def test_a_shell_starts_without_what_only_a_query_needs(tmp_path: Path) -> None:
+    code = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell().extension_manager.load_extension("bowerbird.lab")
+assert not {"astropy", "numpy", "httpx", "anywidget"} & set(sys.modules), sorted(sys.modules)
+"""
+    environment = {"HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)

@@ -16,7 +16,10 @@ def _load_jupyter_server_extension(server: Any) -> None:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Give a notebook `%%adql`, by `%load_ext bowerbird.lab`."""
-    from bowerbird.lab.adql_magic import register  # noqa: PLC0415  # a server needs no magic
+    """Give a notebook `%%adql`; kernels of the lab's environment do it at their start, others by `%load_ext bowerbird.lab`.
+
+    What the magic needs is imported when a cell first uses it: every kernel starts with this.
+    """
+    from bowerbird.lab.adql_shell import register  # noqa: PLC0415  # a server needs no magic
 
     register(shell)

@@ -5,13 +5,22 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Never
 
-import bowerbird
+from IPython.display import display
+
+from bowerbird import catalogues
 from bowerbird.errors import QueryRefused
+from bowerbird.lab import row_estimate
+from bowerbird.lab.query_progress import Watch
+from bowerbird.vo.tap import Question
+from bowerbird.vo.uploads import document
 
 _PLACE = re.compile(r"line (\d+), column (\d+)")
-_USAGE = "%%adql [NAME] [--service URL] [--limit ROWS] [--background] [--upload NAME ...]"
+_USAGE = "%%adql [NAME] [--service URL] [--limit ROWS] [--background] [--fresh] [--upload NAME ...]"
+# A job may take as long as its service lets it: the person sees it, and can stop it.
+_SECONDS = 24 * 3600.0
 
 
 class _Options(argparse.ArgumentParser):
@@ -29,6 +38,7 @@ def options(line: str) -> argparse.Namespace:
     parser.add_argument("--service")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--background", action="store_true")
+    parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--upload", action="append", default=[])
     asked = parser.parse_args(shlex.split(line))
     if asked.name and not asked.name.isidentifier():
@@ -59,14 +69,19 @@ def tables(names: list[str], variables: Mapping[str, Any]) -> dict[str, Any]:
 def adql(shell: Any, line: str, cell: str) -> Any:
     """Run a cell; its rows are shown, and are in the variable that it names."""
     asked = options(line)
-    given = tables(asked.upload, shell.user_ns)
+    given = {name: document(table) for name, table in tables(asked.upload, shell.user_ns).items()}
+    question = Question(cell, given, asked.limit, asked.background, keep=not asked.fresh)
+    watch = Watch(display)
     try:
-        rows = bowerbird.query(cell, given, asked.service, limit=asked.limit, background=asked.background)
+        _say_how_many(question, asked.service)
+        rows = catalogues.asked(question, asked.service, _SECONDS, "qtable", follow=watch.follow, look=watch.look)
     except QueryRefused as refused:
         marked = underlined(cell, refused.trouble)
         if marked:
             print(marked, file=sys.stderr)
         raise
+    finally:
+        watch.end()
     if asked.name:
         shell.user_ns[asked.name] = rows
     from bowerbird.lab.result_table import ResultTable  # noqa: PLC0415  # a query that fails needs no widget
@@ -74,10 +89,14 @@ def adql(shell: Any, line: str, cell: str) -> Any:
     return ResultTable(rows, name=asked.name or "table")
 
 
-def register(shell: Any) -> None:
-    """Give a shell the magic."""
+def _say_how_many(question: Question, service: str | None) -> None:
+    if question.limit is not None:
+        return
 
-    def magic(line: str, cell: str) -> Any:
-        return adql(shell, line, cell)
+    def count(adql: str) -> int:
+        counted = catalogues.asked(replace(question, adql=adql), service, row_estimate.SECONDS, "table")
+        return int(counted["rows_found"][0])
 
-    shell.register_magic_function(magic, "cell", "adql")
+    said = row_estimate.warning(question.adql, count)
+    if said:
+        print(said)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -43,6 +43,10 @@ class Question:
     def files(self) -> dict[str, tuple[str, bytes, str]]:
         """Return the tables that go with it."""
         return {name: (f"{name}.vot", body, "application/x-votable+xml") for name, body in self.uploads.items()}
+
+
+def _tag(one: Element) -> str:
+    return one.tag.rpartition("}")[2]
 
 
 class TAP:
@@ -107,12 +111,25 @@ class TAP:
         return self._format
 
     async def _formats(self) -> str:
+        listed = [one.text or "" for one in await self._capabilities() if _tag(one) == "mime"]
+        return "\n".join(listed).lower().replace(" ", "")
+
+    async def functions(self) -> list[tuple[str, str]]:
+        """Return the form and the description of each function that the service says it has beside ADQL's own."""
+        found = []
+        for group in await self._capabilities():
+            if _tag(group) == "languageFeatures" and group.get("type", "").lower().endswith(("-udf", "#udf")):
+                told = [{_tag(part): " ".join((part.text or "").split()) for part in feature} for feature in group]
+                found += [(one["form"], one.get("description", "")) for one in told if one.get("form")]
+        return found
+
+    async def _capabilities(self) -> list[Element]:
+        """Return all elements of what the service tells of itself; none where it does not."""
         try:
             answer = await self._http.small(Asked("GET", f"{self.address}/capabilities"))
-            listed = [one.text or "" for one in fromstring(answer.body).iter() if one.tag.rpartition("}")[2] == "mime"]
+            return list(fromstring(answer.body).iter())
         except (TooLarge, ParseError, DefusedXmlException, ValueError):
-            return ""
-        return "\n".join(listed).lower().replace(" ", "")
+            return []
 
     async def _at_once(self, question: Question) -> Answer:
         form = question.form(await self.response_format())
