@@ -64,7 +64,7 @@ def propagated(  # noqa: PLR0913, PLR0917  the catalogue's eight
     east = np.stack([-np.sin(turn), np.cos(turn), np.zeros_like(turn)], axis=-1)
     north = np.stack([-np.sin(tilt) * np.cos(turn), -np.sin(tilt) * np.sin(turn), np.cos(tilt)], axis=-1)
     away = np.nan_to_num(velocity) * _KM_S_YEAR_PER_AU * np.nan_to_num(np.maximum(parallax, 0))
-    motion = (east * pmra[:, None] + north * pmdec[:, None] + place * away[:, None]) * _MAS
+    motion = (east * np.nan_to_num(pmra)[:, None] + north * np.nan_to_num(pmdec)[:, None] + place * away[:, None]) * _MAS
     ra, dec = positions(place + motion * years[:, None])
     return _points(ra, dec, np.isfinite(ra) & np.isfinite(dec))
 
@@ -95,7 +95,7 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     functions: list[tuple[str, Any, list[Any], str, FunctionNullHandling]] = [
         ("adql_healpix", healpix, ["INTEGER", "DOUBLE", "DOUBLE"], "BIGINT", DEFAULT),
         ("adql_healpix_center", healpix_center, ["INTEGER", "BIGINT"], point, DEFAULT),
-        # Parallax and radial velocity may be unknown, so the function itself sees what is NULL.
+        # Parallax, proper motion and radial velocity may be unknown, so the function itself sees what is NULL.
         ("adql_propagated", propagated, ["DOUBLE"] * 8, point, SPECIAL),
         ("adql_transformed", transformed, ["VARCHAR", "VARCHAR", point], point, DEFAULT),
     ]

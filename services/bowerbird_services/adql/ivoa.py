@@ -10,7 +10,16 @@ from bowerbird_services.adql.errors import Unfit
 from bowerbird_services.adql.typed import TEXTS, Expression, text, together
 from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER, Column
 
-FRAMES = {"ICRS": "icrs", "FK5": "fk5", "FK4": "fk4", "GALACTIC": "galactic", "SUPERGALACTIC": "supergalactic"}
+# By the names of the IVOA's vocabulary of reference frames, with the equinoxes that the catalogue gives them; it asks for rotations, so
+# FK4 has no terms of aberration.
+FRAMES = {
+    "ICRS": "icrs",
+    "FK5": "fk5",
+    "FK4": "fk4noeterms",
+    "ECLIPTIC": "barycentricmeanecliptic",
+    "GALACTIC": "galactic",
+    "SUPER_GALACTIC": "supergalactic",
+}
 _COARSEST, _POINT = 0, 2
 
 
@@ -116,14 +125,14 @@ def _string_agg(parts: list[Expression]) -> Expression:
 _DAYS = Column("", Datatype.DOUBLE, unit="d", ucd="time.epoch")
 _TRUTH = Column("", Datatype.INT)
 DEFINED: tuple[Defined, ...] = (
-    Defined("ivo_healpix_index", 2, 3, _healpix_index, "ivo_healpix_index(hpxOrder INTEGER, ra DOUBLE, dec DOUBLE) -> BIGINT",
+    Defined("ivo_healpix_index", 2, 3, _healpix_index, "ivo_healpix_index(hpxOrder INTEGER, long DOUBLE, lat DOUBLE) -> BIGINT",
         "The nested HEALPix cell of an order in which a position lies; a POINT may stand for the two numbers."),
     Defined("ivo_healpix_center", 2, 2, _healpix_center, "ivo_healpix_center(hpxOrder INTEGER, hpxIndex BIGINT) -> POINT",
         "The middle of a nested HEALPix cell of an order."),
     Defined("ivo_epoch_prop_pos", 8, 8, _propagated, "ivo_epoch_prop_pos(ra DOUBLE, dec DOUBLE, parallax DOUBLE, pmra DOUBLE, "
         "pmdec DOUBLE, radial_velocity DOUBLE, ref_epoch DOUBLE, out_epoch DOUBLE) -> POINT",
         "A position at another epoch, moved along a straight line in space; degrees, mas, mas/yr, km/s, years. "
-        "A parallax or radial velocity that is not known counts as none."),
+        "A parallax, proper motion or radial velocity that is not known counts as none."),
     Defined("ivo_geom_transform", 3, 3, _transformed, "ivo_geom_transform(from_sys TEXT, to_sys TEXT, geo GEOMETRY) -> GEOMETRY",
         f"A region in another frame: {', '.join(FRAMES)}."),
     Defined("ivo_to_mjd", 1, 1, _date("ivo_to_mjd", "", _DAYS), "ivo_to_mjd(d TIMESTAMP) -> DOUBLE", "The modified Julian date of a time."),

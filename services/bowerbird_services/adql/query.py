@@ -44,14 +44,14 @@ def translate(text: str, catalogue: Catalogue, *, limit: int | None = None, uplo
 
 def features() -> tuple[Feature, ...]:
     """Return all that languageFeatures declares."""
+    # ADQL 2.1 dropped the feature of bitwise operators that its drafts had; the operators are understood all the same.
     base = "ivo://ivoa.net/std/TAPRegExt#features-"
     others = [
-        *((f"{base}adql-string", word) for word in ("ILIKE", "LIKE")),
+        (f"{base}adql-string", "ILIKE"),
         *((f"{base}adql-sets", word) for word in ("UNION", "EXCEPT", "INTERSECT")),
         (f"{base}adql-common-table", "WITH"),
         (f"{base}adql-type", "CAST"),
-        (f"{base}adql-bitwise", "BITWISE"),
         (f"{base}adql-offset", "OFFSET"),
     ]
     named = [Feature(function.feature, function.form, function.description) for function in FUNCTIONS.values() if function.feature]
-    return (*named, *(Feature(kind, form) for kind, form in others if form != "LIKE"))
+    return (*named, *(Feature(kind, form) for kind, form in others))

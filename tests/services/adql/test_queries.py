@@ -38,6 +38,14 @@ def one(expression: str) -> str:
 
 
 # Values of one row (sections 2.3, 2.3.1 and 4.3): what is written, and what it is.
+# Where the catalogue of user defined functions says that a star moves: parallax, proper motions, radial velocity, epochs.
+MOVED = [
+    ("125, 300, -428.8, 52.51, 2016.0, 1992.25", (7.604061404627978, 11.7932703828279)),
+    ("125, 300, -428.8, 52.51, 2016.0, 1875.0", (7.594068213694308, 11.807251375203935)),
+    ("125, 300, -428.8, NULL, 2016.0, 1875.0", (7.594079587029898, 11.807235464326332)),
+    ("125, 300, NULL, NULL, 2016.0, 1875.0", (7.594080321498365, 11.790440798509207)),
+    ("NULL, 300, -428.8, 52.51, 2016.0, 1875.0", (7.594079587020846, 11.807235464339055)),
+]
 VALUES: list[tuple[str, Any]] = [
     ("ABS(-2.5)", 2.5), ("CEILING(-1.5)", -1.0), ("FLOOR(-1.5)", -2.0), ("DEGREES(PI())", 180.0), ("RADIANS(180)", math.pi),
     ("EXP(1)", math.e), ("LOG(10)", math.log(10)), ("LOG10(1000)", 3.0), ("LOG(0)", None), ("LOG10(-1)", None), ("SQRT(2)", math.sqrt(2)), ("SQRT(-1)", None),
@@ -76,6 +84,17 @@ VALUES: list[tuple[str, Any]] = [
     ("ivo_healpix_index(0, 0, 0)", 4), ("COORD2(ivo_healpix_center(0, 0))", math.degrees(math.asin(2 / 3))), ("ivo_healpix_index(3, POINT(1, 89.9)) ", 63),
     ("COORD1(ivo_epoch_prop_pos(10, 0, 0, 3600000, 0, 0, 2000, 2001))", 10 + math.degrees(math.atan(math.radians(1)))),
     ("COORD2(ivo_epoch_prop_pos(10, 60, NULL, 0, 1000, NULL, 2016, 2000))", 60 - 16 / 3600),
+    # The examples of the catalogue itself.
+    ("ivo_healpix_index(17, 1, 1)", 81609757711), ("ivo_healpix_index(17, 359, -1)", 73009064944), ("ivo_healpix_index(17, CENTROID(CIRCLE(359, -1, 3)))", 73009064944),
+    ("COORD1(ivo_healpix_center(0, 6))", 180.0), ("COORD2(ivo_healpix_center(17, ivo_healpix_index(17, 23.4, 56.7)))", 56.70016214363192),
+    *((f"COORD{axis + 1}(ivo_epoch_prop_pos(7.606083572, 11.79044105, {moves}))", place[axis]) for axis in (0, 1) for moves, place in MOVED),
+    ("COORD1(ivo_geom_transform('ICRS', 'GALACTIC', POINT(120, -23)))", 241.121831182), ("COORD2(ivo_geom_transform('ICRS', 'GALACTIC', POINT(120, -23)))", 3.62785788087),
+    ("COORD2(CENTROID(ivo_geom_transform('FK4', 'GALACTIC', CIRCLE(189.70303055, 22.96240006, 3))))", 84.99996154),
+    ("ROUND(COORD1(ivo_geom_transform('ECLIPTIC', 'ICRS', POINT(90, 0))), 4)", 90.0), ("COORD2(ivo_geom_transform('SUPER_GALACTIC', 'GALACTIC', POINT(0, 0)))", 0.0),
+    ("ivo_to_jd('1910-12-31T06:00:00')", 2419036.75), ("ivo_to_mjd('1910-12-31T06:00:00')", 19036.25), ("ivo_to_jd(CAST('2000-01-02T12:00:00' AS TIMESTAMP))", 2451546.0),
+    ("ivo_nocasematch('ABcabc', 'ab__bc')", 1), ("ivo_nocasematch('abcabc', '%BC')", 1), ("ivo_nocasematch('abcabc', 'abcab')", 0),
+    ("ivo_hasword('shown that a primordial', 'shown primordial')", 1), ("ivo_hasword('shown that a primordial', 'shown soup')", 0),
+    ("ivo_hashlist_has('red#green#blue', 're')", 0), ("ivo_hashlist_has('red#green#blue', 'red#green')", 0), ("ivo_hashlist_has('Red#green#blue', 'red')", 1),
     ("COORD1(ivo_geom_transform('ICRS', 'GALACTIC', POINT(266.4051, -28.936175)))", float(SkyCoord(266.4051, -28.936175, unit="deg").galactic.l.deg)),
 ]  # fmt: skip
 
