@@ -62,14 +62,11 @@ def _healpix_index(parts: list[Expression]) -> Expression:
 
 
 def main_position(ra: Expression, dec: Expression) -> str | None:
-    """Return the alias of the table whose main position two values are; None where they are none."""
+    """Return the alias of the source whose main position two values are; None where they are none."""
     if ra.direct is None or dec.direct is None or ra.direct[0] is not dec.direct[0]:
         return None
     source = ra.direct[0]
-    position = source.table.position if source.table is not None else None
-    if position is None or (ra.direct[1].name, dec.direct[1].name) != (position.ra, position.dec):
-        return None
-    return source.alias
+    return source.alias if (ra.direct[1].name, dec.direct[1].name) == source.position else None
 
 
 def _healpix_center(parts: list[Expression]) -> Expression:

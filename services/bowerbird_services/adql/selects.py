@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from bowerbird_services.adql import matches
+from bowerbird_services.adql.carried import HIDDEN, carried, renamed, with_names
 from bowerbird_services.adql.errors import nearest
 from bowerbird_services.adql.expressions import Expressions
 from bowerbird_services.adql.functions import widest
@@ -35,8 +36,11 @@ class Queries:
         """Return a query inside another, which may name what is around it."""
         return self.query(node, outer)
 
-    def query(self, node: exp.Expr, outer: Scope | None, most: int | None = None) -> Selected:
-        """Return a query with its WITH, ORDER BY, OFFSET and TOP; `most` is the most rows that it may give."""
+    def query(self, node: exp.Expr, outer: Scope | None, most: int | None = None, *, carry: bool = False) -> Selected:
+        """Return a query with its WITH, ORDER BY, OFFSET and TOP.
+
+        `most` is the most rows that it may give; with `carry` they may have HEALPIX_COLUMN beside the query's own columns.
+        """
         if isinstance(node, exp.Subquery):
             self.expressions.check(node, frozenset({"this", "alias", "with_", "order", "limit", "offset"}))
             if any(node.args.get(name) for name in ("order", "limit", "offset")):
@@ -44,9 +48,9 @@ class Queries:
         scope = Scope(outer=outer)
         named = self._with(node.args.get("with_"), scope)
         if isinstance(node, exp.Subquery):
-            found = self.query(node.this, scope, most)
+            found = self.query(node.this, scope, most, carry=carry)
         elif isinstance(node, exp.Select):
-            found = self._select(node, scope, most)
+            found = self._select(node, scope, most, carry)
         elif type(node) in _OPERATIONS:
             found = self._combined(node, scope, most)
         else:
@@ -61,15 +65,15 @@ class Queries:
         for item in node.expressions:
             self.expressions.check(item, frozenset({"this", "alias"}))
             alias = item.args["alias"]
-            selected = self.query(item.this, scope)
+            selected = self.query(item.this, scope, carry=not alias.args.get("columns"))
             columns = self._renamed(alias, selected.columns)
             self._aliases += 1
             identifier = f"q{self._aliases}"
-            names = ", ".join(quoted(column.name) for column in columns)
+            names = ", ".join([*(quoted(column.name) for column in columns), *([HIDDEN] if selected.position else [])])
             parts.append(f"{identifier}({names}) AS ({selected.sql})")
             if alias.name.lower() in scope.named:
                 raise self.expressions.error(f"{alias.name!r} is defined twice", alias)
-            scope.named[alias.name.lower()] = Named(identifier, columns)
+            scope.named[alias.name.lower()] = Named(identifier, columns, selected.position)
         return f"WITH {', '.join(parts)} "
 
     def _renamed(self, alias: exp.Expr, columns: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -91,7 +95,7 @@ class Queries:
         tail = self._tail(node, inner, list(outputs.values()), most)
         return Selected(f"({left.sql}) {word} ({right.sql}){tail}", columns)
 
-    def _select(self, node: exp.Expr, scope: Scope, most: int | None) -> Selected:
+    def _select(self, node: exp.Expr, scope: Scope, most: int | None, carry: bool) -> Selected:
         self.expressions.check(node, _SELECT)
         relations = self._from(node, scope)
         where = self._where(node, scope)
@@ -103,10 +107,13 @@ class Queries:
         scope.outputs = {output.column.name.lower(): output for output in outputs}
         columns = _distinct_names([output.column for output in outputs])
         listed = ", ".join(f"{output.sql} AS {quoted(column.name)}" for output, column in zip(outputs, columns, strict=True))
+        own = carried(scope.sources, outputs, columns) if carry and not (distinct or group or having) else None
+        position, order = own or (None, "")
+        listed += f", {order} AS {HIDDEN}" if position else ""
         tail = self._tail(node, scope, outputs, most)
         # The text of FROM is made last: what stands in WHERE decides which rows it copies.
         source = f" FROM {''.join(part() for part in relations)}" if relations else ""
-        return Selected(f"SELECT {'DISTINCT ' if distinct else ''}{listed}{source}{where}{group}{having}{tail}", columns)
+        return Selected(f"SELECT {'DISTINCT ' if distinct else ''}{listed}{source}{where}{group}{having}{tail}", columns, position)
 
     def _from(self, node: exp.Expr, scope: Scope) -> list[Part]:
         origin = node.args.get("from_")
@@ -155,13 +162,15 @@ class Queries:
         name = alias.name if alias is not None else full_name
         if named is not None:
             columns = self._renamed(alias, named.columns) if alias is not None else named.columns
-            names = ", ".join(f"{quoted(old.name)} AS {quoted(new.name)}" for old, new in zip(named.columns, columns, strict=True))
+            position = renamed(named.position, named.columns, columns)
+            names = with_names(named.columns, columns, position)
             sql = named.identifier if columns is named.columns else f"(SELECT {names} FROM {named.identifier})"
-            return Source(self._alias(), name, sql, columns)
+            return Source(self._alias(), name, sql, columns, position=position)
         table = self._known(full_name, node, scope)
         if alias is not None and alias.args.get("columns"):
             raise self.expressions.error("columns are given other names in SELECT", alias)
-        return Source(self._alias(), name, quoted(table.view), table.columns, table, table.rows)
+        position = (table.position.ra, table.position.dec) if table.position else None
+        return Source(self._alias(), name, quoted(table.view), table.columns, table, table.rows, position)
 
     def _known(self, full_name: str, node: exp.Expr, scope: Scope) -> Table:
         for catalogue in self._catalogues:
@@ -179,13 +188,13 @@ class Queries:
         if alias is None:
             raise self.expressions.error("a subquery in FROM needs a name: (SELECT …) AS name", node)
         # What stands beside it in FROM is not visible in it; what is around the whole SELECT is.
-        selected = self.query(node.this, Scope(named=scope.named, outer=scope.outer))
+        selected = self.query(node.this, Scope(named=scope.named, outer=scope.outer), carry=True)
         columns = self._renamed(alias, selected.columns)
+        position = renamed(selected.position, selected.columns, columns)
         sql = f"({selected.sql})"
         if columns is not selected.columns:
-            pairs = zip(selected.columns, columns, strict=True)
-            sql = f"(SELECT {', '.join(f'{quoted(old.name)} AS {quoted(new.name)}' for old, new in pairs)} FROM {sql})"
-        return Source(self._alias(), alias.name, sql, columns)
+            sql = f"(SELECT {with_names(selected.columns, columns, position)} FROM {sql})"
+        return Source(self._alias(), alias.name, sql, columns, position=position)
 
     def _join(self, node: exp.Expr, scope: Scope) -> list[Part]:
         self.expressions.check(node, frozenset({"this", "on", "using", "side", "kind", "method"}))

@@ -20,6 +20,10 @@ class Shape:
     parts: tuple["Expression", ...] = ()
 
 
+# The names of the two columns that are the main position of each row.
+Position = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """That two positions lie within `radius` degrees, in a form a join can use."""
@@ -61,7 +65,10 @@ class Place:
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """One table, subquery or named query in FROM. Its rows have a column for each of `cells`, and are copied for each of `replicas`."""
+    """One table, subquery or named query in FROM. Its rows have a column for each of `cells`, and are copied for each of `replicas`.
+
+    Where `position` names two columns, the rows have HEALPIX_COLUMN too, which is theirs.
+    """
 
     alias: str
     name: str
@@ -69,6 +76,7 @@ class Source:
     columns: tuple[Column, ...]
     table: Table | None = None
     rows: int | None = None
+    position: Position | None = None
     cells: list[Place] = field(default_factory=list)
     replicas: list[Place] = field(default_factory=list)
 
@@ -102,18 +110,20 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A query of WITH: the identifier that stands for it and its columns."""
+    """A query of WITH: the identifier that stands for it, its columns, and its position as `Source` has it."""
 
     identifier: str
     columns: tuple[Column, ...]
+    position: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A query that was checked: its SQL and the columns of its rows."""
+    """A query that was checked: its SQL, the columns of its rows, and its position as `Source` has it."""
 
     sql: str
     columns: tuple[Column, ...]
+    position: Position | None = None
 
 
 def quoted(name: str) -> str:
