@@ -40,6 +40,18 @@ TableName = Annotated[str, AfterValidator(_table_name)]
 ColumnName = Annotated[str, AfterValidator(_column_name)]
 
 
+class ColumnTime(Model):
+    """What the times of a column are counted by, in the words of VOTable 1.4."""
+
+    scale: Literal["TAI", "TT", "UT", "UTC", "GPS", "TCG", "TCB", "TDB", "UNKNOWN"]
+    place: Literal["TOPOCENTER", "GEOCENTER", "BARYCENTER", "HELIOCENTER", "EMBARYCENTER", "UNKNOWN"] = Field(
+        "UNKNOWN", description="where the times hold"
+    )
+    origin: Literal["MJD-origin", "JD-origin"] | float | None = Field(
+        None, description="where numbers begin, as a name or a Julian date; years and timestamps have none"
+    )
+
+
 class TableColumn(Model):
     """What a column means, where its file does not say it, or says it wrongly."""
 
@@ -47,6 +59,7 @@ class TableColumn(Model):
     ucd: str | None = Field(None, description="as UCD1+ writes it: pos.eq.ra;meta.main")
     utype: str | None = None
     description: str | None = None
+    time: ColumnTime | None = None
     missing: tuple[int | float | str, ...] = Field((), description="values of the file that stand for none, such as -99; NaN always does")
 
 

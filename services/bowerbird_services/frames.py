@@ -1,10 +1,10 @@
-"""In which frame and at which epoch the positions of an answer are: a COOSYS for each, and which columns refer to it."""
+"""What positions and times of an answer are counted by: a COOSYS or TIMESYS for each, and which columns refer to it."""
 
 from collections.abc import Mapping, Sequence
 
-from bowerbird.votable import Coosys
+from bowerbird.votable import Coosys, Timesys
 
-from bowerbird_services.tables import Column, Position, Table
+from bowerbird_services.tables import Column, Position, Table, TimeFrame
 
 
 def systems(columns: Sequence[Column], tables: Sequence[Table]) -> tuple[tuple[Coosys, ...], Mapping[Column, str]]:
@@ -26,6 +26,19 @@ def systems(columns: Sequence[Column], tables: Sequence[Table]) -> tuple[tuple[C
         for column in of_it:
             found.setdefault(column, set()).add(system.id)
     return tuple(known.values()), {column: ids.pop() for column, ids in found.items() if len(ids) == 1}
+
+
+def times(columns: Sequence[Column]) -> tuple[tuple[Timesys, ...], Mapping[Column, str]]:
+    """Return the time systems of the columns, and the id of each column's own where it has one."""
+    known: dict[TimeFrame, Timesys] = {}
+    found: dict[Column, str] = {}
+    for column in columns:
+        if column.time is None:
+            continue
+        frame = column.time
+        system = known.setdefault(frame, Timesys(f"time{len(known) + 1}", frame.scale, frame.place, frame.origin))
+        found[column] = system.id
+    return tuple(known.values()), found
 
 
 def _names(place: Position) -> list[str]:

@@ -8,6 +8,18 @@ from bowerbird.votable.field import Datatype
 
 
 @dataclass(frozen=True, slots=True)
+class TimeFrame:
+    """What times of a column are counted by, in the words of VOTable 1.4 (section 3.5).
+
+    `origin` is where numbers begin: MJD-origin, JD-origin or a Julian date; years and timestamps have none.
+    """
+
+    scale: str
+    place: str
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column, as VODataService 1.2 and a VOTable FIELD describe it. `unit` is a VOUnit; `raw_unit` what the source said."""
 
@@ -23,6 +35,7 @@ class Column:
     principal: bool = True
     indexed: bool = False
     std: bool = False
+    time: TimeFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

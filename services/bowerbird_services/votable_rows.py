@@ -6,7 +6,7 @@ from typing import Literal
 import pyarrow as pa
 from bowerbird.votable import Field, Header, Info, Writer
 
-from bowerbird_services.frames import systems
+from bowerbird_services.frames import systems, times
 from bowerbird_services.rows import fitted, numpy_columns, schema_of
 from bowerbird_services.tables import Column, Table
 
@@ -29,10 +29,12 @@ class VOTableWriter:
     ) -> None:
         self._schema = schema_of(columns)
         nulls = _NULLS if serialization == "BINARY" else {}
-        coosys, system_of = systems(columns, tables)
+        coosys, place_of = systems(columns, tables)
+        timesys, time_of = times(columns)
+        system_of = {**place_of, **time_of}
         fields = tuple(_field(column, id_of(column), system_of.get(column), nulls) for column in columns)
         told = (Info("QUERY_STATUS", "OK"), *(Info(name, value) for name, value in infos))
-        self._writer = Writer(Header(fields, told, coosys=coosys), serialization)
+        self._writer = Writer(Header(fields, told, coosys=coosys, timesys=timesys), serialization)
 
     def start(self) -> bytes:
         """Return everything before the rows."""

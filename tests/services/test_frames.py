@@ -6,7 +6,7 @@ import pyarrow as pa
 from bowerbird.votable import read
 from bowerbird.votable.field import Datatype
 from bowerbird_services.frames import systems
-from bowerbird_services.tables import Column, Position, Table
+from bowerbird_services.tables import Column, Position, Table, TimeFrame
 from bowerbird_services.votable_rows import VOTableWriter
 
 RA = Column("ra", Datatype.DOUBLE, unit="deg", ucd="pos.eq.ra;meta.main", description="right ascension")
@@ -22,6 +22,17 @@ def test_columns_of_the_position_refer_to_the_systems_frame_and_epoch() -> None:
     [system] = found.coosys
     assert (system.system, system.epoch) == ("ICRS", "J2016.0")
     assert [field.ref for field in found.table.header.fields] == [system.id, system.id, None]
+
+
+def test_times_refer_to_what_they_are_counted_by() -> None:
+    begin = Column("t_min", Datatype.DOUBLE, unit="d", ucd="time.start", time=TimeFrame("UTC", "TOPOCENTER", "MJD-origin"))
+    columns = (begin, replace(begin, name="t_max"), replace(begin, name="year", time=TimeFrame("TDB", "BARYCENTER")), MAGNITUDE)
+    writer = VOTableWriter(columns, (), "TABLEDATA")
+    found = read(writer.start() + b"".join(writer.end(False)))
+    mjd, years = found.timesys
+    assert (mjd.timescale, mjd.refposition, mjd.timeorigin) == ("UTC", "TOPOCENTER", "MJD-origin")
+    assert (years.timescale, years.refposition, years.timeorigin) == ("TDB", "BARYCENTER", None)
+    assert [field.ref for field in found.table.header.fields] == [mjd.id, mjd.id, years.id, None]
 
 
 def test_a_position_under_another_name_is_still_one() -> None:

@@ -361,7 +361,8 @@ class Expressions:
             if not length.isdigit() or name != "VARCHAR":
                 raise self.error(f"ADQL cannot CAST to {wanted[:40]}", node)
             sql = f"left({sql}, {int(length)})"
-        return self._made(sql, replace(column, indexed=False, std=False), [part])
+        time = None if datatype in TEXTS else column.time
+        return self._made(sql, replace(column, indexed=False, std=False, time=time), [part])
 
 
 def _ranges(alias: str, region: Shape, known: list[float], radius: float) -> str | None:

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from astropy.coordinates import Latitude, Longitude
 from bowerbird.votable.field import TEXTS, Datatype
-from bowerbird_config.tables import ReleaseTable
+from bowerbird_config.tables import ColumnTime, ReleaseTable
 from cdshealpix.nested import lonlat_to_healpix
 
 from bowerbird_services.ingest.maml import Maml, Told
 from bowerbird_services.ingest.source import BadSource, Described
 from bowerbird_services.ingest.units import vounit
 from bowerbird_services.store.columns import arrow_schema
-from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER, Column, Position
+from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER, Column, Position, TimeFrame
 
 _NUMBERS = (Datatype.FLOAT, Datatype.DOUBLE)
 _INTEGERS = (Datatype.UNSIGNED_BYTE, Datatype.SHORT, Datatype.INT, Datatype.LONG)
@@ -149,7 +149,14 @@ def _all_told(asked: ReleaseTable, maml: Maml, column: Column) -> Told:
         ours.utype or theirs.utype,
         ours.description if ours.description is not None else theirs.description,
         (*ours.missing, *theirs.missing),
+        _time(ours.time),
     )
+
+
+def _time(asked: ColumnTime | None) -> TimeFrame | None:
+    if asked is None:
+        return None
+    return TimeFrame(asked.scale, asked.place, None if asked.origin is None else str(asked.origin))
 
 
 def _described(column: Column, told: Told) -> Column:
@@ -160,6 +167,7 @@ def _described(column: Column, told: Told) -> Column:
         unit=vounit(raw),
         ucd=told.ucd or column.ucd,
         utype=told.utype or column.utype,
+        time=told.time,
         description=(column.description if told.description is None else told.description).strip(),
     )
 

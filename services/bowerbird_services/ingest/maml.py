@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from bowerbird_services.ingest.source import BadSource
+from bowerbird_services.tables import TimeFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Told:
     utype: str | None = None
     description: str | None = None
     missing: tuple[float | int | str, ...] = ()
+    time: TimeFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from bowerbird_config.collections import Release
 
 from bowerbird_services.store.columns import arrow_schema
 from bowerbird_services.store.products import Product
-from bowerbird_services.tables import Column, Table
+from bowerbird_services.tables import Column, Table, TimeFrame
 
 SCHEMA = "ivoa"
 SCHEMAS = {SCHEMA: "Tables whose columns the IVOA defines"}
@@ -20,13 +20,16 @@ DATA = "file:///data/releases"
 AUTHORITY = "x-bowerbird"
 # A release is what a team publishes: measured and calibrated data.
 CALIB_LEVEL = 2
+# As the files' own headers say it: DATE-OBS is UTC, where the telescope stands.
+EXPOSED = TimeFrame("UTC", "TOPOCENTER", "MJD-origin")
 
 
 def _column(name: str, datatype: Datatype, unit: str | None, ucd: str, utype: str, description: str) -> Column:
     """Return a column of ObsCore 1.1, table 6."""
     arraysize = "*" if datatype is Datatype.CHAR else None
+    time = EXPOSED if name in {"t_min", "t_max"} else None
     xtype = {"s_region": "adql:REGION", "obs_release_date": "timestamp"}.get(name)
-    return Column(name, datatype, arraysize, xtype, unit, ucd, f"obscore:{utype}", description, std=True)
+    return Column(name, datatype, arraysize, xtype, unit, ucd, f"obscore:{utype}", description, std=True, time=time)
 
 
 _CHAR, _INT, _LONG, _DOUBLE = Datatype.CHAR, Datatype.INT, Datatype.LONG, Datatype.DOUBLE

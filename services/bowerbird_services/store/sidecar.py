@@ -8,7 +8,7 @@ from typing import Any
 
 from bowerbird.votable.field import Datatype
 
-from bowerbird_services.tables import Column, Position, Table
+from bowerbird_services.tables import Column, Position, Table, TimeFrame
 
 SUFFIX = ".table.json"
 
@@ -55,8 +55,13 @@ def read(path: Path) -> Sidecar | None:
         return None
 
 
+def _column(raw: dict[str, Any]) -> Column:
+    time = raw.get("time")
+    return Column(**(raw | {"datatype": Datatype(raw["datatype"]), "time": TimeFrame(**time) if time else None}))
+
+
 def _table(raw: dict[str, Any], folder: Path) -> Table:
-    columns = tuple(Column(**(column | {"datatype": Datatype(column["datatype"])})) for column in raw["columns"])
+    columns = tuple(map(_column, raw["columns"]))
     changed = {
         "columns": columns,
         "release": tuple(raw["release"]) if raw["release"] else None,

@@ -16,7 +16,7 @@ from astropy.table import MaskedColumn, Table
 from bowerbird_config.tables import ReleaseTable
 from bowerbird_services.ingest.table import ingest
 from bowerbird_services.store import sidecar
-from bowerbird_services.tables import HEALPIX_COLUMN
+from bowerbird_services.tables import HEALPIX_COLUMN, TimeFrame
 
 BIG = (1 << 62) + 1
 ROWS: dict[str, list[Any]] = {
@@ -257,6 +257,16 @@ def test_the_platform_file_speaks_before_the_sidecar_and_the_sidecar_before_the_
     assert by_ra["n"].to_pylist() == [1, 2, None, 4]
     assert (table.column("ra").ucd, table.column("ra").description) == ("pos.eq.ra;meta.main", "right ascension")
     assert [column.name for column in table.columns if column.indexed] == ["ra", "dec"]
+
+
+def test_the_platform_file_says_what_times_are_counted_by(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"mjd": [51544.5], "days": [0.5], "n": [1]}), tmp_path / "times.parquet")
+    mjd = {"unit": "d", "time": {"scale": "UTC", "place": "TOPOCENTER", "origin": "MJD-origin"}}
+    table, _ = made(
+        tmp_path / "times.parquet", {"title": "Times", "columns": {"MJD": mjd, "days": {"time": {"scale": "TDB", "origin": 2455197.5}}}}
+    )
+    times = [column.time for column in table.columns]
+    assert times == [TimeFrame("UTC", "TOPOCENTER", "MJD-origin"), TimeFrame("TDB", "UNKNOWN", "2455197.5"), None]
 
 
 @pytest.mark.parametrize(
