@@ -18,7 +18,7 @@ from bowerbird_services.identity import Away
 from bowerbird_services.places import Places
 from bowerbird_services.release_files import ClosedFile, Directories, NoFile, ReleaseFile, open_file
 from bowerbird_services.site import Site
-from bowerbird_services.streams import Threads, gone
+from bowerbird_services.streams import Threads, unless_gone, while_there
 from bowerbird_services.vo.dali import Fault
 
 _CHUNK = 1 << 20
@@ -62,7 +62,7 @@ class ProductService:
         file = await self._opened(request)
         try:
             answer = await self._answer(request, identity, file)
-        except BaseException:
+        except BaseException:  # also when whoever asked has gone, no file stays open
             file.close()
             raise
         if not isinstance(answer, _FileAnswer):
@@ -82,7 +82,7 @@ class ProductService:
             raise Fault(words, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{file.size}"})
         if len(part) < file.size:
             told["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{file.size}"
-        await self._entered(identity)
+        await unless_gone(request, self._entered(identity))
 
         def ended() -> None:
             file.close()
@@ -131,16 +131,10 @@ class _FileAnswer(Response):
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send all of it, or stop."""
-        sending, leaving = asyncio.ensure_future(self._send(send)), asyncio.ensure_future(gone(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await while_there(receive, self._send(send))
         finally:
-            for task in (sending, leaving):
-                task.cancel()
-            outcome, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
             self._ended()
-        if isinstance(outcome, Exception):
-            raise outcome
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -187,19 +187,12 @@ class FlowResponse(Response):
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send all of it, or stop."""
-        sending = asyncio.ensure_future(self._send(send))
-        leaving = asyncio.ensure_future(gone(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await while_there(receive, self._send(send))
         finally:
-            for task in (sending, leaving):
-                task.cancel()
-            outcome, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
             self._ended()
             if not self._sent:
                 self._threads.let_go(self._flow, self._chunks, self._step)
-        if isinstance(outcome, Exception):
-            raise outcome
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -216,6 +209,19 @@ async def gone(receive: Receive) -> None:
     """Return when the client has gone away."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def while_there(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, and stop it when the client has gone away; returns when it has come to an end."""
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(gone(receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        outcome, _ = await asyncio.gather(working, leaving, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
