@@ -14,7 +14,7 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub.forms import PAGES
 from bowerbird_hub.identity.live import Live
-from bowerbird_hub.managed import CAS, CULLER, VO, VO_PATH, services
+from bowerbird_hub.managed import CAS, CULLER, VO, VO_PATH, VO_SCOPE, services
 from bowerbird_hub.origins import Origins
 from bowerbird_hub.page_facts import PageFacts
 from bowerbird_hub.runtimes.local import Host
@@ -41,11 +41,9 @@ _TOKEN_DAYS = 30
 # Names without a server cost a row each; what may run at once is `limits.servers_per_user`.
 _NAMED_SERVERS = 20
 _CULLER_ROLE = {"name": CULLER, "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"], "services": [CULLER]}
-# Whoever may sign in may ask for tables, and so may their servers; a token for that alone has this one scope.
-_VO_SCOPE = f"access:services!service={VO}"
 _VO_ROLES = [
-    {"name": "user", "scopes": ["self", _VO_SCOPE]},
-    {"name": "server", "scopes": ["users:activity!user", "access:servers!server", _VO_SCOPE]},
+    {"name": "user", "scopes": ["self", VO_SCOPE]},
+    {"name": "server", "scopes": ["users:activity!user", "access:servers!server", VO_SCOPE]},
 ]
 
 # Pages load nothing from elsewhere, and stand in no frame. Styles and the few scripts stand in the page itself.

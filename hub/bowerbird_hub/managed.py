@@ -12,10 +12,14 @@ from bowerbird_hub.supervision.marks import marks
 from bowerbird_hub.supervision.parts import HUB
 from bowerbird_hub.supervision.ports import Ports
 
+# Below the service's address: where the hub sends a person who has signed in.
+SIGNED_IN = "signed-in"
 CULLER = "idle-culler"
 CAS = "demo-cas"
 VO = "vo"
 VO_PATH = "services/vo"
+# Whoever may sign in may ask for tables, and so may their servers; a token for that alone has this one scope.
+VO_SCOPE = f"access:services!service={VO}"
 
 
 def services(platform: Platform, install: Install, var: Var, ports: Ports, as_root: bool) -> list[dict[str, Any]]:
@@ -26,7 +30,9 @@ def services(platform: Platform, install: Install, var: Var, ports: Ports, as_ro
     if platform.sign_on.demo is not None:
         asked.append(_service(CAS, _demo_cas(install, var, ports), as_root))
     # No account has its number, so nothing else says where its home is.
-    asked.append({**_service(VO, _vo(platform, install, var, ports), as_root), "environment": {"HOME": str(var.services)}})
+    # Its pages know a person by the hub's own sign-in, and nobody is asked whether the platform may know them.
+    sign_in = {"oauth_redirect_uri": f"{vo_url(platform, ports.public)}/{SIGNED_IN}", "oauth_no_confirm": True}
+    asked.append({**_service(VO, _vo(platform, install, var, ports), as_root), **sign_in, "environment": {"HOME": str(var.services)}})
     # Where no sandbox ends them with the hub, the supervisor knows by these what a killed hub left behind.
     return [{**service, "environment": {**service.get("environment", {}), **marks(HUB, var.root)}} for service in asked]
 
@@ -74,7 +80,7 @@ def vo_url(platform: Platform, port: int) -> str:
 
 
 def _vo(platform: Platform, install: Install, var: Var, ports: Ports) -> Sandbox:
-    python = install.services_python
+    python, look = install.services_python, install.root / "hub/bowerbird_hub/pages/bowerbird.css"
     arguments = (
         *("--port", str(ports.services), "--tables", str(var.tables), "--state", str(var.services)),
         *(
@@ -87,6 +93,7 @@ def _vo(platform: Platform, install: Install, var: Var, ports: Ports) -> Sandbox
             "--prefix",
             f"/{VO_PATH}",
         ),
+        *("--look", str(look)),
     )
     code = tuple(Bind.same(install.root / member) for member in ("config", "extensions", "services"))
     return Sandbox(
@@ -96,6 +103,7 @@ def _vo(platform: Platform, install: Install, var: Var, ports: Ports) -> Sandbox
         binds=(
             Bind.same(python.parent.parent),
             *code,
+            Bind.same(look),
             Bind.same(var.tables),
             Bind.same(var.services_socket.parent),
             Bind.same(var.services, writable=True),

@@ -5,6 +5,7 @@ from typing import Any
 
 from bowerbird_hub import room
 from bowerbird_hub.identity.live import Live
+from bowerbird_hub.managed import VO_PATH
 from bowerbird_hub.people import People, people
 from bowerbird_hub.runtimes.obituaries import Obituaries, Obituary
 
@@ -28,8 +29,8 @@ class PageFacts:
         }
 
     def platform(self, _user: Any) -> dict[str, str]:
-        """Return the platform's name and whom to ask."""
-        return {"name": self._live.platform.name, "contact": self._live.platform.contact}
+        """Return the platform's name, whom to ask, and where its data are shown."""
+        return {"name": self._live.platform.name, "contact": self._live.platform.contact, "data": f"/{VO_PATH}/"}
 
     def broken(self, user: Any) -> list[str]:
         """Return what is wrong with the platform file as it stands; for admins only."""

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
 from bowerbird_services.engine import QueryFault, Unreadable
 from bowerbird_services.headers import AnswerHeaders
@@ -37,13 +37,18 @@ _BROKEN = "the service failed on this request and wrote down why; tell the admin
 
 
 def create(
-    site: Site, jobs: JobStore, features: tuple[vosi.Feature, ...] = (), prefix: str = "", directories: Directories | None = None
+    site: Site,
+    jobs: JobStore,
+    features: tuple[vosi.Feature, ...] = (),
+    prefix: str = "",
+    directories: Directories | None = None,
+    pages: Sequence[Route] = (),
 ) -> Starlette:
     """Return the application that serves a site below `prefix`, and runs its jobs while it does; files where it has their directories."""
     runner = Runner(site, jobs, Threads(_JOB_THREADS))
     sources = UploadSources(site, jobs)
     tap = [*TAPService(site, features, sources, Health(site, jobs)).routes(), *AsyncService(site, jobs, runner, sources).routes()]
-    routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes())]
+    routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes()), *pages]
     products = ProductService(site, directories) if directories else None
     if products:
         routes.append(Mount(f"{prefix}/products", routes=products.routes()))

@@ -223,6 +223,10 @@ class Identities:
         """Return the identity of that name as it is now, nobody's for None; Away where the hub has not told it yet."""
         return self.records.identity(name, self._clock()) if name is not None else ANONYMOUS
 
+    async def of_token(self, token: str) -> Identity:
+        """Return whose a token is that a browser keeps, nobody's where it does not hold any more; Away where the hub does not answer."""
+        return self.named(await self._names.name_of(token))
+
     async def of(self, connection: HTTPConnection) -> Identity:
         """Return who asks; a credential that does not hold is refused, never taken for nobody's."""
         found = credential(connection)

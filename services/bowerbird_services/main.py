@@ -19,6 +19,9 @@ from bowerbird_services import adql
 from bowerbird_services.app import create
 from bowerbird_services.engine import QueryFault
 from bowerbird_services.identity import Feed, HubNames, Identities, Records
+from bowerbird_services.pages.frame import Frame
+from bowerbird_services.pages.service import Pages
+from bowerbird_services.pages.sign_in import Application, SignIn
 from bowerbird_services.release_files import hub_directories
 from bowerbird_services.site import Site
 from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
@@ -45,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--identities", type=Path, required=True, help="the socket of the hub's identity records")
     parser.add_argument("--address", required=True, help="where clients find the service, such as https://data.example.org/services/vo")
     parser.add_argument("--prefix", required=True, help="the path of that address")
+    parser.add_argument("--look", type=Path, required=True, help="the stylesheet of the platform's pages")
     return parser.parse_args()
 
 
@@ -74,7 +78,8 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     room = Room(arguments.tables, _made(arguments.state / "spill"))
     computing = DuckDBBackend(room, prepare=adql.register)
     address = arguments.address.rstrip("/")
-    engine = TablesEngine(records, TableStore(Shelf(arguments.tables), f"{address}/products"), computing, translate)
+    store = TableStore(Shelf(arguments.tables), f"{address}/products")
+    engine = TablesEngine(records, store, computing, translate)
     identities = Identities(records, names, lambda: datetime.now(UTC))
     site = Site(engine, identities, Threads(_THREADS), _made(arguments.state / "spool"), address)
     jobs = JobStore(arguments.state / "jobs")
@@ -84,7 +89,10 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
         jobs.close()
         computing.close()
 
-    return create(site, jobs, features, arguments.prefix.rstrip("/"), hub_directories(arguments.releases)), close
+    prefix = arguments.prefix.rstrip("/")
+    at_the_hub = Application(f"service-{SERVICE}", os.environ["JUPYTERHUB_API_TOKEN"], os.environ["JUPYTERHUB_API_URL"], address)
+    pages = Pages(site, store, Frame(arguments.look.read_text(), prefix), SignIn(at_the_hub, client))
+    return create(site, jobs, features, prefix, hub_directories(arguments.releases), pages.routes()), close
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

@@ -83,6 +83,7 @@ ADDRESSES: dict[str, Callable[[str], str]] = {
     "absent": lambda _: "hub/nothing-here",
     "refused": lambda _: "hub/spawn?opt-profile=reduction",
     "tokens": lambda _: "hub/token",
+    "connect": lambda _: "hub/connect",
     "administration": lambda _: "hub/admin",
 }
 

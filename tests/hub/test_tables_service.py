@@ -1,8 +1,11 @@
 """The tables' service under a real hub: reached through its proxy, it knows whose a token is and answers by the access decision."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +17,7 @@ from bowerbird_hub.supervision.status import _of_tables
 
 from tests.services.waiting import until
 from tests.support.hub import PLATFORM, Person, RunningHub, running_hub
+from tests.support.page_lines import lack_of_stilts, lines_of, run
 from tests.support.shelves import put, stars
 
 pytestmark = pytest.mark.root
@@ -129,3 +133,94 @@ def test_pages_of_the_hub_are_still_the_hubs(hub: RunningHub) -> None:
 def test_status_names_where_tables_are() -> None:
     assert _of_tables("http://localhost:8000/", "tap") == "http://localhost:8000/services/vo/tap"
     assert _of_tables(None, "scs") is None
+
+
+def xsrf(page: str) -> str:
+    found = re.search(r'name="_xsrf" value="([^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
+def connect(person: Person, until: str, note: str = "my laptop") -> httpx.Response:
+    """Fill in the page's form and send it, as a browser would."""
+    page = person.get("hub/connect")
+    assert page.status_code == 200, page.text
+    return person.client.post("hub/connect", data={"note": note, "until": until, "_xsrf": xsrf(page.text)})
+
+
+def tomorrow() -> str:
+    return f"{datetime.now(UTC).date() + timedelta(days=1)}"
+
+
+def identifier_of(page: str, note: str) -> str:
+    found = re.search(rf'data-end="users/owner/tokens/([^"]+)" aria-label="Revoke {note}"', page)
+    assert found, page
+    return found[1]
+
+
+def test_lines_of_the_page_connect_work_as_they_stand_and_end_with_the_token(hub: RunningHub, tmp_path: Path) -> None:
+    owner = hub.sign_in("owner")
+    made = connect(owner, tomorrow())
+    assert made.status_code == 200
+    assert made.headers["cache-control"] == "no-store"
+    lines = lines_of(made.text)
+    assert run(lines["keep"], tmp_path).returncode == 0
+    assert (tmp_path / ".bowerbird.netrc").stat().st_mode & 0o777 == 0o600
+    ways = ["pyvo", "curl", *([] if lack_of_stilts(signed=True) else ["stilts"])]
+    for way in ways:
+        done = run(lines[way], tmp_path)
+        assert "sky_dr2" in done.stdout, f"{way}: {done.stdout}{done.stderr}"
+    assert owner.api("DELETE", f"users/owner/tokens/{identifier_of(made.text, 'my laptop')}").status_code == 204
+    until(lambda: "make one on the page Connect" in run(lines["curl"], tmp_path).stdout)
+    for page in (owner.get("hub/connect").text, hub.log()):
+        assert lines["token"] not in page
+    assert "Revoke my laptop" not in owner.get("hub/connect").text
+
+
+@pytest.mark.parametrize("day", ["", "yesterday", "2020-01-01", "2199-01-01"])
+def test_token_for_tables_ends_within_the_hubs_limit(hub: RunningHub, day: str) -> None:
+    refused = connect(hub.sign_in("owner"), day)
+    assert refused.status_code == 400
+    assert 'role="alert">The last day' in refused.text
+    assert 'id="token"' not in refused.text
+
+
+def test_token_is_made_by_the_pages_own_form_alone(hub: RunningHub) -> None:
+    owner = hub.sign_in("owner")
+    assert owner.client.post("hub/connect", data={"note": "forged", "until": tomorrow()}).status_code == 403
+    assert "forged" not in owner.get("hub/connect").text
+
+
+def test_token_of_the_page_opens_tables_and_nothing_else(hub: RunningHub) -> None:
+    lines = lines_of(connect(hub.sign_in("owner"), tomorrow(), "scope").text)
+    proof = {"Authorization": f"token {lines['token']}"}
+    told = httpx.get(f"{hub.url}hub/api/user", headers=proof).json()
+    # What JupyterHub adds to every token says who its owner is, and no more.
+    assert [scope for scope in told["scopes"] if not scope.startswith("read:users:")] == [SCOPE]
+    assert httpx.get(f"{hub.url}hub/api/users/owner", headers=proof).status_code in {403, 404}
+
+
+def test_browser_signs_in_by_the_hub_and_sees_what_its_person_may(hub: RunningHub) -> None:
+    page = f"{hub.url}services/vo/tables/sky_dr2.stars"
+    assert httpx.get(page).status_code == 404
+    public = httpx.get(f"{hub.url}services/vo/tables/sky_dr1.stars")
+    assert public.status_code == 200
+    owner = hub.sign_in("owner")
+    assert owner.client.get(page).status_code == 404
+    seen = owner.client.get(f"{hub.url}services/vo/sign-in", params={"next": "tables/sky_dr2.stars"})
+    assert (seen.status_code, str(seen.url)) == (200, page)
+    assert "owner · " in seen.text
+    visitor = hub.sign_in("visitor")
+    assert visitor.client.get(f"{hub.url}services/vo/sign-in", params={"next": "tables/sky_dr2.stars"}).status_code == 404
+    owner.get("hub/logout")
+    until(lambda: owner.client.get(page).status_code == 404)
+
+
+def test_code_of_another_browser_signs_nobody_in(hub: RunningHub) -> None:
+    owner, stranger = hub.sign_in("owner"), hub.client()
+    sent = owner.client.get(f"{hub.url}services/vo/sign-in", follow_redirects=False).headers["location"]
+    back = owner.client.get(sent, follow_redirects=False).headers["location"]
+    with stranger:
+        assert stranger.get(back).status_code == 400
+        assert "Sign in" in stranger.get(f"{hub.url}services/vo/").text
+    assert owner.client.get(back).status_code == 200

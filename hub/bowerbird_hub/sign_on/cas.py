@@ -12,7 +12,7 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.sign_on import CasSignOn
 from bowerbird_config.teams import memberships
-from bowerbird_hub import elsewhere
+from bowerbird_hub import connect, elsewhere
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.identity.store import IdRefused
 from bowerbird_hub.sign_on import admission, redaction, team_roles
@@ -99,8 +99,8 @@ class CASAuthenticator(Authenticator):
         return str(url_path_join(base_url, "logout"))
 
     def get_handlers(self, app: Any) -> list[tuple[str, type[BaseHandler]]]:
-        """Return the pages of this sign-on, and what answers for the platform's other hosts."""
-        return [*elsewhere.HANDLERS, ("/cas/login", CASLogin), (f"/{CALLBACK}", CASCallback), ("/logout", CASLogout)]
+        """Return the pages of this sign-on and of the platform, and what answers for its other hosts."""
+        return [*elsewhere.HANDLERS, *connect.HANDLERS, ("/cas/login", CASLogin), (f"/{CALLBACK}", CASCallback), ("/logout", CASLogout)]
 
     async def load_managed_roles(self) -> list[dict[str, Any]]:
         """Start the live platform: the hub's database is there, and nobody has been let in yet."""

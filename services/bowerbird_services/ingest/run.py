@@ -18,7 +18,7 @@ from bowerbird_services.ingest.product_files import products
 from bowerbird_services.ingest.sorting import NoRoom
 from bowerbird_services.ingest.source import BadSource
 from bowerbird_services.ingest.table import ingest
-from bowerbird_services.store import sidecar
+from bowerbird_services.store import coverage, sidecar
 from bowerbird_services.store.products import NAME as PRODUCTS
 from bowerbird_services.store.shelf import INDEX, read_index, write_index
 
@@ -77,11 +77,12 @@ def _tidy(folder: Path, asked: set[str]) -> bool:
     for path in gone:
         path.unlink()
     kept = (sidecar.read(folder / name) for name in asked)
-    named = {file.name for known in kept if known for file in known.table.files}
+    files = [file for known in kept if known for file in known.table.files]
+    named = {path.name for file in files for path in (file, coverage.path_of(file))}
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif (path.suffix == ".parquet" and path.name not in named) or path.suffix == ".new":
+        elif (path.name.endswith((".parquet", coverage.SUFFIX)) and path.name not in named) or path.suffix == ".new":
             path.unlink()
     return bool(gone)
 

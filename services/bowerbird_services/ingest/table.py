@@ -17,7 +17,7 @@ from bowerbird_services.ingest.sorting import write_sorted
 from bowerbird_services.ingest.source import BadSource, Source
 from bowerbird_services.ingest.text_source import TextSource
 from bowerbird_services.ingest.votable_source import VOTableSource
-from bowerbird_services.store import sidecar
+from bowerbird_services.store import coverage, sidecar
 from bowerbird_services.store.sidecar import Sidecar
 from bowerbird_services.tables import Table
 
@@ -76,6 +76,7 @@ def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTab
     mark, target = fingerprint(directory, asked), folder / f"{name}{sidecar.SUFFIX}"
     known = sidecar.read(target)
     if known and known.fingerprint == mark and is_whole(folder, known):
+        _count(known.table)
         return False
     described = maml.read(directory / asked.metadata) if asked.metadata else maml.Maml()
     with tempfile.TemporaryDirectory(prefix=".work-", dir=folder) as work:
@@ -99,8 +100,16 @@ def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTab
         files=(file,),
         rows=rows,
     )
+    _count(table)
     sidecar.write(target, Sidecar(table, mark, {file.name: file.stat().st_size}))
     return True
+
+
+def _count(table: Table) -> None:
+    """Count where on the sky its rows are, unless that was done."""
+    for file in table.files if table.position is not None else ():
+        if coverage.read(file) is None:
+            coverage.write(file)
 
 
 def _opened(path: Path, part: int | str | None) -> Source:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import pyarrow as pa
 from bowerbird_config.access import Decision, decide
+from bowerbird_config.collections import Collection, Release
 from bowerbird_config.identity import Identity
 from bowerbird_config.platform import Platform
 from bowerbird_config.resources import Action, ReleaseRef
@@ -18,12 +19,20 @@ from bowerbird_services.tables import Catalogue, Table
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
-    """A release that somebody may know of and not read: its schema, its title, and the decision that says why."""
+class SeenRelease:
+    """A release that somebody reads, or may know of where its decision refuses it: then it has no tables here."""
 
-    schema: str
-    title: str
+    collection: str
+    name: str
+    about_collection: Collection
+    about: Release
     decision: Decision
+    tables: tuple[Table, ...] = ()
+
+    @property
+    def schema(self) -> str:
+        """The schema that its tables are in."""
+        return schema_name(self.collection, self.name)
 
 
 class SeenCatalogue(Catalogue):
@@ -66,7 +75,12 @@ class Sight:
     tables: tuple[Table, ...] = ()
     schemas: Mapping[str, str] = field(default_factory=dict)
     observations: tuple[obscore.Observation, ...] = ()
-    announced: tuple[Announced, ...] = ()
+    releases: tuple[SeenRelease, ...] = ()
+
+    @property
+    def announced(self) -> tuple[SeenRelease, ...]:
+        """The releases that are known of and not read."""
+        return tuple(release for release in self.releases if not release.decision.allowed)
 
 
 class TableStore:
@@ -97,16 +111,18 @@ class TableStore:
         tables: list[Table] = []
         schemas: dict[str, str] = {}
         observations: list[obscore.Observation] = []
-        announced: list[Announced] = []
+        seen: list[SeenRelease] = []
         for collection, about in platform.collections.items():
             for name, release in about.releases.items():
                 schema, place = schema_name(collection, name), (collection, name)
                 decision = decide(platform, identity, Action.READ, ReleaseRef(collection, name), at)
                 if decision.allowed:
-                    tables += holdings.tables.get(place, ())
+                    found = holdings.tables.get(place, ())
+                    tables += found
+                    seen.append(SeenRelease(collection, name, about, release, decision, found))
                     observations += obscore.observations(place, release, holdings.products.get(place, ()), at, self._products)
                     schemas[schema] = release.description or release.title
                 elif not decision.hidden:
-                    announced.append(Announced(schema, release.title, decision))
+                    seen.append(SeenRelease(collection, name, about, release, decision))
                     schemas[schema] = f"{release.title}. {decision.sentence}"
-        return Sight(tuple(tables), schemas, tuple(observations), tuple(announced))
+        return Sight(tuple(tables), schemas, tuple(observations), tuple(seen))

@@ -1,0 +1,140 @@
+"""The addresses of the pages: an index, one for each collection and table, and the way to sign in."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
+from http import HTTPStatus
+from pathlib import Path
+
+from bowerbird_config.clients import Clients
+from bowerbird_config.identity import ANONYMOUS, Identity
+from bowerbird_services.identity import Away
+from bowerbird_services.pages import content
+from bowerbird_services.pages.frame import Frame, Visitor
+from bowerbird_services.pages.markup import Part, tag
+from bowerbird_services.pages.sign_in import CALLBACK, SignIn
+from bowerbird_services.site import Site
+from bowerbird_services.store import coverage
+from bowerbird_services.store.catalogues import SeenRelease, Sight, TableStore
+from bowerbird_services.tables import Table
+from bowerbird_services.vo.dali import Fault
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+_ABSENT = "There is nothing here that is open to you"
+_TROUBLE = "That is not possible now"
+_coverage_of = lru_cache(maxsize=64)(coverage.read)
+_Page = Callable[[Request], Awaitable[Response]]
+
+
+class Pages:
+    """Shows what a store has, to each as the access decision allows."""
+
+    def __init__(self, site: Site, store: TableStore, frame: Frame, sign_in: SignIn | None = None) -> None:
+        self._site = site
+        self._store = store
+        self._frame = frame
+        self._sign_in = sign_in
+
+    def routes(self) -> list[Route]:
+        """Return the addresses below the service's own."""
+        prefix, signing = self._frame.prefix, self._sign_in
+        found = [
+            Route(f"{prefix}/", self._told(self.index)),
+            Route(f"{prefix}/collections/{{name}}", self._told(self.collection)),
+            Route(f"{prefix}/tables/{{name}}", self._told(self.table)),
+        ]
+        if signing is not None:
+            found += [Route(f"{prefix}/sign-in", self._told(signing.begin)), Route(f"{prefix}/{CALLBACK}", self._told(signing.end))]
+        return found
+
+    def _told(self, page: _Page) -> _Page:
+        """Return a page that says what is wrong as a page, and not as clients want it."""
+
+        async def show(request: Request) -> Response:
+            try:
+                return await page(request)
+            except Fault as error:
+                return self._trouble(str(error), error.status)
+            except Away as error:
+                return self._trouble(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE)
+
+        return show
+
+    def _trouble(self, words: str, status: int) -> Response:
+        said = tag("p", f"{words[:1].upper()}{words[1:]}.", class_="refusal", role="alert")
+        return self._frame.page(
+            "Bowerbird", Visitor(), "That is not possible now", tag("h1", "That is not possible now"), said, status=status
+        )
+
+    async def _looked(self, request: Request) -> tuple[Visitor, Identity, Sight]:
+        """Return who looks, and what they see; a sign-in that has ended is told and not taken."""
+        site = self._site
+        identity, visitor = ANONYMOUS, Visitor()
+        token = self._sign_in.token(request) if self._sign_in else None
+        if "authorization" in request.headers:
+            identity = await site.identities.of(request)
+        elif token is not None:
+            identity = await site.identities.of_token(token)
+            visitor = Visitor(ended=identity.name is None)
+        if identity.name is not None:
+            visitor = Visitor(identity.name)
+        sight = await site.threads.run(self._store.sight, site.identities.records.platform, identity, site.clock())
+        return visitor, identity, sight
+
+    async def index(self, request: Request) -> Response:
+        """Show all that there is."""
+        visitor, _, sight = await self._looked(request)
+        return self._shown(visitor, "Data", content.index(self._frame, sight.releases), here="")
+
+    async def collection(self, request: Request) -> Response:
+        """Show a collection; one with nothing that may be known is not there."""
+        visitor, _, sight = await self._looked(request)
+        name = request.path_params["name"]
+        releases = [release for release in sight.releases if release.collection == name]
+        if not releases:
+            return self._absent(visitor)
+        title = releases[0].about_collection.title
+        return self._shown(visitor, title, content.collection(self._frame, releases), here=f"collections/{name}")
+
+    async def table(self, request: Request) -> Response:
+        """Show a table; one of an announced release is refused in words, and any other is not there."""
+        visitor, _, sight = await self._looked(request)
+        schema, _, name = request.path_params["name"].partition(".")
+        release = next((one for one in sight.releases if one.schema == schema), None)
+        if release is None:
+            return self._absent(visitor)
+        if not release.decision.allowed:
+            return self._announced(visitor, release)
+        shown = next((table for table in release.tables if table.name == name), None)
+        if shown is None:
+            return self._absent(visitor)
+        clients = Clients(f"{self._site.address_of(request)}/tap")
+        drawn = await self._site.threads.run(self._content, release, shown, clients)
+        return self._shown(visitor, shown.title or shown.full_name, drawn, here=f"tables/{shown.full_name}")
+
+    def _content(self, release: SeenRelease, shown: Table, clients: Clients) -> list[Part]:
+        counted = self._coverage(shown.files[0]) if shown.position is not None and len(shown.files) == 1 else None
+        return content.table(self._frame, release, shown, counted, clients)
+
+    def _coverage(self, rows: Path) -> coverage.Coverage | None:
+        return _coverage_of(rows) if coverage.path_of(rows).exists() else None
+
+    def _announced(self, visitor: Visitor, release: SeenRelease) -> Response:
+        # The same for every name in its schema: which tables there are is not told.
+        words = [tag("h1", release.about.title), tag("p", release.decision.sentence, class_="refusal", role="alert")]
+        here = f"collections/{release.collection}"
+        return self._shown(visitor, release.about.title, words, here=here, status=HTTPStatus.FORBIDDEN)
+
+    def _absent(self, visitor: Visitor) -> Response:
+        words = [tag("h1", _ABSENT), tag("p", "The address is wrong, or it leads to something that you may not know of.")]
+        contact = tag(
+            "p", f"Who can help: the admins of the platform ({self._site.identities.records.platform.contact}). Status 404.", class_="quiet"
+        )
+        return self._shown(visitor, _ABSENT, [*words, contact], here="", status=HTTPStatus.NOT_FOUND)
+
+    def _shown(self, visitor: Visitor, title: str, words: Sequence[Part], *, here: str, status: int = HTTPStatus.OK) -> Response:
+        answer = self._frame.page(self._site.identities.records.platform.name, visitor, title, *words, here=here, status=status)
+        if visitor.ended and self._sign_in:
+            self._sign_in.forget(answer)
+        return answer

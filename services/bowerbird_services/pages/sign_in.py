@@ -1,0 +1,122 @@
+"""The hub's sign-in for a person's browser: OAuth 2.0 with PKCE at the hub; what comes back is a token that the hub knows.
+
+The token stands in a cookie that scripts cannot read, and only pages take it, which do nothing: a page of somebody else
+that makes a browser ask for one cannot read the answer. It ends with the sign-in at the hub.
+"""
+
+import base64
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+import httpx
+from bowerbird_services.identity import Away
+from bowerbird_services.vo.dali import Fault
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+CALLBACK = "signed-in"
+_STATE_SECONDS = 600
+_NEXT = re.compile(r"(?:|(?:collections|tables)/[A-Za-z0-9_.~%-]{1,300})")
+_STATE = re.compile(r"[A-Za-z0-9_-]{20,60}")
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What the hub knows of us: `api_url` is where we ask it, `address` where browsers find us."""
+
+    client_id: str
+    secret: str
+    api_url: str
+    address: str
+
+    def __repr__(self) -> str:
+        return f"Application({self.client_id!r}, {self.address!r})"
+
+
+class SignIn:
+    """Leads a browser to the hub and takes it back."""
+
+    def __init__(self, application: Application, client: httpx.AsyncClient) -> None:
+        self._application = application
+        self._client = client
+        parts = urlsplit(application.address)
+        self._secure = parts.scheme == "https"
+        self._path = f"{parts.path.rstrip('/')}/"
+        self._authorize = f"{parts.scheme}://{parts.netloc}/hub/api/oauth2/authorize"
+
+    @property
+    def _prefix(self) -> str:
+        # Where browsers honour it, no server of the domain can set or overwrite the cookie.
+        return "__Host-bowerbird-vo" if self._secure else "bowerbird-vo"
+
+    def token(self, request: Request) -> str | None:
+        """Return the token that a browser shows."""
+        found = request.cookies.get(self._prefix)
+        return found if found and found.isascii() and len(found) <= 512 else None  # noqa: PLR2004  as in a header
+
+    def _set(self, response: Response, name: str, value: str, max_age: int | None = None) -> None:
+        path = "/" if self._secure else self._path
+        response.set_cookie(name, value, max_age=max_age, path=path, secure=self._secure, httponly=True, samesite="lax")
+
+    def forget(self, response: Response) -> None:
+        """Take the cookie back."""
+        self._set(response, self._prefix, "", 0)
+
+    async def begin(self, request: Request) -> Response:
+        """Send a browser to the hub; it comes back to `next`, a page of ours."""
+        wanted = quote(request.query_params.get("next", ""), safe="/~")
+        if not _NEXT.fullmatch(wanted):
+            wanted = ""
+        state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        asked = {
+            "client_id": self._application.client_id,
+            "redirect_uri": f"{self._application.address}/{CALLBACK}",
+            "response_type": "code",
+            "state": state,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        answer = RedirectResponse(f"{self._authorize}?{urlencode(asked)}", HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
+        self._set(answer, f"{self._prefix}-{state}", f"{verifier}:{quote(wanted, safe='')}", _STATE_SECONDS)
+        return answer
+
+    async def end(self, request: Request) -> Response:
+        """Take a browser back, where it is the one that was sent."""
+        state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
+        name = f"{self._prefix}-{state}"
+        verifier, _, wanted = request.cookies.get(name, "").partition(":")
+        if not (_STATE.fullmatch(state) and verifier and code):
+            raise Fault("this sign-in was not begun in this browser, or too long ago; begin it again with Sign in")
+        token = await self._token(code, verifier)
+        path = unquote(wanted)
+        answer = RedirectResponse(
+            f"{self._path}{path if _NEXT.fullmatch(path) else ''}", HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"}
+        )
+        self._set(answer, self._prefix, token)
+        self._set(answer, name, "", 0)
+        return answer
+
+    async def _token(self, code: str, verifier: str) -> str:
+        asked = {
+            "client_id": self._application.client_id,
+            "client_secret": self._application.secret,
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": f"{self._application.address}/{CALLBACK}",
+            "code_verifier": verifier,
+        }
+        try:
+            answer = await self._client.post(f"{self._application.api_url.rstrip('/')}/oauth2/token", data=asked)
+            if answer.status_code in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+                raise Fault(
+                    "the hub does not know this sign-in, or it was used already; begin it again with Sign in", HTTPStatus.BAD_REQUEST
+                )
+            answer.raise_for_status()
+            return str(answer.json()["access_token"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise Away("the hub does not answer, so nobody can be signed in now") from error

@@ -1,0 +1,210 @@
+"""The pages of the service: what they show to whom, that nothing of them runs or comes from elsewhere, and that their lines work."""
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.platform import Platform
+from bowerbird_services import adql
+from bowerbird_services.app import create
+from bowerbird_services.identity import Identities, Records
+from bowerbird_services.main import translate
+from bowerbird_services.pages.frame import Frame
+from bowerbird_services.pages.service import Pages
+from bowerbird_services.pages.sign_in import Application, SignIn
+from bowerbird_services.site import Site
+from bowerbird_services.store import coverage
+from bowerbird_services.store.catalogues import TableStore
+from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
+from bowerbird_services.store.shelf import Shelf
+from bowerbird_services.streams import Threads
+from bowerbird_services.tables_engine import TablesEngine
+from bowerbird_services.vo.jobs import JobStore
+from playwright.sync_api import Browser
+
+from tests.services.people import Tokens
+from tests.services.serving import served
+from tests.support.browser import chromium, visit
+from tests.support.page_lines import lack_of_stilts, lines_of, run
+from tests.support.platforms import described
+from tests.support.shelves import put, stars
+
+LOOK = (Path(__file__).parents[2] / "hub/bowerbird_hub/pages/bowerbird.css").read_text()
+WIDTHS = (360, 1280, 1920)
+LATER = "2199-01-01T00:00:00Z"
+RELEASES = {
+    "dr1": {"title": "First <release>", "public": True, "cite": "Doe et al. 2026", "doi": "10.5555/demo"},
+    "dr2": {"title": "Second", "teams": ["craft"], "public_on": LATER, "contact": "pi@example.org"},
+    "dr3": {"title": "Third", "description": "told to its team alone", "teams": ["craft"], "public_on": LATER, "announced": True},
+}
+MEMBER = {"Cookie": "bowerbird-vo=token-of-member"}
+
+
+def platform() -> Platform:
+    collections = {
+        "demo": {"title": "Demo", "description": "A body of data", "releases": RELEASES},
+        "hidden": {"title": "Hidden", "releases": {"dr1": {"title": "Nobody's", "teams": ["craft"]}}},
+    }
+    teams = {"craft": {"title": "Craft", "contact": "craft@example.org", "members": ["member"]}}
+    return Platform.model_validate(described(collections=collections, teams=teams))
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    known, shelf = platform(), tmp_path / "tables"
+    for release in RELEASES:
+        table = put(shelf, ("demo", release), "stars", stars(300))
+        coverage.write(table.files[0])
+    records = Records(known)
+    records.take(
+        {"kind": "identity", "record": IdentityRecord(1, "member", 600_000, 600_000, known.identity("member").memberships).to_json()}
+    )
+    identities = Identities(records, Tokens(), lambda: datetime.now(UTC))
+    (tmp_path / "spill").mkdir()
+    (tmp_path / "spool").mkdir()
+    computing = DuckDBBackend(Room(shelf, tmp_path / "spill"), prepare=adql.register)
+    store = TableStore(Shelf(shelf))
+    site = Site(TablesEngine(records, store, computing, translate), identities, Threads(4), tmp_path / "spool")
+    jobs = JobStore(tmp_path / "jobs")
+    sign_in = SignIn(
+        Application("service-vo", "secret", "http://127.0.0.1:9/hub/api", "http://localhost:9/services/vo"), httpx.AsyncClient()
+    )
+    pages = Pages(site, store, Frame(LOOK, ""), sign_in)
+    with served(create(site, jobs, pages=pages.routes())) as address:
+        yield address
+    jobs.close()
+    computing.close()
+
+
+def test_index_and_collection_show_what_may_be_known(address: str) -> None:
+    nobody, member = httpx.get(f"{address}/").text, httpx.get(f"{address}/", headers=MEMBER).text
+    assert "demo_dr1.stars" in nobody
+    assert "Sign in" in nobody
+    assert "demo_dr2" not in nobody
+    assert "Hidden" not in nobody
+    assert "demo_dr2.stars" in member
+    assert "member · " in member
+    page = httpx.get(f"{address}/collections/demo").text
+    assert "First &lt;release&gt;" in page
+    assert "Doe et al. 2026" in page
+    assert "dr2" not in page
+
+
+def test_announced_release_names_title_date_and_whom_to_ask_and_nothing_more(address: str) -> None:
+    page = httpx.get(f"{address}/collections/demo").text
+    assert "Third" in page
+    assert "2199-01-01" in page
+    assert "craft@example.org" in page
+    assert "told to its team alone" not in page
+    assert "demo_dr3" not in page
+    there, absent = (httpx.get(f"{address}/tables/demo_dr3.{name}") for name in ("stars", "nothing"))
+    assert (there.status_code, there.content) == (absent.status_code, absent.content)
+    assert there.status_code == 403
+    assert "2199-01-01" in there.text
+
+
+@pytest.mark.parametrize(
+    ("hidden", "absent"), [("tables/demo_dr2.stars", "tables/demo_dr9.stars"), ("collections/hidden", "collections/none")]
+)
+def test_what_is_hidden_answers_exactly_as_what_does_not_exist(address: str, hidden: str, absent: str) -> None:
+    answers = [httpx.get(f"{address}/{path}") for path in (hidden, absent)]
+    assert answers[0].status_code == answers[1].status_code == 404
+    assert answers[0].content == answers[1].content
+    told = [{name: value for name, value in answer.headers.items() if name != "date"} for answer in answers]
+    assert told[0] == told[1]
+
+
+def test_table_page_tells_columns_rows_coverage_and_until_when_it_is_closed(address: str) -> None:
+    page = httpx.get(f"{address}/tables/demo_dr2.stars", headers=MEMBER).text
+    assert "300 rows" in page
+    assert "closed until 2199-01-01" in page
+    assert "you are a member of its team craft" in page
+    assert all(f"<code>{name}</code>" in page for name in ("source_id", "mag", "name"))
+    assert re.search(r'<svg viewBox="[^"]*" role="img"><title>Where on the sky the rows of demo_dr2.stars are', page)
+    assert "Doe" not in page
+
+
+def test_sign_in_that_has_ended_is_told_and_its_cookie_taken_back(address: str) -> None:
+    answer = httpx.get(f"{address}/tables/demo_dr1.stars", headers={"Cookie": "bowerbird-vo=old"})
+    assert answer.status_code == 200
+    assert "Your sign-in has ended" in answer.text
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+
+
+def test_cookie_opens_pages_and_nothing_that_does_something(address: str) -> None:
+    asked = {"LANG": "ADQL", "QUERY": "SELECT * FROM demo_dr2.stars"}
+    assert httpx.post(f"{address}/tap/sync", data=asked, headers=MEMBER).status_code == 400
+    assert httpx.post(f"{address}/tables/demo_dr2.stars", headers=MEMBER).status_code == 405
+
+
+def test_sign_in_asks_the_hub_with_a_proof_and_comes_back_to_pages_of_ours_only(address: str) -> None:
+    answer = httpx.get(f"{address}/sign-in", params={"next": "https://evil.example/"})
+    assert answer.status_code == 303
+    sent = httpx.URL(answer.headers["location"])
+    assert sent.path == "/hub/api/oauth2/authorize"
+    assert sent.params["code_challenge_method"] == "S256"
+    cookie = answer.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=lax", "Path=/services/vo/"} <= set(cookie.split("; "))
+    assert "evil" not in cookie
+    for wrong in ({"state": sent.params["state"], "code": "one"}, {}, {"state": "x" * 32, "code": "one"}):
+        refused = httpx.get(f"{address}/signed-in", params=wrong)
+        assert refused.status_code == 400
+        assert "begin it again with Sign in" in refused.text
+
+
+def test_nothing_of_a_page_runs_or_comes_from_elsewhere(address: str) -> None:
+    answer = httpx.get(f"{address}/tables/demo_dr1.stars")
+    policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["style-src"].startswith("'sha256-")
+    assert "allow-scripts" not in policy["sandbox"]
+    assert "<script" not in answer.text
+    assert not re.search(r' (?:src|style|on[a-z]+)="', answer.text)
+
+
+EXAMPLES = [(release, way) for release in ("dr1", "dr2") for way in ("notebook", "pyvo", "curl", "stilts")]
+
+
+@pytest.mark.parametrize(("release", "way"), EXAMPLES)
+def test_lines_of_a_table_page_work_as_they_stand(address: str, tmp_path: Path, release: str, way: str) -> None:
+    if way == "stilts" and (lack := lack_of_stilts(signed=release == "dr2")):
+        pytest.skip(lack)
+    page = httpx.get(f"{address}/tables/demo_{release}.stars", headers=MEMBER)
+    (tmp_path / ".bowerbird.netrc").write_text("machine 127.0.0.1 login member password token-of-member\n")
+    platform_variables = {"BOWERBIRD_TAP_URL": f"{address}/tap", "JUPYTERHUB_API_TOKEN": "token-of-member"} if way == "notebook" else {}
+    done = run(lines_of(page.text)[way], tmp_path, **platform_variables)
+    assert done.returncode == 0, done.stderr
+    if way != "notebook":
+        assert "source_id" in done.stdout, done.stdout + done.stderr
+
+
+def test_lines_without_the_token_find_no_proprietary_table(address: str, tmp_path: Path) -> None:
+    page = httpx.get(f"{address}/tables/demo_dr2.stars", headers=MEMBER)
+    (tmp_path / ".bowerbird.netrc").write_text("machine 127.0.0.1 login member password ended\n")
+    done = run(lines_of(page.text)["curl"], tmp_path)
+    assert "make one on the page Connect" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.mark.browser
+def test_pages_fit_every_width_in_light_and_dark(address: str, browser: Browser, tmp_path: Path) -> None:
+    pictures = Path(os.environ.get("BOWERBIRD_PICTURES", tmp_path / "pictures"))
+    with visit(browser, pictures) as seen:
+        for name in ("", "collections/demo", "tables/demo_dr1.stars", "tables/demo_dr3.stars", "tables/none"):
+            seen.page.goto(f"{address}/{name}")
+            for width in WIDTHS:
+                seen.page.set_viewport_size({"width": width, "height": 900})
+                assert seen.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), (name, width)
+            assert seen.page.locator("h1").count() == 1
+        # A missing page is a line of the console, and the only one.
+        assert all("status of 40" in complaint for complaint in seen.complaints), seen.complaints
