@@ -225,6 +225,24 @@ def test_token_is_made_shown_once_and_ended(hub: RunningHub, seen: Visit) -> Non
 
 @pytest.mark.root
 @pytest.mark.browser
+def test_token_for_tables_is_made_and_revoked_and_no_second_one_by_loading_the_page_again(hub: RunningHub, seen: Visit) -> None:
+    page = seen.page
+    sign_in(page, hub, "visitor")
+    page.get_by_role("link", name="Connect").click()
+    page.get_by_label("What it is for").fill("my laptop")
+    page.get_by_role("button", name="Make a token").click()
+    token = page.locator("#token").inner_text()
+    assert token in page.locator("#keep").inner_text()
+    assert token not in page.url
+    page.reload()
+    assert token not in page.content()
+    assert page.get_by_role("row", name="my laptop").count() == 1
+    page.get_by_role("button", name="Revoke my laptop").click()
+    page.get_by_role("row", name="my laptop").wait_for(state="detached")
+
+
+@pytest.mark.root
+@pytest.mark.browser
 def test_admin_finds_a_person_and_stops_their_server(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
     hub.sign_in("researcher").start("minimal")

@@ -6,11 +6,9 @@ from itertools import groupby
 from bowerbird_config.clients import Clients, Lines
 from bowerbird_config.collections import Release
 from bowerbird_config.model import format_moment
-from bowerbird_services.pages import sky
 from bowerbird_services.pages.frame import Frame
 from bowerbird_services.pages.markup import Html, Part, tag
 from bowerbird_services.store.catalogues import SeenRelease
-from bowerbird_services.store.coverage import Coverage
 from bowerbird_services.store.names import delimited
 from bowerbird_services.tables import Column, Table
 from bowerbird_services.vo import scs
@@ -90,27 +88,24 @@ def whole(number: int) -> str:
     return f"{number:,}".replace(",", "\u2009")
 
 
-def table(frame: Frame, release: SeenRelease, shown: Table, coverage: Coverage | None, clients: Clients) -> list[Part]:
+def table(frame: Frame, release: SeenRelease, shown: Table, drawn: Html | None, clients: Clients) -> list[Part]:
     """Return one table."""
     title = shown.title or shown.full_name
     part_of = tag("p", tag("code", shown.full_name), " of ", frame.link(f"collections/{release.collection}", release.about.title))
     described = tag("p", shown.description) if shown.description else None
     told: list[Part] = [tag("h1", title), part_of, described, tag("p", f"{whole(shown.rows)} rows, {len(shown.columns)} columns.")]
-    told += [standing(release), *_position(shown, coverage), tag("h2", "Columns"), columns(shown.columns)]
+    told += [standing(release), *_position(shown, drawn), tag("h2", "Columns"), columns(shown.columns)]
     return [*told, *_ways(frame, shown, release, clients), *cite(release, "h2")]
 
 
-def _position(shown: Table, coverage: Coverage | None) -> list[Part]:
+def _position(shown: Table, drawn: Html | None) -> list[Part]:
     position = shown.position
     if position is None:
         return [tag("p", "It has no positions on the sky.", class_="quiet")]
     epoch = f", at the epoch {position.epoch:g}" if position.epoch is not None else ""
     where = tag("p", "Positions: ", tag("code", position.ra), " and ", tag("code", position.dec), f", {position.frame}{epoch}.")
-    if coverage is None:
-        return [tag("h2", "Where on the sky"), where, tag("p", "The picture is drawn when the table is next looked after.", class_="quiet")]
-    touched = f"{coverage.fraction:.0%}" if coverage.fraction >= 0.01 else "less than 1 %"  # noqa: PLR2004  a hundredth
-    drawn = sky.picture(coverage, f"Where on the sky the rows of {shown.full_name} are: they touch {touched} of it")
-    return [tag("h2", "Where on the sky"), where, drawn]
+    missing = tag("p", "There is no picture yet: the platform draws it when it makes its tables the next time.", class_="quiet")
+    return [tag("h2", "Where on the sky"), where, drawn or missing]
 
 
 def columns(found: Iterable[Column]) -> Html:

@@ -19,8 +19,7 @@ _OWN = """
 .coverage text { fill: var(--ink); stroke: var(--paper); stroke-width: 1.5; paint-order: stroke; font: 7px var(--text); }
 .coverage figcaption { color: var(--quiet); font-size: 0.9rem; }
 .swatch { width: 16px; height: 12px; margin-right: 2px; }
-h3 { margin: calc(3 * var(--space)) 0 var(--space); font-size: 1rem; }
-td p:last-child { margin: 0; }
+@media (max-width: 560px) { .coverage text { font-size: 12px; } .stack code { overflow-wrap: anywhere; } }
 """
 
 

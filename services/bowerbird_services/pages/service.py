@@ -8,9 +8,9 @@ from pathlib import Path
 from bowerbird_config.clients import Clients
 from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_services.identity import Away
-from bowerbird_services.pages import content
+from bowerbird_services.pages import content, sky
 from bowerbird_services.pages.frame import Frame, Visitor
-from bowerbird_services.pages.markup import Part, tag
+from bowerbird_services.pages.markup import Html, Part, tag
 from bowerbird_services.pages.sign_in import CALLBACK, SignIn
 from bowerbird_services.site import Site
 from bowerbird_services.store import coverage
@@ -23,8 +23,14 @@ from starlette.routing import Route
 
 _ABSENT = "There is nothing here that is open to you"
 _TROUBLE = "That is not possible now"
-_coverage_of = lru_cache(maxsize=64)(coverage.read)
 _Page = Callable[[Request], Awaitable[Response]]
+
+
+@lru_cache(maxsize=64)
+def _picture(rows: Path, table: str) -> Html | None:
+    """Return where on the sky the rows of a file are; a file has a name of its own for each making."""
+    counted = coverage.read(rows)
+    return sky.picture(counted, table) if counted else None
 
 
 class Pages:
@@ -114,11 +120,9 @@ class Pages:
         return self._shown(visitor, shown.title or shown.full_name, drawn, here=f"tables/{shown.full_name}")
 
     def _content(self, release: SeenRelease, shown: Table, clients: Clients) -> list[Part]:
-        counted = self._coverage(shown.files[0]) if shown.position is not None and len(shown.files) == 1 else None
-        return content.table(self._frame, release, shown, counted, clients)
-
-    def _coverage(self, rows: Path) -> coverage.Coverage | None:
-        return _coverage_of(rows) if coverage.path_of(rows).exists() else None
+        rows = shown.files[0] if shown.position is not None and len(shown.files) == 1 else None
+        drawn = _picture(rows, shown.full_name) if rows is not None and coverage.path_of(rows).exists() else None
+        return content.table(self._frame, release, shown, drawn, clients)
 
     def _announced(self, visitor: Visitor, release: SeenRelease) -> Response:
         # The same for every name in its schema: which tables there are is not told.

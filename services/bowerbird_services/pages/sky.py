@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 360, 180
 LEVELS = 6
 # Viridis in six steps, so that more rows stand out more from the paper of either scheme.
 _LIGHT = ("#c9de53", "#6ccd5a", "#1f9e89", "#26828e", "#3e4989", "#440154")
-_DARK = ("#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725")
+_DARK = ("#31688e", "#26838e", "#1f9e89", "#4ac16d", "#9fda3a", "#fde725")
 STYLE = (
     ":root{" + "".join(f"--sky-{level}:{colour};" for level, colour in enumerate(_LIGHT)) + "}"
     "@media(prefers-color-scheme:dark){:root{"
@@ -39,8 +39,10 @@ def _pixels() -> np.ndarray:
     return found
 
 
-def picture(coverage: Coverage, title: str) -> Html:
-    """Return the picture, with its legend."""
+def picture(coverage: Coverage, table: str) -> Html:
+    """Return the picture of a table's rows, with its legend."""
+    touched = f"{coverage.fraction:.0%}" if coverage.fraction >= 0.01 else "less than 1 %"  # noqa: PLR2004  a hundredth
+    title = f"Where on the sky the rows of {table} are: they touch {touched} of it"
     counts = np.zeros(PIXELS, dtype=np.int64)
     counts[list(coverage.counts)] = list(coverage.counts.values())
     bounds = _bounds(counts[counts > 0])

@@ -18,7 +18,7 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.table_order import TableOrder, table_order
 from bowerbird_services.ingest.run import run
-from bowerbird_services.store import sidecar
+from bowerbird_services.store import coverage, sidecar
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.tables import Table
 
@@ -217,3 +217,18 @@ def test_the_order_says_where_each_release_lies() -> None:
     assert [str(release.directory) for release in asked.releases] == ["/var/releases/sky/dr1", "/data/sky2"]
     assert TableOrder.model_validate_json(asked.model_dump_json()) == asked
     assert json.loads(asked.model_dump_json())["releases"][0]["tables"]["stars"]["file"] == "a.csv"
+
+
+def test_where_rows_are_on_the_sky_is_counted_also_for_tables_of_before(release: Path, root: Path) -> None:
+    run(order(release), root, lambda _: None)
+    (file,) = shelved(root)["stars"].files
+    first = coverage.read(file)
+    assert first is not None
+    assert sum(first.counts.values()) == 1000
+    coverage.path_of(file).unlink()
+    run(order(release), root, lambda _: None)
+    assert coverage.read(file) == first
+    stars(release / "stars.parquet", rows=20)
+    run(order(release), root, lambda _: None)
+    run(order(release), root, lambda _: None)
+    assert len(list(root.rglob(f"*{coverage.SUFFIX}"))) == 1
