@@ -197,7 +197,7 @@ def test_token_of_the_page_opens_tables_and_nothing_else(hub: RunningHub) -> Non
     told = httpx.get(f"{hub.url}hub/api/user", headers=proof).json()
     # What JupyterHub adds to every token says who its owner is, and no more.
     assert [scope for scope in told["scopes"] if not scope.startswith("read:users:")] == [SCOPE]
-    assert httpx.get(f"{hub.url}hub/api/users/owner", headers=proof).status_code in {403, 404}
+    assert httpx.get(f"{hub.url}hub/api/users/owner/tokens", headers=proof).status_code in {403, 404}
 
 
 def test_browser_signs_in_by_the_hub_and_sees_what_its_person_may(hub: RunningHub) -> None:
