@@ -227,7 +227,7 @@ def test_token_is_made_shown_once_and_ended(hub: RunningHub, seen: Visit) -> Non
 @pytest.mark.browser
 def test_token_for_tables_is_made_and_revoked_and_no_second_one_by_loading_the_page_again(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
-    sign_in(page, hub, "visitor")
+    sign_in(page, hub.url, "visitor")
     page.get_by_role("link", name="Connect").click()
     page.get_by_label("What it is for").fill("my laptop")
     page.get_by_role("button", name="Make a token").click()

@@ -1,7 +1,5 @@
 """The pages of the service: what they show to whom, that nothing of them runs or comes from elsewhere, and that their lines work."""
 
-import base64
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_services import adql
 from bowerbird_services.app import create
-from bowerbird_services.identity import Away, Identities, Records
+from bowerbird_services.identity import Identities, Records
 from bowerbird_services.main import translate
 from bowerbird_services.pages.frame import Frame
 from bowerbird_services.pages.service import Pages
@@ -26,11 +24,8 @@ from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.streams import Threads
 from bowerbird_services.tables_engine import TablesEngine
-from bowerbird_services.vo.dali import Fault
 from bowerbird_services.vo.jobs import JobStore
 from playwright.sync_api import Browser
-from starlette.requests import Request
-from starlette.responses import Response
 
 from tests.services.people import Tokens
 from tests.services.serving import served
@@ -160,44 +155,6 @@ def test_sign_in_asks_the_hub_with_a_proof_and_comes_back_to_pages_of_ours_only(
         refused = httpx.get(f"{address}/signed-in", params=wrong)
         assert refused.status_code == 400
         assert "begin it again with Sign in" in refused.text
-
-
-async def back_from(public: str, hub: httpx.MockTransport) -> tuple[Response, Response]:
-    """Sign in at a hub that is played; return what sends there, and what the way back is answered."""
-    async with httpx.AsyncClient(transport=hub) as client:
-        sign_in = SignIn(Application("service-vo", "secret", "http://127.0.0.1:9/hub/api", f"{public}/services/vo"), client)
-        there = await sign_in.begin(Request({"type": "http", "headers": [], "query_string": b"next=tables/demo_dr1.stars"}))
-        state = httpx.URL(there.headers["location"]).params["state"]
-        cookie = there.headers["set-cookie"].partition(";")[0].encode()
-        scope = {"type": "http", "headers": [(b"cookie", cookie)], "query_string": f"state={state}&code=once".encode()}
-        return there, await sign_in.end(Request(scope))
-
-
-@pytest.mark.asyncio
-async def test_token_of_a_sign_in_stands_in_a_cookie_of_this_host_alone_and_in_no_address() -> None:
-    asked: dict[str, str] = {}
-
-    def hub(request: httpx.Request) -> httpx.Response:
-        asked.update(httpx.QueryParams(request.content.decode()))
-        return httpx.Response(200, json={"access_token": "the token"})
-
-    there, back = await back_from("https://data.example.org", httpx.MockTransport(hub))
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(asked["code_verifier"].encode()).digest()).rstrip(b"=").decode()
-    assert httpx.URL(there.headers["location"]).params["code_challenge"] == challenge
-    assert (asked["code"], asked["client_secret"]) == ("once", "secret")
-    assert back.headers["location"] == "/services/vo/tables/demo_dr1.stars"
-    kept = next(value for value in back.headers.getlist("set-cookie") if "the token" in value)
-    assert kept.startswith("__Host-bowerbird-vo=")
-    assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/"} <= set(kept.split("; "))
-    assert "Domain" not in kept
-
-
-@pytest.mark.asyncio
-async def test_hub_that_is_away_or_knows_no_such_sign_in_signs_nobody_in() -> None:
-    with pytest.raises(Away):
-        await back_from("http://localhost", httpx.MockTransport(lambda _: httpx.Response(502)))
-    with pytest.raises(Fault, match="begin it again"):
-        await back_from("http://localhost", httpx.MockTransport(lambda _: httpx.Response(400)))
 
 
 def test_nothing_of_a_page_runs_or_comes_from_elsewhere(address: str) -> None:
