@@ -12,17 +12,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import pytest
 from bowerbird.lab.handlers import missing_data, page
+from playwright.sync_api import Page, expect
 
 from tests.extensions.views import make_view
 from tests.support.browser import CHROMIUM, chromium, visit
+from tests.support.tap_server import tap_server, until
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".bowerbird/envs/lab/bin/python"
 BASE = "/user/somebody/"
 TOKEN = "a-token-of-this-test"
 READY_SECONDS = 40
+TABLE = """
+import numpy as np
+from astropy.table import MaskedColumn, Table
+from bowerbird.lab.result_table import ResultTable
+n = 1_000_000
+dice = np.random.default_rng(4)
+g = MaskedColumn(dice.normal(20, 2, n), mask=dice.random(n) < 0.1, unit="mag", description="Brightness")
+ids = 2**62 + np.arange(n)
+seen = ResultTable(Table({"id": ids, "g": g, "kind": np.array(["star", "galaxy"])[ids % 2]}), name="stars")
+seen
+"""
+SHOWN_MS = 60_000
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -175,6 +190,62 @@ def test_space_that_fills_up_is_told_in_an_open_lab(lab, tmp_path) -> None:
             assert json.loads(lab.get("bowerbird/status")[1])["spaces"] == {"home 90": words}
             seen.page.locator(".Toastify__toast", has_text=words).wait_for(timeout=5 * 3000)
             seen.picture("full home")
+
+
+def opened(lab: Lab, page: Page, name: str, *cells: str) -> None:
+    """Open a notebook of these cells and run them all."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, lab.home / f"{name}.ipynb")
+    page.goto(f"http://127.0.0.1:{lab.port}{BASE}lab/tree/home/{name}.ipynb?token={TOKEN}&reset")
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=SHOWN_MS)
+    page.click("text=Run >> nth=0")
+    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_a_million_rows_are_filtered_sorted_and_selected_in_a_lab(lab, tmp_path) -> None:
+    with chromium() as browser, visit(browser, tmp_path) as seen:
+        page = seen.page
+        opened(lab, page, "million", TABLE)
+        table = page.locator(".bb-table")
+        expect(table.locator("tbody td").first).to_have_text(str(2**62), timeout=SHOWN_MS)
+        expect(table.locator(".bb-status")).to_have_text("1\u2009000\u2009000 rows")
+        page.get_by_label("Filter kind").fill("gal")
+        page.get_by_label("Filter kind").press("Enter")
+        expect(table.locator("tbody td").first).to_have_text(str(2**62 + 1))
+        expect(table.locator(".bb-status")).to_have_text("500\u2009000 of 1\u2009000\u2009000 rows")
+        # The lab's own keys stay away: Enter and letters are the field's, and the cell is not run or changed.
+        page.get_by_label("Filter id").press_sequentially(f"> {2**62 + 100}")
+        page.get_by_label("Filter id").press("Enter")
+        expect(table.locator("tbody td").first).to_have_text(str(2**62 + 101))
+        table.locator("thead button").first.click()
+        table.locator("thead button").first.click()
+        expect(table.locator("tbody td").first).to_have_text(str(2**62 + 999_999))
+        table.locator("tbody td").first.click()
+        expect(table.locator(".bb-status")).to_contain_text("1 selected")
+        page.get_by_role("button", name="Copy as Python").click()
+        expect(table.locator(".bb-code")).to_contain_text(f"seen['id'] > {2**62 + 100}".replace("seen['id']", ""))
+        page.get_by_role("button", name="Send to TOPCAT").click()
+        expect(table.locator(".bb-refused")).to_contain_text("start TOPCAT")
+        seen.picture("result-table-in-lab")
+        assert page.locator(".jp-CodeCell").count() == 1
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_cancel_beside_the_bar_stops_the_query(lab, tmp_path) -> None:
+    with tap_server() as tap, chromium() as browser, visit(browser, tmp_path) as seen:
+        tap.finishes = False
+        opened(lab, seen.page, "job", f"%%adql rows --service {tap.url} --limit 5 --background\nSELECT id FROM demo.stars")
+        bar = seen.page.locator(".bb-progress")
+        expect(bar.locator("[role=status]")).to_contain_text("The service computes", timeout=SHOWN_MS)
+        seen.picture("query-under-way")
+        bar.get_by_role("button", name="Cancel").click()
+        until(tap, lambda: [what for _, what in tap.ended] == ["ABORT", "DELETE"])
+        expect(bar).to_have_count(0)
+        expect(seen.page.locator(".jp-OutputArea")).to_contain_text("KeyboardInterrupt")
 
 
 @pytest.mark.parametrize("path", ["bowerbird/researchers", "bowerbird/status", ""])

@@ -36,6 +36,13 @@ class Real:
 def real_service(place: Path, known: Identities, rows: int = 300) -> Iterator[Real]:
     """Serve two tables of so many stars from a directory."""
     tables = tuple(put(place / "tables", ("demo", release), "stars", stars(rows)) for release in ("dr1", "dr2"))
+    with service(place, known) as (address, site):
+        yield Real(address, site, tables)
+
+
+@contextmanager
+def service(place: Path, known: Identities) -> Iterator[tuple[str, Site]]:
+    """Serve what lies in `tables` of a directory; yields the address and the site."""
     (place / "spill").mkdir()
     (place / "spool").mkdir()
     computing = DuckDBBackend(Room(place / "tables", place / "spill"), prepare=adql.register)
@@ -44,6 +51,6 @@ def real_service(place: Path, known: Identities, rows: int = 300) -> Iterator[Re
     jobs = JobStore(place / "jobs")
     features = tuple(Feature(feature.type, feature.form, feature.description) for feature in adql.features())
     with served(create(site, jobs, features)) as address:
-        yield Real(address, site, tables)
+        yield address, site
     jobs.close()
     computing.close()

@@ -84,9 +84,11 @@ function render({ model, el }) {
   function go(row, fromBar = false) {
     first = Math.min(Math.max(0, Math.round(row)), last());
     if (!fromBar) {
-      moving = true;
       const range = scroller.scrollHeight - scroller.clientHeight;
+      const before = scroller.scrollTop;
       scroller.scrollTop = last() ? (first / last()) * range : 0;
+      // Where it stays, no event comes: the next one is the user's.
+      moving = scroller.scrollTop !== before;
     }
     soon();
   }

@@ -182,7 +182,8 @@ def _python(column: ViewColumn, text: str) -> str:
         low, sign, high = _numbers(column, text)
         test = f"({plain} >= {low!r}) & ({plain} <= {high!r})" if high is not None else f"{plain} {_PYTHON.get(sign, sign)} {low!r}"
         return f"np.ma.filled({test}, False)"
-    return f"[value is not np.ma.masked and {text.casefold()!r} in str(value).casefold() for value in {plain}]"
+    # A masked column yields its values one by one a hundred times slower than its list, in which None is what is masked.
+    return f"np.array([value is not None and {text.casefold()!r} in str(value).casefold() for value in {plain}.tolist()], dtype=bool)"
 
 
 def _there(column: ViewColumn) -> str:

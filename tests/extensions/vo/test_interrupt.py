@@ -12,6 +12,7 @@ from typing import Any
 import bowerbird
 import pytest
 from bowerbird.errors import JobLost
+from bowerbird.vo.cache import Cache
 from bowerbird.vo.http import HTTP
 from bowerbird.vo.jobs import Job
 from bowerbird.vo.loop import Loop
@@ -46,12 +47,13 @@ def interrupted(work: Coroutine[Any, Any, Any], at: int) -> Generator[Any, Any, 
 
 
 @pytest.mark.parametrize("reads_phase", [True, False])
-def test_interrupted_at_every_await_no_job_is_left(tap: Behaviour, records: Records, reads_phase: bool) -> None:
+def test_interrupted_at_every_await_no_job_is_left(tap: Behaviour, records: Records, tmp_path: Path, reads_phase: bool) -> None:
     tap.reads_phase = reads_phase
 
     async def asked(at: int) -> bool:
         async with HTTP(Tokens(), pause_seconds=0.01) as http:
-            work = TAP(http, tap.url, records).ask(Question(QUERY, background=True), seconds=20)
+            kept = Cache(tmp_path / f"answers-{at}")
+            work = TAP(http, tap.url, records, kept=kept).ask(Question(QUERY, background=True), seconds=20)
             task = asyncio.ensure_future(_awaited(work, at))
             try:
                 (await task).file.close()
@@ -67,6 +69,7 @@ def test_interrupted_at_every_await_no_job_is_left(tap: Behaviour, records: Reco
         stopped += 1
         assert not tap.jobs, f"interrupted at await {stopped}"
         assert not records.all(), f"interrupted at await {stopped}"
+        assert not list(tmp_path.glob("answers-*/*.part")), f"interrupted at await {stopped}"
     assert stopped > 20
     assert len(tap.asked("POST", "/async")) > stopped // 2
 
