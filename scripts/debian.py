@@ -48,6 +48,9 @@ PACKAGES = {
         Package("fitsverify", "fitsverify", 1, 2),
         Package("rsync", "rsync", 1, 1),
         Package("fio", "fio", 20, 70),
+        Package("python3-gavo", "dachs", 150, 700),
+        Package("postgresql-15-q3c", "/usr/share/postgresql/15/extension/q3c.control", 20, 70),
+        Package("postgresql-15-pgsphere", "/usr/share/postgresql/15/extension/pg_sphere.control", 1, 2),
     )
 }
 
