@@ -12,7 +12,8 @@ from bowerbird_services.tables import HEALPIX_COLUMN, HEALPIX_ORDER
 _CELL_DEGREES = 58.6  # a cell of order 0
 _FINEST = 22
 _WIDEST_DEGREES = 40.0
-_MOST_RANGES = 12
+# Rows are read by the group: each range costs half a millisecond of planning, and finer ones leave out no more groups.
+_MOST_RANGES = 4
 
 
 def cone(alias: str, ra: float, dec: float, radius: float) -> str | None:
