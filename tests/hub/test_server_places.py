@@ -14,7 +14,7 @@ from bowerbird_config.paths import Var
 from bowerbird_config.profiles import Profile
 from bowerbird_config.teams import Membership, Role
 from bowerbird_hub.profiles import Choice
-from bowerbird_hub.runtimes import accounts, single_user, unix_server
+from bowerbird_hub.runtimes import accounts, remnants, single_user, unix_server
 from bowerbird_hub.runtimes.environment import World, command, variables
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.places import ServerPlace, servers_directory
@@ -55,6 +55,18 @@ def test_a_server_is_told_where_the_tables_are() -> None:
     told = variables(WORLD, {"JUPYTERHUB_PUBLIC_HUB_URL": "https://data.example.org/base/hub/"}, 1, "mark")
     assert told["BOWERBIRD_TAP_URL"] == "https://data.example.org/base/services/vo/tap"
     assert "BOWERBIRD_TAP_URL" not in variables(WORLD, {}, 1, "mark")
+
+
+def test_files_of_servers_are_removed_but_those_that_are_kept(tmp_path: Path) -> None:
+    kept, gone = (ServerPlace(Var(tmp_path), user) for user in ("ann", "bob"))
+    files = {place: (place.directory, place.told, place.runtime) for place in (kept, gone)}
+    for path in (path for paths in files.values() for path in paths):
+        path.mkdir(parents=True)
+        (path / "file").touch()
+    remnants.remove_files(Var(tmp_path), {kept.mark})
+    assert [path.exists() for path in (*files[kept], *files[gone])] == [True] * 3 + [False] * 3
+    remnants.clear(Var(tmp_path))
+    assert not any(path.exists() for path in files[kept])
 
 
 def test_profile_cannot_take_the_place_of_what_a_start_sets() -> None:

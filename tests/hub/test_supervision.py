@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from bowerbird_config.paths import Var
-from bowerbird_hub.runtimes.places import mark_of
+from bowerbird_hub.runtimes.places import ServerPlace, mark_of
 from bowerbird_hub.supervision import stopping
 from bowerbird_hub.supervision.ports import choose
 from bowerbird_hub.supervision.probes import order
@@ -100,8 +100,13 @@ def test_down_ends_what_a_killed_supervisor_left(rig: Rig) -> None:
     rig.up()
     os.kill(rig.supervisor(), signal.SIGKILL)
     wait_for(lambda: rig.status()["processes"][0]["pid"] is None)
+    of_a_server, of_another_platform = (ServerPlace(var, "ann").runtime for var in (Var(rig.var), Var(rig.var / "other")))
+    for place in (of_a_server, of_another_platform):
+        place.mkdir()
     assert rig.run("down").returncode == 0
     rig.assert_nothing_left()
+    assert not of_a_server.exists()
+    of_another_platform.rmdir()
 
 
 def test_part_without_a_record_is_ended_before_it_is_started_anew(rig: Rig) -> None:

@@ -18,8 +18,7 @@ import httpx
 from bowerbird_config.install import Install
 from bowerbird_config.load import load
 from bowerbird_config.paths import Var
-from bowerbird_hub.runtimes import launch, sandbox
-from bowerbird_hub.runtimes.orphans import clear_machine
+from bowerbird_hub.runtimes import launch, remnants, sandbox
 from bowerbird_hub.runtimes.places import mark_of, servers_directory
 from bowerbird_hub.state import layout, secret_files
 from bowerbird_hub.supervision import ports, sweep
@@ -171,7 +170,7 @@ class RunningHub:
         # A hub that was killed without a sandbox leaves its services.
         for process in [*self.servers(), *sweep.strays(self.var, ())]:
             process.send(signal.SIGKILL)
-        clear_machine(self.var)
+        remnants.clear(self.var)
 
     def sign_in(self, name: str) -> "Person":
         client = self.client()

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -165,7 +164,7 @@ class LocalServer:
             user=order.record.name,
             home=HOMES / order.record.name if sandboxed else PurePosixPath(self.place.home),
             directory=INSIDE if sandboxed else PurePosixPath(self.place.directory),
-            runtime=INSIDE / "kernels" if sandboxed else PurePosixPath(tempfile.gettempdir()) / self.place.mark,
+            runtime=INSIDE / "kernels" if sandboxed else PurePosixPath(self.place.runtime),
             python=order.python,
             program=_PROGRAM_INSIDE if sandboxed else PurePosixPath(_PROGRAM),
             packages=_packages(order.python),
@@ -258,7 +257,7 @@ class LocalServer:
         if self._child is not None:
             with suppress(subprocess.TimeoutExpired):
                 self.status = await asyncio.to_thread(self._child.wait, 5)
-        for path in (self.place.directory, self.place.told, Path(tempfile.gettempdir()) / self.place.mark):
+        for path in (self.place.directory, self.place.told, self.place.runtime):
             await asyncio.to_thread(shutil.rmtree, path, True)
         self.running, self._child, self._group = None, None, Group()
 

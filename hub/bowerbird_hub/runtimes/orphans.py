@@ -2,18 +2,16 @@
 
 import logging
 import os
-import shutil
 import signal
 import sqlite3
-import tempfile
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from bowerbird_config.paths import Var
-from bowerbird_hub.runtimes import cgroups, launch
+from bowerbird_hub.runtimes import launch, remnants
 from bowerbird_hub.runtimes.keeper_client import KeeperError
 from bowerbird_hub.runtimes.local import Host
-from bowerbird_hub.runtimes.places import ServerPlace, mark_of, servers_directory
+from bowerbird_hub.runtimes.places import ServerPlace, mark_of
 
 _log = logging.getLogger("bowerbird.runtime")
 _OWNED = "select users.name, spawners.name from spawners join users on users.id = spawners.user_id where spawners.server_id is not null"
@@ -39,13 +37,8 @@ def end_orphans(host: Host) -> set[str]:
     records = owned(host.var.database, host.var)
     if records is None:
         return set()
-    prefix = mark_of(host.var)
-    ended = _kill(prefix, set(records))
-    for mark, group in cgroups.groups_of(host.bases, f"{prefix}-").items():
-        if mark not in records:
-            ended.add(mark)
-            group.end()
-    _remove_files(host.var, prefix, set(records))
+    ended = _kill(mark_of(host.var), set(records)) | remnants.end_groups(host.var, host.bases, records)
+    remnants.remove_files(host.var, records)
     if ended:
         _log.warning("%d servers without a record were ended", len(ended))
     return ended
@@ -59,27 +52,6 @@ def _kill(prefix: str, kept: set[str]) -> set[str]:
             process.send(signal.SIGKILL)
             ended.add(mark)
     return ended
-
-
-def _remove_files(var: Var, prefix: str, kept: set[str]) -> None:
-    keys = {mark.removeprefix(f"{prefix}-") for mark in kept}
-    for directory in (servers_directory(var), var.run / "told"):
-        for path in directory.glob("*"):
-            if path.name not in keys:
-                shutil.rmtree(path, ignore_errors=True)
-    for path in Path(tempfile.gettempdir()).glob(f"{prefix}-*"):
-        if path.name not in kept:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def clear_machine(var: Var) -> None:
-    """Remove what stopped servers leave outside the state directory: control groups, sockets, runtime files."""
-    prefix = mark_of(var)
-    for group in cgroups.groups_of(cgroups.detect(), f"{prefix}-").values():
-        group.end()
-    _remove_files(var, prefix, set())
-    with suppress(OSError):
-        servers_directory(var).rmdir()
 
 
 async def unmount_unused(host: Host) -> None:

@@ -1,6 +1,7 @@
 """Where the files of a running server lie on this machine; nothing here touches the disk."""
 
 import hashlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
@@ -33,6 +34,16 @@ def servers_directory(var: Var) -> Path:
     if len(bytes(own / ("x" * _KEY_CHARACTERS) / SOCKET)) <= _LONGEST_ADDRESS:
         return own
     return Path("/run") / mark_of(var)
+
+
+def told_directory(var: Var) -> Path:
+    """Return the directory of what the hub tells all servers."""
+    return var.run / "told"
+
+
+def runtime_directory(mark: str) -> Path:
+    """Return where the kernels' files lie of a server that has no sandbox."""
+    return Path(tempfile.gettempdir()) / mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,12 @@ class ServerPlace:
     @property
     def told(self) -> Path:
         """The directory of what the hub tells the server while it runs: passwd and group files, and news."""
-        return self.var.run / "told" / self.key
+        return told_directory(self.var) / self.key
+
+    @property
+    def runtime(self) -> Path:
+        """The directory of its kernels' files where it has no sandbox."""
+        return runtime_directory(self.mark)
 
     @property
     def home(self) -> Path:

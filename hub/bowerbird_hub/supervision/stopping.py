@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from bowerbird_config.paths import Var
+from bowerbird_hub.runtimes import remnants
 from bowerbird_hub.supervision import records, sweep
 from bowerbird_hub.supervision.parts import HOLDER, HUB, KEEPER, PROXY
 from bowerbird_hub.supervision.processes import Process, end, tree
@@ -54,7 +55,7 @@ async def stop_platform(var: Var, say: Callable[[str], None], hurry: Hurry | Non
 async def _end_servers(var: Var, hurry: Hurry) -> None:
     await hurry.end(sweep.server_mains(var), SERVER_SECONDS)
     await hurry.end(sweep.servers(var), 0.0)
-    await asyncio.to_thread(sweep.remove_groups, var)
+    await asyncio.to_thread(remnants.clear, var)
 
 
 def _main(var: Var, name: str) -> list[Process]:

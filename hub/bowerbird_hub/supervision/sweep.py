@@ -3,17 +3,15 @@
 import ctypes
 import os
 import re
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from bowerbird_config.paths import Var
-from bowerbird_hub.runtimes import cgroups, launch
-from bowerbird_hub.runtimes.places import mark_of, servers_directory
+from bowerbird_hub.runtimes import launch
+from bowerbird_hub.runtimes.places import mark_of
 from bowerbird_hub.runtimes.sandbox import BWRAP
 from bowerbird_hub.state.state_files import read_json
-from bowerbird_hub.supervision import machine
 from bowerbird_hub.supervision.marks import VAR, lineage, marked, part_of
 from bowerbird_hub.supervision.parts import NAMES
 from bowerbird_hub.supervision.processes import Process, command_line, parent, tree
@@ -92,13 +90,6 @@ def forget_dead_records(var: Var) -> None:
             path.unlink()
 
 
-def remove_groups(var: Var) -> None:
-    """Remove the control groups of this platform's servers, and with them whatever is still in one."""
-    if machine.is_root():
-        for group in cgroups.groups_of(cgroups.detect(), f"{mark_of(var)}-").values():
-            group.end()
-
-
 def clear_run(var: Var) -> None:
     """Empty the directory of sockets and records of a platform that has stopped."""
     if mounts_below(var.run):
@@ -106,5 +97,3 @@ def clear_run(var: Var) -> None:
     for path in sorted(var.run.rglob("*"), reverse=True):
         with suppress(OSError):
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-    if not servers_directory(var).is_relative_to(var.run):
-        shutil.rmtree(servers_directory(var), ignore_errors=True)
