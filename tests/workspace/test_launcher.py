@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -91,7 +92,8 @@ def test_without_root_the_one_line_is_printed_and_the_rest_goes_on(bare_checkout
     assert "[1/" in ended.stderr
 
 
-def test_a_second_set_up_waits_for_the_first(bare_checkout, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_set_up_waits_for_the_first_and_is_stopped_in_a_sentence(bare_checkout, tmp_path, sent):
     (bare_checkout / ".bowerbird").mkdir()
     command = [sys.executable, "-m", "scripts", "hub"]
     with (bare_checkout / ".bowerbird/lock").open("w") as lock:
@@ -99,7 +101,9 @@ def test_a_second_set_up_waits_for_the_first(bare_checkout, tmp_path):
         with subprocess.Popen(command, cwd=bare_checkout, stderr=subprocess.PIPE, text=True, env=empty_caches(tmp_path)) as second:
             assert second.stderr is not None
             first_line = second.stderr.readline()
-            second.terminate()
-            second.wait(SECONDS)
+            second.send_signal(sent)
+            _, rest = second.communicate(timeout=SECONDS)
     assert first_line == "Another set-up of this checkout is running; waiting for it to end.\n"
+    assert rest == "Stopped. Run the same command again to go on; what was finished is kept.\n"
+    assert second.returncode == 128 + sent
     assert not (bare_checkout / ".bowerbird/tools").exists()
