@@ -12,13 +12,14 @@ from typing import Any
 import click
 
 from bowerbird_config.absent import absences
-from bowerbird_config.access import Decision, decide, explain
-from bowerbird_config.differences import Change, differences
+from bowerbird_config.access import decide, explain
+from bowerbird_config.answers import change_rows, decision_json, offers_json, offers_text, problem_json, right_text, until
+from bowerbird_config.differences import differences
 from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_config.install import Install
 from bowerbird_config.load import load, sources
-from bowerbird_config.model import format_moment, parse_moment
-from bowerbird_config.offers import Offer, offers, resources
+from bowerbird_config.model import parse_moment
+from bowerbird_config.offers import resources
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError, choose_from
@@ -121,7 +122,7 @@ def default_file(var: Path | None = None, environment: Mapping[str, str] = os.en
     if var is None and environment.get("BOWERBIRD_PLATFORM"):
         return Path(environment["BOWERBIRD_PLATFORM"])
     install = Install.from_environment(environment)
-    state = Var(var or Path(environment.get("BOWERBIRD_VAR") or install.root / "var"))
+    state = Var(var or Path(environment.get("BOWERBIRD_VAR") or install.default_var))
     started = _started_with(state)
     return started or (state.own_platform if state.own_platform.exists() else install.default_platform)
 
@@ -150,10 +151,6 @@ def _platform(file: Path) -> Platform:
 
 def _identity(platform: Platform, user: str, groups: tuple[str, ...]) -> Identity:
     return ANONYMOUS if user == _NOBODY else platform.identity(user, (*platform.directory_groups(user), *groups))
-
-
-def _until(moment: datetime | None) -> str:
-    return format_moment(moment) if moment else "-"
 
 
 def _json(value: Any) -> None:
@@ -186,7 +183,7 @@ def check(file: Path | None, user: str | None, groups: tuple[str, ...], at: date
         platform = load(file)
     except ConfigError as error:
         if as_json:
-            _json({"right": False, "problems": [_problem(problem) for problem in error.problems]})
+            _json({"right": False, "problems": [problem_json(problem) for problem in error.problems]})
         else:
             click.echo(str(error), err=True)
         sys.exit(1)
@@ -195,70 +192,13 @@ def check(file: Path | None, user: str | None, groups: tuple[str, ...], at: date
     absent = absences(file, platform) if not identity else []
     if as_json:
         files = [str(source) for source in sources(file)]
-        missing = {"absent": [_problem(problem) for problem in absent]}
-        _json({"right": True, "problems": [], "files": files, **missing, **(_offers_json(platform, identity, at) if identity else {})})
+        missing = {"absent": [problem_json(problem) for problem in absent]}
+        _json({"right": True, "problems": [], "files": files, **missing, **(offers_json(platform, identity, at) if identity else {})})
     else:
-        click.echo(_offers_text(platform, identity, at) if identity else _right(file, platform))
+        click.echo(offers_text(platform, identity, at) if identity else right_text(file, platform))
         # The file is right all the same: it may be for another machine.
         for problem in absent:
             click.echo(str(problem), err=True)
-
-
-def _problem(problem: Any) -> dict[str, Any]:
-    place = problem.place
-    return {"file": str(place.file), "line": place.line, "what": problem.what, "remedy": problem.remedy}
-
-
-def _right(file: Path, platform: Platform) -> str:
-    releases = sum(len(collection.releases) for collection in platform.collections.values())
-    counts = ((len(platform.teams), "team"), (len(platform.profiles), "profile"), (releases, "release"))
-    return f"{file}: right; " + ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
-
-
-def _offers_text(platform: Platform, identity: Identity, at: datetime) -> str:
-    teams = [(m.team, m.role.value if m.active(at) else f"{m.role.value}, ended", _until(m.until)) for m in identity.memberships]
-    found = list(offers(platform, platform.let_in(identity, at), at))
-    given = [(str(o.resource), ", ".join(o.allowed), _until(o.telling.until), o.telling.rule) for o in found if o.allowed]
-    refused = [o.telling.sentence for o in found if not o.allowed and o.telling.rule == "release.proprietary"]
-    parts = (table(("team", "role", "until"), teams), table(("resource", "may", "until", "rule"), given), "\n".join(refused))
-    return "\n\n".join([_greeting(platform, identity, at), *(part for part in parts if part)])
-
-
-def _greeting(platform: Platform, identity: Identity, at: datetime) -> str:
-    if identity.name is None:
-        return f"nobody signed in, at {format_moment(at)}"
-    if platform.admits(identity, at):
-        return f"{identity.name} may sign in, at {format_moment(at)}"
-    return f"{identity.name} may not sign in, and sees what nobody signed in sees, at {format_moment(at)}"
-
-
-def _offers_json(platform: Platform, identity: Identity, at: datetime) -> dict[str, Any]:
-    return {
-        "user": identity.name,
-        "at": at.isoformat(),
-        "signs_in": platform.admits(identity, at),
-        "teams": [{"team": m.team, "role": m.role.value, "until": _iso(m.until)} for m in identity.memberships],
-        "offers": [_offer(offer) for offer in offers(platform, platform.let_in(identity, at), at)],
-    }
-
-
-def _offer(offer: Offer) -> dict[str, Any]:
-    return {"resource": str(offer.resource), "actions": {action.value: _decision(decision) for action, decision in offer.decisions}}
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
-
-
-def _decision(decision: Decision) -> dict[str, Any]:
-    return {
-        "allowed": decision.allowed,
-        "rule": decision.rule,
-        "sentence": decision.sentence,
-        "until": _iso(decision.until),
-        "grantor": decision.grantor,
-        "hidden": decision.hidden,
-    }
 
 
 @cli.command()
@@ -279,15 +219,7 @@ def diff(old: Path, new: Path | None, at: datetime | None, then: datetime | None
     if as_json:
         _json([{"change": c.kind.value, "who": c.who, "action": c.action, "resource": c.resource} for c in changes])
     else:
-        click.echo(table(("", "who", "may", "resource"), _change_rows(changes)) or "nobody gains or loses any access")
-
-
-def _change_rows(changes: list[Change]) -> list[tuple[str, str, str, str]]:
-    """Return one row for all that changes for the same people at the same resource."""
-    rows: dict[tuple[str, str, str], list[str]] = {}
-    for change in changes:
-        rows.setdefault((change.kind.value, change.who, change.resource), []).append(change.action)
-    return [(kind, who, ", ".join(actions), resource) for (kind, who, resource), actions in rows.items()]
+        click.echo(table(("", "who", "may", "resource"), change_rows(changes)) or "nobody gains or loses any access")
 
 
 @cli.command("explain", epilog=f"RESOURCE is one of {FORMS}. USER {_NOBODY!r} is nobody signed in.")
@@ -321,13 +253,13 @@ def explain_command(  # noqa: PLR0913, PLR0917  # one for each option of the com
     note = _undefined(platform, resource)
     if as_json:
         asked = {"user": identity.name, "action": action, "resource": str(resource), "at": at.isoformat()}
-        _json({**asked, "decision": _decision(truth), "shown": _decision(shown), "note": note})
+        _json({**asked, "decision": decision_json(truth), "shown": decision_json(shown), "note": note})
         return
     rows = [
         ("answer", "allowed" if truth.allowed else "refused"),
         ("why", truth.sentence),
         ("rule", truth.rule),
-        ("until", _until(truth.until)),
+        ("until", until(truth.until)),
     ]
     rows += [("who can", truth.grantor)] if truth.grantor else []
     rows += [("is shown", shown.sentence)] if shown != truth else []

@@ -5,16 +5,13 @@ Works on plain mappings and lists of any shape, so that it also finds what is wr
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Any
 
-from bowerbird_config.problems import choose_from
+from bowerbird_config.problems import Finding, Steps, choose_from
 from bowerbird_config.sign_on import is_loopback
 from bowerbird_config.tables import schema_name
-
-Path = tuple[str | int, ...]
 
 # Where a text may begin with '/': a machine's own parts, what a server sees inside its environment, a directory's own
 # names (some write groups as '/craft'), and prose.
@@ -25,18 +22,6 @@ _BUILT_IN = ("lab",)
 _STANDARD_SCHEMAS = ("tap_schema", "tap_upload")
 # Where browsers look for `localhost` and the names below it.
 _LOCALHOST = ("127.0.0.1", "::1", "localhost")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong at a path of the tree."""
-
-    path: Path
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.what}; {self.remedy}"
 
 
 def findings(tree: Any) -> Iterator[Finding]:
@@ -59,7 +44,7 @@ def _at(tree: Any, *path: str) -> Mapping[str, Any]:
     return tree if isinstance(tree, Mapping) else {}
 
 
-def _texts(tree: Any, *path: str) -> Iterator[tuple[Path, str]]:
+def _texts(tree: Any, *path: str) -> Iterator[tuple[Steps, str]]:
     """Yield the texts of the list at that path."""
     found = _at(tree, *path[:-1]).get(path[-1])
     for number, text in enumerate(found if isinstance(found, list | tuple) else ()):
@@ -73,7 +58,7 @@ def _releases(tree: Any) -> Iterator[tuple[str, str]]:
             yield collection, release
 
 
-def _uses_of_teams(tree: Any) -> Iterator[tuple[Path, str, str]]:
+def _uses_of_teams(tree: Any) -> Iterator[tuple[Steps, str, str]]:
     for path, team in _texts(tree, "sign_on", "allow_teams"):
         yield path, team, "sign_on.allow_teams"
     for profile in _at(tree, "profiles"):
@@ -178,7 +163,7 @@ def _host_name(tree: Any) -> Iterator[Finding]:
         yield Finding(("runtime", "host"), what, "add runtime.tls with certificate and key, or remove the name")
 
 
-def _machine_paths(tree: Any, path: Path) -> Iterator[Finding]:
+def _machine_paths(tree: Any, path: Steps) -> Iterator[Finding]:
     # From the third step on: a team or a profile may itself have such a name.
     if path and (path[0] in _MACHINE_PARTS or (path[2:] and path[-1] in _SLASHES_ALLOWED)):
         return

@@ -8,13 +8,11 @@ from typing import Any
 
 import yaml
 
-from bowerbird_config.problems import Place, Problem
+from bowerbird_config.problems import Place, Problem, Steps
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 200_000
 MAX_DEPTH = 50
-
-Steps = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
 _READ: Mapping[str, Callable[[str], Any]] = {

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from bowerbird_config.crosschecks import findings
-from bowerbird_config.documents import Document, Steps, read_document
+from bowerbird_config.documents import Document, read_document
 from bowerbird_config.model import FROM_FILE
 from bowerbird_config.platform import Platform
-from bowerbird_config.problems import ConfigError, Place, Problem
-from bowerbird_config.sentences import in_words, nearest_place
+from bowerbird_config.problems import ConfigError, Place, Problem, Steps
+from bowerbird_config.sentences import in_words, located
 
 __all__ = ["ConfigError", "load", "places", "sources"]
 
@@ -150,7 +150,7 @@ def _twice(second: Place, name: str, first: Place) -> Problem:
 
 
 def _validate(tree: dict[str, Any], places: dict[Steps, Place]) -> tuple[Platform | None, list[Problem]]:
-    problems = [Problem(nearest_place(finding.path, places), finding.what, finding.remedy) for finding in findings(tree)]
+    problems = [located(finding, places) for finding in findings(tree)]
     try:
         return Platform.model_validate(tree, context=FROM_FILE), problems
     except ValidationError as error:

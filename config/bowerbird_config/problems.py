@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+# The way to a part of a file: keys of mappings and numbers in lists.
+Steps = tuple[str | int, ...]
+
 _SHOWN = 12
 _COMPARED = 500
 
@@ -30,6 +33,18 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at a part of a file, whose line is not known yet."""
+
+    steps: Steps
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
 
 
 class ConfigError(Exception):

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bowerbird_config.documents import Steps
 from bowerbird_config.model import Model
 from bowerbird_config.platform import Platform
-from bowerbird_config.problems import Place, Problem, choose_from
+from bowerbird_config.problems import Finding, Place, Problem, Steps, choose_from
 
 _SHOWN = 60
 _SEE = "see 'bowerbird schema'"
@@ -22,14 +21,15 @@ def in_words(error: ValidationError, tree: Any, places: Mapping[Steps, Place]) -
     for details in error.errors():
         if details["loc"]:
             steps = _steps(details, tree)
-            yield Problem(nearest_place(steps, places), *_say(details, steps))
+            yield located(Finding(steps, *_say(details, steps)), places)
 
 
-def nearest_place(steps: Steps, places: Mapping[Steps, Place]) -> Place:
-    """Return the place of that part, or of the smallest written part that it belongs to."""
+def located(finding: Finding, places: Mapping[Steps, Place]) -> Problem:
+    """Return the finding with the place of its part, or of the smallest written part that it belongs to."""
+    steps = finding.steps
     while steps and steps not in places:
         steps = steps[:-1]
-    return places[steps]
+    return Problem(places[steps], finding.what, finding.remedy)
 
 
 def _steps(details: ErrorDetails, tree: Any) -> Steps:

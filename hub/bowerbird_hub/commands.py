@@ -14,10 +14,8 @@ import click
 from bowerbird_config.cli import CannotRun
 from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError
-from bowerbird_config.model import format_size
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_config.terminal import table
 from bowerbird_hub.state import layout
 from bowerbird_hub.state.backup import BackupError, back_up
 from bowerbird_hub.state.backup import restore as put_back
@@ -28,7 +26,8 @@ from bowerbird_hub.supervision.board import Board, Journal, state_path
 from bowerbird_hub.supervision.daemon import detach
 from bowerbird_hub.supervision.planning import CannotStart, Request, platform_file, read_platform
 from bowerbird_hub.supervision.ports import NoFreePort
-from bowerbird_hub.supervision.status import SpaceStatus, Status, status_of
+from bowerbird_hub.supervision.status import status_of
+from bowerbird_hub.supervision.status_words import in_words
 from bowerbird_hub.supervision.table import display_on
 from bowerbird_hub.supervision.unit import unit as unit_of
 from bowerbird_hub.supervision.up import Start, serve
@@ -239,27 +238,3 @@ def show_log(name: str, text: str, *, named: bool) -> None:
     """Print a piece of a log, each line after the part's name where there are several."""
     for line in text.splitlines():
         click.echo(f"{name}: {line}" if named else line)
-
-
-def in_words(found: Status) -> str:
-    """Return a status as a person reads it."""
-    facts = [("platform", found.phase), ("url", found.url), ("demo accounts", found.demo_accounts), ("platform file", found.platform_file)]
-    lines = [f"{name:<14} {value}" for name, value in facts if value]
-    rows = [
-        (process.name, str(process.pid or "-"), f"{process.memory_bytes / (1 << 20):.0f} MiB", str(process.restarts), process.health)
-        for process in found.processes
-    ]
-    mounts = [(mount.user, str(mount.worker_pid or "-"), mount.health, mount.path) for mount in found.mounts]
-    blocks = ["\n".join(lines), table(("process", "pid", "memory", "restarts", "health"), rows)]
-    blocks.append(table(("view of", "worker", "health", "path"), mounts))
-    blocks.append(table(("space", "used", "of", "trash"), [_space_row(space) for space in found.spaces]))
-    blocks.append("\n".join(f"missing here: {lack}" for lack in found.missing))
-    if found.problems:
-        told = "\n".join(f"  {problem}" for problem in found.problems)
-        blocks.append(f"the platform file is not in order; the last good one is in force:\n{told}")
-    return "\n\n".join(block for block in blocks if block)
-
-
-def _space_row(space: SpaceStatus) -> tuple[str, str, str, str]:
-    limit = "-" if space.hard is None else format_size(space.hard) + (f", {space.level} % reached" if space.level else "")
-    return space.space, f"{space.used / (1 << 20):.1f} MiB", limit, f"{space.trash / (1 << 20):.1f} MiB"

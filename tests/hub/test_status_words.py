@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from bowerbird_config.paths import Var
-from bowerbird_hub.commands import in_words
 from bowerbird_hub.supervision.probes import order
 from bowerbird_hub.supervision.status import SpaceStatus, status_of
+from bowerbird_hub.supervision.status_words import in_words
 
 from tests.support.keeper import FakeKeeper
 

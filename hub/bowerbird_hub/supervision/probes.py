@@ -72,7 +72,7 @@ def _ask(method: str, url: str, headers: Mapping[str, str], seconds: float, door
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         # The certificate names the public host; here only the part behind the port is asked whether it lives.
-        context = ssl._create_unverified_context()  # noqa: S323
+        context = ssl._create_unverified_context()  # noqa: S323  for that reason
         connection = http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=context)
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
