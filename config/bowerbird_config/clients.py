@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 # Curl reads it, and so do Python and `sed`; it is overwritten by the next token, so that no older one is found first.
 NETRC = "~/.bowerbird.netrc"
-LANGUAGES = {"python": "Python", "sh": "Shell"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class Pages:
         name = request.path_params["name"]
         releases = [release for release in sight.releases if release.collection == name]
         if not releases:
-            return self._absent(visitor)
+            return self._absent(request, visitor)
         title = releases[0].about_collection.title
         return self._shown(visitor, title, content.collection(self._frame, releases), here=f"collections/{name}")
 
@@ -109,12 +109,12 @@ class Pages:
         schema, _, name = request.path_params["name"].partition(".")
         release = next((one for one in sight.releases if one.schema == schema), None)
         if release is None:
-            return self._absent(visitor)
+            return self._absent(request, visitor)
         if not release.decision.allowed:
             return self._announced(visitor, release)
         shown = next((table for table in release.tables if table.name == name), None)
         if shown is None:
-            return self._absent(visitor)
+            return self._absent(request, visitor)
         clients = Clients(f"{self._site.address_of(request)}/tap")
         drawn = await self._site.threads.run(self._content, release, shown, clients)
         return self._shown(visitor, shown.title or shown.full_name, drawn, here=f"tables/{shown.full_name}")
@@ -130,12 +130,14 @@ class Pages:
         here = f"collections/{release.collection}"
         return self._shown(visitor, release.about.title, words, here=here, status=HTTPStatus.FORBIDDEN)
 
-    def _absent(self, visitor: Visitor) -> Response:
+    def _absent(self, request: Request, visitor: Visitor) -> Response:
+        # Who signs in comes back to what was asked for; it is made of the address alone, whether that is there or not.
+        here = request.url.path.removeprefix(f"{self._frame.prefix}/")
         words = [tag("h1", _ABSENT), tag("p", "The address is wrong, or it leads to something that you may not know of.")]
         contact = tag(
             "p", f"Who can help: the admins of the platform ({self._site.identities.records.platform.contact}). Status 404.", class_="quiet"
         )
-        return self._shown(visitor, _ABSENT, [*words, contact], here="", status=HTTPStatus.NOT_FOUND)
+        return self._shown(visitor, _ABSENT, [*words, contact], here=here, status=HTTPStatus.NOT_FOUND)
 
     def _shown(self, visitor: Visitor, title: str, words: Sequence[Part], *, here: str, status: int = HTTPStatus.OK) -> Response:
         answer = self._frame.page(self._site.identities.records.platform.name, visitor, title, *words, here=here, status=status)
