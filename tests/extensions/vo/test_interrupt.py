@@ -12,11 +12,13 @@ from typing import Any
 import bowerbird
 import pytest
 from bowerbird.errors import JobLost
+from bowerbird.vo import fetch
 from bowerbird.vo.cache import Cache
 from bowerbird.vo.http import HTTP
 from bowerbird.vo.jobs import Job
 from bowerbird.vo.loop import Loop
 from bowerbird.vo.records import Record, Records
+from bowerbird.vo.results import spool
 from bowerbird.vo.tap import TAP, Question
 from bowerbird.vo.tokens import Tokens
 from bowerbird.vo.uws import Phase
@@ -72,6 +74,36 @@ def test_interrupted_at_every_await_no_job_is_left(tap: Behaviour, records: Reco
         assert not list(tmp_path.glob("answers-*/*.part")), f"interrupted at await {stopped}"
     assert stopped > 20
     assert len(tap.asked("POST", "/async")) > stopped // 2
+
+
+def test_interrupted_at_every_await_of_an_answer_at_once_no_file_is_left_open(
+    tap: Behaviour, records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files: list[Any] = []
+
+    def spooled() -> Any:
+        files.append(spool())
+        return files[-1]
+
+    monkeypatch.setattr(fetch, "spool", spooled)
+
+    async def asked(at: int) -> bool:
+        async with HTTP(Tokens(), pause_seconds=0.01) as http:
+            kept = Cache(tmp_path / f"answers-{at}")
+            work = TAP(http, tap.url, records, kept=kept).ask(Question(QUERY), seconds=20)
+            try:
+                (await asyncio.ensure_future(interrupted(work, at))).file.close()
+            except asyncio.CancelledError:
+                return True
+            return False
+
+    stopped = 0
+    while asyncio.run(asked(stopped + 1)):
+        stopped += 1
+        assert all(file.closed for file in files), f"interrupted at await {stopped}"
+        assert not list(tmp_path.glob("answers-*/*.part")), f"interrupted at await {stopped}"
+    assert stopped > 10
+    assert files
 
 
 def test_an_interrupt_of_a_cell_stops_the_job_and_returns(tap: Behaviour, tmp_path: Path) -> None:

@@ -13,22 +13,13 @@ import pyarrow as pa
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable
+from bowerbird.lab.adql_completion import Words
+from bowerbird.lab.row_estimate import warning
 from bowerbird.vo.sources import sources
-from bowerbird_services import adql
-from bowerbird_services.app import create
-from bowerbird_services.engine import QueryFault
-from bowerbird_services.site import Site
 from bowerbird_services.store import sidecar
-from bowerbird_services.store.catalogues import TableStore
-from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
-from bowerbird_services.store.shelf import Shelf
-from bowerbird_services.streams import Threads
-from bowerbird_services.tables import Catalogue
-from bowerbird_services.tables_engine import TablesEngine, Translated
-from bowerbird_services.vo.jobs import JobStore
 
 from tests.services.people import identities
-from tests.services.serving import served
+from tests.services.real import service
 from tests.support.sessions import forget
 from tests.support.shelves import put, stars
 
@@ -60,26 +51,13 @@ def lay(root: Path, place: tuple[str, str]) -> None:
     sidecar.write(file.with_name(f"stars{sidecar.SUFFIX}"), known)
 
 
-def translate(text: str, catalogue: Catalogue, limit: int | None, uploads: Catalogue) -> Translated:
-    try:
-        return adql.translate(text, catalogue, limit=limit, uploads=uploads)
-    except adql.ADQLError as error:
-        raise QueryFault(str(error)) from error
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root = tmp_path_factory.mktemp("platform")
     for place in (PUBLIC, OWN):
         lay(root / "tables", place)
-    known = identities()
-    room = Room(root / "tables", root / "spill", 512 << 20, 2)
-    (root / "spill").mkdir()
-    engine = TablesEngine(known.records, TableStore(Shelf(root / "tables")), DuckDBBackend(room, prepare=adql.register), translate)
-    jobs = JobStore(root / "jobs")
-    with served(create(Site(engine, known, Threads(4), root), jobs)) as address:
+    with service(root, identities()) as (address, _):
         yield f"{address}/tap"
-    jobs.close()
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +91,22 @@ def test_only_what_everybody_may_read_is_kept_on_disk(background: bool, tmp_path
     bowerbird.query(both, background=background)
     bowerbird.query("SELECT COUNT(*) AS n FROM demo_dr1.stars WHERE source_id IN (SELECT source_id FROM demo_dr2.stars)")
     assert len(list(tmp_path.glob("cache/**/*.vot"))) == 1
+
+
+def test_names_are_proposed_and_rows_are_counted_before_they_come() -> None:
+    words = Words()
+    tables = {word.name for word in words.of(None).tables}
+    assert {"demo_dr1.stars", "demo_dr2.stars", "ivoa.obscore"} <= tables
+    assert "ivo_healpix_index" in {word.name for word in words.of(None).functions}
+    assert {"ra": "deg", "pmra": "mas/yr"}.items() <= {word.name: word.note for word in words.columns(None, "demo_dr1.stars")}.items()
+    counted: list[int] = []
+
+    def count(adql: str) -> int:
+        counted.append(int(bowerbird.query(adql)["rows_found"][0]))
+        return counted[-1]
+
+    assert warning("SELECT source_id FROM demo_dr1.stars ORDER BY ra;", count) == ""
+    assert counted == [2000]
 
 
 def test_a_wrong_query_is_refused_with_its_place() -> None:
