@@ -13,7 +13,7 @@ _BLOCK = 512
 
 @dataclass(slots=True)
 class Attributes:
-    """What stat(2) is to say of one node; `seconds` is how long the kernel may keep name and attributes."""
+    """What stat(2) is to say of one node; for so many `seconds` the kernel may keep its attributes, for `name_seconds` its name."""
 
     number: int
     mode: int
@@ -27,6 +27,7 @@ class Attributes:
     ctime_ns: int
     device: int = 0
     seconds: float = MADE_SECONDS
+    name_seconds: float = MADE_SECONDS
 
 
 def of_made(number: int, made: Folder | Link | Text, view: View) -> Attributes:
@@ -47,4 +48,5 @@ def of_stored(number: int, st: os.stat_result, grant: Grant, view: View) -> Attr
     """Return the attributes of what lies in a store."""
     mode, uid, gid = grant.shown(st, view.gid)
     times = (st.st_atime_ns, st.st_mtime_ns, st.st_ctime_ns)
-    return Attributes(number, mode, st.st_nlink, uid, gid, st.st_size, st.st_blocks, *times, device=st.st_rdev, seconds=grant.seconds)
+    figures = (mode, st.st_nlink, uid, gid, st.st_size, st.st_blocks)
+    return Attributes(number, *figures, *times, device=st.st_rdev, seconds=grant.seconds, name_seconds=grant.seconds)

@@ -94,11 +94,11 @@ class Companion:
         return 0
 
     def stand(self, node: int) -> int:
-        """Stand in a directory of a release."""
+        """Stand in a directory."""
         return 0 if self.files.tree.stand(node) else -1
 
     def list(self, handle: int) -> int:
-        """Begin to list a directory of a release; 1 where that is Python's."""
+        """Begin to list a directory; 1 where that is Python's."""
         return 0 if self.files.list_quickly(handle) else 1
 
     def take_locks(self) -> None:

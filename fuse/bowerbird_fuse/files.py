@@ -332,12 +332,12 @@ class Files:
         handle = self.handles.add(number, os.O_DIRECTORY)
         handle.grant = None if isinstance(found, Generated) else found.grant
         handle.listing = None if entry is None else Listing([], entry)
-        if entry is None and isinstance(found, Stored):
+        if isinstance(found, Stored):
             self.tree.stand(number)
         return handle
 
     def list_quickly(self, number: int) -> bool:
-        """Let the companion tell what stands in a directory of a release from now on; tell whether it does."""
+        """Let the companion tell what stands in a directory from now on; tell whether it does."""
         handle = self.handles[number]
         found = self.tree.locate(handle.node)
         # The README beside the data is none of the disk's.

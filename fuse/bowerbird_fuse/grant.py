@@ -47,7 +47,9 @@ class Grant:
 
     @property
     def large(self) -> int:
-        """From which size on the kernel is to read files by itself."""
+        """From which size on the companion opens no file: there the kernel is to read it, or a team to be told that it is open."""
+        if self.shared:
+            return 0
         return DIRECT_BYTES if self.direct else 1 << 63
 
     def check(self, now: float) -> None:

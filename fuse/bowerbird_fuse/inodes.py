@@ -125,6 +125,7 @@ class Inodes:
         node = self._nodes.get(number)
         if node is not None and node.key is not None and self._by_key.get(node.key) is node:
             del self._by_key[node.key]
+            self.released.keep_out(number)
 
     def forget(self, number: int, count: int) -> None:
         """Take away lookups, and the node with the last of them."""
@@ -146,7 +147,9 @@ class Inodes:
 
     def _drop(self, node: Node) -> None:
         del self._nodes[node.id]
-        if node.id not in self._doubled:
+        if node.id in self._doubled:
+            self.released.keep_out(node.id)
+        else:
             self.released.let_in(node.id)
         if node.key is None:
             self._made.pop(node.place, None)
@@ -196,11 +199,12 @@ class Inodes:
 
     def _add(self, node: Node) -> Node:
         self._nodes[node.id] = node
-        self.released.keep_out(node.id)
         if node.key is None:
             self._made[node.place] = node
+            self._tell(node)
             return node
         self._by_key[node.key] = node
+        self._tell(node)
         if node.key[1] != node.id:
             self._doubled.add(node.key[1])
         return node
@@ -210,8 +214,16 @@ class Inodes:
             self._made.pop(node.place, None)
             self._made[place] = node
         node.parent, node.name = place
+        self._tell(node)
         if note:
             self._note(node)
+
+    def _tell(self, node: Node) -> None:
+        """Let the companion know where a node lies that it may find; a double it would find by another's number."""
+        if node.key is not None and node.key[1] == node.id and self._by_key.get(node.key) is node:
+            self.released.keep_out(node.id, node.parent, node.key[0], node.name)
+        else:
+            self.released.keep_out(node.id)
 
     def _note(self, node: Node) -> None:
         self._journal.note(*self._line(node))

@@ -274,7 +274,7 @@ def entry(shown: Attributes) -> EntryAttributes:
     answer.st_nlink, answer.st_uid, answer.st_gid, answer.st_rdev = shown.nlink, shown.uid, shown.gid, shown.device
     answer.st_size, answer.st_blocks, answer.st_blksize = shown.size, shown.blocks, 4096
     answer.st_atime_ns, answer.st_mtime_ns, answer.st_ctime_ns = shown.atime_ns, shown.mtime_ns, shown.ctime_ns
-    answer.entry_timeout = answer.attr_timeout = shown.seconds
+    answer.entry_timeout, answer.attr_timeout = shown.name_seconds, shown.seconds
     return answer
 
 

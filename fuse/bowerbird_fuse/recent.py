@@ -4,10 +4,12 @@ Another view may put a new file in its place, or take it away, between the kerne
 held for as long as the kernel knows it: somebody may stand in it.
 """
 
+import os
 import time
 from collections import OrderedDict
 
-from bowerbird_fuse.stores.base import Entry
+from bowerbird_fuse.released import Released
+from bowerbird_fuse.stores.base import Entry, Store
 
 # A file without a name keeps its room on the disk while it is held: so not for long.
 _SECONDS = 1.0
@@ -15,9 +17,10 @@ _MOST = 256
 
 
 class Recent:
-    """The entries that are held, by node."""
+    """The entries that are held, by node; the companion holds what it has looked up itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, released: Released) -> None:
+        self._released = released
         self._held: OrderedDict[int, tuple[float, Entry]] = OrderedDict()
         self._removed: dict[int, Entry] = {}
 
@@ -33,14 +36,17 @@ class Recent:
         self.drop(node)
         self._removed[node] = entry
 
-    def again(self, node: int) -> Entry | None:
-        """Return it once more, for the caller to close; None where it is not held."""
+    def again(self, node: int, store: Store, path: bytes) -> Entry | None:
+        """Return it once more, for the caller to close; None where it is not held. It was found at that path of the store."""
         if node in self._held:
             return self._held[node][1].again()
+        if (fd := self._released.held(node)) is not None:
+            return store.entry(os.dup(fd), path)
         return self._removed[node].again() if node in self._removed else None
 
     def drop(self, node: int) -> None:
         """Hold that node no more."""
+        self._released.let_go(node)
         if node in self._held:
             self._held.pop(node)[1].close()
         if node in self._removed:
@@ -48,11 +54,13 @@ class Recent:
 
     def expire(self, seconds: float = _SECONDS) -> None:
         """Hold no more what was looked up longer ago."""
+        self._released.let_go_older(int(seconds))
         oldest = time.monotonic() - seconds
         while self._held and next(iter(self._held.values()))[0] < oldest:
             self._held.popitem(last=False)[1][1].close()
 
     def clear(self) -> None:
         """Hold nothing."""
+        self._released.let_go_older(-1)
         for node in (*self._held, *self._removed):
             self.drop(node)

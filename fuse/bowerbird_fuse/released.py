@@ -1,23 +1,38 @@
-"""What the native companion answers of releases by itself (native/released.h): nodes and open files that Python has not heard of.
+"""What the native companion answers by itself (native/released.h): nodes and open files that Python has not heard of.
 
 Each belongs to one side. Whoever looks for one here takes it over first; and what Python has, it keeps the companion out of.
 Without the companion, and before it is told of a journal, nothing is ever there.
 """
 
 import ctypes
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bowerbird_fuse import native
-from bowerbird_fuse.grant import Grant
+from bowerbird_fuse.grant import WRITE_BITS, Grant
 
 _uint64, _uint32, _int32 = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_int32
+# For so long a directory of a space is stood in: then it is looked for where it lies once more.
+_STAND_NS = 1_000_000_000
+# linux/time.h: CLOCK_MONOTONIC_COARSE.
+_COARSE = 6
 
 
 class _Stand(ctypes.Structure):
     """`struct stand`."""
 
-    _fields_ = (("fd", _int32), ("group", _uint32), ("seconds", _uint32), ("grant", _uint32), ("large", _uint64))
+    _fields_ = (
+        ("fd", _int32),
+        ("group", _uint32),
+        ("seconds", _uint32),
+        ("grant", _uint32),
+        ("large", _uint64),
+        ("until", _uint64),
+        ("space", _uint32),
+        ("own", _uint32),
+        ("hidden", _uint32),
+    )
 
 
 class _TakenNode(ctypes.Structure):
@@ -70,6 +85,7 @@ class Released:
             self._nodes = _uint64.in_dll(self._library, "bowerbird_nodes")
             self._openings = _uint64.in_dll(self._library, "bowerbird_openings")
             self._library.bowerbird_noted.restype = _uint64
+            self._settling = _int32.in_dll(self._library, "bowerbird_settling")
 
     # Nodes.
 
@@ -78,9 +94,9 @@ class Released:
         """How many are here."""
         return self._nodes.value
 
-    def keep_out(self, number: int) -> None:
-        """Say that a number is Python's, which it has not here."""
-        if self._library is not None and self._library.bowerbird_keep_out(_uint64(number)):
+    def keep_out(self, number: int, parent: int = 0, device: int = -1, name: bytes = b"") -> None:
+        """Say that a number is Python's, and where it lies on a disk; without a name it lies on none, or nowhere any more."""
+        if self._library is not None and self._library.bowerbird_keep_out(*map(_uint64, (number, parent, device)), name):
             raise MemoryError
 
     def let_in(self, number: int) -> None:
@@ -104,14 +120,17 @@ class Released:
             self._library.bowerbird_numbers(numbers)
         return list(numbers)
 
-    def stand(self, number: int, fd: int, grant: Grant) -> None:
-        """Let what lies in a directory of a release be answered here."""
+    def stand(self, number: int, fd: int, grant: Grant, view_gid: int) -> None:
+        """Let what lies in a directory be answered here; in one of a space for a moment."""
         if self._library is None:
             return
         index = next((index for index, known in enumerate(self._grants) if known is grant), len(self._grants))
         if index == len(self._grants):
             self._grants.append(grant)
-        by = _Stand(fd, grant.gid, int(grant.seconds), index, grant.large)
+        until = time.clock_gettime_ns(_COARSE) + _STAND_NS if grant.space else 0
+        shown = view_gid if grant.shared or not grant.space else grant.gid
+        hidden = 0 if grant.writable else WRITE_BITS
+        by = _Stand(fd, shown, int(grant.seconds), index, grant.large, until, grant.space, grant.gid, hidden)
         self._library.bowerbird_stand(_uint64(number), ctypes.byref(by))
 
     def leave(self, number: int) -> None:
@@ -123,6 +142,28 @@ class Released:
         """Stand nowhere, nor ask to."""
         if self._library is not None:
             self._library.bowerbird_stand_nowhere()
+
+    # What was just looked up in a space.
+
+    def held(self, number: int) -> int | None:
+        """Return a descriptor of it, which the caller must not close; None where nothing is held."""
+        fd = self._library.bowerbird_held(_uint64(number)) if self._library is not None else -1
+        return None if fd < 0 else int(fd)
+
+    def let_go(self, number: int) -> None:
+        """Hold it no more."""
+        if self._library is not None:
+            self._library.bowerbird_let_go(_uint64(number))
+
+    def let_go_older(self, seconds: int) -> None:
+        """Hold nothing that was looked up longer ago."""
+        if self._library is not None:
+            self._library.bowerbird_let_go_older(_int32(seconds))
+
+    def settle(self, waits: bool) -> None:
+        """Say whether lookups in spaces are Python's, since the kernel has yet to forget something."""
+        if self._library is not None:
+            self._settling.value = waits
 
     # Listings.
 

@@ -26,11 +26,12 @@ class Strayed:
         self._last: threading.Event | None = None
         threading.Thread(target=self._work, name="strayed", daemon=True).start()
 
-    def tell(self, place: Place) -> None:
-        """Have that place forgotten, if possible before this returns."""
+    def tell(self, place: Place) -> bool:
+        """Have that place forgotten, if possible before this returns; tell whether it was."""
         forgotten = threading.Event()
         self._left.put((place, forgotten))
         self._last = None if forgotten.wait(_MOMENT_SECONDS) else forgotten
+        return self._last is None
 
     def settle(self) -> None:
         """Wait once more for what was not forgotten in time."""

@@ -63,7 +63,7 @@ class Tree:
         self.inodes = inodes
         self.clock = clock
         self.view = View("", 0, 0, "")
-        self.recent = Recent()
+        self.recent = Recent(inodes.released)
         # None while there is no kernel to tell.
         self.strayed: Strayed | None = None
         self._top = Folder({})
@@ -73,6 +73,8 @@ class Tree:
         self._refused: set[str] = set()
         # Directories of releases, which nobody moves: held from the first lookup in them on.
         self._footholds: dict[int, tuple[Entry, Stored]] = {}
+        # Directories of spaces that the companion answers for at the moment.
+        self._stands: dict[int, Entry] = {}
 
     def show(self, view: View, stores: Mapping[str, Store]) -> Outdated:
         """Show that view from now on; `stores` are those of its keys that are there. Return what the kernel must forget."""
@@ -85,6 +87,8 @@ class Tree:
         self.inodes.released.leave_all()
         for number in list(self._footholds):
             self._footholds.pop(number)[0].close()
+        for number in list(self._stands):
+            self._stands.pop(number).close()
         changed = self._grant(grants_of(view, dict(stores)))
         return self._outdated(before, changed)
 
@@ -181,7 +185,7 @@ class Tree:
         return self._pin(found)
 
     def _pin(self, stored: Stored) -> tuple[Entry, Stored]:
-        entry = self.recent.again(stored.node.id) or _pin(stored)
+        entry = self.recent.again(stored.node.id, stored.grant.store, stored.path) or _pin(stored)
         if entry is not None:
             return entry, stored
         for alias in tuple(stored.node.aliases or ()):
@@ -210,19 +214,37 @@ class Tree:
         self._footholds[number] = entry, stored
         # Where a clock says when the right ends, it is asked each time.
         if stored.grant.until is None:
-            released.stand(number, entry.descriptor, stored.grant)
+            released.stand(number, entry.descriptor, stored.grant, self.view.gid)
 
     def stand(self, number: int) -> bool:
-        """Hold a directory of a release, so that the companion answers for what lies there; tell whether it does."""
+        """Hold a directory, so that the companion answers for what lies there; tell whether it does."""
         held = self.foothold(number)
         if held is None:
             entry, stored = self.pin(number)
-            if stored.grant.space or not stat.S_ISDIR(entry.stat().st_mode):
+            if not stat.S_ISDIR(entry.stat().st_mode):
                 entry.close()
                 return False
+            if stored.grant.space:
+                return self._stand_in_space(entry, stored)
             self._hold(entry, stored)
             held = entry, stored
         return held[1].grant.until is None
+
+    def _stand_in_space(self, entry: Entry, stored: Stored) -> bool:
+        """Let the companion answer for a directory of a space for a moment; `entry` is held for it, or closed."""
+        number = stored.node.id
+        if stored.grant.until is not None:
+            entry.close()
+            return False
+        if number in self._stands or len(self._stands) >= _MOST_FOOTHOLDS:
+            self._leave(number if number in self._stands else next(iter(self._stands)))
+        self._stands[number] = entry
+        self.inodes.released.stand(number, entry.descriptor, stored.grant, self.view.gid)
+        return True
+
+    def _leave(self, number: int) -> None:
+        self.inodes.released.leave(number)
+        self._stands.pop(number).close()
 
     def open_released(self, number: int, flags: int) -> tuple[File, Grant] | None:
         """Open a file of a release by the directory that it was looked up in; None where only the long way tells."""
@@ -255,6 +277,8 @@ class Tree:
         self.inodes.forget(number, count)
         if number not in self.inodes:
             self.recent.drop(number)
+            if number in self._stands:
+                self._leave(number)
 
     def lookup(self, parent: int, name: bytes) -> Attributes:
         """Return what has that name, as one lookup more; NoSuchNode, or AccessDenied in a closed folder."""
@@ -268,13 +292,16 @@ class Tree:
         if not stored.grant.space:
             self._hold(entry, stored)
             return self.child(entry, stored, name)
-        with entry:
+        try:
             return self._look_up(entry, stored, name)
+        finally:
+            self._stand_in_space(entry, stored)
 
     def _look_up(self, entry: Entry, parent: Stored, name: bytes) -> Attributes:
         """Return what has that name in a space, and hold it for what the kernel asks next."""
         if self.strayed is not None:
             self.strayed.settle()
+            self.inodes.released.settle(False)
         try:
             found = entry.child(name)
         except FileNotFoundError as error:
@@ -283,7 +310,7 @@ class Tree:
         left = self._left(parent.node.id, name, st)
         node = self.inodes.seen(parent.node.id, name, key_of(st))
         if left is not None and self.strayed is not None:
-            self.strayed.tell(left)
+            self.inodes.released.settle(not self.strayed.tell(left))
         self.recent.expire()
         self.recent.hold(node.id, found)
         return attributes.of_stored(node.id, st, parent.grant, self.view)
@@ -331,6 +358,8 @@ class Tree:
             shown = attributes.of_stored(number, entry.stat(), stored.grant, self.view)
             # Kept for a moment only, so that the way into a store that was lost ends there whatever else is kept.
             shown.seconds = min(shown.seconds, MADE_SECONDS)
+            # It is the view that gives it its name, whatever becomes of what lies there.
+            shown.name_seconds = MADE_SECONDS
             return shown
 
     def names(self, number: int, entry: Entry | None) -> list[bytes]:

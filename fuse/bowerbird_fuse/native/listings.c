@@ -1,4 +1,4 @@
-/* Listing directories of releases, by names that Python has read and sorted when the listing began. */
+/* Listing directories, by names that Python has read and sorted when the listing began. */
 
 #include "released.h"
 
@@ -118,12 +118,12 @@ bool answer_listing(const struct fuse_in_header *header, const struct fuse_read_
     const struct node *directory;
     const struct node *known = node_of(header->nodeid);
 
-    if (!known || !known->is_released || is_journal_full())
+    if (!known || !known->is_stood_in || is_journal_full())
         return false;
     if (!asked->offset && python.list(asked->fh))
         return false;
     listing = *find(asked->fh);
-    directory = listing ? released_directory(header->nodeid) : NULL;
+    directory = listing ? directory_of(header->nodeid) : NULL;
     if (!directory)
         return false;
     size_t used = fill_all(listing, directory->stand, asked->offset, bytes, asked->size < LARGEST ? asked->size : LARGEST);

@@ -9,7 +9,7 @@
  *   writes.c    the flags of the file that is written
  *   opens.c     answers to an open
  *   reads.c     reading on without Python       burst.c     what needs no Python, one after the other
- *   released.h  releases without Python: nodes.c, notes.c (the journal), released.c, openings.c, listings.c
+ *   released.h  names and files without Python: nodes.c, notes.c (the journal), released.c, openings.c, listings.c, recents.c
  *
  * Handlers run in the one thread that serves the session; beside it there are only the threads of waits.c.
  */
@@ -43,9 +43,9 @@ struct calls {
     /* Keeps a duplicate of the descriptor of a holding for the next worker; and keeps it no longer. */
     int64_t (*shelve)(int kind, uint64_t node, uint64_t owner, uint64_t handle, int fd);
     int64_t (*unshelve)(int kind, uint64_t node, uint64_t owner, uint64_t handle);
-    /* Stands in a directory of a release (bowerbird_stand), or fails. */
+    /* Stands in a directory (bowerbird_stand), or fails. */
     int64_t (*stand)(uint64_t node);
-    /* Begins the listing of a directory of a release anew (bowerbird_list_by), or fails. */
+    /* Begins the listing of a directory anew (bowerbird_list_by), or fails. */
     int64_t (*list)(uint64_t handle);
 };
 

@@ -4,11 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { FIRST_BUCKETS = 1 << 10 };
-
-/* From here on the view's own nodes are numbered. */
-static const uint64_t made_from = UINT64_C(1) << 62;
 
 static struct node **table;
 static size_t buckets, nodes;
@@ -79,7 +77,13 @@ static void drop(uint64_t number)
     nodes--;
     bowerbird_nodes -= !node->is_pythons;
     free(node->stand);
+    free(node->settled);
     free(node);
+}
+
+static bool lies_at(const struct node *node, uint64_t device, uint64_t parent, const char *name)
+{
+    return node->device == device && node->parent == parent && !strcmp(node->name, name);
 }
 
 struct node *see(uint64_t parent, const char *name, const struct stat *found)
@@ -87,7 +91,7 @@ struct node *see(uint64_t parent, const char *name, const struct stat *found)
     struct node *node = node_of(found->st_ino);
     size_t length = strlen(name);
 
-    if (node && (node->is_pythons || node->device != found->st_dev || node->parent != parent || strcmp(node->name, name)))
+    if (node && !lies_at(node, found->st_dev, parent, name))
         return NULL;
     if (!node) {
         if (found->st_ino <= FUSE_ROOT_ID || found->st_ino >= made_from || !(node = add(found->st_ino, length)))
@@ -102,45 +106,79 @@ struct node *see(uint64_t parent, const char *name, const struct stat *found)
     return node;
 }
 
-bool forget(uint64_t number, uint64_t count)
+uint64_t forget(uint64_t number, uint64_t count)
 {
     struct node *node = node_of(number);
+    uint64_t ours;
 
-    if (!node || node->is_pythons)
-        return false;
-    if (count < node->lookups) {
-        node->lookups -= count;
-        return true;
+    if (!node)
+        return count;
+    ours = count < node->lookups ? count : node->lookups;
+    node->lookups -= ours;
+    if (node->is_pythons)
+        return count - ours;
+    if (!node->lookups) {
+        drop(number);
+        note('F', number);
     }
-    drop(number);
-    note('F', number);
-    return true;
+    return 0;
 }
 
-struct node *released_directory(uint64_t number)
+static bool is_stood(const struct node *node)
+{
+    struct timespec now;
+
+    if (!node->stand || !node->stand->until)
+        return node->stand;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec < node->stand->until;
+}
+
+struct node *directory_of(uint64_t number)
 {
     struct node *node = node_of(number);
 
-    if (!node || node->stand || (node->is_pythons && !node->is_released))
-        return node && node->stand ? node : NULL;
-    if (python.stand(number) < 0)
+    if (!node || is_stood(node))
+        return node;
+    if ((node->is_pythons && !node->is_stood_in) || python.stand(number) < 0)
         return NULL;
     node = node_of(number);
-    return node && node->stand ? node : NULL;
+    return node && is_stood(node) ? node : NULL;
 }
 
 /* What Python says and asks. */
 
-/* Says that a number is Python's. */
-EXPORTED int bowerbird_keep_out(uint64_t number)
+static bool give_name(struct node **link, const char *name)
 {
-    struct node *node = node_of(number);
+    struct node *node = *link;
+    size_t length = strlen(name);
 
-    if (!node)
-        node = add(number, 0);
-    if (!node)
+    if (length > node->length) {
+        node = realloc(node, sizeof *node + length + 1);
+        if (!node)
+            return false;
+        *link = node;
+    }
+    node->length = (uint16_t)length;
+    memcpy(node->name, name, length + 1);
+    return true;
+}
+
+/* Says that a number is Python's, and where it lies; without a name only that. */
+EXPORTED int bowerbird_keep_out(uint64_t number, uint64_t parent, uint64_t device, const char *name)
+{
+    struct node **link;
+
+    if (!node_of(number) && !add(number, 0))
         return -1;
-    node->is_pythons = true;
+    link = bucket(number);
+    while ((*link)->number != number)
+        link = &(*link)->next;
+    (*link)->is_pythons = true;
+    if (!give_name(link, name))
+        return -1;
+    (*link)->parent = parent;
+    (*link)->device = device;
     return 0;
 }
 
@@ -169,6 +207,7 @@ EXPORTED int bowerbird_take_node(uint64_t number, struct taken *taken)
         return 0;
     *taken = (struct taken){.parent = node->parent, .device = node->device, .lookups = node->lookups};
     memcpy(taken->name, node->name, node->length);
+    node->lookups = 0;
     node->is_pythons = true;
     bowerbird_nodes--;
     return 1;
@@ -192,7 +231,7 @@ EXPORTED void bowerbird_note_nodes(void)
                 note_node(node);
 }
 
-/* Says where Python stands in a directory of a release, which is Python's node; NULL where it does no more. */
+/* Says where Python stands in a directory, which is Python's node; NULL where it does no more. */
 EXPORTED void bowerbird_stand(uint64_t number, const struct stand *stand)
 {
     struct node *node = node_of(number);
@@ -204,15 +243,15 @@ EXPORTED void bowerbird_stand(uint64_t number, const struct stand *stand)
     if (!stand || !(node->stand = malloc(sizeof *stand)))
         return;
     *node->stand = *stand;
-    node->is_released = true;
+    node->is_stood_in = true;
 }
 
-/* Forgets which directories are of releases: the view has changed. */
+/* Forgets where Python stood: the view has changed. */
 EXPORTED void bowerbird_stand_nowhere(void)
 {
     for (size_t index = 0; index < buckets; index++) {
         for (struct node *node = table[index]; node; node = node->next) {
-            node->is_released = false;
+            node->is_stood_in = false;
             free(node->stand);
             node->stand = NULL;
         }

@@ -1,11 +1,13 @@
-/* Opening and closing files of releases, those that the kernel is not to read by itself. */
+/* Opening files to read, and closing them: those that the kernel is not to read by itself, and no other view can write. */
 
 #include "released.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = 4096, SETTLED_SECONDS = 2 };
 
 struct opening {
     struct opening *next;
@@ -28,28 +30,42 @@ static struct opening **find(uint64_t handle)
     return link;
 }
 
-/* Returns a descriptor of what the node is, if it is a file to be read here; -1 otherwise. */
-static int open_node(const struct node *node, const struct stand *stand)
+/* Opens what is held of a node in a space, if that is a file: no other name of it is asked. */
+static int open_held(const struct node *node)
 {
+    int held = held_of(node->number);
     struct stat found;
-    int fd = openat(stand->fd, node->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    char path[32];
+
+    if (held < 0 || fstat(held, &found) || !S_ISREG(found.st_mode))
+        return -1;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", held);
+    return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* Returns a descriptor of what the node is, if it is a file to be read here; -1 otherwise. */
+static int open_node(const struct node *node, const struct stand *stand, struct stat *found)
+{
+    int fd = stand->space ? open_held(node) : -1;
 
     if (fd < 0)
+        fd = openat(stand->fd, node->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
         return -1;
-    if (!fstat(fd, &found) && S_ISREG(found.st_mode) && found.st_dev == node->device && found.st_ino == node->number
-        && (uint64_t)found.st_size < stand->large)
+    if (!fstat(fd, found) && S_ISREG(found->st_mode) && found->st_dev == node->device && found->st_ino == node->number
+        && (uint64_t)found->st_size < stand->large)
         return fd;
     close(fd);
     return -1;
 }
 
-static struct opening *add(const struct node *node, const struct stand *stand, uint32_t flags)
+static struct opening *add(struct node *node, const struct stand *stand, uint32_t flags, struct stat *found)
 {
     struct opening *opening = malloc(sizeof *opening);
 
     if (!opening)
         return NULL;
-    *opening = (struct opening){.node = node->number, .flags = flags, .grant = stand->grant, .fd = open_node(node, stand)};
+    *opening = (struct opening){.node = node->number, .flags = flags, .grant = stand->grant, .fd = open_node(node, stand, found)};
     if (opening->fd < 0) {
         free(opening);
         return NULL;
@@ -57,26 +73,67 @@ static struct opening *add(const struct node *node, const struct stand *stand, u
     opening->handle = ++bowerbird_last_handle;
     *find(opening->handle) = opening;
     bowerbird_openings++;
+    node->openings++;
     return opening;
+}
+
+static bool is_same(const struct timespec *one, const struct timespec *other)
+{
+    return one->tv_sec == other->tv_sec && one->tv_nsec == other->tv_nsec;
+}
+
+static bool is_left_alone(const struct stat *found)
+{
+    time_t last = found->st_mtim.tv_sec > found->st_ctim.tv_sec ? found->st_mtim.tv_sec : found->st_ctim.tv_sec;
+
+    return time(NULL) > last + SETTLED_SECONDS;
+}
+
+/* Tells whether the kernel's pages of a file of a space still hold what it does, by the rule of Files.keeps_pages. */
+static bool keeps_pages(struct node *node, const struct stat *found)
+{
+    const struct settled now = {found->st_size, found->st_mtim, found->st_ctim}, *last = node->settled;
+    bool alone = is_left_alone(found);
+    bool same = alone && last && last->size == now.size && is_same(&last->written, &now.written) && is_same(&last->changed, &now.changed);
+
+    if (!alone) {
+        free(node->settled);
+        node->settled = NULL;
+    } else if (!same && (node->settled || (node->settled = malloc(sizeof now)))) {
+        *node->settled = now;
+    }
+    return same;
+}
+
+static void read_on(const struct opening *opening, const struct stand *stand)
+{
+    struct reading by = {.fd = opening->fd, .space = stand->space, .group = stand->own, .shown = stand->group, .hidden = stand->hidden};
+
+    bowerbird_read_by(opening->handle, &by);
 }
 
 bool answer_open(const struct fuse_in_header *header, const struct fuse_open_in *asked)
 {
-    const struct node *node = node_of(header->nodeid), *above;
-    struct fuse_open_out answer = {.open_flags = FOPEN_KEEP_CACHE};
+    struct node *node = node_of(header->nodeid);
+    const struct node *above;
+    struct fuse_open_out answer = {0};
     const struct opening *opening;
+    struct stat found;
 
-    if (!node || node->is_pythons || asked->flags & (O_ACCMODE | O_TRUNC | O_APPEND) || is_journal_full())
+    if (!node || !*node->name || asked->flags & (O_ACCMODE | O_TRUNC | O_APPEND) || is_journal_full())
         return false;
-    above = released_directory(node->parent);
-    /* Python may have taken the node meanwhile. */
+    above = directory_of(node->parent);
+    /* Python may have taken the node meanwhile: of a release it has open files that the kernel reads by itself, and all must be alike. */
     node = node_of(header->nodeid);
-    if (!above || !node || node->is_pythons || !(opening = add(node, above->stand, asked->flags)))
+    if (!above || !above->stand->large || !node || (node->is_pythons && !above->stand->space))
+        return false;
+    if (!(opening = add(node, above->stand, asked->flags, &found)))
         return false;
     note_open(opening->handle, opening->node, opening->flags);
     write_notes();
-    bowerbird_read_by(opening->handle, &(struct reading){.fd = opening->fd});
+    read_on(opening, above->stand);
     answer.fh = opening->handle;
+    answer.open_flags = !above->stand->space || keeps_pages(node, &found) ? FOPEN_KEEP_CACHE : 0;
     reply(header, 0, &answer, sizeof answer);
     return true;
 }
@@ -84,10 +141,13 @@ bool answer_open(const struct fuse_in_header *header, const struct fuse_open_in 
 static void drop(struct opening **link)
 {
     struct opening *opening = *link;
+    struct node *node = node_of(opening->node);
 
     bowerbird_read_no_more(opening->handle);
     *link = opening->next;
     bowerbird_openings--;
+    if (node && node->openings)
+        node->openings--;
     free(opening);
 }
 
@@ -136,6 +196,8 @@ EXPORTED int bowerbird_take_opening(uint64_t handle, struct taken *taken)
 /* Hands over one of a node's, or any where the node is 0; tells whether there was one. */
 EXPORTED int bowerbird_take_opening_of(uint64_t node, struct taken *taken)
 {
+    if (node && (!node_of(node) || !node_of(node)->openings))
+        return 0;
     for (size_t index = 0; bowerbird_openings && index < BUCKETS; index++)
         for (struct opening **link = &table[index]; *link; link = &(*link)->next)
             if (!node || (*link)->node == node)

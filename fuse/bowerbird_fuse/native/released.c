@@ -1,9 +1,15 @@
-/* Requests about releases: nothing in them changes, so most need nothing but the disk and a line in the journal. */
+/* Requests about names and files of a release or a space that need nothing but the disk and a line in the journal.
+ *
+ * In a release nothing changes. In a space another view may have put something else in the place of what was looked up: it
+ * is held for a moment, as Python does (recent.py), and where that was not enough Python tells what has become of it.
+ */
 
 #include "released.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 enum { BLOCK = 4096 };
 
@@ -27,7 +33,10 @@ bool is_plain(const char *name)
     return true;
 }
 
-static uint32_t shown_mode(mode_t mode)
+/* While Python waits for the kernel to forget where a directory was, it is asked about every name (strayed.py). */
+EXPORTED int bowerbird_settling;
+
+static uint32_t released_mode(mode_t mode)
 {
     uint32_t executable = mode & 0111 ? 0110 : 0;
 
@@ -36,10 +45,10 @@ static uint32_t shown_mode(mode_t mode)
     return (mode & S_IFMT) | (S_ISDIR(mode) ? 0550 : 0440 | executable);
 }
 
-static void fill_attributes(const struct stand *stand, const struct stat *found, struct fuse_attr *shown)
+static void fill_attributes(const struct node *node, const struct stand *stand, const struct stat *found, struct fuse_attr *shown)
 {
     *shown = (struct fuse_attr){
-        .ino = found->st_ino,
+        .ino = node->number,
         .size = (uint64_t)found->st_size,
         .blocks = (uint64_t)found->st_blocks,
         .atime = (uint64_t)found->st_atim.tv_sec,
@@ -48,19 +57,44 @@ static void fill_attributes(const struct stand *stand, const struct stat *found,
         .atimensec = (uint32_t)found->st_atim.tv_nsec,
         .mtimensec = (uint32_t)found->st_mtim.tv_nsec,
         .ctimensec = (uint32_t)found->st_ctim.tv_nsec,
-        .mode = shown_mode(found->st_mode),
+        .mode = released_mode(found->st_mode),
         .nlink = (uint32_t)found->st_nlink,
         .gid = stand->group,
         .rdev = (uint32_t)found->st_rdev,
         .blksize = BLOCK,
     };
+    if (!stand->space)
+        return;
+    shown->mode = found->st_mode & ~stand->hidden;
+    shown->uid = found->st_uid;
+    if (found->st_gid != stand->own)
+        shown->gid = found->st_gid;
 }
 
 void fill_entry(const struct node *node, const struct stand *stand, const struct stat *found, struct fuse_entry_out *entry)
 {
     entry->nodeid = node->number;
     entry->entry_valid = entry->attr_valid = stand->seconds;
-    fill_attributes(stand, found, &entry->attr);
+    fill_attributes(node, stand, found, &entry->attr);
+}
+
+/* Returns what has that name in a directory, seen as a node; NULL where that is Python's to tell. */
+static const struct node *look(uint64_t parent, const struct stand *stand, const char *name, struct stat *found)
+{
+    const struct node *node;
+    int fd;
+
+    if (!stand->space)
+        return fstatat(stand->fd, name, found, AT_SYMLINK_NOFOLLOW) ? NULL : see(parent, name, found);
+    fd = openat(stand->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    node = fstat(fd, found) ? NULL : see(parent, name, found);
+    if (node)
+        hold_for_a_moment(node->number, fd);
+    else
+        close(fd);
+    return node;
 }
 
 static bool answer_lookup(const struct fuse_in_header *header, const char *name)
@@ -69,32 +103,65 @@ static bool answer_lookup(const struct fuse_in_header *header, const char *name)
     struct fuse_entry_out entry = {0};
     struct stat found;
 
-    if (!is_plain(name) || is_journal_full() || !(above = released_directory(header->nodeid)))
+    if (!is_plain(name) || is_journal_full() || !(above = directory_of(header->nodeid)))
         return false;
-    if (fstatat(above->stand->fd, name, &found, AT_SYMLINK_NOFOLLOW) || !(node = see(header->nodeid, name, &found)))
+    if (above->stand->space && bowerbird_settling)
         return false;
-    fill_entry(node, above->stand, &found, &entry);
+    errno = 0;
+    node = look(header->nodeid, above->stand, name, &found);
+    if (!node && errno != ENOENT)
+        return false;
+    if (node)
+        fill_entry(node, above->stand, &found, &entry);
+    else if (above->number >= made_from && !above->stand->space)
+        return false; /* the README beside the data is none of the disk's */
+    else
+        entry.entry_valid = above->stand->seconds; /* without a node: there is nothing of that name, for so long */
     write_notes();
     reply(header, 0, &entry, sizeof entry);
     return true;
 }
 
+/* Looks at a node whose parent is stood in, by what is held of it or by its name; tells whether it is still that. */
+static bool is_there(const struct node *node, const struct stand *stand, struct stat *found)
+{
+    int held = stand->space ? held_of(node->number) : -1;
+
+    if (held >= 0 ? fstat(held, found) : fstatat(stand->fd, node->name, found, AT_SYMLINK_NOFOLLOW))
+        return false;
+    return found->st_ino == node->number && found->st_dev == node->device;
+}
+
+/* Returns how the directory is stood in that the node lies in, or that it is itself, as the top of a space; NULL elsewhere. */
+static const struct stand *stand_for(uint64_t number, struct stat *found)
+{
+    const struct node *node = node_of(number), *above;
+
+    if (!node)
+        return NULL;
+    if (node->stand && node->stand->space && number >= made_from) {
+        above = directory_of(number);
+        return above && !fstat(above->stand->fd, found) ? above->stand : NULL;
+    }
+    if (!*node->name)
+        return NULL;
+    above = directory_of(node->parent);
+    node = node_of(number);
+    if (!above || !node || !is_there(node, above->stand, found))
+        return NULL;
+    return above->stand;
+}
+
 static bool answer_getattr(const struct fuse_in_header *header)
 {
-    const struct node *node = node_of(header->nodeid), *above;
     struct fuse_attr_out answer = {0};
     struct stat found;
+    const struct stand *stand = stand_for(header->nodeid, &found);
 
-    if (!node || node->is_pythons)
+    if (!stand)
         return false;
-    above = released_directory(node->parent);
-    node = node_of(header->nodeid);
-    if (!above || !node || node->is_pythons || fstatat(above->stand->fd, node->name, &found, AT_SYMLINK_NOFOLLOW))
-        return false;
-    if (found.st_ino != node->number || found.st_dev != node->device)
-        return false;
-    answer.attr_valid = above->stand->seconds;
-    fill_attributes(above->stand, &found, &answer.attr);
+    answer.attr_valid = stand->seconds;
+    fill_attributes(node_of(header->nodeid), stand, &found, &answer.attr);
     reply(header, 0, &answer, sizeof answer);
     return true;
 }
@@ -107,20 +174,21 @@ static bool forget_all(struct fuse_batch_forget_in *asked, size_t size)
 
     if (sizeof *asked + count * sizeof *each > size)
         return false;
-    for (uint32_t index = 0; index < count; index++)
-        if (!forget(each[index].nodeid, each[index].nlookup))
-            each[left++] = each[index];
+    for (uint32_t index = 0; index < count; index++) {
+        uint64_t pythons = forget(each[index].nodeid, each[index].nlookup);
+        if (pythons)
+            each[left++] = (struct fuse_forget_one){each[index].nodeid, pythons};
+    }
     asked->count = left;
     write_notes();
     return !left;
 }
 
-static bool answer_forget(const struct fuse_in_header *header, const struct fuse_forget_in *asked)
+static bool answer_forget(const struct fuse_in_header *header, struct fuse_forget_in *asked)
 {
-    bool ours = forget(header->nodeid, asked->nlookup);
-
+    asked->nlookup = forget(header->nodeid, asked->nlookup);
     write_notes();
-    return ours;
+    return !asked->nlookup;
 }
 
 bool answer_released(const struct fuse_in_header *header, void *body, size_t size)

@@ -1,8 +1,9 @@
-/* What is answered of releases without Python.
+/* What is answered of releases and spaces without Python.
  *
  * Each node and each open file is either ours or Python's, never both. Python takes over what it needs to know of (take),
- * for good; what it has never heard of is ours, and stands in the same journal. Nodes of ours are numbered by their inode, so
- * a number that Python has is left to it. Only the session's thread comes here.
+ * for good; what it has never heard of is ours, and stands in the same journal. Nodes of ours are numbered by their inode.
+ * Of a node of Python's we know where it lies, and how often we answered a lookup with it: it is forgotten as often here
+ * before Python hears of it. Only the session's thread comes here.
  */
 #ifndef BOWERBIRD_RELEASED_H
 #define BOWERBIRD_RELEASED_H
@@ -12,39 +13,61 @@
 #include <linux/fuse.h>
 #include <sys/stat.h>
 
-/* A directory of a release as Python stands in it: by that descriptor, until Python says otherwise. */
+/* A directory as Python stands in it: by that descriptor, until Python says otherwise, or until that time in ns (0: for ever). */
 struct stand {
     int32_t fd;
-    /* Shown as the owner of all that lies there. */
+    /* Shown as the owner of all that lies there in a release; in a space shown instead of `own`. */
     uint32_t group;
     /* How long names and attributes are kept. */
     uint32_t seconds;
     /* Python's number of the right by which files are opened there, and from which size on they are Python's. */
     uint32_t grant;
     uint64_t large;
+    uint64_t until;
+    /* A space: it is written at any moment, also beside this view; permissions that are not shown. */
+    uint32_t space;
+    uint32_t own;
+    uint32_t hidden;
+};
+
+/* A file as it was when it was last opened, if it had been left alone for a while then. */
+struct settled {
+    int64_t size;
+    struct timespec written, changed;
 };
 
 struct node {
     struct node *next;
     uint64_t number;
-    /* Of Python's only the number is known; and where one is a directory of a release, how it is stood in. */
     bool is_pythons;
-    bool is_released;
+    /* Python stood in it: it is asked to again. */
+    bool is_stood_in;
     uint16_t length;
     struct stand *stand;
+    struct settled *settled;
     uint64_t parent;
     uint64_t device;
     uint64_t lookups;
+    /* How many of its openings are ours. */
+    uint32_t openings;
+    /* Empty where it has none, or is none of a disk's. */
     char name[];
 };
 
+/* From here on the view's own nodes are numbered. */
+static const uint64_t made_from = UINT64_C(1) << 62;
+
 struct node *node_of(uint64_t number);
-/* Returns what was found under that name as a node of ours, noted where it is new; NULL where it is Python's to tell. */
+/* Returns the node of what was found under that name, noted where it is new; NULL where it is Python's to tell. */
 struct node *see(uint64_t parent, const char *name, const struct stat *found);
-/* Takes lookups away, and the node with the last of them; tells whether it was ours. */
-bool forget(uint64_t number, uint64_t count);
-/* Returns the directory of a release, with a place to stand, or NULL; Python is asked where it stands nowhere. */
-struct node *released_directory(uint64_t number);
+/* Takes lookups away, and a node of ours with the last of them; returns how many are Python's to take. */
+uint64_t forget(uint64_t number, uint64_t count);
+/* Returns the directory, with a place to stand, or NULL; Python is asked where it stands nowhere. */
+struct node *directory_of(uint64_t number);
+
+/* What was just looked up in a space is held for a moment, by an O_PATH descriptor that is taken over; -1 where nothing is. */
+void hold_for_a_moment(uint64_t node, int fd);
+int held_of(uint64_t node);
 
 /* Lines of the journal: noted, then written before the answer. */
 void note_node(const struct node *node);

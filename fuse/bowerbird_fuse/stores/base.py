@@ -147,6 +147,9 @@ class Store(Protocol):
     def presence(self) -> Presence | None:
         """What is open here, for a store that other views write; None where they cannot be told."""
 
+    def entry(self, fd: int, path: bytes) -> Entry:
+        """Return what was pinned at that path by its descriptor, which the entry closes."""
+
     def adopt(self, fd: int, flags: int) -> File:
         """Return an open file of this store by its descriptor, which the file closes; it was opened with these flags."""
 

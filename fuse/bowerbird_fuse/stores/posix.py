@@ -222,6 +222,9 @@ class PosixStore:
     def pin(self, path: bytes) -> PosixEntry:
         return PosixEntry(open_beneath(self.root, path, os.O_PATH))
 
+    def entry(self, fd: int, path: bytes) -> PosixEntry:
+        return PosixEntry(fd)
+
     def adopt(self, fd: int, flags: int) -> PosixFile:
         return PosixFile(fd)
 

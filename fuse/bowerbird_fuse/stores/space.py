@@ -327,7 +327,10 @@ class SpaceStore(PosixStore):
         self.room = room
 
     def pin(self, path: bytes) -> SpaceEntry:
-        return SpaceEntry(open_beneath(self.root, path, os.O_PATH), self.room, path)
+        return self.entry(open_beneath(self.root, path, os.O_PATH), path)
+
+    def entry(self, fd: int, path: bytes) -> SpaceEntry:
+        return SpaceEntry(fd, self.room, path)
 
     def adopt(self, fd: int, flags: int) -> SpaceFile:
         # One without a name is not charged any more: a scan has counted it out, or will.
