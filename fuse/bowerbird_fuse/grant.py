@@ -13,6 +13,9 @@ from bowerbird_fuse.view import ReleaseShown, View, ended
 RELEASE_SECONDS = 60.0
 MADE_SECONDS = 1.0
 SPACE_SECONDS = 0.0
+# One view alone writes a home, and its kernel knows of all that is done there: what is done beside it is seen so much later
+# by who has the file open, or stands in the directory. Each path is looked up anew all the same.
+HOME_MOMENT_NS = 1_000_000
 
 # Below it two calls to the keeper cost more than is saved where the kernel reads a file by itself.
 DIRECT_BYTES = 1 << 20
@@ -44,6 +47,11 @@ class Grant:
     def seconds(self) -> float:
         """How long the kernel may keep names and attributes."""
         return SPACE_SECONDS if self.space else RELEASE_SECONDS
+
+    @property
+    def moment_ns(self) -> int:
+        """How long beyond that the kernel may keep attributes."""
+        return HOME_MOMENT_NS if self.space and not self.shared else 0
 
     @property
     def large(self) -> int:

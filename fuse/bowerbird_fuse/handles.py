@@ -239,7 +239,7 @@ def quicken(handle: Handle, view_gid: int) -> None:
     hidden = 0 if grant.writable else WRITE_BITS
     shown = view_gid if grant.shared else grant.gid
     handle.quick = True
-    native.read_by(handle.number, native.Reading(handle.file.descriptor, grant.space, grant.gid, shown, hidden))
+    native.read_by(handle.number, native.Reading(handle.file.descriptor, grant.space, grant.moment_ns, grant.gid, shown, hidden))
 
 
 def slow(handle: Handle) -> None:

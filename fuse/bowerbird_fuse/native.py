@@ -53,6 +53,7 @@ class Reading(ctypes.Structure):
     _fields_ = (
         ("fd", _int),
         ("space", ctypes.c_uint32),
+        ("moment", ctypes.c_uint32),
         ("group", ctypes.c_uint32),
         ("shown", ctypes.c_uint32),
         ("hidden", ctypes.c_uint32),

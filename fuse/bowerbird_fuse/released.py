@@ -30,6 +30,7 @@ class _Stand(ctypes.Structure):
         ("large", _uint64),
         ("until", _uint64),
         ("space", _uint32),
+        ("moment", _uint32),
         ("own", _uint32),
         ("hidden", _uint32),
     )
@@ -130,7 +131,7 @@ class Released:
         until = time.clock_gettime_ns(_COARSE) + _STAND_NS if grant.space else 0
         shown = view_gid if grant.shared or not grant.space else grant.gid
         hidden = 0 if grant.writable else WRITE_BITS
-        by = _Stand(fd, shown, int(grant.seconds), index, grant.large, until, grant.space, grant.gid, hidden)
+        by = _Stand(fd, shown, int(grant.seconds), index, grant.large, until, grant.space, grant.moment_ns, grant.gid, hidden)
         self._library.bowerbird_stand(_uint64(number), ctypes.byref(by))
 
     def leave(self, number: int) -> None:

@@ -20,6 +20,8 @@ from tests.support.platforms import described
 USER = "ann"
 COLLECTION, RELEASE = "sky", "dr1"
 _PEER_SECONDS = 20.0
+# What the keeper's log says of a view that is to be another.
+_CHANGES = f"the view of {USER} changes"
 # One thread: with one client it is faster than several. What the kernel may keep, it keeps.
 _BINDFS = ["bindfs", "-f", "-o", "kernel_cache,attr_timeout=60,entry_timeout=60,negative_timeout=60"]
 BINDFS = "bindfs, one thread, kernel_cache, timeouts 60 s"
@@ -81,6 +83,25 @@ class Bench:
             yield Server(path / "releases" / COLLECTION / RELEASE, path / "home", self.rig.worker(USER))
         finally:
             self.rig.order(op="unmount", user=USER)
+
+    @contextmanager
+    def without_passthrough(self) -> Iterator[Server]:
+        """Mount the view of a platform that lets the kernel read no file by itself."""
+        # Only of a view that is mounted the keeper says that it has heard.
+        with self.ours():
+            self._let_the_kernel_read(False)
+        try:
+            with self.ours() as server:
+                yield server
+        finally:
+            with self.ours():
+                self._let_the_kernel_read(True)
+
+    def _let_the_kernel_read(self, passthrough: bool) -> None:
+        before = self.rig.log.read_text().count(_CHANGES)
+        raw = self.rig.platform.model_dump(mode="json") | {"storage": {"passthrough": passthrough}}
+        self.rig.feed.platform(Platform.model_validate(raw))
+        eventually(lambda: self.rig.log.read_text().count(_CHANGES) > before, _PEER_SECONDS)
 
     @contextmanager
     def bindfs(self) -> Iterator[Server]:

@@ -132,18 +132,20 @@ def peer_rows(rounds: int) -> list[Row]:
     """Measure beside bindfs, which must be installed."""
     with _bench() as files:
         works: tuple[tuple[Work, ...], tuple[Work, ...]] = (RELEASE, HOME)
-        found = measure(files, rounds, {"ours": (files.ours, *works), "bindfs": (files.bindfs, *works)})
-    return _beside(found["ours"], found["bindfs"], BINDFS, OF_BINDFS)
+        plan: Plan = {"ours": (files.ours, *works), "without": (files.without_passthrough, READING, ()), "bindfs": (files.bindfs, *works)}
+        found = measure(files, rounds, plan)
+    without = _beside(found["without"], found["bindfs"], BINDFS, OF_BINDFS, "without passthrough, ")
+    return [*_beside(found["ours"], found["bindfs"], BINDFS, OF_BINDFS), *without]
 
 
-def _beside(ours: Figures, peer: Figures, peer_name: str, promises: Promises) -> list[Row]:
+def _beside(ours: Figures, peer: Figures, peer_name: str, promises: Promises, how: str = "") -> list[Row]:
     """Return a row of all that something is promised of beside that peer; the first words that fit are the promise."""
     made = []
     for row, times in ours.times.items():
         promise = next(((id, goal) for words, id, goal in promises if words in row[1]), None)
         if promise is not None:
             id, goal = promise
-            what = f"{row[0]}: {row[1]}"
+            what = f"{row[0]}: {how}{row[1]}"
             made.append(Row.against(id, what, times, peer.times[row], peer_name=peer_name, unit="us", goal=goal, better="lower"))
     return made
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bowerbird_fuse.charge import ENTRY_BYTES
 from bowerbird_fuse.meter import Meter, Word, open_memory
-from bowerbird_fuse.stores.space import Room, SpaceStore
+from bowerbird_fuse.stores.space import Room, SpaceEntry, SpaceStore
 from bowerbird_fuse.stores.trash import Trash
 from bowerbird_fuse.tally import tally
 
@@ -308,6 +308,33 @@ def test_oldest_goes_when_room_is_needed_and_all_of_it_in_time(space: SpaceStore
     clock.ahead += 1001
     trash.expire(1000)
     assert below(space) == ["bigger"]
+    counted(space)
+
+
+def test_large_trash_is_listed_once_however_often_room_is_made(space: SpaceStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[bytes] = []
+    names = SpaceEntry.names
+
+    def list_and_tell(entry: SpaceEntry) -> list[bytes]:
+        listed.append(entry.path)
+        return names(entry)
+
+    monkeypatch.setattr(SpaceEntry, "names", list_and_tell)
+    for number in range(25):
+        write(space, f"old{number:02}".encode(), ENTRY_BYTES)
+    clock.ahead += 100
+    for number in range(25):
+        remove(space, f"old{number:02}".encode())
+    for number in range(25):
+        write(space, f"new{number:02}".encode(), ENTRY_BYTES)
+    assert below(space)[0] == ".trash/old19"
+    assert len(listed) == len(set(listed)) == 2, "the trash and its one folder"
+    # What went there since the last listing is found all the same.
+    clock.ahead += 100
+    for number in range(25):
+        remove(space, f"new{number:02}".encode())
+    write(space, b"big", 60 * ENTRY_BYTES)
+    assert below(space) == ["big"]
     counted(space)
 
 

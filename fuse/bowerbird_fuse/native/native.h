@@ -67,10 +67,11 @@ extern uint64_t bowerbird_request;
 
 void bowerbird_open_by(uint32_t flags, int32_t backing);
 
-/* How a handle is read without Python; `space` says that its attributes are shown as follows, and kept by nobody. */
+/* How a handle is read without Python; `space` says that its attributes are shown as follows, and kept for so many ns. */
 struct reading {
     int fd;
     uint32_t space;
+    uint32_t moment;
     /* The group that is shown as another, and permissions that are not shown. */
     uint32_t group;
     uint32_t shown;

@@ -107,7 +107,14 @@ static bool keeps_pages(struct node *node, const struct stat *found)
 
 static void read_on(const struct opening *opening, const struct stand *stand)
 {
-    struct reading by = {.fd = opening->fd, .space = stand->space, .group = stand->own, .shown = stand->group, .hidden = stand->hidden};
+    const struct reading by = {
+        .fd = opening->fd,
+        .space = stand->space,
+        .moment = stand->moment,
+        .group = stand->own,
+        .shown = stand->group,
+        .hidden = stand->hidden,
+    };
 
     bowerbird_read_by(opening->handle, &by);
 }

@@ -78,7 +78,7 @@ static void getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *
     if (st.st_gid == by->group)
         st.st_gid = by->shown;
     st.st_blksize = BLOCK;
-    fuse_reply_attr(request, &st, 0);
+    fuse_reply_attr(request, &st, by->moment / 1e9);
 }
 
 void add_reads(struct fuse_lowlevel_ops *operations)

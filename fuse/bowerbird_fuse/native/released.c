@@ -75,6 +75,7 @@ void fill_entry(const struct node *node, const struct stand *stand, const struct
 {
     entry->nodeid = node->number;
     entry->entry_valid = entry->attr_valid = stand->seconds;
+    entry->attr_valid_nsec = stand->moment;
     fill_attributes(node, stand, found, &entry->attr);
 }
 
@@ -161,6 +162,7 @@ static bool answer_getattr(const struct fuse_in_header *header)
     if (!stand)
         return false;
     answer.attr_valid = stand->seconds;
+    answer.attr_valid_nsec = stand->moment;
     fill_attributes(node_of(header->nodeid), stand, &found, &answer.attr);
     reply(header, 0, &answer, sizeof answer);
     return true;

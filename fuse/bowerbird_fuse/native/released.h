@@ -26,6 +26,8 @@ struct stand {
     uint64_t until;
     /* A space: it is written at any moment, also beside this view; permissions that are not shown. */
     uint32_t space;
+    /* For so many ns beyond `seconds` attributes are kept. */
+    uint32_t moment;
     uint32_t own;
     uint32_t hidden;
 };

@@ -9,7 +9,8 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from bowerbird_fuse.charge import ENTRY_BYTES, TRASH, size_of
@@ -44,6 +45,8 @@ class Trash:
         self.clock = clock
         self._folder = b""
         self._began = self._last = -_LONGEST_GO_SECONDS
+        # How far it was emptied when room was last made: to list a large folder for each file that is written would take for ever.
+        self._emptying: Iterator[None] | None = None
 
     # Into it.
 
@@ -117,16 +120,25 @@ class Trash:
 
     def make_room(self, enough: Callable[[], bool]) -> None:
         """Delete what lies there, the oldest first, until there is enough room or nothing left."""
+        # What was deleted since the last listing is found by the next one.
+        if self._emptying is None or not self._go_on(self._emptying, enough):
+            self._emptying = self._empty_all()
+            self._go_on(self._emptying, enough)
+
+    def _go_on(self, emptying: Iterator[None], enough: Callable[[], bool]) -> bool:
+        """Empty it further; tell whether there is enough room."""
+        return any(enough() for _ in emptying)
+
+    def _empty_all(self) -> Iterator[None]:
         for folder in self._folders():
-            if enough():
-                return
-            self._empty(TRASH + b"/" + folder, enough)
+            yield from self._empty(TRASH + b"/" + folder)
 
     def expire(self, seconds: float) -> None:
         """Delete what lies there for longer."""
         for folder in self._folders():
             if self.clock() - self._since(folder) > seconds:
-                self._empty(TRASH + b"/" + folder, lambda: False)
+                for _ in self._empty(TRASH + b"/" + folder):
+                    pass
 
     def _folders(self) -> list[bytes]:
         try:
@@ -142,38 +154,36 @@ class Trash:
             with self.store.pin(TRASH) as trash:
                 return trash.look(folder).st_ctime
 
-    def _empty(self, top: bytes, enough: Callable[[], bool]) -> None:
-        """Delete what lies at that path until there is enough room. No link is followed."""
-        waiting = [top]
+    def _empty(self, top: bytes) -> Iterator[None]:
+        """Delete what lies at that path, one name a step, and hold nothing open between two. No link is followed."""
+        # Where we are, from the top down, with the names that are left in each.
+        way = [(top, self._enter(top))]
         try:
-            while waiting:
-                path = waiting[-1]
-                folder, _, name = path.rpartition(b"/")
-                with self.store.pin(folder) as above:
-                    below = self._empty_one(above, name, enough)
-                if enough():
-                    return
-                waiting.extend(below) if below else waiting.pop()
+            while way:
+                path, names = way[-1]
+                if (name := next(names, None)) is not None:
+                    below = path + b"/" + name
+                    way.append((below, self._enter(below)))
+                else:
+                    way.pop()
+                    self._remove(path)
+                    yield
         except OSError as error:
             log.info("%r stays in the trash: %s", top, error)
 
-    def _empty_one(self, above: SpaceEntry, name: bytes, enough: Callable[[], bool]) -> list[bytes]:
-        """Delete a file, an empty directory, or the files of a directory; return the directories that are left in it."""
-        if not stat.S_ISDIR(above.look(name).st_mode):
-            above.unlink(name)
-            return []
-        below = []
-        with above.child(name) as directory:
-            for inside in directory.names():
-                if enough():
-                    return []
-                if stat.S_ISDIR(directory.look(inside).st_mode):
-                    below.append(directory.below(inside))
-                else:
-                    directory.unlink(inside)
-        if not below:
-            above.rmdir(name)
-        return below
+    def _enter(self, path: bytes) -> Iterator[bytes]:
+        """Return the names in a directory; none where something else lies there."""
+        try:
+            with self.store.pin(path) as entry:
+                return iter(entry.names() if stat.S_ISDIR(entry.stat().st_mode) else ())
+        except FileNotFoundError:
+            return iter(())
+
+    def _remove(self, path: bytes) -> None:
+        """Delete a file or an empty directory, if it is still there."""
+        folder, _, name = path.rpartition(b"/")
+        with suppress(FileNotFoundError), self.store.pin(folder) as above:
+            (above.rmdir if stat.S_ISDIR(above.look(name).st_mode) else above.unlink)(name)
 
 
 def _put(into: SpaceEntry, name: bytes, put: Callable[[SpaceEntry, bytes], None]) -> None:
