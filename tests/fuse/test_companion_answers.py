@@ -53,7 +53,7 @@ everywhere = pytest.mark.parametrize("parts", ["release", "home", "team"], indir
 @everywhere
 def test_companion_answers(rig: DataRig, parts: str, ann: Person) -> None:
     # By its first look Python takes its stand in the directory.
-    ann.do("os.stat(path); os.stat(os.path.dirname(path) + '/other')", path=parts)
+    ann.do("os.stat(os.path.dirname(path) + '/other'); os.stat(path)", path=parts)
     before = words(rig, "bowerbird_nodes", "bowerbird_openings")
     with reader(ann, parts):
         found = words(rig, "bowerbird_nodes", "bowerbird_openings")

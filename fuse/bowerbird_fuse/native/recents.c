@@ -60,7 +60,9 @@ EXPORTED void bowerbird_let_go(uint64_t node)
 /* Holds no more what has been held for longer than so many seconds. */
 EXPORTED void bowerbird_let_go_older(int seconds)
 {
+    const time_t oldest = now() - seconds;
+
     for (size_t place = 0; place < PLACES; place++)
-        if (now() - held[place].since > seconds)
+        if (held[place].since < oldest)
             let_go(place);
 }
