@@ -55,11 +55,10 @@ def test_companion_answers(rig: DataRig, parts: str, ann: Person) -> None:
     # By its first look Python takes its stand in the directory.
     ann.do("os.stat(os.path.dirname(path) + '/other'); os.stat(path)", path=parts)
     before = words(rig, "bowerbird_nodes", "bowerbird_openings")
+    assert before[0] >= 1, "what was looked up after that is the companion's"
     with reader(ann, parts):
-        found = words(rig, "bowerbird_nodes", "bowerbird_openings")
         opened = 0 if parts.startswith("teams") else 1
-        assert found[1] == before[1] + opened
-        assert found[0] >= 1, "what was looked up after that is the companion's"
+        assert words(rig, "bowerbird_openings") == [before[1] + opened]
     eventually(lambda: words(rig, "bowerbird_openings") == before[1:])
 
 
