@@ -1,7 +1,9 @@
 """Columns between VOTable's types and Arrow's."""
 
 from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from bowerbird.votable.field import TEXTS, Datatype
 
@@ -74,3 +76,20 @@ _SCALARS = {
     pa.float32(): Datatype.FLOAT,
     pa.float64(): Datatype.DOUBLE,
 }
+
+
+def arrow_array(values: np.ndarray[Any, Any], column: Column) -> pa.Array:
+    """Return a column of a VOTable as it was read; nulls are masked there."""
+    kind = arrow_type(column)
+    if column.datatype in TEXTS:
+        mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+        texts = [None if value is None else str(value) for value in np.ma.getdata(values)]
+        return pa.array(texts, pa.string(), mask=mask)
+    if pa.types.is_list(kind):
+        return pa.array([None if cell is None else np.ma.asarray(cell).reshape(-1).tolist() for cell in values], kind)
+    if values.dtype == object:
+        return pa.array(list(np.ma.filled(values, None)), kind)
+    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    plain = np.ma.getdata(values)
+    # Arrow takes numbers in this machine's order only.
+    return pa.array(plain.astype(plain.dtype.newbyteorder("=")), mask=mask).cast(kind)

@@ -3,15 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import IO, Any
+from typing import IO
 
-import numpy as np
 import pyarrow as pa
 from bowerbird.votable import Field, VOTableError, read
-from bowerbird.votable.field import TEXTS, Datatype
+from bowerbird.votable.field import Datatype
 
 from bowerbird_services.engine import UPLOAD_SCHEMA, Upload
-from bowerbird_services.store.columns import ARROW, arrow_type
+from bowerbird_services.store.columns import ARROW, arrow_array
 from bowerbird_services.tables import Column, Table
 from bowerbird_services.vo.dali import Fault, Parameters
 
@@ -52,7 +51,7 @@ def _loaded(name: str, file: IO[bytes], most_bytes: int) -> Upload:
         raise Fault(f"the uploaded document {name} holds no table")
     table = document.tables[0]
     columns = tuple(_columns(name, table.fields))
-    arrays = [_arrow(values, column) for values, column in zip(table.columns, columns, strict=True)]
+    arrays = [arrow_array(values, column) for values, column in zip(table.columns, columns, strict=True)]
     rows = pa.Table.from_arrays(arrays, names=[column.name for column in columns])
     return Upload(Table(UPLOAD_SCHEMA, name, columns, rows=rows.num_rows), rows)
 
@@ -70,19 +69,3 @@ def _columns(table: str, fields: Iterable[Field]) -> Iterable[Column]:
         # "1" says the same as nothing, and is not to be written any more.
         size = None if field.arraysize == "1" else field.arraysize
         yield Column(name, kind, size, field.xtype, field.unit, field.ucd, field.utype, field.description or "")
-
-
-def _arrow(values: np.ndarray[Any, Any], column: Column) -> pa.Array:
-    kind = arrow_type(column)
-    if column.datatype in TEXTS:
-        mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
-        texts = [None if value is None else str(value) for value in np.ma.getdata(values)]
-        return pa.array(texts, pa.string(), mask=mask)
-    if pa.types.is_list(kind):
-        return pa.array([None if cell is None else list(np.ravel(cell)) for cell in np.ma.getdata(values)], kind)
-    if values.dtype == object:
-        return pa.array(list(np.ma.filled(values, None)), kind)
-    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
-    plain = np.ma.getdata(values)
-    # Arrow takes numbers in this machine's order only.
-    return pa.array(plain.astype(plain.dtype.newbyteorder("=")), mask=mask).cast(kind)

@@ -13,7 +13,10 @@ import pytest
 from astropy.io import fits
 from astropy.io.votable.tree import Field, Resource, TableElement, VOTableFile
 from astropy.table import MaskedColumn, Table
+from bowerbird.votable import Field as OurField
+from bowerbird.votable import Header, Writer
 from bowerbird_config.tables import ReleaseTable
+from bowerbird_services.ingest.source import BadSource
 from bowerbird_services.ingest.table import ingest
 from bowerbird_services.store import sidecar
 from bowerbird_services.tables import HEALPIX_COLUMN, TimeFrame
@@ -233,6 +236,44 @@ def test_a_votable_says_what_its_columns_mean(tmp_path: Path) -> None:
     (flux,) = table.columns
     assert (flux.unit, flux.ucd, flux.utype, flux.description) == ("Jy", "phot.flux", "x:flux", "how bright")
     assert rows["flux"].to_pylist() == [2.5]
+
+
+@pytest.mark.parametrize("form", ["TABLEDATA", "BINARY", "BINARY2"])
+def test_any_table_of_a_votable_is_read_with_arrays_bits_and_nulls(form: Any, tmp_path: Path) -> None:
+    first = Header((OurField("n", "int"),), name="first")
+    fields = (
+        OurField("id", "long"),
+        OurField("flags", "bit", "3"),
+        OurField("many", "double", "*"),
+        OurField("name", "unicodeChar", "*"),
+        OurField("on", "boolean"),
+    )
+    second = Header(fields, name="Second")
+    rows = [
+        np.array([1, 2**62 + 1]),
+        np.array([[True, False, True], [False, False, True]]),
+        np.array([np.array([1.5, 2.5]), np.array([3.5])], dtype=object),
+        np.array(["µ", "x"]),
+        np.ma.MaskedArray([True, False], [False, True]),
+    ]
+    texts = []
+    for header, columns in ((first, [np.arange(3, dtype=np.int32)]), (second, rows)):
+        writer = Writer(header, form)
+        texts.append((writer.start() + writer.rows(columns) + writer.end()).decode())
+    resources = [text[text.index("<RESOURCE") : text.rindex("</VOTABLE>")] for text in texts]
+    whole = texts[0][: texts[0].index("<RESOURCE")] + "".join(resources) + "</VOTABLE>"
+    (tmp_path / "two.vot.gz").write_bytes(gzip.compress(whole.encode()))
+    for part in ("second", 2):
+        _, table = made(tmp_path / "two.vot.gz", {"title": "Two", "part": part})
+        assert table["id"].to_pylist() == [1, 2**62 + 1]
+        assert table["flags"].to_pylist() == [[True, False, True], [False, False, True]]
+        assert table["many"].to_pylist() == [[1.5, 2.5], [3.5]]
+        assert table["name"].to_pylist() == ["µ", "x"]
+        assert table["on"].to_pylist() == [True, None]
+    assert made(tmp_path / "two.vot.gz", {"title": "Two"})[1]["n"].to_pylist() == [0, 1, 2]
+    (tmp_path / "cut.vot").write_text(whole[: whole.index("<RESOURCE") + 600])
+    with pytest.raises(BadSource, match="is no whole VOTable"):
+        made(tmp_path / "cut.vot", {"title": "Cut"})
 
 
 def test_the_platform_file_speaks_before_the_sidecar_and_the_sidecar_before_the_file(tmp_path: Path) -> None:
