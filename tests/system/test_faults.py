@@ -84,7 +84,10 @@ def living_pid_of(platform: Running, part: str) -> int:
     return pid
 
 
-@pytest.mark.parametrize("part", ["proxy", "holder", "keeper", "hub", "service demo-cas", "view of researcher"])
+PARTS = ("proxy", "holder", "keeper", "hub", "service demo-cas", "service idle-culler", "service vo", "view of researcher")
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_killed_part_comes_back_and_the_count_goes_on(platform: Running, counting: tuple[Session, str], part: str) -> None:
     session, kernel = counting
     before = count(session, kernel)
