@@ -111,6 +111,8 @@ def admin(hub: RunningHub, owner: Person, browser: Browser, tmp_path_factory: py
         seen.page.click("form [type=submit]")
         seen.page.wait_for_url("**/user/admin/lab**", timeout=SERVER_MS)
         assert seen.page.url.startswith(owners_url(hub.url, "admin"))
+        # The hub renews its XSRF cookie once with the first page after the sign-in.
+        seen.page.goto(f"{hub.url}hub/home")
         yield seen
 
 
