@@ -75,7 +75,7 @@ class ServiceError(OneLine, RuntimeError):
 
     def __init__(self, service: str, trouble: str, way_out: str, query: str = "") -> None:
         asked = f"; the query was: {_shortened(query)}" if query else ""
-        super().__init__(f"{service} {trouble}; {way_out}{asked}")
+        super().__init__(f"{service} {trouble.removesuffix('.')}; {way_out}{asked}")
         self.service, self.trouble, self.way_out, self.query = service, trouble, way_out, query
 
 
