@@ -1,4 +1,4 @@
-"""All checks of the project, in the test environment: `./bowerbird test [--long] [--fresh] [pytest arguments]`."""
+"""All checks of the project, in the test environment: `./bowerbird test [--long] [--peers] [--fresh] [pytest arguments]`."""
 
 import os
 import subprocess
@@ -17,6 +17,17 @@ CHECKS: Mapping[str, Sequence[str]] = {
     "mypy": (sys.executable, "-m", "mypy"),
     "import-linter": (sys.executable, str(PROGRAMS / "lint-imports")),
 }
+USAGE = """\
+Usage: ./bowerbird test [--long] [--peers] [pytest arguments]
+       ./bowerbird test --fresh [the same]
+
+Sets up what is missing, then runs ruff, mypy, import-linter and pytest.
+
+  --long    also the soaks, in full
+  --peers   also what needs another program, which it installs (DaCHS of Debian)
+  --fresh   run `up` and `test` of a clone of this checkout in a new Debian, which is made for it and removed; needs root
+
+What else stands there goes to pytest, such as the path of a test file, -k NAME or -x."""
 # How pytest learns of them: it names them just before its closing line.
 FAILED_CHECKS = "BOWERBIRD_FAILED_CHECKS"
 
@@ -45,6 +56,9 @@ def run_tests(arguments: Sequence[str], failed: Sequence[str]) -> int:
 def main() -> int:
     """Run everything, here or, with --fresh, on a Debian that holds nothing."""
     arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
+        print(USAGE)
+        return 0
     if "--fresh" in arguments:
         return fresh.main([argument for argument in arguments if argument != "--fresh"])
     return run_tests(arguments, run_checks())

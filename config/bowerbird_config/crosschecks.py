@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Any
 
+from bowerbird_config.model import is_slug
 from bowerbird_config.problems import Finding, Steps, choose_from
 from bowerbird_config.sign_on import is_loopback
 from bowerbird_config.tables import schema_name
@@ -75,7 +76,8 @@ def _unknown_teams(tree: Any) -> Iterator[Finding]:
     defined = _at(tree, "teams")
     for path, team, user in _uses_of_teams(tree):
         if team not in defined:
-            yield Finding(path, f"{user} names team {team!r}, which is not defined", choose_from(team, defined))
+            # A name that is a mistake itself is no advice.
+            yield Finding(path, f"{user} names team {team!r}, which is not defined", choose_from(team, filter(is_slug, defined)))
 
 
 def _unknown_environments(tree: Any) -> Iterator[Finding]:

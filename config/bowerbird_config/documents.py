@@ -121,7 +121,12 @@ def _compose(document: Document, text: str) -> yaml.Node | None:
     finally:
         loader.dispose()
     if node is None or node.tag == f"{_TAG}null":
-        _say(document, 1, "the file is empty", "start it with 'bowerbird: 1', or copy the default platform file")
+        _say(
+            document,
+            1,
+            "the file is empty",
+            "start it with 'bowerbird: 1', or copy config/default/platform.yaml, which './bowerbird up' starts with",
+        )
         return None
     return node
 

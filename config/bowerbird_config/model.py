@@ -126,8 +126,13 @@ def _size(raw: object, info: ValidationInfo) -> int:
     return parse_size(raw)
 
 
+def is_slug(name: object) -> bool:
+    """Tell whether something may be the name of a team, a collection or the like."""
+    return isinstance(name, str) and _SLUG.fullmatch(name) is not None
+
+
 def _slug(name: str) -> str:
-    if _SLUG.fullmatch(name) is None:
+    if not is_slug(name):
         raise ValueError(f"{name!r} cannot be a name here; write a small letter, then at most 30 of a-z, 0-9, '-' and '_'")
     return name
 

@@ -117,16 +117,16 @@ Resource = ReleaseRef | HomeRef | TeamSpaceRef | ProfileRef | ServerRef | Platfo
 
 FORMS = (
     "release:COLLECTION/RELEASE, space:team/TEAM, space:home/USER, profile:NAME, server:OWNER, platform, "
-    "or a path below /data/releases or /data/teams"
+    "or a path below /data/releases or /data/teams, with or without /data"
 )
 
 
 def _of_path(text: str) -> str:
-    """Return what a path below `/data` lies in, named; another text as it is."""
-    match text.split("/"):
-        case ["", "data", "releases", collection, release, *_] if collection:
+    """Return what a path in or below `/data` lies in, named; another text as it is."""
+    match text.removeprefix("/data/").split("/"):
+        case ["releases", collection, release, *_] if collection:
             return f"release:{collection}/{release}"
-        case ["", "data", "teams", team, *_]:
+        case ["teams", team, *_]:
             return f"space:team/{team}"
     return text
 

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from bowerbird_config.model import Duration, Frozen, FrozenDict, Model, Size, Slug, format_size
+from bowerbird_config.model import Duration, Frozen, FrozenDict, Model, Size, Slug, format_size, parse_duration
 
 
 class Quota(Model):
@@ -21,9 +21,17 @@ class Quota(Model):
         return self
 
 
-def _or_off(raw: object) -> object:
+def _or_off(raw: object) -> timedelta | None:
     # YAML reads a bare `off` as "false".
-    return None if raw is False or raw == "off" else raw
+    if raw is None or raw is False or raw == "off":
+        return None
+    try:
+        kept = parse_duration(raw)
+    except ValueError:
+        kept = timedelta(0)
+    if kept <= timedelta(0):
+        raise ValueError(f"{raw!r} is no time to keep what is deleted; write it like '14 d', or off")
+    return kept
 
 
 class Spaces(Model):

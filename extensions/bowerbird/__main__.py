@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             told = str(about(file))
         except OSError as error:
-            print(error, file=sys.stderr)
+            print(f"{error.filename}: {error.strerror}" if error.filename else error, file=sys.stderr)
             status = 2
         else:
             print("\n" * (number > 0) + told)

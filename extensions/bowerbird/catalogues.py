@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from bowerbird.errors import BadArgument
+
 if TYPE_CHECKING:
     from bowerbird.vo.jobs import Follower
     from bowerbird.vo.pairs import Find
@@ -116,7 +118,7 @@ def _cone_search(service: str | None, circle: tuple[float, float, float], limit:
     from bowerbird.vo.session import session  # noqa: PLC0415  # as above
 
     if not service:
-        raise ValueError("name a table, as in 'gaia_bright_dr3.stars', or the address of a cone search with service=")
+        raise BadArgument("name a table, as in 'gaia_bright_dr3.stars', or the address of a cone search with service=")
     answer = LOOP.run(scs.ask(session().http, service, scs.Cone(*circle, limit), seconds=seconds))
     with answer.file:
         answer.warn()
@@ -167,7 +169,7 @@ def match(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.vo import crossmatch  # noqa: PLC0415  # as above
 
     if find not in ("best", "all", "symmetric"):
-        raise ValueError(f"find is {find!r}; it is 'best', 'all' or 'symmetric'")
+        raise BadArgument(f"find is {find!r}; it is 'best', 'all' or 'symmetric'")
     reach = _degrees(radius) * 3600
 
     def mine(given: Any) -> QTable:
@@ -188,10 +190,10 @@ def _degrees(radius: Any) -> float:
 
     try:
         found = float(Angle(radius).deg)
-    except (ValueError, TypeError, UnitsError) as error:
-        raise ValueError(f"radius is {radius!r}; write an angle with its unit, like '1 arcsec'") from error
+    except (ValueError, TypeError, UnitsError):
+        raise BadArgument(f"radius is {radius!r}; write an angle with its unit, like '1 arcsec'") from None
     if not 0 < found <= 180:  # noqa: PLR2004  # the whole sky
-        raise ValueError(f"radius is {radius!r}; it is above 0 and at most 180 deg")
+        raise BadArgument(f"radius is {radius!r}; it is above 0 and at most 180 deg")
     return found
 
 
@@ -210,7 +212,7 @@ def asked(  # most are named when they are given
     from bowerbird.vo.session import session  # noqa: PLC0415  # as above
 
     if form not in ("qtable", "table", "arrow", "pyvo"):
-        raise ValueError(f"form is {form!r}; it is 'qtable', 'table', 'arrow' or 'pyvo'")
+        raise BadArgument(f"form is {form!r}; it is 'qtable', 'table', 'arrow' or 'pyvo'")
     answer = LOOP.run(session().tap(service).ask(question, seconds=seconds, follow=follow or nobody), look)
     with answer.file:
         answer.warn()

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from bowerbird.errors import CutoutError, NotCuttable, OutsideImage
+from bowerbird.errors import BadArgument, CutoutError, NotCuttable, OutsideImage
 from bowerbird.refusals import explained
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def cutout(
 def _mode(mode: str) -> Mode:
     try:
         return Mode(mode)
-    except ValueError as error:
-        raise ValueError(f"mode is 'trim', 'partial' or 'strict', not {mode!r}") from error
+    except ValueError:
+        raise BadArgument(f"mode is 'trim', 'partial' or 'strict', not {mode!r}") from None
 
 
 @contextmanager

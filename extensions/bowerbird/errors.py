@@ -2,6 +2,8 @@
 
 Refused (PermissionError)    the path belongs to a release that is announced and not open to you
 NotThere (FileNotFoundError) there is no such file, or no view of the data
+NoRelease (KeyError)         no release of your view has that name
+BadArgument (ValueError)     a position, an angle, a name or a choice that cannot be understood
 CutoutError (ValueError)
     OutsideImage             the region has no pixel in the image
     NotCuttable              the file or HDU is no image of the sky, or is damaged
@@ -11,24 +13,48 @@ ServiceError (RuntimeError)  a service of the Virtual Observatory did not give w
 Overflow (UserWarning)       the answer was cut off at a limit
 """
 
+from typing import ClassVar
 
-class Refused(PermissionError):
+
+class OneLine:
+    """An error that a notebook shows as its sentence alone: the way through the code explains nothing there."""
+
+    called: ClassVar[str] = ""
+    """The name before the sentence, where people know the error by its base."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{self.called or type(self).__name__}: {self}"]
+
+
+class Refused(OneLine, PermissionError):
     """The path belongs to a release that is not open to you; the message says until when and whom to ask."""
 
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence alone in a notebook: the way through the code explains nothing here."""
-        return [f"Refused: {self}"]
 
-
-class NotThere(FileNotFoundError):
+class NotThere(OneLine, FileNotFoundError):
     """A FileNotFoundError whose message names what there is instead."""
 
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence alone in a notebook, as `Refused` does."""
-        return [f"FileNotFoundError: {self.strerror}: {self.filename!r}"]
+    called = "FileNotFoundError"
+
+    def __str__(self) -> str:
+        return f"{self.strerror}: {self.filename!r}"
 
 
-class CutoutError(ValueError):
+class NoRelease(OneLine, KeyError):
+    """A KeyError whose message names the releases that there are."""
+
+    called = "KeyError"
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class BadArgument(OneLine, ValueError):
+    """A ValueError whose message says what cannot be understood, and how it is written."""
+
+    called = "ValueError"
+
+
+class CutoutError(OneLine, ValueError):
     """A cutout that cannot be made; the message says why."""
 
 
@@ -40,21 +66,17 @@ class NotCuttable(CutoutError):
     """The file, or the HDU of it, is no image of the sky that a piece can be cut from."""
 
 
-class VOTableError(ValueError):
+class VOTableError(OneLine, ValueError):
     """A VOTable that cannot be read, or values that none can hold; the message says which column, where and why."""
 
 
-class ServiceError(RuntimeError):
+class ServiceError(OneLine, RuntimeError):
     """A service of the Virtual Observatory did not give what it was asked for; the message names service, query and way out."""
 
     def __init__(self, service: str, trouble: str, way_out: str, query: str = "") -> None:
         asked = f"; the query was: {_shortened(query)}" if query else ""
-        super().__init__(f"{service} {trouble}; {way_out}{asked}")
+        super().__init__(f"{service} {trouble.removesuffix('.')}; {way_out}{asked}")
         self.service, self.trouble, self.way_out, self.query = service, trouble, way_out, query
-
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence alone in a notebook."""
-        return [f"{type(self).__name__}: {self}"]
 
 
 class ServiceGone(ServiceError):

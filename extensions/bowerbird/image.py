@@ -110,7 +110,7 @@ def plain(descriptor: int) -> Iterator[int]:
             shutil.copyfileobj(source, target)
         yield inflated
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, OSError) as error:
-        raise NotCuttable(f"the file is compressed as a whole and cannot be read: {error}") from error
+        raise NotCuttable(f"the file is compressed as a whole and cannot be read: {error}") from None
     finally:
         os.close(inflated)
 

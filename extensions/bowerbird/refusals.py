@@ -19,7 +19,7 @@ def explained(path: str | os.PathLike[str]) -> Iterator[None]:
     except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
         if isinstance(error, Refused) or error.filename is None or os.fspath(error.filename) != os.fspath(path):
             raise
-        raise _explanation(Path(path), error) from error
+        raise _explanation(Path(path), error) from None
 
 
 def _explanation(path: Path, error: OSError) -> OSError:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, overload
 
+from bowerbird.errors import NoRelease
 from bowerbird.manifest import manifest
 from bowerbird.tabular import as_html, as_text
 
@@ -91,7 +92,7 @@ class Releases(Sequence[Release]):
             if release.name == which:
                 return release
         names = ", ".join(release.name for release in self._releases) or "none"
-        raise KeyError(f"no release {which!r} in your view; there are: {names}")
+        raise NoRelease(f"no release {which!r} in your view; there are: {names}")
 
     def __len__(self) -> int:
         return len(self._releases)

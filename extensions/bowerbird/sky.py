@@ -55,7 +55,7 @@ class Sky:
             self.wcs = full.celestial
             self.frame = wcs_to_celestial_frame(self.wcs)
         except ValueError as error:
-            raise NotCuttable(f"no two axes of the image are the sky alone, in a frame that is understood ({error})") from error
+            raise NotCuttable(f"no two axes of the image are the sky alone, in a frame that is understood ({error})") from None
         self._order = slice(None) if self.wcs.wcs.lng == 0 else slice(None, None, -1)
         self._straight = not self.wcs.has_distortion
         # wcslib keeps notes in the object while it transforms, and runs without the interpreter's lock.
@@ -80,8 +80,8 @@ class Sky:
         with self._lock:
             try:
                 corners = self._reach(centre, region)
-            except ValueError as error:
-                raise OutsideImage(_LOST) from error
+            except ValueError:
+                raise OutsideImage(_LOST) from None
         low = np.clip(np.floor(corners.min(axis=0) + 0.5 + TOUCH), -_FAR, _FAR)
         high = np.clip(np.ceil(corners.max(axis=0) + 0.5 - TOUCH), low + 1, _FAR)
         return Box((int(low[0]), int(low[1])), (int(high[0]), int(high[1])))

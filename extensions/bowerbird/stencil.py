@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bowerbird.errors import BadArgument
+
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.units import Quantity
@@ -40,18 +42,18 @@ def stencil(position: "Position", size: "Size") -> Stencil:
     place = coordinates.spherical
     longitude, latitude = float(place.lon.deg), float(place.lat.deg)
     if not (math.isfinite(longitude) and math.isfinite(latitude)):
-        raise ValueError("the position is not a number; there is nothing to cut")
+        raise BadArgument("the position is not a number; there is nothing to cut")
     return Stencil(longitude, latitude, width, height, None if coordinates.name == "icrs" else coordinates)
 
 
 def _degrees(position: Any) -> tuple[float, float]:
     if len(position) != _PAIR:
-        raise ValueError(f"a position is (ra, dec) in degrees, a SkyCoord or a text, not {position!r}")
+        raise BadArgument(f"a position is (ra, dec) in degrees, a SkyCoord or a text, not {position!r}")
     longitude, latitude = (_degree(value) for value in position)
     if not (math.isfinite(longitude) and math.isfinite(latitude)):
-        raise ValueError("the position is not a number; there is nothing to cut")
+        raise BadArgument("the position is not a number; there is nothing to cut")
     if not -90 <= latitude <= 90:  # noqa: PLR2004  # the poles
-        raise ValueError(f"declination {latitude:g} is beyond the pole; a position is (ra, dec) in degrees")
+        raise BadArgument(f"declination {latitude:g} is beyond the pole; a position is (ra, dec) in degrees")
     return longitude, latitude
 
 
@@ -65,9 +67,9 @@ def _coordinates(position: Any) -> "SkyCoord":
     if isinstance(position, str):
         return _read_coordinates(position)
     if not isinstance(position, SkyCoord):
-        raise ValueError(f"a position is a SkyCoord, a text like '10h00m00s +02d12m00s' or (ra, dec) in degrees, not {position!r}")
+        raise BadArgument(f"a position is a SkyCoord, a text like '10h00m00s +02d12m00s' or (ra, dec) in degrees, not {position!r}")
     if not position.isscalar:
-        raise ValueError(f"one position at a time: this SkyCoord holds {position.size}")
+        raise BadArgument(f"one position at a time: this SkyCoord holds {position.size}")
     return position
 
 
@@ -79,14 +81,14 @@ def _read_coordinates(text: str) -> "SkyCoord":
     unit = (u.hourangle, u.deg) if ":" in text or len(text.split()) > _PAIR else (u.deg, u.deg)
     try:
         return SkyCoord(text, unit=unit)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{text!r} is no position; write it like '10h00m00s +02d12m00s', '10:00:00 +02:12:00' or '150.0 2.2'") from error
+    except (ValueError, TypeError):
+        raise BadArgument(f"{text!r} is no position; write it like '10h00m00s +02d12m00s', '10:00:00 +02:12:00' or '150.0 2.2'") from None
 
 
 def _sides(size: Any) -> tuple[float, float]:
     if isinstance(size, tuple | list):
         if len(size) != _PAIR:
-            raise ValueError(f"a size is one angle or a pair (height, width), not {size!r}")
+            raise BadArgument(f"a size is one angle or a pair (height, width), not {size!r}")
         return _angle(size[0]), _angle(size[1])
     if getattr(size, "shape", ()) == (_PAIR,):
         return _angle(size[0]), _angle(size[1])
@@ -100,8 +102,8 @@ def _angle(size: Any) -> float:
 
     try:
         angle = float(Angle(size).deg)
-    except (UnitsError, ValueError, TypeError) as error:
-        raise ValueError(f"{size!r} is no angle; a size needs a unit, like '1 arcmin' or 30 * u.arcsec") from error
+    except (UnitsError, ValueError, TypeError):
+        raise BadArgument(f"{size!r} is no angle; a size needs a unit, like '1 arcmin' or 30 * u.arcsec") from None
     if not 0 < angle <= _WHOLE_SKY:
-        raise ValueError(f"a cutout of {size!s} has no pixels; give a size above zero and up to 360 degrees")
+        raise BadArgument(f"a cutout of {size!s} has no pixels; give a size above zero and up to 360 degrees")
     return angle

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None, find: Callable[[str], Group] = 
 
 def groups() -> list[str]:
     """Return the names of all groups of rows: the modules here that end in _rows."""
-    return sorted(found.name.removesuffix(_SUFFIX) for found in pkgutil.iter_modules(bench.__path__) if found.name.endswith(_SUFFIX))
+    names = [found.name for found in pkgutil.iter_modules(bench.__path__)]
+    return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX) and not name.startswith("test_"))
 
 
 def measure(group: Group, rounds: int, peers: bool) -> list[Row]:

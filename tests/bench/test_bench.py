@@ -87,3 +87,4 @@ def test_a_wrong_question_is_refused(arguments, says, capsys) -> None:
 
 def test_every_group_is_found() -> None:
     assert {"cutout", "fuse", "hub", "import"} <= set(command.groups())
+    assert not any(name.startswith("test_") for name in command.groups())

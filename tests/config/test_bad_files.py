@@ -78,6 +78,12 @@ MISTAKES = {
     "no time at all": ("spaces:\n", "limits: {start: 0 s}\nspaces:\n", [
         "34: limits.start: '0 s' is no time at all; write it like '30 min'",
     ]),
+    "a trash that is neither kept nor off": ("spaces:\n", "spaces:\n  trash: never\n", [
+        "35: spaces.trash: 'never' is no time to keep what is deleted; write it like '14 d', or off",
+    ]),
+    "a trash of no time": ("spaces:\n", "spaces:\n  trash: 0 d\n", [
+        "35: spaces.trash: '0 d' is no time to keep what is deleted; write it like '14 d', or off",
+    ]),
     "naive time": ("        until: 2027-03-01T00:00:00Z", "        until: 2027-03-01T00:00:00", [
         "16: teams.craft.members[1].until: '2027-03-01T00:00:00' has no UTC offset; write it like 2027-03-01T00:00:00Z",
     ]),
@@ -337,6 +343,14 @@ def test_all_mistakes_are_said_at_once_in_the_order_of_their_lines(tmp_path):
     )
     text = text.replace("  eso:\n", "  craft:\n")
     assert [line.partition(":")[0] for line in mistakes_in(text, tmp_path)] == ["1", "16", "22", "31"]
+
+
+def test_a_name_that_is_a_mistake_itself_is_not_offered(tmp_path):
+    text = GOOD.replace("  eso:", "  Eso Team:").replace("    teams: everyone", "    teams: [eso-team]")
+    assert mistakes_in(text, tmp_path) == [
+        "17: teams.Eso Team: 'Eso Team' cannot be a name here; write a small letter, then at most 30 of a-z, 0-9, '-' and '_'",
+        "25: profile 'minimal' names team 'eso-team', which is not defined; Defined: 'craft'",
+    ]
 
 
 def test_demo_accounts_are_refused_where_others_reach_the_platform(tmp_path):

@@ -97,7 +97,8 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "---\n", "~\n"], ids=repr)
 def test_an_empty_file_is_said_to_be_empty(tmp_path, text):
     file = write(tmp_path, platform=text)
-    assert wrong(file) == ["platform.yaml:1: the file is empty; start it with 'bowerbird: 1', or copy the default platform file"]
+    remedy = "start it with 'bowerbird: 1', or copy config/default/platform.yaml, which './bowerbird up' starts with"
+    assert wrong(file) == [f"platform.yaml:1: the file is empty; {remedy}"]
 
 
 @pytest.mark.parametrize("text", ["- a\n", "bowerbird\n", "42\n"])

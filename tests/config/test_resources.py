@@ -26,6 +26,8 @@ def test_a_resource_is_read_and_written_alike(text, resource):
     [
         ("/data/releases/a478/ifs-dr1", ReleaseRef("a478", "ifs-dr1")),
         ("/data/releases/a478/ifs-dr1/cubes/deep.fits", ReleaseRef("a478", "ifs-dr1")),
+        ("releases/a478/ifs-dr1/cubes/deep.fits", ReleaseRef("a478", "ifs-dr1")),
+        ("teams/craft/notes.txt", TeamSpaceRef("craft")),
         ("/data/teams/craft/notes", TeamSpaceRef("craft")),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import bowerbird
 import nbformat
 import pytest
 from bowerbird_config.load import load
@@ -103,6 +104,12 @@ def test_nebulae_and_the_stars_that_light_them_are_matched(tables, tmp_path, env
     assert int(found[1]) > 400
     assert 30 < int(found[2]) < 60
     assert "Bright stars of Gaia DR3: " in printed
+
+
+def test_the_cone_in_the_page_for_researchers_brings_rows(tables, monkeypatch) -> None:
+    monkeypatch.setenv("BOWERBIRD_TAP_URL", tables)
+    (line,) = re.findall(r"^    around = (.*)$", (ROOT / "docs/researchers.md").read_text(), re.MULTILINE)
+    assert len(eval(line, {"bowerbird": bowerbird})) > 0  # noqa: S307  # the page is ours
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -93,7 +93,7 @@ def test_command_says_what_the_function_says(view, capsys) -> None:
     assert main(["about", str(image), str(image.parent)]) == 0
     assert capsys.readouterr().out == f"{bowerbird.about(image)}\n\n{bowerbird.about(image.parent)}\n"
     assert main(["about", str(none)]) == 2
-    assert "no such file" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(f"{none}: no such file")
 
 
 def test_about_by_a_link(view, tmp_path) -> None:

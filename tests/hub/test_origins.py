@@ -120,3 +120,14 @@ def test_bookmark_on_the_hubs_name_leads_to_the_server(hub: RunningHub) -> None:
     # http.cookiejar writes a host without a dot with `.local` behind it.
     assert ("jupyterhub", "localhost.local") in hosts
     assert not any(cookie.domain_specified for cookie in person.client.cookies.jar)
+
+
+@pytest.mark.root
+def test_program_elsewhere_speaks_to_a_server_with_a_token(hub: RunningHub, stranger: httpx.Client) -> None:
+    person = hub.sign_in("visitor")
+    person.start("minimal")
+    made = person.api("POST", "users/visitor/tokens", {"note": "a laptop", "scopes": ["access:servers!user=visitor"]}).json()
+    address = f"{owners_url(hub.url, 'visitor')}user/visitor/api/contents/"
+    assert stranger.get(address).status_code == httpx.codes.FORBIDDEN
+    told = stranger.get(address, headers={"Authorization": f"token {made['token']}"})
+    assert (told.status_code, told.json()["type"]) == (httpx.codes.OK, "directory")

@@ -96,6 +96,12 @@ def test_index_and_collection_show_what_may_be_known(address: str) -> None:
     assert "dr2" not in page
 
 
+def test_the_address_of_tap_leads_a_browser_to_the_tables(address: str) -> None:
+    shown = httpx.get(f"{address}/tap", follow_redirects=True)
+    assert (shown.status_code, shown.url.path) == (200, "/")
+    assert httpx.get(f"{address}/tap/capabilities").headers["content-type"].startswith("text/xml")
+
+
 def test_announced_release_names_title_date_and_whom_to_ask_and_nothing_more(address: str) -> None:
     page = httpx.get(f"{address}/collections/demo").text
     assert "Third" in page

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,6 +45,23 @@ def test_it_works_from_any_folder_and_through_a_link(tmp_path):
 def test_what_is_installed_needs_no_network():
     shown = run("unshare", "--net", ROOT / "bowerbird", "check", "--help")
     assert (shown.returncode, shown.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("test", "--help"), ("--long", "--peers", "--fresh", "pytest arguments")),
+        (("test", "--long", "-h"), ("--long", "--peers", "--fresh", "pytest arguments")),
+        (("bench", "--help"), ("NAME", "--json", "--peers", "--rounds")),
+    ],
+)
+def test_the_usage_is_printed_without_a_set_up(bare_checkout, arguments, options):
+    shutil.copytree(ROOT / "tests/bench", bare_checkout / "tests/bench", ignore=shutil.ignore_patterns("__pycache__"))
+    shown = run(bare_checkout / "bowerbird", *arguments, cwd="/")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.lower().startswith("usage: ")
+    assert all(option in shown.stdout for option in options)
+    assert not (bare_checkout / ".bowerbird").exists()
 
 
 def test_nothing_to_install_takes_no_time():

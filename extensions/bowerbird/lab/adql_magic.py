@@ -11,7 +11,7 @@ from typing import Any, Never
 from IPython.display import display
 
 from bowerbird import catalogues
-from bowerbird.errors import QueryRefused
+from bowerbird.errors import BadArgument, QueryRefused
 from bowerbird.lab import row_estimate
 from bowerbird.lab.query_progress import Watch
 from bowerbird.vo.tap import Question
@@ -28,7 +28,7 @@ class _Options(argparse.ArgumentParser):
 
     def error(self, message: str) -> Never:
         """Raise what is wrong."""
-        raise ValueError(f"{message}; it is {_USAGE}")
+        raise BadArgument(f"{message}; it is {_USAGE}")
 
 
 def options(line: str) -> argparse.Namespace:
@@ -42,7 +42,7 @@ def options(line: str) -> argparse.Namespace:
     parser.add_argument("--upload", action="append", default=[])
     asked = parser.parse_args(shlex.split(line))
     if asked.name and not asked.name.isidentifier():
-        raise ValueError(f"{asked.name!r} is no name of a variable; it is {_USAGE}")
+        raise BadArgument(f"{asked.name!r} is no name of a variable; it is {_USAGE}")
     return asked
 
 
@@ -62,7 +62,7 @@ def tables(names: list[str], variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tables of the notebook that go along; ValueError names one that is not there."""
     missing = [name for name in names if name not in variables]
     if missing:
-        raise ValueError(f"--upload {missing[0]}: there is no variable {missing[0]} in this notebook")
+        raise BadArgument(f"--upload {missing[0]}: there is no variable {missing[0]} in this notebook")
     return {name: variables[name] for name in names}
 
 

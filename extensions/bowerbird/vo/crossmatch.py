@@ -10,6 +10,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable, hstack, vstack
 
+from bowerbird.errors import BadArgument
 from bowerbird.vo.pairs import Find, Pairs, at_meeting, chosen, meeting, near, ordered
 from bowerbird.vo.sources import Sources, motion_columns, sources
 
@@ -23,7 +24,7 @@ _NAME = re.compile(r'(?:[A-Za-z_]\w*|"[^"]+")(?:\.(?:[A-Za-z_]\w*|"[^"]+")){0,2}
 def checked(name: str) -> str:
     """Return the name of a table as it stands in a query; ValueError where it is none."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a table; write it as a query does, like gaia_bright_dr3.stars")
+        raise BadArgument(f"{name!r} is no name of a table; write it as a query does, like gaia_bright_dr3.stars")
     return name
 
 
@@ -34,12 +35,12 @@ def position_columns(ask: Ask, table: str) -> tuple[str, str]:
     names = [str(name) for name in rows["column_name"]]
     ucds = [str(ucd).lower() for ucd in rows["ucd"]]
     if not names:
-        raise ValueError(f"the service has no table {table}, or none that you may see; its tables are in TAP_SCHEMA.tables")
+        raise BadArgument(f"the service has no table {table}, or none that you may see; its tables are in TAP_SCHEMA.tables")
     by_ucd = dict(zip(reversed(ucds), reversed(names), strict=True))
     for ra, dec in (("pos.eq.ra;meta.main", "pos.eq.dec;meta.main"), ("pos.eq.ra", "pos.eq.dec")):
         if ra in by_ucd and dec in by_ucd:
             return by_ucd[ra], by_ucd[dec]
-    raise ValueError(f"table {table} says of none of its columns that they are its position")
+    raise BadArgument(f"table {table} says of none of its columns that they are its position")
 
 
 def local(mine: QTable, other: QTable, radius_arcsec: float, find: Find, epochs: tuple[float | None, float | None]) -> QTable:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bowerbird.errors import BadArgument
 from bowerbird.manifest import data_root
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ def position(given: Any) -> "SkyCoord":
             return SkyCoord(*found, unit="deg")
     try:
         place = stencil(given, "1 arcsec")
-    except ValueError as error:
+    except ValueError:
         if isinstance(given, str) and any(letter.isalpha() for letter in given):
             where = "names are looked up in the release ngc/dr1 of your /data, which has NGC, IC and Messier objects"
-            raise ValueError(f"{given!r} is neither a position ('10h00m00s +02d12m00s', '150.0 2.2') nor a known name; {where}") from error
+            raise BadArgument(f"{given!r} is neither a position ('10h00m00s +02d12m00s', '150.0 2.2') nor a known name; {where}") from None
         raise
     if place.coordinates is not None:
         return place.coordinates.icrs

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 
+from bowerbird.errors import BadArgument
 from bowerbird.vo.cache import Cache
 from bowerbird.vo.http import HTTP
 from bowerbird.vo.records import Records
@@ -32,7 +33,7 @@ class Session:
         """Return a service; None is the platform's own, ValueError where there is none."""
         address = service or self._environment.get(PLATFORM)
         if not address:
-            raise ValueError("no platform is here that has tables: name a TAP service, as in service='https://example.org/tap'")
+            raise BadArgument("no platform is here that has tables: name a TAP service, as in service='https://example.org/tap'")
         if address not in self._services:
             self._services[address] = TAP(self.http, address, self.records, kept=self.cache)
         return self._services[address]

@@ -8,6 +8,8 @@ import numpy as np
 from astropy.coordinates import Distance, SkyCoord
 from astropy.time import Time
 
+from bowerbird.errors import BadArgument
+
 _NAMES = (("ra", "dec"), ("raj2000", "dej2000"), ("ra_icrs", "de_icrs"), ("ra_deg", "dec_deg"), ("s_ra", "s_dec"))
 _MOTIONS = (("pmra", "pmdec"), ("pm_ra", "pm_dec"), ("pmra", "pmde"), ("pm_ra_cosdec", "pm_dec"))
 _MAIN = ("pos.eq.ra;meta.main", "pos.eq.dec;meta.main")
@@ -63,7 +65,7 @@ def sources(table: Any, epoch: float | None = None) -> Sources:
         return _of_coordinates(whole, epoch)
     pair = _columns(table, _OLD_MAIN, ()) or _columns(table, _MAIN, _NAMES)
     if pair is None:
-        raise ValueError(f"the table has no position: name its columns 'ra' and 'dec'; it has {', '.join(table.colnames)}")
+        raise BadArgument(f"the table has no position: name its columns 'ra' and 'dec'; it has {', '.join(table.colnames)}")
     at = SkyCoord(*(_numbers(table[name], u.deg) for name in pair), unit="deg")
     motions = motion_columns(table)
     motion = tuple(_numbers(table[name], _MOTION) for name in motions) if motions else None

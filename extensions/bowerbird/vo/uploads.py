@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from bowerbird.errors import BadArgument
 from bowerbird.votable import Field, Header, Writer
 from bowerbird.votable.field import INTEGERS, NATIVE
 from bowerbird.votable.ragged import Array
@@ -47,14 +48,14 @@ def _of_arrow(column: Any) -> Array:
 
 def _field(name: str, column: Any) -> tuple[Field, Any]:
     if hasattr(column, "ra") and hasattr(column, "icrs"):
-        raise ValueError(f"column {name!r} holds sky positions; give right ascension and declination as columns of their own")
+        raise BadArgument(f"column {name!r} holds sky positions; give right ascension and declination as columns of their own")
     unit = getattr(column, "unit", None)
     plain = getattr(column, "value", column)
     mask = getattr(plain, "mask", None)
     values = np.asarray(getattr(plain, "unmasked", np.ma.getdata(plain)))
     kind = (values.dtype.kind, values.dtype.itemsize)
     if kind == ("u", 8) and values.size and values.max() > np.iinfo("i8").max:
-        raise ValueError(f"column {name!r} has values beyond 2^63, which no VOTable can hold")
+        raise BadArgument(f"column {name!r} has values beyond 2^63, which no VOTable can hold")
     values = values.astype(_WIDER.get(kind, values.dtype), copy=False)
     unit_text = unit.to_string("vounit") if unit is not None and hasattr(unit, "to_string") else None
     if values.dtype.kind in "OUS":
@@ -62,7 +63,7 @@ def _field(name: str, column: Any) -> tuple[Field, Any]:
         return Field(name, "unicodeChar", "*"), texts
     datatype = _DATATYPES.get((values.dtype.kind, values.dtype.itemsize))
     if datatype is None or values.ndim > 1:
-        raise ValueError(f"column {name!r} ({values.dtype}, {values.ndim} axes) cannot be uploaded; leave it out")
+        raise BadArgument(f"column {name!r} ({values.dtype}, {values.ndim} axes) cannot be uploaded; leave it out")
     made = np.ma.masked_array(values, mask) if mask is not None and np.any(mask) else values
     return Field(name, datatype, unit=unit_text), made
 

@@ -18,7 +18,7 @@ from bowerbird_services.store.catalogues import SeenRelease, Sight, TableStore
 from bowerbird_services.tables import Table
 from bowerbird_services.vo.dali import Fault
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 _ABSENT = "There is nothing here that is open to you"
@@ -49,6 +49,7 @@ class Pages:
             Route(f"{prefix}/", self._told(self.index)),
             Route(f"{prefix}/collections/{{name}}", self._told(self.collection)),
             Route(f"{prefix}/tables/{{name}}", self._told(self.table)),
+            Route(f"{prefix}/tap", self.of_tap),
         ]
         if signing is not None:
             found += [Route(f"{prefix}/sign-in", self._told(signing.begin)), Route(f"{prefix}/{CALLBACK}", self._told(signing.end))]
@@ -87,6 +88,10 @@ class Pages:
             visitor = Visitor(identity.name)
         sight = await site.threads.run(self._store.sight, site.identities.records.platform, identity, site.clock())
         return visitor, identity, sight
+
+    async def of_tap(self, _request: Request) -> Response:
+        """Lead who opens the address that clients are given, which has nothing to show, to what its tables are."""
+        return RedirectResponse(f"{self._frame.prefix}/", HTTPStatus.SEE_OTHER)
 
     async def index(self, request: Request) -> Response:
         """Show all that there is."""

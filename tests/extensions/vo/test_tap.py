@@ -103,6 +103,12 @@ def test_an_error_of_a_job_is_said_in_the_words_of_the_service(asked: Asked, tap
     assert not tap.jobs
 
 
+def test_a_sentence_of_the_service_goes_on_without_its_full_stop(asked: Asked, tap: Behaviour) -> None:
+    tap.odd = at("/sync", Reply(400, broken("there is no column 'foo'.")))
+    with pytest.raises(QueryRefused, match=r"says: there is no column 'foo'; change the query"):
+        asked()
+
+
 @pytest.mark.parametrize("status", [200, 400])
 def test_an_error_document_is_a_refusal(asked: Asked, tap: Behaviour, status: int) -> None:
     tap.odd = at("/sync", Reply(status, broken("line 1, column 8: no column 'foo'")))

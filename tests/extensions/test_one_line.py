@@ -1,0 +1,42 @@
+"""A mistake of the user is one line in a notebook, and one traceback in a program: no chain of what happened inside."""
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bowerbird
+import pytest
+
+from tests.extensions.skies import Mosaic
+
+
+def cut(position: object, size: object, **options: Any) -> Callable[[Path], object]:
+    return lambda mosaic: bowerbird.cutout(mosaic, position, size, **options)
+
+
+def no_image(mosaic: Path) -> object:
+    (mosaic.parent / "notes.fits").write_text("no image")
+    return bowerbird.cutout(mosaic.parent / "notes.fits", (150.0, 2.0), "1 arcsec")
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "begins"),
+    [
+        (cut((150.0, 2.0), 30), ValueError, "ValueError: 30 is no angle; a size needs a unit"),
+        (cut("over there", "1 arcsec"), ValueError, "ValueError: 'over there' is no position; write it like"),
+        (cut((150.0, 2.0), "1 arcsec", mode="pad"), ValueError, "ValueError: mode is 'trim', 'partial' or 'strict'"),
+        (cut((330.0, -2.0), "5 arcsec"), bowerbird.OutsideImage, "OutsideImage: "),
+        (no_image, bowerbird.NotCuttable, "NotCuttable: "),
+        (lambda _: bowerbird.cone("NGC 99999", "1 arcmin", "demo.stars"), ValueError, "ValueError: 'NGC 99999' is neither a position"),
+        (lambda _: bowerbird.cone((1.0, 2.0), 3, "demo.stars"), ValueError, "ValueError: radius is 3; write an angle with its unit"),
+        (lambda _: bowerbird.releases()["a371/dr1"], KeyError, "KeyError: no release 'a371/dr1' in your view; there are: ngc/dr1, "),
+        (lambda view: bowerbird.about(view.parent / "none"), FileNotFoundError, "FileNotFoundError: no such file: there is no 'none'"),
+    ],
+)
+def test_a_mistake_is_one_line(view: Path, tmp_path: Path, act: Callable[[Path], object], kind: type[Exception], begins: str) -> None:
+    with pytest.raises(kind) as told:
+        act(Mosaic().write(tmp_path / "mosaic.fits"))
+    (line,) = told.value._render_traceback_()  # type: ignore[attr-defined]  # IPython's name for it
+    assert line.startswith(begins)
+    assert "".join(traceback.format_exception(told.value)).count("Traceback") == 1
