@@ -202,6 +202,16 @@ def test_jobs_come_back_and_what_is_made_again_does_not(var: Var, tmp_path: Path
     assert not again.tables.exists()
 
 
+def test_backup_is_restored_as_often_as_one_likes(var: Var, tmp_path: Path) -> None:
+    back_up(var, tmp_path / "saved")
+    before = facts(tmp_path / "saved")
+    for name in ("once", "twice"):
+        restore(tmp_path / "saved", Var(tmp_path / name))
+    assert facts(tmp_path / "saved") == before
+    with closing(sqlite3.connect(tmp_path / "twice" / "hub" / "hub.sqlite")) as database:
+        assert database.execute("SELECT name FROM ids").fetchall() == [("somebody",)]
+
+
 def test_restored_platform_knows_no_servers_of_the_one_it_was_saved_from(var: Var, tmp_path: Path) -> None:
     var.database.unlink()
     user = orm.User(name="ann")
