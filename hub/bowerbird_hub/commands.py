@@ -218,12 +218,13 @@ def restore(directory: Path, var: Var) -> None:
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False, readable=False))
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, readable=False))
+@click.option("--port", type=click.IntRange(0, 65535), help="the --port that `up` is given")
 @var_option
-def unit(file: str | None, var: Var) -> None:
-    """Print a systemd unit that runs the platform."""
+def unit(file: str | None, port: int | None, var: Var) -> None:
+    """Print a systemd unit that starts the platform that FILE describes."""
     install = Install.from_environment()
-    click.echo(unit_of(install.root, var.root, Path(os.path.abspath(file)) if file else None), nl=False)
+    click.echo(unit_of(install.root, var.root, Path(os.path.abspath(file)) if file else None, port), nl=False)
 
 
 def layout_of(var: Var) -> int | None:
