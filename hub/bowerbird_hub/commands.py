@@ -139,7 +139,7 @@ def status(as_json: bool, var: Var) -> None:
     The exit code is 1 where the platform is not up.
     """
     if not as_json and layout_of(var) is None:
-        raise FoundWrong(f"{var.root} holds no platform; `bowerbird up` makes one, --var names another")
+        raise FoundWrong(nothing_in(var))
     found = status_of(var)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else in_words(found))
     sys.exit(0 if found.running else FoundWrong.exit_code)
@@ -176,6 +176,9 @@ def down(purge: bool, yes: bool, var: Var) -> None:
 def logs(part: str | None, follow: bool, lines: int, var: Var) -> None:
     """Show the logs of all parts, or of PART."""
     names = logs_in(var.logs)
+    # A start that failed before there was a platform has left its log all the same.
+    if not names and layout_of(var) is None:
+        raise FoundWrong(nothing_in(var))
     if part and part not in names:
         raise FoundWrong(f"there is no log of {part!r}; there are {', '.join(names) or 'none'}")
     follower = Follower(var.logs, part)
@@ -225,6 +228,11 @@ def unit(file: str | None, port: int | None, var: Var) -> None:
     """Print a systemd unit that starts the platform that FILE describes."""
     install = Install.from_environment()
     click.echo(unit_of(install.root, var.root, Path(os.path.abspath(file)) if file else None, port), nl=False)
+
+
+def nothing_in(var: Var) -> str:
+    """Return what is said of a directory that holds no platform."""
+    return f"{var.root} holds no platform; `bowerbird up` makes one, --var names another"
 
 
 def layout_of(var: Var) -> int | None:

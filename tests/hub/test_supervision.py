@@ -349,8 +349,9 @@ def test_backup_of_a_running_platform_starts_elsewhere(rig: Rig, tmp_path: Path)
     assert rig.up()["running"]
 
 
-def test_status_of_nothing_says_so(rig: Rig) -> None:
-    done = rig.run("status")
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_status_and_logs_of_nothing_say_so(rig: Rig, command: str) -> None:
+    done = rig.run(command)
     assert done.returncode == 1
     assert "holds no platform; `bowerbird up` makes one" in done.stderr
 
