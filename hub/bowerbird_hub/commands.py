@@ -24,8 +24,9 @@ from bowerbird_hub.state.state_files import read_json
 from bowerbird_hub.supervision import ending, handover
 from bowerbird_hub.supervision.board import Board, Journal, state_path
 from bowerbird_hub.supervision.daemon import detach
-from bowerbird_hub.supervision.planning import CannotStart, Request, platform_file, read_platform
+from bowerbird_hub.supervision.planning import CannotStart, Request, platform_file, read_platform, refuse_taken_port
 from bowerbird_hub.supervision.ports import NoFreePort
+from bowerbird_hub.supervision.ports import read as read_ports
 from bowerbird_hub.supervision.status import status_of
 from bowerbird_hub.supervision.status_words import in_words
 from bowerbird_hub.supervision.table import display_on
@@ -82,6 +83,7 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
         platform = read_platform(request)
         layout.claim(var)
         ending.wait_while_ending(var)
+        refuse_taken_port(request, platform)
         if handover.ask_for_it(var, request.install):
             click.echo("the supervisor of older code has left; its parts are taken over, and those of older code replaced")
         with layout.held(var):
@@ -91,9 +93,11 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
         for problem in error.problems:
             click.echo(str(problem), err=True)
         raise FoundWrong(f"{platform_file(request)} is not in order; nothing was started") from error
-    except layout.LayoutError as error:
+    except (layout.LayoutError, CannotStart) as error:
         raise CannotRun(str(error)) from error
-    except layout.VarInUse:
+    except layout.VarInUse as error:
+        if port and is_elsewhere(var, port):
+            raise FoundWrong(f"{already_running(var)}, and `bowerbird up --port {port}` then starts it there") from error
         click.echo(already_running(var))
 
 
@@ -120,6 +124,12 @@ def _start(request: Request, platform: Platform, *, detached: bool) -> int:
         return work(over_and_alone)
 
     return detach(begin, journal.path)
+
+
+def is_elsewhere(var: Var, port: int) -> bool:
+    """Tell whether the platform that runs is at another port than that."""
+    ports = read_ports(var)
+    return bool(ports and read_json(state_path(var)) and ports.public != port)
 
 
 def already_running(var: Var) -> str:
