@@ -24,8 +24,9 @@ from bowerbird_hub.state.state_files import read_json
 from bowerbird_hub.supervision import ending, handover
 from bowerbird_hub.supervision.board import Board, Journal, state_path
 from bowerbird_hub.supervision.daemon import detach
-from bowerbird_hub.supervision.planning import CannotStart, Request, platform_file, read_platform
+from bowerbird_hub.supervision.planning import CannotStart, Request, platform_file, read_platform, refuse_taken_port
 from bowerbird_hub.supervision.ports import NoFreePort
+from bowerbird_hub.supervision.ports import read as read_ports
 from bowerbird_hub.supervision.status import status_of
 from bowerbird_hub.supervision.status_words import in_words
 from bowerbird_hub.supervision.table import display_on
@@ -82,6 +83,7 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
         platform = read_platform(request)
         layout.claim(var)
         ending.wait_while_ending(var)
+        refuse_taken_port(request, platform)
         if handover.ask_for_it(var, request.install):
             click.echo("the supervisor of older code has left; its parts are taken over, and those of older code replaced")
         with layout.held(var):
@@ -91,9 +93,11 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
         for problem in error.problems:
             click.echo(str(problem), err=True)
         raise FoundWrong(f"{platform_file(request)} is not in order; nothing was started") from error
-    except layout.LayoutError as error:
+    except (layout.LayoutError, CannotStart) as error:
         raise CannotRun(str(error)) from error
-    except layout.VarInUse:
+    except layout.VarInUse as error:
+        if port and is_elsewhere(var, port):
+            raise FoundWrong(f"{already_running(var)}, and `bowerbird up --port {port}` then starts it there") from error
         click.echo(already_running(var))
 
 
@@ -122,6 +126,12 @@ def _start(request: Request, platform: Platform, *, detached: bool) -> int:
     return detach(begin, journal.path)
 
 
+def is_elsewhere(var: Var, port: int) -> bool:
+    """Tell whether the platform that runs is at another port than that."""
+    ports = read_ports(var)
+    return bool(ports and read_json(state_path(var)) and ports.public != port)
+
+
 def already_running(var: Var) -> str:
     """Return what a second `up` says."""
     told = read_json(state_path(var))
@@ -139,7 +149,7 @@ def status(as_json: bool, var: Var) -> None:
     The exit code is 1 where the platform is not up.
     """
     if not as_json and layout_of(var) is None:
-        raise FoundWrong(f"{var.root} holds no platform; `bowerbird up` makes one, --var names another")
+        raise FoundWrong(nothing_in(var))
     found = status_of(var)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else in_words(found))
     sys.exit(0 if found.running else FoundWrong.exit_code)
@@ -176,6 +186,9 @@ def down(purge: bool, yes: bool, var: Var) -> None:
 def logs(part: str | None, follow: bool, lines: int, var: Var) -> None:
     """Show the logs of all parts, or of PART."""
     names = logs_in(var.logs)
+    # A start that failed before there was a platform has left its log all the same.
+    if not names and layout_of(var) is None:
+        raise FoundWrong(nothing_in(var))
     if part and part not in names:
         raise FoundWrong(f"there is no log of {part!r}; there are {', '.join(names) or 'none'}")
     follower = Follower(var.logs, part)
@@ -218,12 +231,18 @@ def restore(directory: Path, var: Var) -> None:
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False, readable=False))
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, readable=False))
+@click.option("--port", type=click.IntRange(0, 65535), help="the --port that `up` is given")
 @var_option
-def unit(file: str | None, var: Var) -> None:
-    """Print a systemd unit that runs the platform."""
+def unit(file: str | None, port: int | None, var: Var) -> None:
+    """Print a systemd unit that starts the platform that FILE describes."""
     install = Install.from_environment()
-    click.echo(unit_of(install.root, var.root, Path(os.path.abspath(file)) if file else None), nl=False)
+    click.echo(unit_of(install.root, var.root, Path(os.path.abspath(file)) if file else None, port), nl=False)
+
+
+def nothing_in(var: Var) -> str:
+    """Return what is said of a directory that holds no platform."""
+    return f"{var.root} holds no platform; `bowerbird up` makes one, --var names another"
 
 
 def layout_of(var: Var) -> int | None:

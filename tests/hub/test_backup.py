@@ -14,6 +14,7 @@ from bowerbird_hub.state import backup as backups
 from bowerbird_hub.state import layout
 from bowerbird_hub.state.backup import BackupError, back_up, restore
 from bowerbird_hub.state.secret_files import make_secrets
+from jupyterhub import orm
 
 HOLE = 8 << 20
 
@@ -199,6 +200,32 @@ def test_jobs_come_back_and_what_is_made_again_does_not(var: Var, tmp_path: Path
     assert {path.name: path.read_bytes() for path in kept.iterdir()} == {path.name: path.read_bytes() for path in (jobs / "abc").iterdir()}
     assert [path.name for path in again.services.iterdir()] == ["jobs"]
     assert not again.tables.exists()
+
+
+def test_backup_is_restored_as_often_as_one_likes(var: Var, tmp_path: Path) -> None:
+    back_up(var, tmp_path / "saved")
+    before = facts(tmp_path / "saved")
+    for name in ("once", "twice"):
+        restore(tmp_path / "saved", Var(tmp_path / name))
+    assert facts(tmp_path / "saved") == before
+    with closing(sqlite3.connect(tmp_path / "twice" / "hub" / "hub.sqlite")) as database:
+        assert database.execute("SELECT name FROM ids").fetchall() == [("somebody",)]
+
+
+def test_restored_platform_knows_no_servers_of_the_one_it_was_saved_from(var: Var, tmp_path: Path) -> None:
+    var.database.unlink()
+    user = orm.User(name="ann")
+    state = {"process": {"server": [1, 1]}}
+    spawner = orm.Spawner(user=user, name="second", server=orm.Server(), state=state, user_options={"profile": "large"})
+    with orm.new_session_factory(f"sqlite:///{var.database}")() as session:
+        session.add(spawner)
+        session.commit()
+    again = restored(var, tmp_path)
+    with orm.new_session_factory(f"sqlite:///{again.database}")() as session:
+        spawner = session.query(orm.Spawner).one()
+        assert (spawner.server, spawner.state, spawner.started) == (None, None, None)
+        assert (spawner.user.name, spawner.name, spawner.user_options) == ("ann", "second", {"profile": "large"})
+        assert session.query(orm.Server).all() == []
 
 
 def test_restore_fills_an_empty_directory(var: Var, tmp_path: Path) -> None:

@@ -145,7 +145,9 @@ class TestProcessRuntime(RuntimeContract):
         moved = "import os\ntry:\n  os.rename('/run/bowerbird/server.sock', '/run/bowerbird/x')\nexcept OSError as error:\n"
         assert session.run(kernel, f"{moved}  print(type(error).__name__)") == "PermissionError\n"
 
-    def test_limits_of_the_profile_hold_and_want_of_memory_is_told_on_the_next_page(self, arrive: Callable[[str], Person]) -> None:
+    def test_limits_of_the_profile_hold_and_want_of_memory_is_told_on_the_next_page(
+        self, hub: RunningHub, arrive: Callable[[str], Person]
+    ) -> None:
         if set(cgroups.detect()) != set(cgroups.CONTROLLERS):
             pytest.skip("; ".join(cgroups.missing()))
         person = arrive("owner")
@@ -158,6 +160,11 @@ class TestProcessRuntime(RuntimeContract):
         assert "a process was ended" in page
         told = json.loads(session.run(kernel, "import os; print(open(os.environ['BOWERBIRD_NEWS']).read())"))
         assert told["words"] in html.unescape(page)
+        obituaries = hub.var.run / "obituaries.json"
+        before = obituaries.read_bytes(), obituaries.stat().st_mtime_ns
+        hub.kill_hub()
+        hub.start_hub()
+        assert (obituaries.read_bytes(), obituaries.stat().st_mtime_ns) == before
         person.stop()
         person.start("minimal")
         assert "memory limit" not in person.get("hub/home").text

@@ -13,6 +13,7 @@ import pytest
 from bowerbird_hub.supervision import processes
 from bowerbird_hub.supervision.marks import lineage, marked, marks
 from bowerbird_hub.supervision.processes import Process, end, find, living, resident_bytes, running_seconds, tree
+from bowerbird_hub.supervision.sweep import with_descendants
 
 PAUSE = "import signal; print('up', flush=True); signal.pause()"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)\nwhile True: signal.pause()"
@@ -39,6 +40,14 @@ def child(children: list[subprocess.Popen[str]], code: str, environment: dict[st
     process = find(made.pid)
     assert process
     return process
+
+
+def test_parents_come_before_their_children_whatever_their_numbers(children: list[subprocess.Popen[str]]) -> None:
+    parent = child(children, PARENT)
+    family = tree(parent)
+    assert len(family) == 2
+    assert with_descendants(reversed(family)) == family
+    family[1].send(signal.SIGKILL)
 
 
 def test_living_process_is_found_with_its_memory_and_age(children: list[subprocess.Popen[str]]) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.profiles import Profile
 from bowerbird_config.teams import Membership, Role
 from bowerbird_hub.profiles import Choice
-from bowerbird_hub.runtimes import accounts, remnants, single_user, unix_server
+from bowerbird_hub.runtimes import accounts, launch, remnants, single_user, unix_server
 from bowerbird_hub.runtimes.environment import World, command, variables
+from bowerbird_hub.runtimes.local import Host, LocalServer
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.places import ServerPlace, servers_directory
 
@@ -164,6 +166,29 @@ def test_link_in_the_sockets_place_is_not_followed(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="is no socket"):
             unix_server.connect(tmp_path / "s")
         unix_server.connect(tmp_path / "another").close()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_server_of_another_platform_is_not_taken_over_from_a_copied_record(tmp_path: Path, own: bool) -> None:
+    here, there = (ServerPlace(Var(tmp_path / name), "ann") for name in ("copy", "original"))
+    mark = (here if own else there).mark
+    group = tmp_path / "groups" / mark
+    group.mkdir(parents=True)
+    local = LocalServer(Host(Install(tmp_path), here.var, None, sandboxed=False, bases={}), here)
+    pause = "import signal; print('up', flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", pause], env={launch.MARK: mark}, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == b"up\n"
+            found = asyncio.run(launch.started(process))
+            local.load({**found.to_state(), "groups": [str(group)], "limits": [1 << 30, 1, 100], "kills": 0})
+            assert local.alive == own
+            asyncio.run(local.end(5))
+            asyncio.run(local.clear())
+            assert found.alive == (not own)
+            assert group.exists() == (not own)
+        finally:
+            process.kill()
 
 
 def test_obituary_is_kept_until_the_server_starts_again(tmp_path: Path) -> None:

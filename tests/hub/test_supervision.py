@@ -47,6 +47,13 @@ def test_second_up_says_where_the_first_runs(rig: Rig) -> None:
     second = rig.run("up", str(rig.file))
     assert second.returncode == 0
     assert found["url"] in second.stdout
+    port = found["url"].rstrip("/").rpartition(":")[2]
+    assert rig.run("up", "--port", port).returncode == 0
+    other = choose("127.0.0.1", 0).public
+    elsewhere = rig.run("up", str(rig.file), "--port", str(other))
+    assert elsewhere.returncode == 1
+    assert f"already running at {found['url']}" in elsewhere.stderr
+    assert f"`bowerbird up --port {other}` then starts it there" in elsewhere.stderr
     assert rig.starts("hub") == 1
 
 
@@ -199,12 +206,17 @@ def test_two_platforms_run_side_by_side(rig: Rig, tmp_path: Path) -> None:
         assert other.status()["running"]
 
 
-def test_taken_port_is_replaced_and_said(rig: Rig) -> None:
+def test_taken_port_of_the_file_is_replaced_and_said_and_one_that_was_asked_for_is_refused(rig: Rig) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = rig.run("up", str(rig.file), "--detach", "--port", str(port))
+        refused = rig.run("up", str(rig.file), "--detach", "--port", str(port))
+        assert refused.returncode == 2
+        assert f"port {port} is taken or kept for root, and nothing was started" in refused.stderr
+        assert rig.starts("hub") == 0
+        rig.file.write_text(rig.file.read_text().replace("port: 0", f"port: {port}"))
+        done = rig.run("up", str(rig.file), "--detach")
         assert done.returncode == 0, done.stderr
         assert f"port {port} is taken or kept for root" in done.stdout
         assert f":{port}/" not in rig.status()["url"]
@@ -349,8 +361,9 @@ def test_backup_of_a_running_platform_starts_elsewhere(rig: Rig, tmp_path: Path)
     assert rig.up()["running"]
 
 
-def test_status_of_nothing_says_so(rig: Rig) -> None:
-    done = rig.run("status")
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_status_and_logs_of_nothing_say_so(rig: Rig, command: str) -> None:
+    done = rig.run(command)
     assert done.returncode == 1
     assert "holds no platform; `bowerbird up` makes one" in done.stderr
 

@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bowerbird_hub import commands
 from bowerbird_hub.supervision.unit import unit
+from click.testing import CliRunner
 
 
 def test_unit_quotes_what_systemd_would_read_otherwise() -> None:
@@ -18,6 +20,18 @@ def test_parts_outlive_a_killed_supervisor() -> None:
     text = unit(Path("/srv/bowerbird"), Path("/srv/var"), None)
     assert "KillMode=process" in text
     assert '"up" "--var" "/srv/var"' in text
+
+
+def test_unit_starts_the_file_that_is_there_at_the_port_that_was_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "platform.yaml"
+    words = [str(file), "--port", "8443", "--var", str(tmp_path / "var")]
+    missing = CliRunner().invoke(commands.unit, words)
+    assert missing.exit_code == 2
+    assert f"'{file}' does not exist" in missing.output
+    file.touch()
+    made = CliRunner().invoke(commands.unit, words)
+    assert made.exit_code == 0, made.output
+    assert f'"up" "{file}" "--port" "8443" "--var" "{tmp_path}/var"' in made.output
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

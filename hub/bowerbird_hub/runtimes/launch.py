@@ -145,6 +145,12 @@ def marked(marks: set[str] | None = None, prefix: str = "") -> dict[Process, str
     return found
 
 
+def bears(running: Running, mark: str) -> bool:
+    """Tell whether what still lives of a server carries that mark."""
+    known = (process for process in (running.server, running.first) if process is not None and process.alive)
+    return all(environment(process.pid).get(MARK) == mark for process in known)
+
+
 async def end(running: Running, mark: str, grace_seconds: float) -> None:
     """End a server and all that it started: asked first, killed after the grace."""
     # Asked of the server alone: it ends its kernels itself, in good order.

@@ -118,9 +118,11 @@ class LocalServer:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take up what `to_state` returned."""
-        self.running = Running.from_state(state)
-        if self.running is not None:
-            self._group = Group(tuple(Path(path) for path in state.get("groups", [])))
+        running = Running.from_state(state)
+        # The records of a copied directory name the servers of the platform that it is a copy of.
+        if running is not None and launch.bears(running, self.place.mark):
+            self.running = running
+            self._group = Group(tuple(path for path in map(Path, state.get("groups", [])) if path.name == self.place.mark))
             self._limits = Limits(*state["limits"])
             self._told_kills = int(state.get("kills", 0))
 

@@ -112,6 +112,9 @@ class ProcessSpawner(Spawner):
     def _keep_options(self, options: dict[str, str]) -> None:
         self.user_options = options
         self.orm_spawner.user_options = options
+        self._commit()
+
+    def _commit(self) -> None:
         # At once: at the end of any request JupyterHub rolls back what is not committed.
         session = object_session(self.orm_spawner)
         if session is not None:
@@ -249,6 +252,9 @@ class ProcessSpawner(Spawner):
             self.log.warning("%s: %s", self._log_name, words)
             end = self.obituaries.write(self.user.name, self.name or "", words)
             self.local.tell_news(end.at, words)
+            # JupyterHub keeps the state at the start alone, and a hub that takes this one's place would tell it anew.
+            self.orm_spawner.state = self.get_state()
+            self._commit()
 
     def _tell_accounts(self) -> None:
         version = self.live.identities.version

@@ -27,6 +27,8 @@ def copy_database(source: Path, target: Path) -> None:
     """Copy a database that may be in use; the copy has its mode. sqlite3.Error where it is damaged."""
     with closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
+        # Where the original has a write-ahead log, whoever read the copy would leave files beside it: it is to be one file.
+        new.execute("PRAGMA journal_mode=DELETE")
         found = str(new.execute("PRAGMA quick_check(1)").fetchone()[0])
         if found != "ok":
             raise sqlite3.DatabaseError(f"{source.name}: {found}")

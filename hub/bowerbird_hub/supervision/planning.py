@@ -144,6 +144,17 @@ def _upgrade_database(request: Request, say: Callable[[str], None]) -> None:
     layout.note_database_version(var, version)
 
 
+def refuse_taken_port(request: Request, platform: Platform) -> None:
+    """CannotStart where the port that was asked for is not to be had; only that of the platform file may give way to another."""
+    known = ports.read(request.var)
+    own = known.public if known and living_parts(request.var) else None
+    if request.port and request.port != own and not ports.is_free(platform.runtime.address, request.port):
+        raise CannotStart(
+            f"port {request.port} is taken or kept for root, and nothing was started; end what listens there, "
+            "or give another --port, 0 for any free one"
+        )
+
+
 def _ports(request: Request, platform: Platform, say: Callable[[str], None]) -> ports.Ports:
     address = platform.runtime.address
     wanted = platform.runtime.port if request.port is None else request.port

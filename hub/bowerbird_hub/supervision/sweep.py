@@ -46,8 +46,10 @@ def workers(var: Var) -> list[Process]:
 
 
 def with_descendants(roots: Iterable[Process]) -> list[Process]:
-    """Return processes with all that descend from them, each once."""
-    return list(dict.fromkeys(process for root in roots for process in tree(root)))
+    """Return processes with all that descend from them, each once, parents before their children."""
+    # The larger family is that of the ancestor. Numbers say nothing: they begin anew after the largest.
+    families = sorted(map(tree, roots), key=len, reverse=True)
+    return list(dict.fromkeys(process for family in families for process in family))
 
 
 def everything(var: Var) -> list[Process]:

@@ -24,13 +24,14 @@ WantedBy=multi-user.target
 """
 
 
-def unit(root: Path, var: Path, platform_file: Path | None) -> str:
+def unit(root: Path, var: Path, platform_file: Path | None, port: int | None = None) -> str:
     """Return a unit that runs the checkout's `up` on that state directory."""
     launcher = str(root / "bowerbird")
     file = [str(platform_file)] if platform_file else []
+    listening = [] if port is None else ["--port", str(port)]
     return _UNIT.format(
         var=str(var).replace("%", "%%"),
-        up=_line([launcher, "up", *file, "--var", str(var)]),
+        up=_line([launcher, "up", *file, *listening, "--var", str(var)]),
         down=_line([launcher, "down", "--var", str(var)]),
     )
 
