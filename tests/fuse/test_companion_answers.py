@@ -18,7 +18,8 @@ PARTS = b"0123456789" * 100_000
 def words(rig: DataRig, *names: str) -> list[int]:
     """Return what the companion of ann's worker counts under these names."""
     pid = rig.worker("ann")
-    first = next(line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if line.endswith(LIBRARY))
+    # The path comes last, and may hold spaces.
+    first = next(line.split(maxsplit=5) for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if line.endswith(LIBRARY))
     symbols = subprocess.run(["nm", "-D", "--defined-only", first[-1]], check=True, capture_output=True, text=True).stdout.splitlines()
     at = {line.split()[2]: int(line.split()[0], 16) for line in symbols}
     begin = int(first[0].partition("-")[0], 16)
