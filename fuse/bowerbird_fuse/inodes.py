@@ -207,6 +207,8 @@ class Inodes:
         self._tell(node)
         if node.key[1] != node.id:
             self._doubled.add(node.key[1])
+            if node.key[1] not in self._nodes:  # inherited from a worker that had both
+                self.released.keep_out(node.key[1])
         return node
 
     def _move(self, node: Node, place: Place, note: bool = True) -> None:

@@ -8,7 +8,7 @@ import ctypes
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Protocol
@@ -26,8 +26,9 @@ class Mark(StrEnum):
     END = "E"
 
 
-# When it has grown so far since it was last written anew, and to several times what it has to say.
-GROWN_BYTES = 4 << 20
+# When it has grown so far since it was last written anew, and to several times what it has to say: who takes over reads all
+# of it before a call is answered.
+GROWN_BYTES = 512 << 10
 _GROWN_TIMES = 4
 _PUNCH_HOLE, _KEEP_SIZE = 2, 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -94,19 +95,62 @@ class Journal:
             self._beside.note_at_most(self._most)
         _libc.fallocate(self.fd, _PUNCH_HOLE | _KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(begin))
 
-    def lines(self) -> Iterator[list[Any]]:
-        """Yield each finished line that still says something."""
+    def resume(self) -> list[list[Any]]:
+        """Return what an earlier worker left to say, and go on behind its last finished line."""
+        text = self._written()
+        os.ftruncate(self.fd, os.fstat(self.fd).st_size - len(text) + text.rfind(b"\n") + 1)
+        standing = _standing(text)
+        self._whole, self._grown = sum(map(len, standing)), len(text)
+        return _read(standing)
+
+    def lines(self) -> list[list[Any]]:
+        """Return each finished line that still says something."""
+        return _read(_standing(self._written()))
+
+    def _written(self) -> bytes:
         size = os.fstat(self.fd).st_size
         if size == 0:
-            return
+            return b""
         begin = os.lseek(self.fd, 0, os.SEEK_DATA)
-        text = os.pread(self.fd, size - begin, begin).lstrip(b"\0")
-        lines = text[: text.rfind(b"\n") + 1].splitlines()
-        end = max((index for index, line in enumerate(lines) if line == _END), default=0)
-        begin = max((index for index, line in enumerate(lines[:end]) if line == _BEGIN), default=0)
-        for line in lines[begin:]:
-            if line not in (_BEGIN, _END):
-                yield json.loads(line)
+        return os.pread(self.fd, size - begin, begin).lstrip(b"\0")
+
+
+def _standing(text: bytes) -> list[bytes]:
+    """Return the lines that hold: the last one of each node and open handle. People wait for it, so no line is read for more."""
+    # No name looks like these two: a quote in it has a stroke before it.
+    end = max(0, text.rfind(_END))
+    begin = max(0, text.rfind(_BEGIN, 0, end))
+    nodes: dict[bytes, bytes] = {}
+    gone: dict[bytes, bytes] = {}
+    handles: dict[bytes, bytes] = {}
+    latest = 0
+    for line in text[begin : text.rfind(b"\n") + 1].split(b"\n"):
+        # The first value: up to a comma, or up to the bracket at the end.
+        number = line[5 : line.find(b",", 5)]
+        match line[2:3]:
+            case b"N":
+                nodes[number] = line
+            case b"F":
+                nodes.pop(number, None)
+                gone.pop(number, None)
+            case b"G" if number in nodes:
+                gone[number] = line
+            case b"O":
+                handles[number] = line
+                latest = max(latest, int(number))
+            case b"C":
+                handles.pop(number, None)
+    if latest and b"%d" % latest not in handles:
+        # It is closed, and its number is not to be given again.
+        handles[b""] = _line(Mark.OPEN, latest, 0, 0).encode() + b"," + _line(Mark.CLOSE, latest).encode()
+    # Another file may have the inode of one that is gone: so that one comes first.
+    before = [line for number in gone for line in (nodes.pop(number), gone[number])]
+    return [*before, *nodes.values(), *handles.values()]
+
+
+def _read(lines: list[bytes]) -> list[list[Any]]:
+    read: list[list[Any]] = json.loads(b"[" + b",".join(lines) + b"]")
+    return read
 
 
 def _line(mark: Mark, *values: int | str) -> str:
@@ -114,7 +158,7 @@ def _line(mark: Mark, *values: int | str) -> str:
     return '["' + ",".join([mark + '"', *[_quoted(value) if isinstance(value, str) else str(value) for value in values]]) + "]"
 
 
-_BEGIN, _END = _line(Mark.BEGIN).encode(), _line(Mark.END).encode()
+_BEGIN, _END = (_line(mark).encode() + b"\n" for mark in (Mark.BEGIN, Mark.END))
 
 
 def open_journal(name: str) -> int:

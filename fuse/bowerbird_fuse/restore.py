@@ -9,8 +9,8 @@ from bowerbird_fuse.journal import Mark
 
 def restore(inodes: Inodes, handles: Handles, roots: Collection[str]) -> None:
     """Know the nodes and handles that stand in the journal, and the files beneath these directories that lie on the shelf."""
-    for mark, *values in handles.journal.lines():
-        match Mark(mark):
+    for mark, *values in handles.journal.resume():
+        match mark:
             case Mark.NODE:
                 inodes.restore(*values)
             case Mark.FORGET:

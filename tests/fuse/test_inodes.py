@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 from bowerbird_fuse.errors import StaleNode
 from bowerbird_fuse.inodes import ROOT, Inodes
-from bowerbird_fuse.journal import Journal, Mark, open_journal
+from bowerbird_fuse.journal import GROWN_BYTES, Journal, Mark, open_journal
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.fixture
@@ -119,6 +121,92 @@ def test_line_that_a_killed_worker_did_not_finish_is_left_out(journal: Journal) 
     assert list(journal.lines()) == [["O", 1, 77, 0]]
 
 
+def test_worker_goes_on_behind_a_line_that_a_killed_one_did_not_finish(journal: Journal) -> None:
+    journal.note(Mark.NODE, 77, ROOT, "a", 1, 77)
+    journal.flush()
+    os.write(journal.fd, b'["N",78,1,"a]')
+    again = Journal(journal.fd)
+    assert again.resume() == [["N", 77, 1, "a", 1, 77]]
+    again.note(Mark.NODE, 79, ROOT, "b", 1, 79)
+    again.flush()
+    assert Journal(journal.fd).resume() == [["N", 77, 1, "a", 1, 77], ["N", 79, 1, "b", 1, 79]]
+
+
+def test_journal_of_many_workers_that_were_killed_soon_is_written_anew(journal: Journal) -> None:
+    for _ in range(100):
+        journal = Journal(journal.fd)
+        journal.resume()
+        for number in range(GROWN_BYTES // 100):
+            journal.note(Mark.OPEN, number, 77, 0)
+        journal.flush()
+        if journal.grown:
+            journal.write_anew([])
+    assert os.fstat(journal.fd).st_blocks * 512 < 4 * GROWN_BYTES
+
+
+def test_worker_that_inherits_much_does_not_write_it_anew_at_once(journal: Journal) -> None:
+    for number in range(GROWN_BYTES // 20):
+        journal.note(Mark.NODE, 100 + number, ROOT, f"{number}", 1, 100 + number)
+    journal.flush()
+    again = Journal(journal.fd)
+    assert len(again.resume()) == GROWN_BYTES // 20
+    assert not again.grown
+
+
+def test_number_of_an_open_file_is_not_given_again_by_the_next_worker(journal: Journal) -> None:
+    for mark in (Mark.OPEN, Mark.CLOSE):
+        journal.note(mark, 41, *((77, 0) if mark is Mark.OPEN else ()))
+    journal.flush()
+    assert [line[:2] for line in Journal(journal.fd).resume()] == [["O", 41], ["C", 41]]
+
+
+_NAMES = ["a", "b", '"]\n', '["E"]\n']
+_LINES = st.one_of(
+    st.tuples(
+        st.just(Mark.NODE),
+        st.integers(2, 5),
+        st.integers(1, 3),
+        st.sampled_from(["a", "b", '"]\n', '["E"]\n']),
+        st.just(1),
+        st.integers(2, 5),
+    ),
+    st.tuples(st.sampled_from([Mark.FORGET, Mark.GONE]), st.integers(2, 5)),
+    st.tuples(st.just(Mark.OPEN), st.integers(1, 9), st.integers(2, 5), st.integers(0, 3)),
+    st.tuples(st.just(Mark.CLOSE), st.integers(1, 9)),
+)
+
+
+@given(st.lists(_LINES))
+def test_what_holds_is_what_all_lines_come_to(lines: list[tuple[Mark, int, *tuple[int | str, ...]]]) -> None:
+    journal = Journal(open_journal("test"))
+    places: dict[object, object] = {}
+    gone: set[object] = set()
+    handles: dict[object, object] = {}
+    for mark, number, *rest in lines:
+        journal.note(mark, number, *rest)
+        match mark:
+            case Mark.NODE:
+                places[number] = rest
+            case Mark.FORGET:
+                places.pop(number, None)
+                gone.discard(number)
+            case Mark.GONE if number in places:
+                gone.add(number)
+            case Mark.OPEN:
+                handles[number] = rest
+            case Mark.CLOSE:
+                handles.pop(number, None)
+    journal.flush()
+    try:
+        told = journal.resume()
+        assert {number: rest for mark, number, *rest in told if mark == Mark.NODE} == places
+        assert {line[1] for line in told if line[0] == Mark.GONE} == gone
+        closed = {line[1] for line in told if line[0] == Mark.CLOSE}
+        assert {number: rest for mark, number, *rest in told if mark == Mark.OPEN and number not in closed} == handles
+    finally:
+        os.close(journal.fd)
+
+
 def state(journal: Journal) -> dict[int, list[object]]:
     """Return what the journal leaves of nodes, by number."""
     left: dict[int, list[object]] = {}
@@ -200,7 +288,7 @@ def test_journal_counts_and_keeps_what_is_written_beside_python() -> None:
         assert journal.grown
         os.write(fd, b'["N",6,1,"six",1,6]\n')
         journal.write_anew([(Mark.OPEN, 3, 7, 0)])
-        assert list(journal.lines()) == [["O", 3, 7, 0], ["N", 7, 1, "seven", 1, 7]]
-        assert companion.most >= 4 << 20
+        assert journal.lines() == [["N", 7, 1, "seven", 1, 7], ["O", 3, 7, 0]]
+        assert companion.most >= GROWN_BYTES
     finally:
         os.close(fd)

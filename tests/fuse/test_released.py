@@ -1,6 +1,7 @@
 """What the companion answers of releases by itself: the same as Python would, taken over where Python needs it, kept over a kill."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -138,8 +139,8 @@ def test_nothing_stays_open_and_the_journal_knows(rig: DataRig, many: Path, ann:
     eventually(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= before + 1)
     journal = journal_of(rig)
     try:
-        opened = [line[1] for line in journal.lines() if line[0] == Mark.OPEN]
-        closed = [line[1] for line in journal.lines() if line[0] == Mark.CLOSE]
+        text = os.pread(journal.fd, os.fstat(journal.fd).st_size, 0)
+        opened, closed = (re.findall(rb'\["%s",(\d+)' % mark, text) for mark in (b"O", b"C"))
         assert len(opened) >= 6000
         assert len(set(opened)) == len(opened)
         assert set(opened) == set(closed)
