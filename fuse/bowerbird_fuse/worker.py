@@ -224,6 +224,9 @@ def main() -> None:
     os.set_inheritable(control, False)
     os.chdir("/")
     run(socket.socket(fileno=control))
+    # Calls wait for this end, and for the next worker; to take the interpreter down would double their wait.
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":
