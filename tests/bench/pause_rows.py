@@ -7,12 +7,13 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 
-from tests.bench.row import Row
+from tests.bench.row import Row, meets
 from tests.support.data_rig import DataRig, Person, eventually, record
 from tests.support.exerciser import EXERCISER
 from tests.support.platforms import described
@@ -36,16 +37,25 @@ def rows(rounds: int) -> list[Row]:
             "keeper upgraded": lambda: _replace(rig, rig.make_room),
         }
         goals = {"nothing killed": 0.3, "worker killed": 0.3}
-        found = [(what, [_longest(rig, person, f"{what}-{n}", fault) for n in range(rounds)]) for what, fault in faults.items()]
-    wrong = sum(pause is None for _, pauses in found for pause in pauses)
+        found: dict[str, list[float | None]] = {what: [] for what in faults}
+        for n in range(rounds):
+            for what, fault in faults.items():
+                found[what].append(_longest(rig, person, f"{what}-{n}", fault))
+    wrong = sum(pause is None for pauses in found.values() for pause in pauses)
     return [
-        *(_pause(what, [pause for pause in pauses if pause is not None], goals.get(what, 3.0)) for what, pauses in found),
+        *(
+            row
+            for what, pauses in found.items()
+            for row in _pauses(what, [pause for pause in pauses if pause is not None], goals.get(what, 3.0))
+        ),
         Row.alone("P16b", "programs that met a wrong answer", [float(wrong)], unit="", goal=0, better="lower"),
     ]
 
 
-def _pause(what: str, pauses: list[float], goal: float) -> Row:
-    return Row.alone("P16", f"longest round: {what}", pauses, unit="s", goal=goal, better="lower")
+def _pauses(what: str, pauses: list[float], goal: float) -> list[Row]:
+    """Return what is usual, and the longest of all."""
+    usual = Row.alone("P16", f"longest round: {what}", pauses, unit="s", goal=goal, better="lower")
+    return [usual, replace(usual, what=f"{usual.what}, at worst", ours=max(pauses), met=meets(max(pauses), goal, "lower"))]
 
 
 def _longest(rig: DataRig, person: Person, place: str, fault: Callable[[], None]) -> float | None:
