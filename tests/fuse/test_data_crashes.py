@@ -140,6 +140,7 @@ def test_keeper_asked_to_make_room_leaves_everything_to_the_next(rig: DataRig, b
     busy()
 
 
+@pytest.mark.timeout(1200)
 def test_no_call_ends_wrongly_whenever_its_worker_is_killed(rig: DataRig, ann: Person, pytestconfig: pytest.Config) -> None:
     kills = 100 if pytestconfig.getoption("--long") else 10
     rig.worker("ann")
