@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from astropy.wcs.utils import wcs_to_celestial_frame
 from bowerbird.errors import NotCuttable, OutsideImage
 from bowerbird.fits_cards import Cards
 from bowerbird.sphere import Around, Array
-from bowerbird.stencil import Stencil
+from bowerbird.stencil import Stencil, Stencils
 
 # A pixel that a region touches by less than this (in pixels) is not part of it: the noise of the arithmetic.
 TOUCH = 1e-6
@@ -27,6 +27,10 @@ _FEWEST_STEPS = 8
 _INSIDE_STEPS = 9
 _FAR = 2.0**52
 _HALF_A_SIDE = 0.5
+# A pixel so little beside the straight way to it (a part of its length) lies on no other side of a seam.
+_BENT = 0.25
+# Squares are followed so many at a time: their points then fit into the processor's cache.
+_AT_ONCE = 64
 # A pixel's centre and the ends of the two steps of one pixel across it.
 _CROSS = np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5], [-0.5, 0.0], [0.0, -0.5]])
 _POLES = np.array([[0.0, 90.0], [0.0, -90.0]])
@@ -35,7 +39,7 @@ _DISTORTIONS = ("PV", "A_", "B_", "AP_", "BP_", "CPDIS", "CQDIS", "D2IM", "DP", 
 _LOOKUPS = ("CPDIS", "D2IM")
 # How astropy ends when a card holds what nobody expects there.
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, OSError, MemoryError)
-_LOST = "this position has no place in the projection of the image"
+LOST = "this position has no place in the projection of the image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,65 +67,99 @@ class Sky:
 
     def pixels(self, points: Array) -> Array:
         """Return the pixels, counted from 0, of (longitude, latitude) in the image's frame; nan where there is none."""
-        world = points[:, self._order]
+        world = points.reshape(-1, 2)[:, self._order]
         with np.errstate(all="ignore"):
             if self._straight:
-                return np.asarray(self.wcs.wcs_world2pix(world, 0))
-            return np.asarray(self.wcs.all_world2pix(world, 0, tolerance=TOUCH, maxiter=50, quiet=True))
+                found = self.wcs.wcs_world2pix(world, 0)
+            else:
+                found = self.wcs.all_world2pix(world, 0, tolerance=TOUCH, maxiter=50, quiet=True)
+        return np.asarray(found).reshape(points.shape)
 
     def points(self, pixels: Array) -> Array:
         """Return the (longitude, latitude) of pixels."""
-        world = self.wcs.wcs_pix2world(pixels, 0) if self._straight else self.wcs.all_pix2world(pixels, 0)
-        return np.asarray(world)[:, self._order]
+        flat = pixels.reshape(-1, 2)
+        world = self.wcs.wcs_pix2world(flat, 0) if self._straight else self.wcs.all_pix2world(flat, 0)
+        return np.asarray(world)[:, self._order].reshape(pixels.shape)
 
     def box(self, region: Stencil) -> Box:
         """Return the smallest box of pixels that covers the square; it may reach beyond the image."""
-        centre = self._own_frame(region)
-        with self._lock:
-            try:
-                corners = self._reach(centre, region)
-            except ValueError:
-                raise OutsideImage(_LOST) from None
-        low = np.clip(np.floor(corners.min(axis=0) + 0.5 + TOUCH), -_FAR, _FAR)
-        high = np.clip(np.ceil(corners.max(axis=0) + 0.5 - TOUCH), low + 1, _FAR)
+        (low,), (high,), (found,) = self.boxes(region.alone())
+        if not found:
+            raise OutsideImage(LOST)
         return Box((int(low[0]), int(low[1])), (int(high[0]), int(high[1])))
 
-    def _own_frame(self, region: Stencil) -> Array:
-        if region.coordinates is None and self.frame.name == "icrs":
-            return np.array([region.longitude, region.latitude])
-        there = region.coordinates or SkyCoord(region.longitude, region.latitude, unit="deg", frame="icrs")
+    def boxes(self, regions: Stencils) -> tuple[Array, Array, Array]:
+        """Return the smallest boxes of pixels that cover squares: starts and stops (n × 2), and which have a place in the projection."""
+        centres = self._own_frame(regions)
+        sides = np.stack([regions.width, regions.height], axis=-1)
+        starts, stops = np.zeros((2, len(centres), 2), dtype=np.int64)
+        found = np.zeros(len(centres), dtype=bool)
+        with self._lock, np.errstate(all="ignore"):
+            for first in range(0, len(centres), _AT_ONCE):
+                part = slice(first, first + _AT_ONCE)
+                for rows, reach in self._reaches(np.arange(len(centres))[part], centres[part], sides[part]):
+                    low = np.clip(np.floor(reach.min(axis=1) + 0.5 + TOUCH), -_FAR, _FAR)
+                    starts[rows] = low
+                    stops[rows] = np.clip(np.ceil(reach.max(axis=1) + 0.5 - TOUCH), low + 1, _FAR)
+                    found[rows] = True
+        return starts, stops, found
+
+    def _own_frame(self, regions: Stencils) -> Array:
+        if regions.coordinates is None and self.frame.name == "icrs":
+            return np.stack([regions.longitude, regions.latitude], axis=-1)
+        there = regions.coordinates
+        if there is None:
+            there = SkyCoord(regions.longitude, regions.latitude, unit="deg", frame="icrs")
         try:
             here = there.transform_to(self.frame).spherical
         except ConvertError as error:
             raise NotCuttable(f"the position cannot be carried over to the image's frame, {self.frame.name}") from error
-        return np.array([here.lon.deg, here.lat.deg])
+        return np.stack([here.lon.deg, here.lat.deg], axis=-1)
 
-    def _reach(self, centre: Array, region: Stencil) -> Array:
-        """Return pixels on the outline, and at some places inside, of the square."""
-        around = Around(centre)
-        middle = self.pixels(centre[None])[0]
-        if not np.isfinite(middle).all():
-            raise OutsideImage(_LOST)
-        ends = around.offsets(self.points(middle + _CROSS))
+    def _reaches(self, rows: Array, centres: Array, sides: Array) -> Iterator[tuple[Array, Array]]:
+        """Yield rows that have a place in the projection, with pixels on the outline, and at some places inside, of their squares."""
+        try:
+            yield from self._outlines(rows, centres, sides)
+        except ValueError:
+            # wcslib refuses all points for one of them.
+            half = len(rows) // 2
+            if half:
+                yield from self._reaches(rows[:half], centres[:half], sides[:half])
+                yield from self._reaches(rows[half:], centres[half:], sides[half:])
+
+    def _outlines(self, rows: Array, centres: Array, sides: Array) -> list[tuple[Array, Array]]:
+        around = Around(centres)
+        middles = self.pixels(centres)
+        ends = around.offsets(self.points(middles[:, None] + _CROSS))
         # At the rim of a map of the whole sky half a step leads out of the sky: then the other half counts twice.
-        halves = np.where(np.isfinite(ends[1:]), ends[1:] - ends[0], ends[0] - ends[[3, 4, 1, 2]])
-        steps = halves[:2] - halves[2:]
-        if not np.isfinite(steps).all() or np.linalg.det(steps) == 0:
-            raise OutsideImage(_LOST)
+        halves = np.where(np.isfinite(ends[:, 1:]), ends[:, 1:] - ends[:, :1], ends[:, :1] - ends[:, [3, 4, 1, 2]])
+        steps = halves[:, :2] - halves[:, 2:]
+        there = np.isfinite(middles).all(axis=1) & np.isfinite(steps).all(axis=(1, 2))
+        steps[~there] = np.eye(2)
+        there &= np.linalg.det(steps) != 0
+        steps[~there] = np.eye(2)
         slopes = np.linalg.inv(steps)
-        if not (np.abs(ends[0] @ slopes) < _RETURNS).all():
-            raise OutsideImage(_LOST)
-        offsets = _square(region, steps, around)
-        return self._follow(around, middle, offsets, middle + offsets @ slopes)
+        there &= (np.abs(ends[:, :1] @ slopes) < _RETURNS).all(axis=(1, 2))
+        counts = _counts(sides, steps)
+        reached = []
+        for count in np.unique(counts[there]).tolist():
+            some = there & (counts == count)
+            near, middle = Around(centres[some]), middles[some][:, None]
+            offsets = _squares(sides[some], steps[some], near, count)
+            reached.append((rows[some], self._follow(near, middle, offsets, middle + offsets @ slopes[some])))
+        return reached
 
     def _follow(self, around: Around, middle: Array, offsets: Array, expected: Array) -> Array:
         """Return the pixels of offsets; the image's own plane goes on where the projection is torn."""
         pixels = self.pixels(around.points(offsets))
-        found = np.isfinite(pixels).all(axis=1)
-        # A map of the whole sky has a seam: half-way to a pixel on its far side lies another part of the sky.
-        halfway = around.distances(self.points((np.where(found[:, None], pixels, middle) + middle) / 2))
-        near = halfway <= np.hypot(offsets[:, 0], offsets[:, 1]).max()
-        return np.where((found & near)[:, None], pixels, expected)
+        found = np.isfinite(pixels).all(axis=-1)
+        way, away = expected - middle, pixels - expected
+        near = np.hypot(away[..., 0], away[..., 1]) <= np.hypot(way[..., 0], way[..., 1]) * _BENT
+        if not near.all():
+            # A map of the whole sky has a seam: half-way to a pixel on its far side lies another part of the sky.
+            halfway = around.distances(self.points((np.where(found[..., None], pixels, middle) + middle) / 2))
+            near |= halfway <= np.hypot(offsets[..., 0], offsets[..., 1]).max(axis=1, keepdims=True)
+        return np.where((found & near)[..., None], pixels, expected)
 
 
 def read_sky(cards: Cards, tables: Callable[[], fits.HDUList]) -> Sky:
@@ -168,21 +206,23 @@ def _celestial_axes(full: WCS) -> tuple[int, int]:
     return min(longitude, latitude), max(longitude, latitude)
 
 
-def _square(region: Stencil, steps: Array, around: Around) -> Array:
-    """Return offsets on the outline of the square and inside it; its sides run as the rows of the image do at the centre."""
-    rows = steps[0] / np.hypot(*steps[0])
-    columns = np.array([-rows[1], rows[0]])
-    sides = np.array([region.width, region.height])
-    pixels = sides / np.hypot(steps[:, 0], steps[:, 1])
-    # A power of two, so that a few outlines serve all sizes.
-    wanted = int(np.clip(pixels.max() / _PIXELS_A_STEP, 1, _MOST_STEPS - 1))
-    count = max(_FEWEST_STEPS, 1 << wanted.bit_length())
-    shares = _shares(count)
-    turn = np.array([rows, columns])
-    if 90 - abs(around.latitude) <= sides.sum():
-        poles = around.offsets(_POLES) @ turn.T / sides
-        shares = np.concatenate([shares, poles[(np.abs(poles) <= _HALF_A_SIDE).all(axis=1)]])
-    return (shares * sides) @ turn
+def _counts(sides: Array, steps: Array) -> Array:
+    """Return for each square how many points a side its outline needs: powers of two, so that a few outlines serve all sizes."""
+    pixels = (sides / np.hypot(steps[..., 0], steps[..., 1])).max(axis=1)
+    wanted = np.clip(np.nan_to_num(pixels / _PIXELS_A_STEP), 1, _MOST_STEPS - 1).astype(np.int64)
+    return np.maximum(_FEWEST_STEPS, 1 << np.frexp(wanted)[1])
+
+
+def _squares(sides: Array, steps: Array, around: Around, count: int) -> Array:
+    """Return offsets on the outline of squares and inside them; their sides run as the rows of the image do at the centre."""
+    rows = steps[:, 0] / np.hypot(steps[:, 0, 0], steps[:, 0, 1])[:, None]
+    turn = np.stack([rows, np.stack([-rows[:, 1], rows[:, 0]], axis=-1)], axis=1)
+    shares = np.broadcast_to(_shares(count), (len(sides), *_shares(count).shape))
+    if (90 - np.abs(around.latitudes) <= sides.sum(axis=1)).any():
+        poles = around.offsets(np.broadcast_to(_POLES, (len(sides), 2, 2))) @ turn.swapaxes(1, 2) / sides[:, None]
+        inside = (np.abs(poles) <= _HALF_A_SIDE).all(axis=-1, keepdims=True)
+        shares = np.concatenate([shares, np.where(inside, poles, 0.0)], axis=1)
+    return (shares * sides[:, None]) @ turn
 
 
 @lru_cache(maxsize=16)

@@ -1,6 +1,5 @@
 """Small steps on the sky: unit vectors, and offsets east and north of a point along great circles."""
 
-import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,37 +19,41 @@ def vectors(points: Array) -> Array:
 
 
 class Around:
-    """The neighbourhood of one point: offsets are (east, north) in degrees, their length is the distance."""
+    """The neighbourhoods of points, one each: offsets are (east, north) in degrees, their length is the distance.
 
-    def __init__(self, centre: Array) -> None:
-        longitude, latitude = math.radians(centre[0]), math.radians(centre[1])
-        sine, cosine, level, height = math.sin(longitude), math.cos(longitude), math.cos(latitude), math.sin(latitude)
-        self.latitude = float(centre[1])
-        east, north = (-sine, cosine, 0.0), (-height * cosine, -height * sine, level)
-        self._up = np.array([level * cosine, level * sine, height])
-        self._sideways = np.array([east, north])
+    With n points, offsets and places are arrays of n × k × 2.
+    """
+
+    def __init__(self, centres: Array) -> None:
+        longitude, latitude = np.radians(centres[:, 0]), np.radians(centres[:, 1])
+        sine, cosine, level, height = np.sin(longitude), np.cos(longitude), np.cos(latitude), np.sin(latitude)
+        self.latitudes = centres[:, 1]
+        east = np.stack([-sine, cosine, np.zeros_like(sine)], axis=-1)
+        north = np.stack([-height * cosine, -height * sine, level], axis=-1)
+        self._up = np.stack([level * cosine, level * sine, height], axis=-1)[:, :, None]
+        self._sideways = np.stack([east, north], axis=1)
 
     def points(self, offsets: Array) -> Array:
         """Return where offsets lead, as (longitude, latitude) in degrees."""
-        distance = np.radians(np.hypot(offsets[:, 0], offsets[:, 1]))[:, None]
+        distance = np.radians(np.hypot(offsets[..., 0], offsets[..., 1]))[..., None]
         # sinc(x / pi) is sin(x) / x, and 1 at the centre itself.
         step = np.radians(offsets) * np.sinc(distance / np.pi)
-        ends = np.cos(distance) * self._up + step @ self._sideways
+        ends = np.cos(distance) * self._up.swapaxes(1, 2) + step @ self._sideways
         points = np.empty_like(step)
-        points[:, 0] = np.degrees(np.arctan2(ends[:, 1], ends[:, 0])) % 360
-        points[:, 1] = np.degrees(np.arctan2(ends[:, 2], np.hypot(ends[:, 0], ends[:, 1])))
+        points[..., 0] = np.degrees(np.arctan2(ends[..., 1], ends[..., 0])) % 360
+        points[..., 1] = np.degrees(np.arctan2(ends[..., 2], np.hypot(ends[..., 0], ends[..., 1])))
         return points
 
     def offsets(self, points: Array) -> Array:
         """Return the offsets that lead to points."""
         ends = vectors(points)
-        flat = ends @ self._sideways.T
-        sine = np.hypot(flat[:, 0], flat[:, 1])
-        distance = np.arctan2(sine, ends @ self._up)
+        flat = ends @ self._sideways.swapaxes(1, 2)
+        sine = np.hypot(flat[..., 0], flat[..., 1])
+        distance = np.arctan2(sine, (ends @ self._up)[..., 0])
         # At the centre itself sine and distance are both zero, and so is the offset.
-        return flat * np.degrees(distance / np.maximum(sine, _TINY))[:, None]
+        return flat * np.degrees(distance / np.maximum(sine, _TINY))[..., None]
 
     def distances(self, points: Array) -> Array:
         """Return how far points are, in degrees."""
         offsets = self.offsets(points)
-        return np.hypot(offsets[:, 0], offsets[:, 1])
+        return np.hypot(offsets[..., 0], offsets[..., 1])

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from bowerbird.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -29,6 +31,22 @@ class Stencil:
     latitude: float
     width: float
     height: float
+    coordinates: Any = None
+
+    def alone(self) -> "Stencils":
+        """Return this square as the only one of many."""
+        numbers = (np.array([number]) for number in (self.longitude, self.latitude, self.width, self.height))
+        return Stencils(*numbers, None if self.coordinates is None else self.coordinates.reshape(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Stencils:
+    """Many squares, each number of a Stencil as an array."""
+
+    longitude: Any
+    latitude: Any
+    width: Any
+    height: Any
     coordinates: Any = None
 
 
