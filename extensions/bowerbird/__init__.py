@@ -11,6 +11,7 @@ The names below are all there is for a researcher; a module is imported when it 
 from bowerbird.about import About, about
 from bowerbird.catalogues import cone, match, query
 from bowerbird.cutout import cutout
+from bowerbird.cutouts import cutouts
 from bowerbird.errors import CutoutError, NotCuttable, OutsideImage, Overflow, QueryRefused, Refused, ServiceError
 from bowerbird.releases import Release, Releases, releases
 
@@ -28,6 +29,7 @@ __all__ = [
     "about",
     "cone",
     "cutout",
+    "cutouts",
     "match",
     "query",
     "releases",

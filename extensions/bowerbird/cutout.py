@@ -4,31 +4,17 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from bowerbird.errors import BadArgument, CutoutError, NotCuttable, OutsideImage
+from bowerbird.errors import CutoutError
 from bowerbird.refusals import explained
 
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
 
-    from bowerbird.image import Choice, Image
-    from bowerbird.product import Window
-    from bowerbird.sky import Box
+    from bowerbird.image import Choice
     from bowerbird.stencil import Position, Size
-
-# A cutout is made in memory (bytes).
-_LARGEST = 1 << 33
-
-
-class Mode(StrEnum):
-    """What happens where the region reaches beyond the image: the words of astropy's Cutout2D."""
-
-    TRIM = "trim"
-    PARTIAL = "partial"
-    STRICT = "strict"
 
 
 @overload
@@ -90,34 +76,21 @@ def cutout(
         The file belongs to an announced release that is not open to you.
 
     """
-    from bowerbird.image import image, plain  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
-    from bowerbird.product import product  # noqa: PLC0415  # as above
+    from bowerbird.image import file_descriptor, image, plain  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
+    from bowerbird.product import Product  # noqa: PLC0415  # as above
+    from bowerbird.readers import reader  # noqa: PLC0415  # as above
     from bowerbird.stencil import stencil  # noqa: PLC0415  # as above
+    from bowerbird.window import mode_of, window  # noqa: PLC0415  # as above
 
     region = stencil(position, size)
-    beyond = _mode(mode)
+    beyond = mode_of(mode)
     name = Path(path).name
-    with explained(path), _opened(path) as opened, _named(path), plain(opened) as descriptor:
+    with explained(path), file_descriptor(path) as file, _named(path), plain(file) as descriptor:
         original = image(descriptor, hdu)
-        window = _window(original, original.sky.box(region), beyond)
-        made = product(original, window, descriptor, name)
+        place = window(original, original.sky.box(region), beyond)
+        with reader(original, descriptor) as source:
+            made = b"".join(Product(original, place, name).parts(source))
     return made if as_bytes else _hdus(made)
-
-
-def _mode(mode: str) -> Mode:
-    try:
-        return Mode(mode)
-    except ValueError:
-        raise BadArgument(f"mode is 'trim', 'partial' or 'strict', not {mode!r}") from None
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -128,36 +101,6 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
     except CutoutError as error:
         error.args = (f"{os.fspath(path)}: {error}",)
         raise
-
-
-def _window(image: "Image", box: "Box", mode: Mode) -> "Window":
-    from bowerbird.product import Window  # noqa: PLC0415  # as above
-
-    wanted = [slice(0, length) for length in image.shape]
-    for axis, start, stop in zip(image.sky.axes, box.start, box.stop, strict=True):
-        wanted[axis] = slice(start, stop)
-    present = [slice(max(0, part.start), min(length, part.stop)) for part, length in zip(wanted, image.shape, strict=True)]
-    if any(part.stop <= part.start for part in present):
-        raise OutsideImage(_outside(image, box))
-    window = Window(tuple(wanted if mode is Mode.PARTIAL else present), tuple(present))
-    if mode is Mode.STRICT and wanted != present:
-        raise OutsideImage("the region reaches beyond the image; mode='trim' or 'partial' would cut it all the same")
-    _check_length(image, window)
-    return window
-
-
-def _outside(image: "Image", box: "Box") -> str:
-    across, along = image.sky.axes
-    asked = f"[{box.start[0] + 1}:{box.stop[0]}, {box.start[1] + 1}:{box.stop[1]}]"
-    return f"the region is outside the image: it would be pixels {asked} of {image.shape[across]} × {image.shape[along]}"
-
-
-def _check_length(image: "Image", window: "Window") -> None:
-    length = image.dtype.itemsize
-    for count in window.shape:
-        length *= count
-    if length > _LARGEST:
-        raise NotCuttable(f"this cutout would be {length / 1e9:.0f} GB; ask for a smaller piece")
 
 
 def _hdus(made: bytes) -> "HDUList":

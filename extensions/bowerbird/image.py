@@ -61,12 +61,9 @@ class Image:
         found = (_ALTERNATE.fullmatch(keyword) for keyword in self.cards.keywords())
         return ("", *sorted({match[1] for match in found if match}))
 
-    def read(self, descriptor: int, box: tuple[slice, ...], destination: memoryview) -> None:
-        """Read the stored values of a box, big-endian, into `destination`."""
-        if self.tiled:
-            _read_tiles(descriptor, self.number, box, destination)
-        else:
-            pixels.read(descriptor, pixels.plan(self.data_offset, self.shape, box, self.dtype.itemsize), destination)
+    def ranges(self, box: tuple[slice, ...]) -> pixels.Ranges:
+        """Return where in the file the values of a box lie, when it is not tiled."""
+        return pixels.plan(self.data_offset, self.shape, box, self.dtype.itemsize)
 
 
 class _Kept:
@@ -95,6 +92,16 @@ class _Kept:
 
 _kept = _Kept()
 forget = _kept.forget
+
+
+@contextmanager
+def file_descriptor(path: str | os.PathLike[str]) -> Iterator[int]:
+    """Open a file to read it, and close it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -137,7 +144,7 @@ def _read_image(descriptor: int, choice: Choice) -> Image:
     if hdu.data_offset + hdu.data_bytes > os.fstat(descriptor).st_size:
         raise NotCuttable("the file ends before its pixels do: it is cut short, or is being written")
     tables = tuple(_tables(descriptor, cards))
-    sky = read_sky(cards, lambda: _open(descriptor))
+    sky = read_sky(cards, lambda: opened(descriptor))
     if sky.axes[1] >= len(shape):
         raise NotCuttable("the header puts the sky on an axis that the image does not have")
     above = None if hdu.number == 0 else primary.cards
@@ -165,23 +172,17 @@ def _is_chosen(hdu: Hdu, choice: Choice) -> bool:
     return primary or (hdu.name == name.upper() and hdu.version == version)
 
 
-def _open(descriptor: int) -> fits.HDUList:
+def opened(descriptor: int) -> fits.HDUList:
+    """Open the file of a descriptor, which stays open when the list is closed."""
     file: IO[bytes] = open(os.dup(descriptor), "rb")  # noqa: SIM115  # astropy closes it with the list
     file.seek(0)
     return fits.open(file, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True)
 
 
 def _decompressed_header(descriptor: int, number: int) -> tuple[Cards, tuple[int, ...]]:
-    with _open(descriptor) as hdus:
+    with opened(descriptor) as hdus:
         hdu = hdus[number]
         return Cards.from_block(hdu.header.tostring().encode("ascii")), tuple(reversed(hdu.shape))
-
-
-def _read_tiles(descriptor: int, number: int, box: tuple[slice, ...], destination: memoryview) -> None:
-    with _open(descriptor) as hdus:
-        values = hdus[number].section[tuple(reversed(box))]
-    stored = values.astype(values.dtype.newbyteorder(">"))
-    destination[:] = memoryview(np.ascontiguousarray(stored).tobytes())
 
 
 def _tables(descriptor: int, cards: Cards) -> Iterator[Table]:

@@ -1,13 +1,15 @@
 """The pixels of a box, read from a plain FITS file by planned byte ranges.
 
 All ranges are asked for at once before the first is read, and the kernel reads nothing beside them: a disk then works
-on many at a time, and a megabyte moves where a gigabyte lies. Bytes are read, not mapped: a file that shrinks
-meanwhile is then an error and not the end of the process.
+on many at a time, and a megabyte moves where a gigabyte lies. No byte of a mapped file is touched here: a file that
+shrinks meanwhile would be the end of the process. It is read, or the kernel copies from the map, and says EFAULT.
 """
 
 import errno
 import math
+import mmap
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,8 @@ from bowerbird.errors import NotCuttable
 # Between ranges closer than this a read goes on (bytes): copying them is quicker than asking again.
 _NEAR = 1 << 14
 _CHUNK = 1 << 23
+# Linux takes so many pieces in one call.
+_MOST_PIECES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,12 @@ class Ranges:
     def gap(self) -> int:
         """The bytes between two teeth."""
         return self.pitch - self.length
+
+    @property
+    def starts(self) -> list[int]:
+        """Where each range begins."""
+        found: list[int] = (self.offsets[:, None] + np.arange(self.teeth, dtype=np.int64) * self.pitch).ravel().tolist()
+        return found
 
 
 def plan(start: int, shape: tuple[int, ...], box: tuple[slice, ...], item_bytes: int) -> Ranges:
@@ -62,8 +72,66 @@ def read(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
         _read_apart(descriptor, ranges, destination)
 
 
+class Mapped:
+    """An open plain file that many boxes are read from: one call to the kernel gathers a thousand rows."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+        self._map: mmap.mmap | None = None
+        # Some file systems map nothing; then rows are read one by one.
+        with suppress(OSError, ValueError, OverflowError):
+            self._map = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+            self._map.madvise(mmap.MADV_RANDOM)
+        self._desk = os.memfd_create("gathered")
+
+    def close(self) -> None:
+        """Give the map back; the file stays open."""
+        if self._map is not None:
+            self._map.close()
+        os.close(self._desk)
+
+    def ask(self, ranges: Ranges) -> None:
+        """Have the kernel begin to read what will be read later, unless it is in memory."""
+        starts = ranges.starts
+        if all(_in_memory(self._descriptor, starts[at], ranges.length) for at in (0, len(starts) // 2, -1)):
+            return
+        for start in starts:
+            os.posix_fadvise(self._descriptor, start, ranges.length, os.POSIX_FADV_WILLNEED)
+
+    def read(self, ranges: Ranges, destination: memoryview) -> None:
+        """Read all ranges into `destination`, one after the other."""
+        if self._map is None or ranges.gap <= _NEAR or not self._gathered(self._map, ranges, destination):
+            read(self._descriptor, ranges, destination)
+
+    def _gathered(self, source: mmap.mmap, ranges: Ranges, destination: memoryview) -> bool:
+        length, starts, done = ranges.length, ranges.starts, 0
+        at_once = min(_MOST_PIECES, max(1, _CHUNK // length))
+        with memoryview(source) as whole:
+            for first in range(0, len(starts), at_once):
+                pieces = [whole[start : start + length] for start in starts[first : first + at_once]]
+                wanted = len(pieces) * length
+                try:
+                    written = os.pwritev(self._desk, pieces, 0)
+                except OSError:
+                    written = 0
+                for piece in pieces:
+                    piece.release()
+                if written != wanted or os.preadv(self._desk, [destination[done : done + wanted]], 0) != wanted:
+                    return False
+                done += wanted
+        return True
+
+
+def _in_memory(descriptor: int, start: int, length: int) -> bool:
+    try:
+        return os.preadv(descriptor, [bytearray(length)], start, os.RWF_NOWAIT) == length
+    except OSError:
+        return False
+
+
 def _read_apart(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
-    starts = (ranges.offsets[:, None] + np.arange(ranges.teeth, dtype=np.int64) * ranges.pitch).ravel().tolist()
+    starts = ranges.starts
     done = _read_what_is_there(descriptor, starts, ranges.length, destination)
     for start in starts[done:]:
         os.posix_fadvise(descriptor, start, ranges.length, os.POSIX_FADV_WILLNEED)

@@ -1,61 +1,67 @@
 """A cutout as FITS: the original header with what the cut changes, and the stored values as they are."""
 
+import math
+import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bowerbird.errors import CutoutError
-from bowerbird.fits_cards import BLOCK, Cards, fixed
+from bowerbird.fits_cards import BLOCK, CARD, Cards, fixed
 from bowerbird.fits_checksum import renew
 from bowerbird.image import Image
+from bowerbird.readers import Reader
+from bowerbird.window import Window
 
 _SECTION = re.compile(r"\[\s*(-?\d+)\s*:\s*(-?\d+)\s*,\s*(-?\d+)\s*:\s*(-?\d+)\s*\]")
 # Sections that are counted in pixels of the image itself.
 _OWN_SECTIONS = ("DATASEC", "TRIMSEC", "BIASSEC")
 # Sections of a detector or a mosaic that the image once filled, and extremes of all its pixels: no longer true.
 _UNTRUE = ("CCDSEC", "DETSEC", "AMPSEC", "DATAMIN", "DATAMAX")
+_TOLD_BY_PIXELS = (b"CHECKSUM", b"DATASUM ", b"BLANK   ")
 _PLANE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What is cut, along every axis: `wanted` may reach beyond the image, `present` does not."""
+class Product:
+    """A cutout as a FITS file that is not read yet; `name` is what its history calls the original."""
 
-    wanted: tuple[slice, ...]
-    present: tuple[slice, ...]
+    def __init__(self, image: Image, window: Window, name: str) -> None:
+        self.image, self.window = image, window
+        self.cards = patched(image, window, name)
+        self.content_bytes = image.dtype.itemsize * math.prod(window.shape)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The lengths of the cutout's axes, NAXIS1 first."""
-        return tuple(part.stop - part.start for part in self.wanted)
+    def parts(self, source: Reader) -> list[Any]:
+        """Read the pixels and return the file, bytes after bytes."""
+        cards, length = self.cards.copy(), self.content_bytes
+        content = bytearray(_padded(length))
+        if self.window.is_whole:
+            source.read(self.window.present, memoryview(content)[:length])
+        else:
+            _read_padded(self.image, self.window, source, memoryview(content)[:length], cards)
+        renew(cards, content)
+        return [*_above(self.image), cards.block(), content, *_below(self.image, self.window)]
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether every wanted pixel is there."""
-        return self.wanted == self.present
-
-    @property
-    def places(self) -> tuple[slice, ...]:
-        """Where in the cutout the present pixels go."""
-        pairs = zip(self.wanted, self.present, strict=True)
-        return tuple(slice(there.start - want.start, there.stop - want.start) for want, there in pairs)
+    def matches(self, file: Path) -> bool:
+        """Return whether a file is this cutout already, whole: the same length, and the same header but for what pixels tell."""
+        above, below = b"".join(_above(self.image)), sum(map(len, _below(self.image, self.window)))
+        header = self.cards.block()
+        with file.open("rb") as made:
+            if os.fstat(made.fileno()).st_size != len(above) + len(header) + _padded(self.content_bytes) + below:
+                return False
+            return made.read(len(above)) == above and _of_header(made.read(len(header))) == _of_header(header)
 
 
-def product(image: Image, window: Window, descriptor: int, name: str) -> bytes:
-    """Return the cutout as the bytes of a FITS file; `name` is what its history calls the original."""
-    cards = patched(image, window, name)
-    length = int(np.prod(window.shape, dtype=np.int64)) * image.dtype.itemsize
-    content = bytearray(-(-length // BLOCK) * BLOCK)
-    if window.is_whole:
-        image.read(descriptor, window.present, memoryview(content)[:length])
-    else:
-        _read_padded(image, window, descriptor, memoryview(content)[:length], cards)
-    renew(cards, content)
-    return b"".join([*_above(image), cards.block(), content, *_below(image, window)])
+def _padded(length: int) -> int:
+    return -(-length // BLOCK) * BLOCK
+
+
+def _of_header(block: bytes) -> list[bytes]:
+    cards = (block[at : at + CARD] for at in range(0, len(block), CARD))
+    return [card for card in cards if not card.startswith(_TOLD_BY_PIXELS)]
 
 
 def patched(image: Image, window: Window, name: str) -> Cards:
@@ -108,10 +114,10 @@ def _move_section(cards: Cards, keyword: str, corners: list[int], window: Window
         cards.set(keyword, f"'[{low[0]}:{high[0]},{low[1]}:{high[1]}]'")
 
 
-def _read_padded(image: Image, window: Window, descriptor: int, destination: memoryview, cards: Cards) -> None:
+def _read_padded(image: Image, window: Window, source: Reader, destination: memoryview, cards: Cards) -> None:
     counts = [part.stop - part.start for part in reversed(window.present)]
     there = np.empty(counts, dtype=image.dtype)
-    image.read(descriptor, window.present, there.data.cast("B"))
+    source.read(window.present, there.data.cast("B"))
     whole = np.frombuffer(destination, dtype=image.dtype).reshape(tuple(reversed(window.shape)))
     whole[...] = _nothing(cards, there)
     whole[tuple(reversed(window.places))] = there

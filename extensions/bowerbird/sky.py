@@ -154,7 +154,7 @@ class Sky:
         pixels = self.pixels(around.points(offsets))
         found = np.isfinite(pixels).all(axis=-1)
         way, away = expected - middle, pixels - expected
-        near = np.hypot(away[..., 0], away[..., 1]) <= np.hypot(way[..., 0], way[..., 1]) * _BENT
+        near = np.hypot(away[..., 0], away[..., 1]) <= np.hypot(way[..., 0], way[..., 1]) * _BENT + _RETURNS
         if not near.all():
             # A map of the whole sky has a seam: half-way to a pixel on its far side lies another part of the sky.
             halfway = around.distances(self.points((np.where(found[..., None], pixels, middle) + middle) / 2))

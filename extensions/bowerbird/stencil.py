@@ -35,8 +35,8 @@ class Stencil:
 
     def alone(self) -> "Stencils":
         """Return this square as the only one of many."""
-        numbers = (np.array([number]) for number in (self.longitude, self.latitude, self.width, self.height))
-        return Stencils(*numbers, None if self.coordinates is None else self.coordinates.reshape(1))
+        longitude, latitude, width, height = np.array([[self.longitude], [self.latitude], [self.width], [self.height]])
+        return Stencils(longitude, latitude, width, height, None if self.coordinates is None else self.coordinates.reshape(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +59,34 @@ def stencil(position: "Position", size: "Size") -> Stencil:
     coordinates = _coordinates(position)
     place = coordinates.spherical
     longitude, latitude = float(place.lon.deg), float(place.lat.deg)
-    if not (math.isfinite(longitude) and math.isfinite(latitude)):
-        raise BadArgument("the position is not a number; there is nothing to cut")
+    _check(longitude, latitude)
     return Stencil(longitude, latitude, width, height, None if coordinates.name == "icrs" else coordinates)
+
+
+def checked(longitude: float, latitude: float, width: float, height: float) -> str:
+    """Return what is wrong with a square whose numbers (degrees) are of a table, or nothing."""
+    try:
+        _check(longitude, latitude)
+        for side in (height, width):
+            _check_side(side, f"{side:g} degrees")
+    except BadArgument as error:
+        return str(error)
+    return ""
 
 
 def _degrees(position: Any) -> tuple[float, float]:
     if len(position) != _PAIR:
         raise BadArgument(f"a position is (ra, dec) in degrees, a SkyCoord or a text, not {position!r}")
     longitude, latitude = (_degree(value) for value in position)
+    _check(longitude, latitude)
+    return longitude, latitude
+
+
+def _check(longitude: float, latitude: float) -> None:
     if not (math.isfinite(longitude) and math.isfinite(latitude)):
         raise BadArgument("the position is not a number; there is nothing to cut")
     if not -90 <= latitude <= 90:  # noqa: PLR2004  # the poles
         raise BadArgument(f"declination {latitude:g} is beyond the pole; a position is (ra, dec) in degrees")
-    return longitude, latitude
 
 
 def _degree(value: Any) -> float:
@@ -122,6 +136,10 @@ def _angle(size: Any) -> float:
         angle = float(Angle(size).deg)
     except (UnitsError, ValueError, TypeError):
         raise BadArgument(f"{size!r} is no angle; a size needs a unit, like '1 arcmin' or 30 * u.arcsec") from None
+    _check_side(angle, size)
+    return angle
+
+
+def _check_side(angle: float, size: Any) -> None:
     if not 0 < angle <= _WHOLE_SKY:
         raise BadArgument(f"a cutout of {size!s} has no pixels; give a size above zero and up to 360 degrees")
-    return angle

@@ -60,16 +60,35 @@ def sources(table: Any, epoch: float | None = None) -> Sources:
     """Return the sources of an astropy table, or of a SkyCoord; ValueError says which columns are missing."""
     if isinstance(table, SkyCoord):
         return _of_coordinates(table, epoch)
-    whole = next((table[name] for name in table.colnames if isinstance(table[name], SkyCoord)), None)
+    whole = _coordinates(table)
     if whole is not None:
         return _of_coordinates(whole, epoch)
-    pair = _columns(table, _OLD_MAIN, ()) or _columns(table, _MAIN, _NAMES)
-    if pair is None:
-        raise BadArgument(f"the table has no position: name its columns 'ra' and 'dec'; it has {', '.join(table.colnames)}")
+    pair = _position(table)
     at = SkyCoord(*(_numbers(table[name], u.deg) for name in pair), unit="deg")
     motions = motion_columns(table)
     motion = tuple(_numbers(table[name], _MOTION) for name in motions) if motions else None
     return Sources(at, epoch if epoch is not None else _epoch(table), motion)
+
+
+def places(table: Any) -> tuple[Any, Any]:
+    """Return the positions of an astropy table, or of a SkyCoord, as degrees (ICRS), as they stand: some may be none."""
+    whole = table if isinstance(table, SkyCoord) else _coordinates(table)
+    if whole is not None:
+        at = whole.icrs.ravel() if whole.shape else whole.icrs.reshape(1)
+        return _numbers(at.ra, u.deg), _numbers(at.dec, u.deg)
+    longitudes, latitudes = (_numbers(table[name], u.deg) for name in _position(table))
+    return longitudes, latitudes
+
+
+def _coordinates(table: Any) -> SkyCoord | None:
+    return next((table[name] for name in table.colnames if isinstance(table[name], SkyCoord)), None)
+
+
+def _position(table: Any) -> tuple[str, str]:
+    pair = _columns(table, _OLD_MAIN, ()) or _columns(table, _MAIN, _NAMES)
+    if pair is None:
+        raise BadArgument(f"the table has no position: name its columns 'ra' and 'dec'; it has {', '.join(table.colnames)}")
+    return pair
 
 
 def motion_columns(table: Any) -> tuple[str, str] | None:

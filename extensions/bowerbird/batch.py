@@ -1,0 +1,137 @@
+"""Many cutouts of many images: grouped by file, in the order in which their pixels lie, read ahead, none failing another.
+
+A source that cannot be cut comes out with a reason. A file that is not as it was when its group began gives no more
+pixels: what is read of it could be of two files.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bowerbird.errors import CutoutError, NotCuttable, OutsideImage
+from bowerbird.image import Choice, Image, file_descriptor, image, plain
+from bowerbird.product import Product
+from bowerbird.readers import Reader, reader
+from bowerbird.refusals import explained
+from bowerbird.regions import Regions
+from bowerbird.sky import LOST, Box
+from bowerbird.window import Mode, window
+
+# So much is asked of a disk before it is needed (bytes, and cutouts).
+_AHEAD_BYTES = 1 << 25
+_MOST_AHEAD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What became of one source: the parts of a FITS file, or a reason; neither where the cutout was there already."""
+
+    row: int
+    parts: Sequence[Any] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What holds for all: which HDU, what happens at an edge, and where finished cutouts may lie (row to file)."""
+
+    hdu: Choice = None
+    mode: Mode = Mode.TRIM
+    files: Sequence[Path | None] = ()
+
+    def is_there(self, row: int, product: Product, changed_ns: int) -> bool:
+        """Return whether the file of a row is the cutout already, and no older than its image."""
+        file = self.files[row] if self.files else None
+        try:
+            return file is not None and file.stat().st_mtime_ns > changed_ns and product.matches(file)
+        except OSError:
+            return False
+
+
+def cut_all(regions: Regions, images: Sequence[str | os.PathLike[str]], wish: Wish) -> Iterator[Made]:
+    """Yield what becomes of each source, in the order of the work; memory is bounded whatever their number."""
+    groups: dict[str, list[int]] = {}
+    for row, (trouble, path) in enumerate(zip(regions.troubles, images, strict=True)):
+        if trouble:
+            yield Made(row, reason=trouble)
+        else:
+            groups.setdefault(os.fspath(path), []).append(row)
+    for path, rows in groups.items():
+        yield from _cut_group(path, np.array(rows), regions, wish)
+
+
+def _cut_group(path: str, rows: Any, regions: Regions, wish: Wish) -> Iterator[Made]:
+    with ExitStack() as stack:
+        try:
+            with explained(path):
+                group = _Group(path, rows, regions, wish, stack)
+        except (CutoutError, OSError) as error:
+            reason = _said(path, error)
+            yield from (Made(row, reason=reason) for row in rows.tolist())
+            return
+        yield from group.cut()
+
+
+def _said(path: str, error: Exception) -> str:
+    text = str(error)
+    return text if path in text else f"{path}: {text}"
+
+
+class _Group:
+    """The sources of one image: planned together, then read one after the other."""
+
+    def __init__(self, path: str, rows: Any, regions: Regions, wish: Wish, stack: ExitStack) -> None:
+        self._path, self._wish = path, wish
+        self._file = stack.enter_context(file_descriptor(path))
+        self._status = os.fstat(self._file)
+        descriptor = stack.enter_context(plain(self._file))
+        self._image: Image = image(descriptor, wish.hdu)
+        starts, stops, found = self._image.sky.boxes(regions.of(rows))
+        order = np.lexsort((starts[:, 0], starts[:, 1]))
+        self._plan = list(zip(rows[order].tolist(), starts[order].tolist(), stops[order].tolist(), found[order].tolist(), strict=True))
+        self._source: Reader = stack.enter_context(reader(self._image, descriptor, many=True))
+
+    def cut(self) -> Iterator[Made]:
+        """Yield all of them; what lies ahead is asked for while one is read."""
+        name = Path(self._path).name
+        waiting: deque[tuple[int, Product]] = deque()
+        ahead = 0
+        for row, start, stop, found in self._plan:
+            try:
+                if not found:
+                    raise OutsideImage(LOST)
+                box = Box((start[0], start[1]), (stop[0], stop[1]))
+                product = Product(self._image, window(self._image, box, self._wish.mode), name)
+            except CutoutError as error:
+                yield Made(row, reason=_said(self._path, error))
+                continue
+            if self._wish.is_there(row, product, self._status.st_mtime_ns):
+                yield Made(row)
+                continue
+            self._source.ask(product.window.present)
+            waiting.append((row, product))
+            ahead += product.content_bytes
+            while waiting and (ahead > _AHEAD_BYTES or len(waiting) > _MOST_AHEAD):
+                ahead -= waiting[0][1].content_bytes
+                yield self._read(*waiting.popleft())
+        while waiting:
+            yield self._read(*waiting.popleft())
+
+    def _read(self, row: int, product: Product) -> Made:
+        try:
+            parts = product.parts(self._source)
+            self._check_unchanged()
+        except (CutoutError, OSError) as error:
+            return Made(row, reason=_said(self._path, error))
+        return Made(row, parts)
+
+    def _check_unchanged(self) -> None:
+        now = os.fstat(self._file)
+        if (now.st_size, now.st_mtime_ns) != (self._status.st_size, self._status.st_mtime_ns):
+            raise NotCuttable("the file was changed while it was cut; cut it again when it is whole")

@@ -1,0 +1,92 @@
+"""The cutouts of one call: each in memory, or in a file of its own; opened when it is looked at."""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from bowerbird.batch import Made
+from bowerbird.errors import NotCuttable
+from bowerbird.folder import write
+
+# Cutouts without a folder stay in memory (bytes).
+_MOST_IN_MEMORY = 1 << 32
+
+
+class Cut:
+    """A cutout as a FITS file, in memory or in a folder.
+
+    Attributes
+    ----------
+    file : pathlib.Path or None
+        Where it lies; None for one in memory.
+
+    """
+
+    def __init__(self, content: bytes = b"", file: Path | None = None) -> None:
+        self._content = content
+        self.file = file
+
+    def hdus(self) -> fits.HDUList:
+        """Return the HDUs, as `bowerbird.cutout` does: the image, its primary header, and tables its coordinates need."""
+        return fits.open(io.BytesIO(self.content()), memmap=False)
+
+    def content(self) -> bytes:
+        """Return the bytes of the FITS file."""
+        return self._content if self.file is None else self.file.read_bytes()
+
+    @property
+    def hdu(self) -> Any:
+        """The HDU with the image."""
+        hdus = self.hdus()
+        return hdus[0] if hdus[0].header["NAXIS"] else hdus[1]
+
+    @property
+    def data(self) -> Any:
+        """The pixels as an array, scaled by BSCALE and BZERO; shape (rows, columns), with further axes before."""
+        return self.hdu.data
+
+    @property
+    def header(self) -> fits.Header:
+        """The header of the image."""
+        return self.hdu.header
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the FITS file; one of that name is replaced."""
+        Path(path).write_bytes(self.content())
+
+    def __repr__(self) -> str:
+        return f"<Cut {self.file}>" if self.file is not None else f"<Cut of {len(self._content):,} bytes>"
+
+
+class Cuts:
+    """What became of the sources of one call, by row: a cutout or a reason; `files` are where cutouts go, if they go to files."""
+
+    def __init__(self, count: int, files: Sequence[Path | None]) -> None:
+        self.all: list[Cut | None] = [None] * count
+        self.reasons = [""] * count
+        self._files = files
+        self._held = 0
+
+    def take(self, made: Made) -> None:
+        """Keep one, or write it."""
+        self.reasons[made.row] = made.reason
+        if made.reason:
+            return
+        file = self._files[made.row] if self._files else None
+        if file is None:
+            self.all[made.row] = Cut(self._hold(made.parts))
+        else:
+            if made.parts:
+                write(file, made.parts)
+            self.all[made.row] = Cut(file=file)
+
+    def _hold(self, parts: Sequence[Any]) -> bytes:
+        content = b"".join(parts)
+        self._held += len(content)
+        if self._held > _MOST_IN_MEMORY:
+            raise NotCuttable(f"these cutouts are more than {_MOST_IN_MEMORY / 1e9:.0f} GB, too much for memory; give a folder for them")
+        return content

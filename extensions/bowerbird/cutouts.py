@@ -1,0 +1,123 @@
+"""Pieces around many positions in one call: a table with a column of them, and a reason where there is none."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bowerbird.errors import BadArgument
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from bowerbird.cut import Cuts
+    from bowerbird.image import Choice
+    from bowerbird.regions import Positions, Regions
+    from bowerbird.stencil import Size
+
+
+def cutouts(  # noqa: PLR0913  # most are named when they are given
+    positions: "Positions",
+    size: "Size | Any",
+    image: "str | os.PathLike[str] | Sequence[Any]",
+    *,
+    hdu: "Choice" = None,
+    mode: str = "trim",
+    folder: str | os.PathLike[str] | None = None,
+    names: str | Sequence[Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> "Table":
+    """Return pieces around many positions, each as `cutout` makes it, in one table.
+
+    Images are opened once each, and their pixels are read in the order in which they lie. A source that cannot be cut
+    is a row with a reason, and fails no other.
+
+    Parameters
+    ----------
+    positions : Table, SkyCoord, array or list
+        A table with a SkyCoord column, or with columns such as ``ra`` and ``dec`` (or their UCDs); a SkyCoord of many
+        positions; an array of n × 2 degrees, ICRS; or a list of positions as `cutout` takes them.
+    size : Quantity, Angle, str, pair of them, or column
+        As for `cutout`, the same for all; or a column with a unit: n sides, or n × 2 (height, width).
+    image : path, list of paths, or name of a column
+        The FITS file, or one for each position: a list, or the name of the table's column that holds them.
+    hdu : int, str or (str, int), optional
+        Which HDU, as for `cutout`.
+    mode : {"trim", "partial", "strict"}
+        What happens at an edge, as for `cutout`.
+    folder : path, optional
+        Where to write one FITS file for each source; it is made if need be. Each file appears when it is whole, and
+        one that is there already is not cut again. Memory is bounded then, whatever the number of sources; without a
+        folder all cutouts are held in memory, 4 GB of them at most.
+    names : list of str, or name of a column, optional
+        What the files are called; without it, by their row: ``000000.fits`` and so on.
+    progress : callable, optional
+        Called as ``progress(done, of)`` after each source.
+
+    Returns
+    -------
+    astropy.table.Table
+        The table that was given, or one with the columns ``ra`` and ``dec`` (degrees, ICRS), with two more columns:
+        ``cutout``, with a `Cut` each (None where there is none), and ``reason``, why there is none. With a folder also
+        ``file``.
+
+    Raises
+    ------
+    ValueError
+        An argument as a whole cannot be understood.
+    OSError
+        There is no room left in the folder. What is written stays, and the same call goes on there.
+
+    """
+    from bowerbird.batch import Wish, cut_all  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
+    from bowerbird.cut import Cuts  # noqa: PLC0415  # as above
+    from bowerbird.folder import files_in  # noqa: PLC0415  # as above
+    from bowerbird.regions import regions  # noqa: PLC0415  # as above
+    from bowerbird.window import mode_of  # noqa: PLC0415  # as above
+
+    wanted = regions(positions, size)
+    count = len(wanted)
+    images = _each(image, positions, count)
+    files: Sequence[Path | None] = ()
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        files, troubles = files_in(Path(folder), _column(names, positions), count)
+        wanted.troubles[:] = [first or second for first, second in zip(wanted.troubles, troubles, strict=True)]
+    cuts = Cuts(count, files)
+    for done, made in enumerate(cut_all(wanted, images, Wish(hdu, mode_of(mode), files)), start=1):
+        cuts.take(made)
+        if progress is not None:
+            progress(done, count)
+    return _table(positions, wanted, cuts, with_files=folder is not None)
+
+
+def _column(names: Any, positions: Any) -> Any:
+    """Return the column of that name where the positions are a table that has it."""
+    return positions[names] if isinstance(names, str) and names in getattr(positions, "colnames", ()) else names
+
+
+def _each(image: Any, positions: Any, count: int) -> Sequence[str | os.PathLike[str]]:
+    image = _column(image, positions)
+    if isinstance(image, str | os.PathLike):
+        return [image] * count
+    if len(image) != count:
+        raise BadArgument(f"there are {len(image)} images for {count} positions; give one for all, or one each")
+    return [one if isinstance(one, os.PathLike) else str(one) for one in image]
+
+
+def _table(positions: Any, wanted: "Regions", cuts: "Cuts", *, with_files: bool) -> "Table":
+    import numpy as np  # noqa: PLC0415  # `import bowerbird` stays light
+    from astropy.table import Column, Table  # noqa: PLC0415  # as above
+
+    if isinstance(positions, Table):
+        table = positions.copy()
+    else:
+        squares = wanted.squares
+        table = Table({"ra": Column(squares.longitude, unit="deg"), "dec": Column(squares.latitude, unit="deg")})
+    column = np.empty(len(cuts.all), dtype=object)
+    column[:] = cuts.all
+    table["cutout"] = Column(column, dtype=object)
+    if with_files:
+        table["file"] = Column([str(cut.file) if cut else "" for cut in cuts.all], dtype=str)
+    table["reason"] = Column(cuts.reasons, dtype=str)
+    return table

@@ -1,0 +1,70 @@
+"""A folder of cutouts, one FITS file each: a file is there whole or not at all, and stays when the rest is stopped."""
+
+import errno
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from bowerbird.errors import BadArgument
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_MOST_PARTS = 1024
+# What a file system takes (255 bytes), less what a part is called besides.
+_LONGEST_NAME = 230
+
+
+def files_in(folder: Path, names: Sequence[Any] | None, count: int) -> tuple[list[Path | None], list[str]]:
+    """Return the file of each cutout, and what is wrong with a name ("" where nothing is); without names files are numbered."""
+    if names is None:
+        return [folder / f"{row:06d}.fits" for row in range(count)], [""] * count
+    if len(names) != count:
+        raise BadArgument(f"there are {len(names)} names for {count} positions; give one name each")
+    files: list[Path | None] = []
+    troubles: list[str] = []
+    seen: set[str] = set()
+    for text in map(str, names):
+        name = text if text.endswith(".fits") else f"{text}.fits"
+        trouble = _trouble(text, name, seen)
+        seen.add(name)
+        files.append(None if trouble else folder / name)
+        troubles.append(trouble)
+    return files, troubles
+
+
+def _trouble(text: str, name: str, seen: set[str]) -> str:
+    if not text or text.startswith(".") or {"/", "\0"} & set(text) or len(os.fsencode(name)) > _LONGEST_NAME:
+        return f"{text!r} is no name for a file; take one without '/' and without a dot in front"
+    if name in seen:
+        return f"another source before has the name {text!r} already; give each its own"
+    return ""
+
+
+def write(file: Path, parts: Sequence[Any]) -> None:
+    """Write a file that appears when it is whole."""
+    beside = f"{file.parent}/.{file.name}.{threading.get_native_id()}.part"
+    try:
+        _write(beside, parts)
+        os.rename(beside, file)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(beside)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            told = "there is no room for more cutouts; those that are written stay, and the same call goes on where this one ended"
+            raise OSError(error.errno, told, str(file.parent)) from None
+        raise
+
+
+def _write(path: str, parts: Sequence[Any]) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        wanted = sum(map(len, parts))
+        written = os.writev(descriptor, parts[:_MOST_PARTS])
+        if written != wanted:
+            left = memoryview(b"".join(parts))[written:]
+            while left:
+                left = left[os.write(descriptor, left) :]
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,93 @@
+"""Many squares on the sky, from a table or a list: what is wrong with one is told of it alone."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from bowerbird.errors import BadArgument
+from bowerbird.stencil import Stencils, checked, stencil
+from bowerbird.vo.sources import places
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bowerbird.stencil import Position, Size
+
+    Positions: TypeAlias = Table | SkyCoord | Sequence[Position]
+
+_PAIR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Squares, ICRS, and for each what is wrong with it ("" where nothing is)."""
+
+    squares: Stencils
+    troubles: list[str]
+
+    def __len__(self) -> int:
+        return len(self.troubles)
+
+    def of(self, rows: Any) -> Stencils:
+        """Return the squares of some rows."""
+        mine = self.squares
+        return Stencils(mine.longitude[rows], mine.latitude[rows], mine.width[rows], mine.height[rows])
+
+
+def regions(positions: "Positions", size: "Size | Any") -> Regions:
+    """Read positions and sizes; ValueError where the argument as a whole is none."""
+    if isinstance(positions, Table | SkyCoord):
+        longitudes, latitudes = places(positions)
+        troubles = [""] * len(longitudes)
+    else:
+        longitudes, latitudes, troubles = _listed(positions)
+    widths, heights = _sides(size, len(longitudes))
+    squares = Stencils(longitudes, latitudes, widths, heights)
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(longitudes) & (np.abs(latitudes) <= 90)  # noqa: PLR2004  # the poles
+        good &= (widths > 0) & (widths <= 360) & (heights > 0) & (heights <= 360)  # noqa: PLR2004  # the whole sky
+    for row in np.flatnonzero(~good).tolist():
+        troubles[row] = troubles[row] or checked(longitudes[row], latitudes[row], widths[row], heights[row])
+    return Regions(squares, troubles)
+
+
+def _listed(positions: Any) -> tuple[Any, Any, list[str]]:
+    if isinstance(positions, np.ndarray) and positions.ndim == _PAIR and positions.shape[1] == _PAIR:
+        pairs = np.asarray(positions, dtype="f8")
+        return pairs[:, 0], pairs[:, 1], [""] * len(pairs)
+    if isinstance(positions, str) or not hasattr(positions, "__len__"):
+        raise BadArgument(f"positions are a table, a SkyCoord or a list of positions, not {positions!r}; one alone is for bowerbird.cutout")
+    pairs, troubles = np.full((len(positions), 2), np.nan), []
+    for row, position in enumerate(positions):
+        trouble = ""
+        try:
+            pairs[row] = _icrs(position)
+        except (BadArgument, TypeError, ValueError) as error:
+            trouble = str(error)
+        troubles.append(trouble)
+    return pairs[:, 0], pairs[:, 1], troubles
+
+
+def _icrs(position: Any) -> tuple[float, float]:
+    one = stencil(position, 1 * u.deg)
+    if one.coordinates is None:
+        return one.longitude, one.latitude
+    there = one.coordinates.icrs
+    return float(there.ra.deg), float(there.dec.deg)
+
+
+def _sides(size: Any, count: int) -> tuple[Any, Any]:
+    """Return widths and heights in degrees: one size for all, or a column of them."""
+    shape = getattr(size, "shape", ())
+    if shape in ((count,), (count, _PAIR)) and shape != (_PAIR,):
+        unit = getattr(size, "unit", None)
+        if unit is None:
+            raise BadArgument("the column of sizes has no unit; give it one, like table['size'].unit = 'arcsec'")
+        angles: Any = np.ma.filled(np.ma.asarray(u.Quantity(size, unit).to_value(u.deg), dtype="f8"), np.nan)
+        return (angles, angles) if angles.ndim == 1 else (angles[:, 1], angles[:, 0])
+    one = stencil((0.0, 0.0), size)
+    return np.full(count, one.width), np.full(count, one.height)
