@@ -15,17 +15,13 @@ from defusedxml.ElementTree import fromstring
 
 from bowerbird.errors import JobLost, NotATable, QueryRefused, ServiceError
 from bowerbird.vo.http import HTTP, Asked, Small, refuse
+from bowerbird.vo.patience import patience
 from bowerbird.vo.records import Record, Records
 from bowerbird.vo.said import words
 from bowerbird.vo.uws import Phase
 
 _UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
-_FIRST_POLL_SECONDS = 0.02
-_SLOWEST_POLL_SECONDS = 5.0
-_GROWTH = 1.5
-# From here on the service is asked to answer when something changes; before, to ask is faster.
-_LONG_POLL_FROM_SECONDS = 0.5
 _LONG_POLL_SECONDS = 10
 # How long the end of a job may take once its user has gone on.
 _CLEAN_SECONDS = 8
@@ -107,7 +103,7 @@ class Job:
 
     async def wait(self, follow: Follower = nobody) -> State:
         """Return when the job is over; a job that the service left pending is run. `follow` hears each state."""
-        delay, nudged = _FIRST_POLL_SECONDS, False
+        begun, nudged = time.monotonic(), False
         state = await self.state()
         while not state.phase.over:
             follow(state)
@@ -115,18 +111,21 @@ class Job:
                 # Some services, DaCHS among them, do not read PHASE=RUN where the job is made.
                 await self._post({"PHASE": "RUN"}, "phase")
                 nudged = True
-            begun = time.monotonic()
-            long = delay >= _LONG_POLL_FROM_SECONDS
-            if not long:
-                await asyncio.sleep(delay)
-            now = await self.state(_LONG_POLL_SECONDS if long else 0, state.phase if long else None)
-            if long and now.phase is state.phase:
-                # A service without WAIT answers at once: it is not to be asked without pause.
-                await asyncio.sleep(max(0.0, delay - (time.monotonic() - begun)))
-            delay = min(delay * _GROWTH, _SLOWEST_POLL_SECONDS)
-            state = now
+            state = await self._later(state, time.monotonic() - begun)
         follow(state)
         return self._checked(state)
+
+    async def _later(self, state: State, waited_seconds: float) -> State:
+        """Return how it stands after the pause that is due."""
+        due, asked = patience(waited_seconds), time.monotonic()
+        if not due.long:
+            await asyncio.sleep(due.seconds)
+            return await self.state()
+        now = await self.state(_LONG_POLL_SECONDS, state.phase)
+        if now.phase is state.phase:
+            # A service without WAIT answers at once: it is not to be asked without pause.
+            await asyncio.sleep(max(0.0, due.seconds - (time.monotonic() - asked)))
+        return now
 
     def _checked(self, state: State) -> State:
         if state.phase is Phase.ERROR:
