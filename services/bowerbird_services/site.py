@@ -49,7 +49,10 @@ class Site:
         return self.limits(self.identities.records.platform, identity)
 
     def access_infos(self, tables: Iterable[Table]) -> tuple[tuple[str, str], ...]:
-        """Return what an answer says where nobody is needed to sign in for its rows, so that clients may keep it; else nothing."""
+        """Return what an answer says where nobody needs to sign in for its rows, so that clients may keep it; else nothing.
+
+        It says of which edition each table was: `/tables/NAME` tells by its ETag whether that still is so.
+        """
         platform, at = self.identities.records.platform, self.clock()
 
         def public(table: Table) -> bool:
@@ -57,7 +60,9 @@ class Site:
             return table.release is not None and decide(platform, ANONYMOUS, Action.READ, ReleaseRef(*table.release), at).allowed
 
         found = [table for table in tables if table.schema != UPLOAD_SCHEMA]
-        return (("ACCESS", "public"),) if all(map(public, found)) else ()
+        if not all(map(public, found)):
+            return ()
+        return (("ACCESS", "public"), *(("EDITION", f"{table.full_name} {table.edition}") for table in found))
 
     async def answer(self, request: Request, identity: Identity, flow: Outflow, media_type: str, text: bool) -> Response:
         """Return a flow as an answer: begun, limited in time, compressed where that is asked for and of use."""

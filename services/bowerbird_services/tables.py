@@ -1,5 +1,6 @@
 """What the services know of a table: its columns, its positions, whose it is, and where its rows lie. Pure."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,11 @@ class Table:
     def view(self) -> str:
         """The one identifier, to be delimited, by which a back end's SQL names the table."""
         return self.full_name.lower()
+
+    @property
+    def edition(self) -> str:
+        """What changes when its rows or what is said of them do: each making of a table has files of names of their own."""
+        return hashlib.sha256("/".join(file.name for file in self.files).encode()).hexdigest()[:16]
 
     def column(self, name: str) -> Column | None:
         """Return the column of that name as ADQL compares names: without case."""

@@ -51,6 +51,13 @@ def test_hidden_table_answers_as_one_that_is_not_there(address: str) -> None:
     assert hidden.text.replace("dr2", "dr3") == absent.text
 
 
+def test_rows_of_a_team_say_of_no_edition(address: str) -> None:
+    asked = {"LANG": "ADQL", "QUERY": "SELECT TOP 1 source_id FROM demo_dr2.stars"}
+    answer = httpx.get(f"{address}/tap/sync", params=asked, headers={"Authorization": "Bearer token-of-member"})
+    assert answer.status_code == 200
+    assert "EDITION" not in answer.text
+
+
 def completed(client: httpx.Client, address: str, adql: str, **more: str) -> str:
     """Return the address of a job that has run."""
     job = client.post(f"{address}/tap/async", data={"LANG": "ADQL", "QUERY": adql, "PHASE": "RUN", **more}).headers["location"]

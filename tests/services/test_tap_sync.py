@@ -50,6 +50,12 @@ def test_more_rows_than_asked_for_are_an_overflow(client: httpx.Client) -> None:
     assert "OVERFLOW" not in client.get("/tap/sync", params=asked("select 1 as one", MAXREC="1")).text
 
 
+def test_public_rows_say_of_which_edition_their_table_is(client: httpx.Client) -> None:
+    edition = client.head("/tap/tables/demo.stars").headers["etag"].strip('"')
+    assert f'<INFO name="EDITION" value="demo.stars {edition}"' in client.get("/tap/sync", params=asked(MAXREC="1")).text
+    assert client.head("/tap/tables/hidden.stars").status_code == 404
+
+
 def test_no_rows_asked_for_gives_the_columns(client: httpx.Client) -> None:
     table = parse(io.BytesIO(client.get("/tap/sync", params=asked(MAXREC="0")).content)).get_first_table()
     assert [field.name for field in table.fields] == ["id", "name", "ra", "dec", "mag"]

@@ -30,8 +30,8 @@ def stars(rows: int = STARS, seed: int = 1) -> pa.Table:
     )
 
 
-def put(root: Path, place: tuple[str, str], name: str, rows: pa.Table, *, row_group_size: int = 500) -> Table:
-    """Lay a table on the shelf, sorted by position where it has one, and return it."""
+def put(root: Path, place: tuple[str, str], name: str, rows: pa.Table, *, row_group_size: int = 500, making: str = "") -> Table:
+    """Lay a table on the shelf, sorted by position where it has one, and return it; another `making` is another file."""
     folder = root.joinpath(*place)
     folder.mkdir(parents=True, exist_ok=True)
     columns = tuple(Column(field.name, *datatype_of(field.type)) for field in rows.schema)
@@ -39,7 +39,7 @@ def put(root: Path, place: tuple[str, str], name: str, rows: pa.Table, *, row_gr
     if position:
         order = lonlat_to_healpix(Longitude(rows["ra"].to_numpy(), "deg"), Latitude(rows["dec"].to_numpy(), "deg"), HEALPIX_ORDER)
         rows = rows.append_column(HEALPIX_COLUMN, pa.array(order.astype(np.int64))).sort_by(HEALPIX_COLUMN)
-    file = folder / f"{name}.parquet"
+    file = folder / f"{name}{making}.parquet"
     pq.write_table(rows, file, row_group_size=row_group_size)
     table = Table(schema_name(*place), name, columns, release=place, position=position, files=(file,), rows=rows.num_rows)
     sidecar.write(folder / f"{name}{sidecar.SUFFIX}", sidecar.Sidecar(table, "by hand", {file.name: file.stat().st_size}))

@@ -69,6 +69,8 @@ class Behaviour:
     reads_wait: bool = True
     finishes: bool = True
     formats: tuple[str, ...] = (MIME,)
+    editions: dict[str, str] = field(default_factory=dict)
+    info: str = ""
     seen: list[Seen] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
     ended: list[tuple[str, str]] = field(default_factory=list)
@@ -91,6 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve("GET")
 
+    def do_HEAD(self) -> None:
+        self._serve("HEAD")
+
     def do_POST(self) -> None:
         self._serve("POST")
 
@@ -109,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(reply.body)
+        self.wfile.write(b"" if method == "HEAD" else reply.body)
         if reply.stall:
             self.wfile.flush()
             self.behaviour.over.wait(60)
@@ -139,6 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/capabilities":
             mimes = "".join(f"<outputFormat><mime>{one}</mime></outputFormat>" for one in self.behaviour.formats)
             return Reply(body=f"<capabilities>{mimes}</capabilities>".encode(), kind="text/xml")
+        if path.startswith("/tables/") and (edition := self.behaviour.editions.get(path.removeprefix("/tables/"))):
+            return Reply(headers={"ETag": f'"{edition}"'}, kind="text/xml")
         if path == "/sync":
             return Reply(body=self.behaviour.answer(seen))
         if path == "/async" and seen.method == "POST":
@@ -186,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
             f'<uws:job xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0" xmlns:xlink="http://www.w3.org/1999/xlink">'
             f"<uws:jobId>{name}</uws:jobId><uws:phase>{told}</uws:phase>"
             f'<uws:results><uws:result id="result" xlink:href="{self.behaviour.url}/async/{name}/results/result"/></uws:results>'
-            f"<uws:errorSummary><uws:message>{job.error}</uws:message></uws:errorSummary></uws:job>"
+            f"<uws:errorSummary><uws:message>{job.error}</uws:message></uws:errorSummary>{self.behaviour.info}</uws:job>"
         )
         return Reply(body=body.encode(), kind="text/xml")
 

@@ -16,7 +16,7 @@ from typing import IO, Self
 from bowerbird.manifest import manifest
 
 # What is stored may change with the program that stored it.
-_EDITION = 1
+_EDITION = 2
 _MOST_BYTES = 2 << 30
 # One answer takes no more than this part of all.
 _LARGEST = 4

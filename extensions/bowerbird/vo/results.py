@@ -19,6 +19,7 @@ _PAGE = (b"<!doctype html", b"<html")
 _LOOK_BYTES = 512
 # An INFO of our own services.
 _OPEN = ("ACCESS", "public")
+_EDITION = "EDITION"
 
 
 def spool() -> IO[bytes]:
@@ -62,6 +63,12 @@ class Answer:
     def open_to_all(self) -> bool:
         """Whether all of it may be kept: nobody signed in for it, or the service says that everybody may read it."""
         return not self.overflow and (not self.private or any((one.name, one.value) == _OPEN for one in self.votable.infos))
+
+    @property
+    def editions(self) -> dict[str, str]:
+        """Of which edition each table was that the rows come from, where the service says so."""
+        said = (one.value.rpartition(" ") for one in self.votable.infos if one.name == _EDITION)
+        return {table: edition for table, _, edition in said if table}
 
     def warn(self) -> None:
         """Warn where rows are missing."""

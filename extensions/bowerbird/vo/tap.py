@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -95,14 +96,24 @@ class TAP:
         answer = Answer(self.address, question.adql, file)
         try:
             await asyncio.to_thread(lambda: answer.votable)
+            if await self._still_so(answer):
+                return answer
         except ServiceError:
-            file.close()
-            self._cache.drop(key)
-            return None
+            pass
         except BaseException:  # as above
             file.close()
             raise
-        return answer
+        file.close()
+        self._cache.drop(key)
+        return None
+
+    async def _still_so(self, answer: Answer) -> bool:
+        """Tell whether each table is of the edition that an answer was made of; a service that names no editions is not asked."""
+        for table, edition in answer.editions.items():
+            told = await self._http.small(Asked("HEAD", f"{self.address}/tables/{quote(table)}", query=answer.query))
+            if told.headers.get("etag") != f'"{edition}"':
+                return False
+        return True
 
     async def response_format(self) -> str:
         """Return the format to ask for: BINARY2 where the service lists it, else whatever its VOTable is."""

@@ -98,7 +98,9 @@ class TAPService:
         table = (await self._catalogue(request)).get(name)
         if table is None:
             raise Fault(f"there is no table {name!r}", HTTPStatus.NOT_FOUND)
-        return document(vosi.one_table(table))
+        answer = document(vosi.one_table(table))
+        answer.headers["ETag"] = f'"{table.edition}"'
+        return answer
 
     async def examples(self, request: Request) -> Response:
         """Show queries that work."""

@@ -46,8 +46,9 @@ def asked(tap: Behaviour) -> int:
     return len(tap.asked("POST", "/sync")) + len(tap.asked("POST", "/async"))
 
 
-def public(rows: int = 3) -> bytes:
-    writer = Writer(Header([Field("id", "long")], [Info("QUERY_STATUS", "OK"), Info("ACCESS", "public")]))
+def public(rows: int = 3, *editions: str) -> bytes:
+    told = [Info("EDITION", edition) for edition in editions]
+    writer = Writer(Header([Field("id", "long")], [Info("QUERY_STATUS", "OK"), Info("ACCESS", "public"), *told]))
     return writer.start() + writer.rows([list(range(rows))]) + writer.end()
 
 
@@ -78,6 +79,24 @@ def test_another_release_makes_the_platform_be_asked(rows: Rows, tap: Behaviour,
         rows()
         rows()
         assert asked(tap) == number
+
+
+def test_rows_of_a_table_that_was_made_anew_are_asked_for(rows: Rows, tap: Behaviour) -> None:
+    tap.answer = lambda _: public(3, "demo.stars 1", "demo.other 1")
+    tap.editions = {"demo.stars": "1", "demo.other": "1"}
+    assert [rows(), rows(), asked(tap)] == [3, 3, 1]
+    tap.answer = lambda _: public(5, "demo.stars 1", "demo.other 2")
+    tap.editions["demo.other"] = "2"
+    assert [rows(), rows(), asked(tap)] == [5, 5, 2]
+
+
+def test_rows_of_a_table_that_is_no_longer_there_are_asked_for(rows: Rows, tap: Behaviour) -> None:
+    tap.answer = lambda _: public(3, "demo.stars 1")
+    tap.editions = {"demo.stars": "1"}
+    rows()
+    tap.editions = {}
+    rows()
+    assert asked(tap) == 2
 
 
 def test_who_wants_it_fresh_gets_it_and_keeps_nothing(rows: Rows, tap: Behaviour, kept: Cache) -> None:

@@ -1,5 +1,6 @@
 """The client against the platform's own table service, over a socket: ADQL, uploads, jobs, tokens."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,12 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable
 from bowerbird.lab.adql_completion import Words
 from bowerbird.lab.row_estimate import warning
+from bowerbird.vo.cache import Cache
+from bowerbird.vo.http import HTTP
+from bowerbird.vo.records import Records
 from bowerbird.vo.sources import sources
+from bowerbird.vo.tap import TAP, Question
+from bowerbird.vo.tokens import Tokens
 from bowerbird_services.store import sidecar
 
 from tests.services.people import identities
@@ -196,3 +202,23 @@ def test_one_fast_star_does_not_make_all_be_looked_for_far_away(sky: QTable, mon
     assert found["separation"].to_value("arcsec").max() < 0.1
     # The fastest has come 33 degrees: a circle of that size around each position would bring a tenth of the sky for each.
     assert sum(brought) < 1000
+
+
+def test_a_release_that_is_ingested_anew_is_not_answered_from_the_disk(tmp_path: Path) -> None:
+    kept = tmp_path / "answers"
+
+    async def asked(address: str) -> int:
+        async with HTTP(Tokens()) as http:
+            tap = TAP(http, f"{address}/tap", Records(None), kept=Cache(kept))
+            with (answer := await tap.ask(Question("SELECT ra FROM demo_dr1.stars"), seconds=60)).file:
+                return len(answer.votable.table)
+
+    put(tmp_path / "tables", PUBLIC, "stars", stars(5))
+    with service(tmp_path, identities()) as (address, _):
+        assert asyncio.run(asked(address)) == 5
+        (first,) = kept.iterdir()
+        written = first.stat().st_ino
+        assert asyncio.run(asked(address)) == 5
+        assert first.stat().st_ino == written, "it was answered from the disk"
+        put(tmp_path / "tables", PUBLIC, "stars", stars(7), making="-again")
+        assert asyncio.run(asked(address)) == 7
