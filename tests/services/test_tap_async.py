@@ -103,6 +103,24 @@ def test_waiting_blocks_until_the_phase_changes(client: httpx.Client) -> None:
     assert phase(client, job, "?WAIT=-1") == "ABORTED"
 
 
+def test_a_job_that_runs_tells_how_many_rows_have_come(client: httpx.Client) -> None:
+    rows = "SELECT a.range AS n FROM range(40000) a"
+    job = create_job(client, f"{rows} UNION ALL {SLOW}", PHASE="RUN")
+
+    def told() -> str | None:
+        return fromstring(client.get(job).content).findtext(f"{UWS}jobInfo/rows")
+
+    until(lambda: int(told() or 0) >= 10_000)
+    client.delete(job)
+    assert fromstring(client.get(finished_job(client)).content).find(f"{UWS}jobInfo") is None
+
+
+def finished_job(client: httpx.Client) -> str:
+    job = create_job(client, PHASE="RUN")
+    finished(client, job)
+    return job
+
+
 def test_abort_stops_the_query(client: httpx.Client, engine: StandIn) -> None:
     job = create_job(client, SLOW, PHASE="RUN")
     until(lambda: engine.running == 1)

@@ -60,9 +60,16 @@ class Watch:
         if self._bar is None:
             self._bar = QueryProgress(words=words, share=share)
             self._show(self._bar)
-        self._bar.words, self._bar.share = f"{words}, {seconds:.0f} s", share
+        self._bar.words, self._bar.share = f"{words}{_rows(self._state)}, {seconds:.0f} s", share
 
     def end(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
+
+
+def _rows(state: State | None) -> str:
+    if state is None or not state.rows:
+        return ""
+    number = f"{state.rows:,}".replace(",", "\u2009")
+    return f", {number} rows so far"

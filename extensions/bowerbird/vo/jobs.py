@@ -22,7 +22,7 @@ from bowerbird.vo.uws import Phase
 
 _UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
-_LONG_POLL_SECONDS = 10
+_LONG_POLL_SECONDS = 5
 # How long the end of a job may take once its user has gone on.
 _CLEAN_SECONDS = 8
 _LOST = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
@@ -30,12 +30,13 @@ _LOST = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a service says of a job; `progress` from 0 to 1 where it says so."""
+    """What a service says of a job: `progress` from 0 to 1, `rows` that have come so far, each where it says so."""
 
     phase: Phase
     result: str | None = None
     message: str = ""
     progress: float | None = None
+    rows: int | None = None
 
 
 Follower = Callable[[State], None]
@@ -186,7 +187,7 @@ def read_state(answer: Small, service: str, query: str = "") -> State:
     chosen = next((one for one in results if one.get("id") == "result"), results[0] if results else None)
     href = chosen.get(_HREF) if chosen is not None else None
     message = " ".join((job.findtext(f"{_UWS}errorSummary/{_UWS}message") or "").split())
-    return State(phase, urljoin(answer.url, href) if href else None, message, _progress(job))
+    return State(phase, urljoin(answer.url, href) if href else None, message, _progress(job), _rows(job))
 
 
 def _progress(job: Element) -> float | None:
@@ -195,3 +196,8 @@ def _progress(job: Element) -> float | None:
         return min(max(float(said), 0.0), 1.0) if said else None
     except ValueError:
         return None
+
+
+def _rows(job: Element) -> int | None:
+    said = (job.findtext(f"{_UWS}jobInfo/rows") or "").strip()
+    return int(said) if said.isdecimal() else None

@@ -110,7 +110,7 @@ class AsyncService:
     async def job(self, request: Request) -> Response:
         """Show a job, after a change of its phase where that is waited for."""
         job = await self._waited(request, await self._own(request))
-        return document(uws.job(job, self._address(request, job)))
+        return document(uws.job(job, self._address(request, job), self._runner.rows(job.id)))
 
     async def _waited(self, request: Request, job: Job) -> Job:
         given = Parameters.of(request.query_params.multi_items())

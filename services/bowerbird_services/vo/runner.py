@@ -105,6 +105,11 @@ class Runner:
         await asyncio.to_thread(self._store.destroy, identifier)
         self._ring(identifier)
 
+    def rows(self, identifier: str) -> int | None:
+        """Return how many rows of a job have come so far; None of one that does not compute."""
+        run = self._runs.get(identifier)
+        return run.flow.rows if run is not None and run.flow is not None else None
+
     def bell(self, identifier: str) -> asyncio.Event:
         """Return what is set at the next change of a job."""
         return self._bells.setdefault(identifier, asyncio.Event())

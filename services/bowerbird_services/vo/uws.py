@@ -92,8 +92,8 @@ def job_list(jobs: Iterable[Job], address: str) -> ET.Element:
     )
 
 
-def job(described: Job, address: str) -> ET.Element:
-    """Return all of a job; `address` is the job's own."""
+def job(described: Job, address: str, rows: int | None = None) -> ET.Element:
+    """Return all of a job; `address` is the job's own, `rows` how many have come so far of one that runs."""
     parts = [
         element("uws:jobId", text=described.id),
         *([element("uws:runId", text=described.run_id)] if described.run_id else []),
@@ -111,6 +111,8 @@ def job(described: Job, address: str) -> ET.Element:
     if described.phase is Phase.ERROR:
         message = element("uws:message", text=described.error or "the query failed")
         parts.append(element("uws:errorSummary", {"type": "fatal", "hasDetail": "true"}, [message]))
+    if rows is not None:
+        parts.append(element("uws:jobInfo", children=[element("rows", text=str(rows))]))
     return element("uws:job", {**_NAMESPACES, "version": "1.1"}, parts)
 
 

@@ -22,6 +22,7 @@ from bowerbird.vo.results import spool
 from bowerbird.vo.tap import TAP, Question
 from bowerbird.vo.tokens import Tokens
 from bowerbird.vo.uws import Phase
+from bowerbird.votable import Field, Header, Info, Writer
 
 from tests.extensions.vo.conftest import QUERY
 from tests.support.tap_server import Behaviour, Reply, until
@@ -106,6 +107,41 @@ def test_interrupted_at_every_await_of_an_answer_at_once_no_file_is_left_open(
     assert files
 
 
+def test_interrupted_at_every_await_of_an_answer_on_disk_no_file_is_left_open(
+    tap: Behaviour, records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(Header([Field("id", "long")], [Info("ACCESS", "public"), Info("EDITION", "demo.stars 1")]))
+    tap.answer = lambda _: writer.start() + writer.rows([[1, 2]]) + writer.end()
+    tap.editions = {"demo.stars": "1"}
+    files: list[Any] = []
+    usual = Cache.get
+
+    def got(cache: Cache, key: str) -> Any:
+        file = usual(cache, key)
+        files.extend([file] if file else [])
+        return file
+
+    monkeypatch.setattr(Cache, "get", got)
+
+    async def asked(at: int) -> bool:
+        async with HTTP(Tokens(), pause_seconds=0.01) as http:
+            work = TAP(http, tap.url, records, kept=Cache(tmp_path / "answers")).ask(Question(QUERY), seconds=20)
+            try:
+                (await asyncio.ensure_future(interrupted(work, at))).file.close()
+            except asyncio.CancelledError:
+                return True
+            return False
+
+    assert not asyncio.run(asked(1_000_000)), "it is kept first"
+    stopped = 0
+    while asyncio.run(asked(stopped + 1)):
+        stopped += 1
+        assert all(file.closed for file in files), f"interrupted at await {stopped}"
+    assert stopped > 2
+    assert len(files) > stopped
+    assert len(tap.asked("POST", "/sync")) == 1
+
+
 def test_an_interrupt_of_a_cell_stops_the_job_and_returns(tap: Behaviour, tmp_path: Path) -> None:
     tap.finishes = False
     code = f"import bowerbird; bowerbird.query({QUERY!r}, service={tap.url!r}, background=True)"
@@ -168,6 +204,20 @@ def test_a_job_that_was_aborted_elsewhere_is_told(tap: Behaviour, records: Recor
     with pytest.raises(JobLost, match="it is ABORTED"):
         asyncio.run(ask())
     assert heard == [Phase.EXECUTING, Phase.ABORTED]
+
+
+@pytest.mark.parametrize(("told", "heard"), [("<rows>1234567</rows>", 1234567), ("<rows>many</rows>", None), ("", None)])
+def test_who_follows_a_job_hears_how_many_rows_have_come(tap: Behaviour, records: Records, told: str, heard: int | None) -> None:
+    tap.info = f"<uws:jobInfo>{told}</uws:jobInfo>"
+    states: list[Any] = []
+
+    async def ask() -> None:
+        async with HTTP(Tokens()) as http:
+            service = TAP(http, tap.url, records)
+            (await service.ask(Question(QUERY, background=True), seconds=20, follow=states.append)).file.close()
+
+    asyncio.run(ask())
+    assert {state.rows for state in states} == {heard}
 
 
 def test_damaged_records_are_passed_over(records: Records) -> None:
