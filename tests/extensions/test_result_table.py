@@ -268,3 +268,37 @@ def test_it_is_readable_in_light_and_in_dark_and_cells_are_text(seen: Visit, sch
         ink = luminance(seen.page.evaluate("part => getComputedStyle(document.querySelector(part)).color", part))
         assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 4.5, part
     seen.page.evaluate("window.leave()")
+
+
+BARE = '<!DOCTYPE html><html lang="en"><meta name="color-scheme" content="light dark"><title>Rows</title><main>{}</main>'
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_table_without_scripts_is_readable_and_says_what_is_what(seen: Visit, scheme: Any) -> None:
+    page = seen.page
+    page.emulate_media(color_scheme=scheme)
+    page.set_content(BARE.format(static_html(view(stars(QTable)))))
+    table = page.get_by_role("table", name="4 rows")
+    assert [head.inner_text() for head in table.get_by_role("columnheader").all()] == ["id", "g", "name", "ra\ndeg"]
+    assert table.get_by_role("columnheader").first.get_attribute("scope") == "col"
+    assert table.get_by_role("row").nth(2).get_by_role("cell").all_inner_texts() == [str(BIG + 1), "–", "beta", "20.0"]
+    # The canvas of the page, which no element's own background tells.
+    ground = luminance(
+        page.evaluate("() => { document.body.style.background = 'Canvas'; return getComputedStyle(document.body).backgroundColor; }")
+    )
+    assert (ground > 0.5) == (scheme == "light")
+    for part in ("caption", "th", "small", "td"):
+        ink = luminance(page.evaluate("part => getComputedStyle(document.querySelector(part)).color", part))
+        assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 4.5, part
+    number, text = (page.locator("tbody tr").first.locator("td").nth(column).bounding_box() for column in (1, 2))
+    assert number
+    assert text
+    assert text["x"] - (number["x"] + number["width"]) >= 8, "columns stand apart"
+    seen.picture("static-table")
+
+
+def test_the_table_without_scripts_says_where_it_ends() -> None:
+    made = static_html(view(Table({"n": np.arange(1234)})))
+    assert "The first 20 of 1\u2009234 rows" in made
+    assert made.count("<tr>") == 21

@@ -13,6 +13,8 @@ _RANGE = re.compile(r"(?P<low>\S+)\s*\.\.\s*(?P<high>\S+)")
 _COMPARED = re.compile(r"(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.+)")
 _SIGNS = {"<=": np.less_equal, ">=": np.greater_equal, "!=": np.not_equal, "=": np.equal, "<": np.less, ">": np.greater}
 _PYTHON = {"=": "=="}
+_LEFT = "text-align:left"
+_RIGHT = "text-align:right;font-variant-numeric:tabular-nums"
 # No screen shows more rows than this at once.
 MOST_ROWS = 500
 
@@ -222,16 +224,20 @@ def _column(name: str, column: Any) -> ViewColumn:
 
 
 def static_html(seen: TableView, most: int = 20) -> str:
-    """Return the first rows as HTML that needs neither scripts nor styles."""
+    """Return the first rows as HTML that needs no scripts, and of styles only what it brings; its colours are the page's."""
+    styles = [_RIGHT if one.kind == "number" else _LEFT for one in seen.columns]
     heads = "".join(
-        f'<th scope="col" title="{html.escape(one.description)}">{html.escape(one.name)}'
+        f'<th scope="col" style="{style}" title="{html.escape(one.description)}">{html.escape(one.name)}'
         f"{f'<br><small>{html.escape(one.unit)}</small>' if one.unit else ''}</th>"
-        for one in seen.columns
+        for one, style in zip(seen.columns, styles, strict=True)
     )
-    right = ['style="text-align:right;font-variant-numeric:tabular-nums"' if one.kind == "number" else "" for one in seen.columns]
     lines = [
-        "<tr>" + "".join(f"<td {style}>{html.escape(cell or '')}</td>" for cell, style in zip(row, right, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(f'<td style="{style}">{html.escape("–" if cell is None else cell)}</td>' for cell, style in zip(row, styles, strict=True))
+        + "</tr>"
         for row in seen.rows(0, most)[1]
     ]
-    shown = f"{min(most, len(seen.order)):,} of {len(seen.order):,} rows".replace(",", "\u2009")
-    return f"<table><caption>{shown}</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    total = len(seen.order)
+    said = f"{total:,} rows" if total <= most else f"The first {most:,} of {total:,} rows"
+    shown = f'<caption style="text-align:left">{said}</caption>'.replace(",", "\u2009")
+    return f'<table style="border-spacing:1em .2em">{shown}<thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
