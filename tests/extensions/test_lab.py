@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -29,13 +30,15 @@ READY_SECONDS = 40
 TABLE = """
 import numpy as np
 from astropy.table import MaskedColumn, Table
-from bowerbird.lab.result_table import ResultTable
 n = 1_000_000
 dice = np.random.default_rng(4)
 g = MaskedColumn(dice.normal(20, 2, n), mask=dice.random(n) < 0.1, unit="mag", description="Brightness")
 ids = 2**62 + np.arange(n)
-seen = ResultTable(Table({"id": ids, "g": g, "kind": np.array(["star", "galaxy"])[ids % 2]}), name="stars")
-seen
+stars = Table({"id": ids, "g": g, "kind": np.array(["star", "galaxy"])[ids % 2]})
+"""
+SHOWN = """
+from bowerbird.lab.result_table import ResultTable
+ResultTable(stars, name="stars")
 """
 SHOWN_MS = 60_000
 
@@ -192,6 +195,13 @@ def test_space_that_fills_up_is_told_in_an_open_lab(lab, tmp_path) -> None:
             seen.picture("full home")
 
 
+def table_of() -> Any:
+    """Return the table of the cell."""
+    names: dict[str, Any] = {}
+    exec(TABLE, names)  # noqa: S102  # our own words
+    return names["stars"]
+
+
 def opened(lab: Lab, page: Page, name: str, *cells: str) -> None:
     """Open a notebook of these cells and run them all."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -208,7 +218,8 @@ def opened(lab: Lab, page: Page, name: str, *cells: str) -> None:
 def test_a_million_rows_are_filtered_sorted_and_selected_in_a_lab(lab, tmp_path) -> None:
     with chromium() as browser, visit(browser, tmp_path) as seen:
         page = seen.page
-        opened(lab, page, "million", TABLE)
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        opened(lab, page, "million", TABLE + SHOWN)
         table = page.locator(".bb-table")
         expect(table.locator("tbody td").first).to_have_text(str(2**62), timeout=SHOWN_MS)
         expect(table.locator(".bb-status")).to_have_text("1\u2009000\u2009000 rows")
@@ -227,6 +238,11 @@ def test_a_million_rows_are_filtered_sorted_and_selected_in_a_lab(lab, tmp_path)
         expect(table.locator(".bb-status")).to_contain_text("1 selected")
         page.get_by_role("button", name="Copy as Python").click()
         expect(table.locator(".bb-code")).to_contain_text(f"seen['id'] > {2**62 + 100}".replace("seen['id']", ""))
+        expect(table.locator(".bb-status")).to_contain_text("Copied")
+        names: dict[str, Any] = {"stars": table_of()}
+        exec(page.evaluate("navigator.clipboard.readText()"), names)  # noqa: S102  # what the clipboard holds must run
+        assert len(names["seen"]) == 499_950
+        assert names["seen"]["id"][0] == 2**62 + 999_999
         page.get_by_role("button", name="Send to TOPCAT").click()
         expect(table.locator(".bb-refused")).to_contain_text("start TOPCAT")
         seen.picture("result-table-in-lab")
@@ -238,9 +254,10 @@ def test_a_million_rows_are_filtered_sorted_and_selected_in_a_lab(lab, tmp_path)
 def test_cancel_beside_the_bar_stops_the_query(lab, tmp_path) -> None:
     with tap_server() as tap, chromium() as browser, visit(browser, tmp_path) as seen:
         tap.finishes = False
+        tap.info = "<uws:jobInfo><rows>1234567</rows></uws:jobInfo>"
         opened(lab, seen.page, "job", f"%%adql rows --service {tap.url} --limit 5 --background\nSELECT id FROM demo.stars")
         bar = seen.page.locator(".bb-progress")
-        expect(bar.locator("[role=status]")).to_contain_text("The service computes", timeout=SHOWN_MS)
+        expect(bar.locator("[role=status]")).to_contain_text("The service computes, 1\u2009234\u2009567 rows so far", timeout=SHOWN_MS)
         seen.picture("query-under-way")
         bar.get_by_role("button", name="Cancel").click()
         until(tap, lambda: [what for _, what in tap.ended] == ["ABORT", "DELETE"])

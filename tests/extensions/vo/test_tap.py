@@ -1,5 +1,6 @@
 """Queries at once and as jobs, by a service that is well and by one that is not."""
 
+import asyncio
 import io
 from collections.abc import Callable
 
@@ -7,8 +8,12 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from bowerbird.errors import JobLost, NotATable, QueryRefused, ServiceGone, ServiceSlow, SignInNeeded, TooLarge
+from bowerbird.vo.http import HTTP
+from bowerbird.vo.jobs import Job
 from bowerbird.vo.records import Records
 from bowerbird.vo.results import Answer
+from bowerbird.vo.tap import TAP, Question
+from bowerbird.vo.tokens import Tokens
 from bowerbird.vo.uploads import document
 from bowerbird.votable import read
 
@@ -202,6 +207,30 @@ def test_a_token_that_runs_out_in_the_middle_of_a_job_is_told(asked: Asked, tap:
     tap.odd = at("/async/", Reply(403, b"", "text/plain"))
     with pytest.raises(SignInNeeded, match=r"may have run out; restart your server for a new token"):
         asked(background=True)
+
+
+def test_a_job_whose_token_ended_by_the_clock_is_found_again_with_the_next_one(asked: Asked, tap: Behaviour, records: Records) -> None:
+    now, tokens = [0], {"secret": 50, "next": 10_000}
+    tap.finishes = False
+
+    def clock(seen: Seen) -> Reply | None:
+        now[0] += 10
+        over = now[0] > tokens[seen.headers.get("authorization", "").removeprefix("Bearer ")]
+        return Reply(401, b"the token has ended", "text/plain") if over else None
+
+    tap.odd = clock
+    with pytest.raises(SignInNeeded, match=r"may have run out \(the token has ended\); restart your server for a new token"):
+        asked(background=True)
+    (record,), tap.finishes = records.all(), True
+
+    async def again() -> int:
+        async with HTTP(Tokens({tap.url: "next"})) as http, Job.found(http, record, records) as job:
+            with (answer := await TAP(http, tap.url, records).result(job, Question(QUERY))).file:
+                return len(answer.votable.table)
+
+    assert asyncio.run(again()) == 3
+    assert not tap.jobs
+    assert not records.all()
 
 
 def test_a_job_that_is_gone_is_told(asked: Asked, tap: Behaviour, records: Records) -> None:
