@@ -1,7 +1,6 @@
 """An engine for tests of the protocols: real DuckDB over a few tables, and queries in plain SQL."""
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
@@ -12,6 +11,8 @@ import pyarrow as pa
 from bowerbird.votable.field import Datatype
 from bowerbird_config.identity import Identity
 from bowerbird_services.engine import Interrupted, QueryFault, Uploads
+from bowerbird_services.store import backend
+from bowerbird_services.store.duckdb_backend import DuckDBResult
 from bowerbird_services.tables import Catalogue, Column, Position, Table
 
 STARS = Table(
@@ -83,22 +84,21 @@ class StandIn:
 class StandInAnswer:
     def __init__(self, engine: StandIn, sql: str, limit: int | None, uploads: Mapping[str, pa.Table]) -> None:
         self._engine = engine
-        self._cursor = engine.connection.cursor()
-        self._lock = threading.Lock()
+        cursor = engine.connection.cursor()
+        for name, rows in uploads.items():
+            cursor.register(name, rows)
+        sql = sql.replace("TAP_UPLOAD.", "")
+        if top := _TOP.match(sql):
+            sql = f"select {sql[top.end() :]} limit {top[1]}"
+        limited = f" limit {limit}" if limit is not None else ""
+        text = f"select * from ({sql}){limited}"  # noqa: S608  it is all that a stand-in does
         try:
-            for name, rows in uploads.items():
-                self._cursor.register(name, rows)
-            sql = sql.replace("TAP_UPLOAD.", "")
-            if top := _TOP.match(sql):
-                sql = f"select {sql[top.end() :]} limit {top[1]}"
-            limited = f" limit {limit}" if limit is not None else ""
-            self._relation = self._cursor.sql(f"select * from ({sql}){limited}")  # noqa: S608  it is all that a stand-in does
+            kinds = cursor.sql(text)
+            self._result = DuckDBResult(cursor, text, None)
         except duckdb.Error as error:
             raise QueryFault(str(error).splitlines()[0]) from error
         known = {column.name: column for column in STARS.columns}
-        self.columns = tuple(
-            known.get(name, self._column(name, str(kind))) for name, kind in zip(self._relation.columns, self._relation.types, strict=True)
-        )
+        self.columns = tuple(known.get(name, self._column(name, str(kind))) for name, kind in zip(kinds.columns, kinds.types, strict=True))
         self.tables = (STARS,)
 
     @staticmethod
@@ -108,14 +108,14 @@ class StandInAnswer:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._relation.to_arrow_reader(10_000)
-        except duckdb.InterruptException as error:
+            yield from self._result.batches()
+        except backend.Interrupted as error:
             raise Interrupted("the query was interrupted") from error
-        except duckdb.Error as error:
-            raise QueryFault(str(error).splitlines()[0]) from error
+        except backend.QueryFailed as error:
+            raise QueryFault(str(error)) from error
 
     def interrupt(self) -> None:
-        self._cursor.interrupt()
+        self._result.interrupt()
 
     def __enter__(self) -> Self:
         self._engine.running += 1
@@ -123,4 +123,4 @@ class StandInAnswer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._engine.running -= 1
-        self._cursor.close()
+        self._result.close()

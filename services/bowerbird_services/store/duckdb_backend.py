@@ -14,6 +14,8 @@ from bowerbird_services.store.backend import Interrupted, OutOfTime, QueryFailed
 from bowerbird_services.tables import Table
 
 BATCH_ROWS = 50_000
+# DuckDB forgets an interrupt that comes just before it begins to compute, so it is told again, each time after twice as long.
+_AGAIN_SECONDS = 0.05
 # What goes wrong in the words of whoever asked. DuckDB's own words may quote files and settings of this machine.
 # Through Arrow an error comes as its text alone, which begins with the kind: both stand here.
 _SENTENCES: tuple[tuple[type[Exception], str, str], ...] = (
@@ -76,10 +78,9 @@ class DuckDBResult:
         self._lock = threading.Lock()
         self._open = True
         self._stopped: type[Interrupted] | None = None
-        self._clock = threading.Timer(seconds, self._stop, (OutOfTime,)) if seconds is not None else None
-        if self._clock is not None:
-            self._clock.daemon = True
-            self._clock.start()
+        self._clock: threading.Timer | None = None
+        if seconds is not None:
+            self._stop_after(seconds, OutOfTime, _AGAIN_SECONDS)
         try:
             # It is bound here and computed when the first rows are asked for, where it can be stopped.
             self._relation = cursor.sql(sql)
@@ -116,19 +117,28 @@ class DuckDBResult:
 
     def close(self) -> None:
         """End the query and drop its views."""
-        if self._clock is not None:
-            self._clock.cancel()
         with self._lock:
             was_open, self._open = self._open, False
+            if self._clock is not None:
+                self._clock.cancel()
         if was_open:
             self._cursor.interrupt()
             self._cursor.close()
 
-    def _stop(self, why: type[Interrupted]) -> None:
+    def _stop(self, why: type[Interrupted], again_seconds: float = _AGAIN_SECONDS) -> None:
         with self._lock:
             self._stopped = self._stopped or why
             if self._open:
                 self._cursor.interrupt()
+                self._stop_after(again_seconds, why, 2 * again_seconds)
+
+    def _stop_after(self, seconds: float, why: type[Interrupted], again_seconds: float) -> None:
+        # Called with the lock held, or before another thread knows of the query.
+        if self._clock is not None:
+            self._clock.cancel()
+        self._clock = threading.Timer(seconds, self._stop, (why, again_seconds))
+        self._clock.daemon = True
+        self._clock.start()
 
     def _failure(self, error: Exception | None) -> QueryFailed:
         if self._stopped is OutOfTime:

@@ -1,10 +1,13 @@
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
-from bowerbird_services.store.backend import QueryFailed
-from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
+from bowerbird_services.store.backend import Interrupted, QueryFailed
+from bowerbird_services.store.duckdb_backend import DuckDBBackend, DuckDBResult, Room
 
 from tests.services.store.backend_contract import BackendContract, Query
 
@@ -59,3 +62,39 @@ def test_what_prepares_adds_functions(tmp_path: Path) -> None:
             assert [batch.to_pydict() for batch in result.batches()] == [{"n": [42]}]
     finally:
         backend.close()
+
+
+@dataclass
+class LateCursor:
+    """DuckDB's cursor, for a thread that is held up just before its query begins to compute."""
+
+    cursor: Any
+    meanwhile: Callable[[], None] = lambda: None
+
+    def sql(self, text: str) -> "LateRelation":
+        return LateRelation(self, self.cursor.sql(text))
+
+    def interrupt(self) -> None:
+        self.cursor.interrupt()
+
+    def close(self) -> None:
+        self.cursor.close()
+
+
+@dataclass
+class LateRelation:
+    late: LateCursor
+    relation: Any
+
+    def to_arrow_reader(self, rows: int) -> pa.RecordBatchReader:
+        self.late.meanwhile()
+        return self.relation.to_arrow_reader(rows)
+
+
+def test_a_query_that_is_stopped_just_before_it_begins_to_compute_is_stopped() -> None:
+    with duckdb.connect() as connection:
+        late: Any = LateCursor(connection.cursor())
+        with DuckDBResult(late, "SELECT count(*) FROM range(4000000) a, range(4000000) b WHERE a.range * b.range % 7 = 3", None) as result:
+            late.meanwhile = result.interrupt
+            with pytest.raises(Interrupted, match="stopped"):
+                list(result.batches())
