@@ -100,7 +100,7 @@ class Sky:
         query = self.query(text, uploads=uploads)
         with self.backend.run(query, given or {}) as result:
             assert result.schema.names == [column.name for column in query.columns]
-            return [tuple(row.values()) for batch in result.batches() for row in batch.to_pylist()]
+            return [row for batch in result.batches() for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
 
 
 def upload(name: str, rows: pa.Table) -> Catalogue:

@@ -18,10 +18,14 @@ DECLINATIONS = st.one_of(st.floats(-90, 90), st.sampled_from([90.0, -90.0, 89.99
 RADII = st.one_of(st.floats(0.001, 2), st.floats(2, 179), st.sampled_from([0.5, 90.0, 180.0]))
 
 
+def places_of(rows: list[Row]) -> SkyCoord:
+    """Return where the rows are; from an array, since astropy looks at each number of a list alone."""
+    return SkyCoord(np.array([(row["ra"], row["dec"]) for row in rows]), unit="deg")
+
+
 def away(rows: list[Row], ra: float, dec: float) -> np.ndarray:
     """Return degrees from a position, by astropy."""
-    places = SkyCoord([row["ra"] for row in rows], [row["dec"] for row in rows], unit="deg")
-    return np.asarray(places.separation(SkyCoord(ra, dec, unit="deg")).deg)
+    return np.asarray(places_of(rows).separation(SkyCoord(ra, dec, unit="deg")).deg)
 
 
 def same_but_at_the_edge(found: set[int], rows: list[Row], key: str, distance: np.ndarray, radius: float) -> None:
@@ -48,8 +52,7 @@ def test_a_cone_has_the_rows_within_its_radius(sky: Sky, ra: float, dec: float, 
 
 
 def pairs_within(sky: Sky, radius: float) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
-    places = [SkyCoord([row["ra"] for row in rows], [row["dec"] for row in rows], unit="deg") for rows in (sky.stars, sky.spectra)]
-    near, far, distance, _ = places[1].search_around_sky(places[0], (radius + EDGE) * units.deg)
+    near, far, distance, _ = places_of(sky.spectra).search_around_sky(places_of(sky.stars), (radius + EDGE) * units.deg)
     pairs = [(sky.stars[a]["id"], sky.spectra[b]["spec"]) for a, b in zip(near, far, strict=True)]
     return {pair for pair, gap in zip(pairs, distance.deg, strict=True) if gap < radius - EDGE}, set(pairs)
 
@@ -155,7 +158,7 @@ def test_a_polygon_has_the_rows_between_its_great_circles(sky: Sky, ra: float, d
     assume(max(b - a for a, b in zip(turns, [*turns[1:], turns[0] + 360], strict=True)) < 170)
     corners = SkyCoord(ra, dec, unit="deg").directional_offset_by(turns * units.deg, size * units.deg)
     vertices = corners.cartesian.xyz.value.T
-    places = SkyCoord([row["ra"] for row in sky.stars], [row["dec"] for row in sky.stars], unit="deg").cartesian.xyz.value.T
+    places = places_of(sky.stars).cartesian.xyz.value.T
     middle = SkyCoord(ra, dec, unit="deg").cartesian.xyz.value
     normals = np.cross(vertices, np.roll(vertices, -1, axis=0))
     normals *= np.sign(normals @ middle)[:, None]
