@@ -100,7 +100,7 @@ class _Group:
     def cut(self) -> Iterator[Made]:
         """Yield all of them; what lies ahead is asked for while one is read."""
         name = Path(self._path).name
-        waiting: deque[tuple[int, Product]] = deque()
+        waiting: deque[tuple[int, Product, Any]] = deque()
         ahead = 0
         for row, start, stop, found in self._plan:
             try:
@@ -114,8 +114,7 @@ class _Group:
             if self._wish.is_there(row, product, self._status.st_mtime_ns):
                 yield Made(row)
                 continue
-            self._source.ask(product.window.present)
-            waiting.append((row, product))
+            waiting.append((row, product, self._source.ask(product.window.present)))
             ahead += product.content_bytes
             while waiting and (ahead > _AHEAD_BYTES or len(waiting) > _MOST_AHEAD):
                 ahead -= waiting[0][1].content_bytes
@@ -123,9 +122,9 @@ class _Group:
         while waiting:
             yield self._read(*waiting.popleft())
 
-    def _read(self, row: int, product: Product) -> Made:
+    def _read(self, row: int, product: Product, asked: Any) -> Made:
         try:
-            parts = product.parts(self._source)
+            parts = product.parts(self._source, asked)
             self._check_unchanged()
         except (CutoutError, OSError) as error:
             return Made(row, reason=_said(self._path, error))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Self
 
 BLOCK = 2880
@@ -43,12 +44,7 @@ class Cards:
         place = self._places.get(keyword.encode())
         if place is None or self._cards[place][8:10] != _VALUE_INDICATOR:
             return None
-        found = _VALUE.match(self._cards[place][10:])
-        if found is None:
-            return None
-        string, bare = found.groups()
-        value = string.replace(b"''", b"'").rstrip() if string is not None else bare.strip()
-        return value.decode("latin-1") or None
+        return _value(self._cards[place])
 
     def number(self, keyword: str) -> Decimal | None:
         """Return a value as the decimal number that is written; None where there is none."""
@@ -125,6 +121,18 @@ def _card(keyword: str, value: str, comment: bytes) -> bytes:
     return card[:CARD].ljust(CARD)
 
 
+# Where many cutouts are made of one image, the same cards are read again and again.
+@lru_cache(maxsize=1024)
+def _value(card: bytes) -> str | None:
+    found = _VALUE.match(card[10:])
+    if found is None:
+        return None
+    string, bare = found.groups()
+    value = string.replace(b"''", b"'").rstrip() if string is not None else bare.strip()
+    return value.decode("latin-1") or None
+
+
+@lru_cache(maxsize=1024)
 def _comment(card: bytes) -> bytes:
     found = _VALUE.match(card[10:])
     rest = card[10 + found.end() :] if found else b""

@@ -1,16 +1,16 @@
 """The pixels of a box, read from a plain FITS file by planned byte ranges.
 
 All ranges are asked for at once before the first is read, and the kernel reads nothing beside them: a disk then works
-on many at a time, and a megabyte moves where a gigabyte lies. No byte of a mapped file is touched here: a file that
-shrinks meanwhile would be the end of the process. It is read, or the kernel copies from the map, and says EFAULT.
+on many at a time, and a megabyte moves where a gigabyte lies. Bytes are read, not mapped: a file that shrinks
+meanwhile is then an error and not the end of the process.
 """
 
 import errno
 import math
-import mmap
 import os
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,10 @@ from bowerbird.errors import NotCuttable
 # Between ranges closer than this a read goes on (bytes): copying them is quicker than asking again.
 _NEAR = 1 << 14
 _CHUNK = 1 << 23
-# Linux takes so many pieces in one call.
-_MOST_PIECES = 1024
+_SHORTER = "the file became shorter while it was read"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ranges:
     """Ranges of the file, all of one length: a regular comb of `teeth` for each offset; all in bytes."""
 
@@ -38,7 +37,7 @@ class Ranges:
         """The bytes between two teeth."""
         return self.pitch - self.length
 
-    @property
+    @cached_property
     def starts(self) -> list[int]:
         """Where each range begins."""
         found: list[int] = (self.offsets[:, None] + np.arange(self.teeth, dtype=np.int64) * self.pitch).ravel().tolist()
@@ -65,62 +64,30 @@ def plan(start: int, shape: tuple[int, ...], box: tuple[slice, ...], item_bytes:
 
 def read(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
     """Read all ranges into `destination`, one after the other."""
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
     if ranges.gap <= _NEAR:
         _read_together(descriptor, ranges, destination)
     else:
         _read_apart(descriptor, ranges, destination)
 
 
-class Mapped:
-    """An open plain file that many boxes are read from: one call to the kernel gathers a thousand rows."""
+def ask(descriptor: int, ranges: Ranges) -> None:
+    """Have the kernel begin to read what will be read later, unless it is in memory."""
+    starts = ranges.starts
+    if all(_in_memory(descriptor, starts[at], ranges.length) for at in (0, len(starts) // 2, -1)):
+        return
+    for start in starts:
+        os.posix_fadvise(descriptor, start, ranges.length, os.POSIX_FADV_WILLNEED)
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
-        self._map: mmap.mmap | None = None
-        # Some file systems map nothing; then rows are read one by one.
-        with suppress(OSError, ValueError, OverflowError):
-            self._map = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
-            self._map.madvise(mmap.MADV_RANDOM)
-        self._desk = os.memfd_create("gathered")
 
-    def close(self) -> None:
-        """Give the map back; the file stays open."""
-        if self._map is not None:
-            self._map.close()
-        os.close(self._desk)
-
-    def ask(self, ranges: Ranges) -> None:
-        """Have the kernel begin to read what will be read later, unless it is in memory."""
-        starts = ranges.starts
-        if all(_in_memory(self._descriptor, starts[at], ranges.length) for at in (0, len(starts) // 2, -1)):
-            return
-        for start in starts:
-            os.posix_fadvise(self._descriptor, start, ranges.length, os.POSIX_FADV_WILLNEED)
-
-    def read(self, ranges: Ranges, destination: memoryview) -> None:
-        """Read all ranges into `destination`, one after the other."""
-        if self._map is None or ranges.gap <= _NEAR or not self._gathered(self._map, ranges, destination):
-            read(self._descriptor, ranges, destination)
-
-    def _gathered(self, source: mmap.mmap, ranges: Ranges, destination: memoryview) -> bool:
-        length, starts, done = ranges.length, ranges.starts, 0
-        at_once = min(_MOST_PIECES, max(1, _CHUNK // length))
-        with memoryview(source) as whole:
-            for first in range(0, len(starts), at_once):
-                pieces = [whole[start : start + length] for start in starts[first : first + at_once]]
-                wanted = len(pieces) * length
-                try:
-                    written = os.pwritev(self._desk, pieces, 0)
-                except OSError:
-                    written = 0
-                for piece in pieces:
-                    piece.release()
-                if written != wanted or os.preadv(self._desk, [destination[done : done + wanted]], 0) != wanted:
-                    return False
-                done += wanted
-        return True
+def read_asked(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
+    """Read all ranges into `destination`, as `read` does; they were asked for before."""
+    if ranges.gap <= _NEAR:
+        _read_together(descriptor, ranges, destination)
+        return
+    length = ranges.length
+    places = [[destination[at : at + length]] for at in range(0, len(destination), length)]
+    if sum(map(os.preadv, repeat(descriptor), places, ranges.starts)) != len(destination):
+        raise NotCuttable(_SHORTER)
 
 
 def _in_memory(descriptor: int, start: int, length: int) -> bool:
@@ -177,5 +144,5 @@ def _fill(descriptor: int, destination: memoryview, start: int) -> None:
     while done < len(destination):
         more = os.preadv(descriptor, [destination[done:]], start + done)
         if more == 0:
-            raise NotCuttable("the file became shorter while it was read")
+            raise NotCuttable(_SHORTER)
         done += more

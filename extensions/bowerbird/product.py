@@ -34,14 +34,17 @@ class Product:
         self.cards = patched(image, window, name)
         self.content_bytes = image.dtype.itemsize * math.prod(window.shape)
 
-    def parts(self, source: Reader) -> list[Any]:
-        """Read the pixels and return the file, bytes after bytes."""
+    def parts(self, source: Reader, asked: Any = None) -> list[Any]:
+        """Read the pixels and return the file, bytes after bytes; `asked` is what the source said of them before."""
+        asked = asked or source.ask(self.window.present)
         cards, length = self.cards.copy(), self.content_bytes
         content = bytearray(_padded(length))
         if self.window.is_whole:
-            source.read(self.window.present, memoryview(content)[:length])
+            source.read(asked, memoryview(content)[:length])
         else:
-            _read_padded(self.image, self.window, source, memoryview(content)[:length], cards)
+            there = np.empty([part.stop - part.start for part in reversed(self.window.present)], dtype=self.image.dtype)
+            source.read(asked, there.data.cast("B"))
+            _pad(there, self.window, memoryview(content)[:length], cards)
         renew(cards, content)
         return [*_above(self.image), cards.block(), content, *_below(self.image, self.window)]
 
@@ -114,11 +117,8 @@ def _move_section(cards: Cards, keyword: str, corners: list[int], window: Window
         cards.set(keyword, f"'[{low[0]}:{high[0]},{low[1]}:{high[1]}]'")
 
 
-def _read_padded(image: Image, window: Window, source: Reader, destination: memoryview, cards: Cards) -> None:
-    counts = [part.stop - part.start for part in reversed(window.present)]
-    there = np.empty(counts, dtype=image.dtype)
-    source.read(window.present, there.data.cast("B"))
-    whole = np.frombuffer(destination, dtype=image.dtype).reshape(tuple(reversed(window.shape)))
+def _pad(there: Any, window: Window, destination: memoryview, cards: Cards) -> None:
+    whole = np.frombuffer(destination, dtype=there.dtype).reshape(tuple(reversed(window.shape)))
     whole[...] = _nothing(cards, there)
     whole[tuple(reversed(window.places))] = there
 
