@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from bowerbird.errors import CutoutError, NotCuttable, OutsideImage
-from bowerbird.image import Choice, Image, file_descriptor, image, plain
+from bowerbird.errors import CutoutError, NotCuttable
+from bowerbird.image import Choices, file_descriptor, plain
+from bowerbird.layers import in_order, layers
 from bowerbird.product import Product
-from bowerbird.readers import Reader, reader
 from bowerbird.refusals import explained
 from bowerbird.regions import Regions
-from bowerbird.sky import LOST, Box
-from bowerbird.window import Mode, window
+from bowerbird.window import Mode
 
 # So much is asked of a disk before it is needed (bytes, and cutouts).
 _AHEAD_BYTES = 1 << 25
@@ -41,7 +40,7 @@ class Made:
 class Wish:
     """What holds for all: which HDU, what happens at an edge, and where finished cutouts may lie (row to file)."""
 
-    hdu: Choice = None
+    hdu: Choices = None
     mode: Mode = Mode.TRIM
     files: Sequence[Path | None] = ()
 
@@ -91,30 +90,26 @@ class _Group:
         self._file = stack.enter_context(file_descriptor(path))
         self._status = os.fstat(self._file)
         descriptor = stack.enter_context(plain(self._file))
-        self._image: Image = image(descriptor, wish.hdu)
-        starts, stops, found = self._image.sky.boxes(regions.of(rows))
-        order = np.lexsort((starts[:, 0], starts[:, 1]))
-        self._plan = list(zip(rows[order].tolist(), starts[order].tolist(), stops[order].tolist(), found[order].tolist(), strict=True))
-        self._source: Reader = stack.enter_context(reader(self._image, descriptor, many=True))
+        self._layers = stack.enter_context(layers(descriptor, wish.hdu, many=True))
+        self._plans = self._layers.plans(regions.of(rows))
+        self._rows = rows.tolist()
 
     def cut(self) -> Iterator[Made]:
         """Yield all of them; what lies ahead is asked for while one is read."""
         name = Path(self._path).name
         waiting: deque[tuple[int, Product, Any]] = deque()
         ahead = 0
-        for row, start, stop, found in self._plan:
+        for number in in_order(self._plans):
+            row = self._rows[number]
             try:
-                if not found:
-                    raise OutsideImage(LOST)
-                box = Box((start[0], start[1]), (stop[0], stop[1]))
-                product = Product(self._image, window(self._image, box, self._wish.mode), name)
+                product = self._layers.product(self._plans[number], self._wish.mode, name)
             except CutoutError as error:
                 yield Made(row, reason=_said(self._path, error))
                 continue
             if self._wish.is_there(row, product, self._status.st_mtime_ns):
                 yield Made(row)
                 continue
-            waiting.append((row, product, self._source.ask(product.window.present)))
+            waiting.append((row, product, product.ask(self._layers.sources)))
             ahead += product.content_bytes
             while waiting and (ahead > _AHEAD_BYTES or len(waiting) > _MOST_AHEAD):
                 ahead -= waiting[0][1].content_bytes
@@ -124,7 +119,7 @@ class _Group:
 
     def _read(self, row: int, product: Product, asked: Any) -> Made:
         try:
-            parts = product.parts(self._source, asked)
+            parts = product.parts(self._layers.sources, asked)
             self._check_unchanged()
         except (CutoutError, OSError) as error:
             return Made(row, reason=_said(self._path, error))

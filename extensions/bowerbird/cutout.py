@@ -13,7 +13,7 @@ from bowerbird.refusals import explained
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
 
-    from bowerbird.image import Choice
+    from bowerbird.image import Choices
     from bowerbird.stencil import Position, Size
 
 
@@ -23,20 +23,20 @@ def cutout(
     position: "Position",
     size: "Size",
     *,
-    hdu: "Choice" = None,
+    hdu: "Choices" = None,
     mode: str = "trim",
     as_bytes: Literal[False] = False,
 ) -> "HDUList": ...
 @overload
 def cutout(
-    path: str | os.PathLike[str], position: "Position", size: "Size", *, hdu: "Choice" = None, mode: str = "trim", as_bytes: Literal[True]
+    path: str | os.PathLike[str], position: "Position", size: "Size", *, hdu: "Choices" = None, mode: str = "trim", as_bytes: Literal[True]
 ) -> bytes: ...
 def cutout(
     path: str | os.PathLike[str],
     position: "Position",
     size: "Size",
     *,
-    hdu: "Choice" = None,
+    hdu: "Choices" = None,
     mode: str = "trim",
     as_bytes: bool = False,
 ) -> "HDUList | bytes":
@@ -54,8 +54,9 @@ def cutout(
         The centre: a SkyCoord in any frame, a text such as ``"10h00m00s +02d12m00s"``, or (ra, dec) in degrees, ICRS.
     size : Quantity, Angle, str or pair of them
         The side of the square, such as ``"1 arcmin"``, or (height, width) as for `astropy.nddata.Cutout2D`.
-    hdu : int, str or (str, int), optional
-        Which HDU, by number or name; without it the first that holds an image.
+    hdu : int, str, (str, int) or list of them, optional
+        Which HDU, by number or name; without it the first that holds an image. A list, such as ``["DATA", "STAT"]``, cuts
+        several into one file; ``"*"`` cuts every image of the file that the region meets.
     mode : {"trim", "partial", "strict"}
         Where the region reaches beyond the image: leave that part out, fill it with NaN (BLANK for integers), or raise.
     as_bytes : bool
@@ -65,6 +66,7 @@ def cutout(
     -------
     astropy.io.fits.HDUList or bytes
         The image is HDU 0 when it was the file's primary HDU; otherwise it is HDU 1, under the original primary header.
+        Further images of a list follow.
 
     Raises
     ------
@@ -76,20 +78,18 @@ def cutout(
         The file belongs to an announced release that is not open to you.
 
     """
-    from bowerbird.image import file_descriptor, image, plain  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
-    from bowerbird.product import Product  # noqa: PLC0415  # as above
-    from bowerbird.readers import reader  # noqa: PLC0415  # as above
+    from bowerbird.image import file_descriptor, plain  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
+    from bowerbird.layers import layers  # noqa: PLC0415  # as above
     from bowerbird.stencil import stencil  # noqa: PLC0415  # as above
-    from bowerbird.window import mode_of, window  # noqa: PLC0415  # as above
+    from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
     region = stencil(position, size)
     beyond = mode_of(mode)
     name = Path(path).name
-    with explained(path), file_descriptor(path) as file, _named(path), plain(file) as descriptor:
-        original = image(descriptor, hdu)
-        place = window(original, original.sky.box(region), beyond)
-        with reader(original, descriptor) as source:
-            made = b"".join(Product(original, place, name).parts(source))
+    with explained(path), file_descriptor(path) as file, _named(path), plain(file) as descriptor, layers(descriptor, hdu) as chosen:
+        (boxes,) = chosen.plans(region.alone())
+        product = chosen.product(boxes, beyond, name)
+        made = b"".join(product.parts(chosen.sources, product.ask(chosen.sources)))
     return made if as_bytes else _hdus(made)
 
 

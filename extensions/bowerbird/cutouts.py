@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
     from bowerbird.cut import Cuts
-    from bowerbird.image import Choice
+    from bowerbird.image import Choices
     from bowerbird.regions import Positions, Regions
     from bowerbird.stencil import Size
 
@@ -21,7 +21,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     size: "Size | Any",
     image: "str | os.PathLike[str] | Sequence[Any]",
     *,
-    hdu: "Choice" = None,
+    hdu: "Choices" = None,
     mode: str = "trim",
     folder: str | os.PathLike[str] | None = None,
     names: str | Sequence[Any] | None = None,
@@ -41,8 +41,8 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
         As for `cutout`, the same for all; or a column with a unit: n sides, or n × 2 (height, width).
     image : path, list of paths, or name of a column
         The FITS file, or one for each position: a list, or the name of the table's column that holds them.
-    hdu : int, str or (str, int), optional
-        Which HDU, as for `cutout`.
+    hdu : int, str, (str, int) or list of them, optional
+        Which HDU or HDUs, as for `cutout`.
     mode : {"trim", "partial", "strict"}
         What happens at an edge, as for `cutout`.
     folder : path, optional

@@ -7,6 +7,7 @@ BadArgument (ValueError)     a position, an angle, a name or a choice that canno
 CutoutError (ValueError)
     OutsideImage             the region has no pixel in the image
     NotCuttable              the file or HDU is no image of the sky, or is damaged
+        NoSky                its header has no celestial coordinates
 VOTableError (ValueError)    a VOTable cannot be read, or values do not fit one
 ServiceError (RuntimeError)  a service of the Virtual Observatory did not give what it was asked for
     ServiceGone, ServiceSlow, QueryRefused, SignInNeeded, NotATable, TooLarge, JobLost
@@ -64,6 +65,12 @@ class OutsideImage(CutoutError):
 
 class NotCuttable(CutoutError):
     """The file, or the HDU of it, is no image of the sky that a piece can be cut from."""
+
+
+class NoSky(NotCuttable):
+    """The image says nothing of where on the sky it is."""
+
+    called = "NotCuttable"
 
 
 class VOTableError(OneLine, ValueError):

@@ -8,8 +8,8 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any, TypeAlias
@@ -18,12 +18,15 @@ import numpy as np
 from astropy.io import fits
 
 from bowerbird import pixels
-from bowerbird.errors import NotCuttable
+from bowerbird.errors import BadArgument, NoSky, NotCuttable
 from bowerbird.fits_cards import Cards
 from bowerbird.fits_file import Hdu, is_plain, scan
 from bowerbird.sky import Sky, read_sky
 
 Choice: TypeAlias = int | str | tuple[str, int] | None
+Choices: TypeAlias = Choice | Sequence[Choice]
+
+EVERY = "*"
 
 DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _ARCHIVES: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
@@ -41,7 +44,7 @@ class Table:
     shifts: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Image:
     """An image HDU, or the image that a table holds tile by tile (then `tiled`); lengths have NAXIS1 first."""
 
@@ -54,12 +57,13 @@ class Image:
     tiled: bool
     sky: Sky
     tables: tuple[Table, ...]
+    has_own_sky: bool = True
 
     @cached_property
     def descriptions(self) -> tuple[str, ...]:
         """The letters of the coordinate descriptions: none for the primary one, then A to Z where there are alternates."""
         found = (_ALTERNATE.fullmatch(keyword) for keyword in self.cards.keywords())
-        return ("", *sorted({match[1] for match in found if match}))
+        return (*([""] if self.has_own_sky else []), *sorted({match[1] for match in found if match}))
 
     def ranges(self, box: tuple[slice, ...]) -> pixels.Ranges:
         """Return where in the file the values of a box lie, when it is not tiled."""
@@ -122,18 +126,53 @@ def plain(descriptor: int) -> Iterator[int]:
         os.close(inflated)
 
 
-def image(descriptor: int, choice: Choice = None) -> Image:
-    """Return the chosen image of an open plain file; without a choice the first that has pixels."""
+def images(descriptor: int, choices: Choices = None) -> list[Image]:
+    """Return the chosen images of an open plain file, in its order: one, those of a list, or with EVERY all of the sky.
+
+    An image of a list that says nothing of the sky lies as the first does, when their axes are as long.
+    """
+    if choices == EVERY:
+        return _every(descriptor)
+    several = isinstance(choices, Sequence) and not isinstance(choices, str) and not _is_versioned(choices)
+    chosen: list[Any] = list(choices) if several and isinstance(choices, Sequence) else [choices]
+    if not chosen:
+        raise BadArgument("hdu is an empty list; name at least one HDU")
+    first = image(descriptor, chosen[0])
+    found = {first.number: first}
+    for choice in chosen[1:]:
+        one = image(descriptor, choice, first)
+        found.setdefault(one.number, one)
+    return [found[number] for number in sorted(found)]
+
+
+def _is_versioned(choice: Sequence[Any]) -> bool:
+    return isinstance(choice, tuple) and [type(part) for part in choice] == [str, int]
+
+
+def _every(descriptor: int) -> list[Image]:
+    found = []
+    for number in [hdu.number for hdu in scan(descriptor) if hdu.is_image]:
+        with suppress(NoSky):
+            found.append(image(descriptor, number))
+    return found or [image(descriptor)]
+
+
+def image(descriptor: int, choice: Choice = None, like: Image | None = None) -> Image:
+    """Return the chosen image of an open plain file; without a choice the first that has pixels.
+
+    Where it says nothing of the sky, it lies as `like` does, if that has axes of the same lengths.
+    """
     status = os.fstat(descriptor)
-    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, choice)
+    beside = like.number if like else None
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, choice, beside)
     found = _kept.find(key)
     if found is None:
-        found = _read_image(descriptor, choice)
+        found = _read_image(descriptor, choice, like)
         _kept.keep(key, found)
     return found
 
 
-def _read_image(descriptor: int, choice: Choice) -> Image:
+def _read_image(descriptor: int, choice: Choice, like: Image | None) -> Image:
     if not is_plain(descriptor):
         raise NotCuttable("this is not a FITS file: it does not start as one")
     primary, hdu = _choose(descriptor, choice)
@@ -144,11 +183,20 @@ def _read_image(descriptor: int, choice: Choice) -> Image:
     if hdu.data_offset + hdu.data_bytes > os.fstat(descriptor).st_size:
         raise NotCuttable("the file ends before its pixels do: it is cut short, or is being written")
     tables = tuple(_tables(descriptor, cards))
-    sky = read_sky(cards, lambda: opened(descriptor))
+    sky, own = _sky(descriptor, cards, shape, like)
     if sky.axes[1] >= len(shape):
         raise NotCuttable("the header puts the sky on an axis that the image does not have")
     above = None if hdu.number == 0 else primary.cards
-    return Image(hdu.number, cards, above, shape, np.dtype(DTYPES[bitpix]), hdu.data_offset, hdu.compressed, sky, tables)
+    return Image(hdu.number, cards, above, shape, np.dtype(DTYPES[bitpix]), hdu.data_offset, hdu.compressed, sky, tables, own)
+
+
+def _sky(descriptor: int, cards: Cards, shape: tuple[int, ...], like: Image | None) -> tuple[Sky, bool]:
+    try:
+        return read_sky(cards, lambda: opened(descriptor)), True
+    except NoSky:
+        if like is None or like.shape != shape:
+            raise
+        return like.sky, False
 
 
 def _choose(descriptor: int, choice: Choice) -> tuple[Hdu, Hdu]:

@@ -3,10 +3,10 @@
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,37 +25,53 @@ _UNTRUE = ("CCDSEC", "DETSEC", "AMPSEC", "DATAMIN", "DATAMAX")
 _TOLD_BY_PIXELS = (b"CHECKSUM", b"DATASUM ", b"BLANK   ")
 _PLANE = 2
 
+Sources: TypeAlias = Mapping[Image, Reader]
+
 
 class Product:
-    """A cutout as a FITS file that is not read yet; `name` is what its history calls the original."""
+    """A cutout as a FITS file that is not read yet: one image, or several of a file; `name` is what its history calls the original."""
 
-    def __init__(self, image: Image, window: Window, name: str) -> None:
-        self.image, self.window = image, window
-        self.cards = patched(image, window, name)
-        self.content_bytes = image.dtype.itemsize * math.prod(window.shape)
+    def __init__(self, layers: Sequence[tuple[Image, Window]], name: str) -> None:
+        self.layers = layers
+        self._below = _below(layers)
+        extensions = len(layers) - 1 + len(self._below)
+        self._above = _above(layers[0][0], extensions + 1)
+        self._headers = [patched(image, window, name, extensions) for image, window in layers]
+        self._lengths = [image.dtype.itemsize * math.prod(window.shape) for image, window in layers]
+        self.content_bytes = sum(self._lengths)
 
-    def parts(self, source: Reader, asked: Any = None) -> list[Any]:
-        """Read the pixels and return the file, bytes after bytes; `asked` is what the source said of them before."""
-        asked = asked or source.ask(self.window.present)
-        cards, length = self.cards.copy(), self.content_bytes
-        content = bytearray(_padded(length))
-        if self.window.is_whole:
-            source.read(asked, memoryview(content)[:length])
-        else:
-            there = np.empty([part.stop - part.start for part in reversed(self.window.present)], dtype=self.image.dtype)
-            source.read(asked, there.data.cast("B"))
-            _pad(there, self.window, memoryview(content)[:length], cards)
-        renew(cards, content)
-        return [*_above(self.image), cards.block(), content, *_below(self.image, self.window)]
+    def ask(self, sources: Sources) -> list[Any]:
+        """Have the pixels come nearer, and return what `parts` takes for them."""
+        return [sources[image].ask(window.present) for image, window in self.layers]
+
+    def parts(self, sources: Sources, asked: Sequence[Any]) -> list[Any]:
+        """Read the pixels and return the file, bytes after bytes."""
+        made: list[Any] = list(self._above)
+        for (image, window), header, length, one in zip(self.layers, self._headers, self._lengths, asked, strict=True):
+            cards, content = header.copy(), bytearray(_padded(length))
+            if window.is_whole:
+                sources[image].read(one, memoryview(content)[:length])
+            else:
+                there = np.empty([part.stop - part.start for part in reversed(window.present)], dtype=image.dtype)
+                sources[image].read(one, there.data.cast("B"))
+                _pad(there, window, memoryview(content)[:length], cards)
+            renew(cards, content)
+            made += [cards.block(), content]
+        return [*made, *self._below]
 
     def matches(self, file: Path) -> bool:
-        """Return whether a file is this cutout already, whole: the same length, and the same header but for what pixels tell."""
-        above, below = b"".join(_above(self.image)), sum(map(len, _below(self.image, self.window)))
-        header = self.cards.block()
+        """Return whether a file is this cutout already, whole: the same length, and the same headers but for what pixels tell."""
+        headers = [header.block() for header in self._headers]
+        lengths = [_padded(length) for length in self._lengths]
+        wanted = sum(map(len, [*self._above, *headers, *self._below])) + sum(lengths)
         with file.open("rb") as made:
-            if os.fstat(made.fileno()).st_size != len(above) + len(header) + _padded(self.content_bytes) + below:
+            if os.fstat(made.fileno()).st_size != wanted or made.read(sum(map(len, self._above))) != b"".join(self._above):
                 return False
-            return made.read(len(above)) == above and _of_header(made.read(len(header))) == _of_header(header)
+            for header, length in zip(headers, lengths, strict=True):
+                if _of_header(made.read(len(header))) != _of_header(header):
+                    return False
+                made.seek(length, os.SEEK_CUR)
+        return True
 
 
 def _padded(length: int) -> int:
@@ -67,7 +83,7 @@ def _of_header(block: bytes) -> list[bytes]:
     return [card for card in cards if not card.startswith(_TOLD_BY_PIXELS)]
 
 
-def patched(image: Image, window: Window, name: str) -> Cards:
+def patched(image: Image, window: Window, name: str, extensions: int) -> Cards:
     """Return the image's header as it fits the cutout; checksums are still the old ones."""
     cards = image.cards.copy()
     for axis, length in enumerate(window.shape, start=1):
@@ -80,7 +96,7 @@ def patched(image: Image, window: Window, name: str) -> Cards:
             cards.set(f"LTV{axis}", fixed(_number(cards, f"LTV{axis}") - start))
     _correct_sections(cards, image, window)
     if "NEXTEND" in cards:
-        cards.set("NEXTEND", str(len(image.tables)))
+        cards.set("NEXTEND", str(extensions))
     cards.add_history(f"bowerbird cutout: pixels {_section(image, window)} of {name}[{image.number}]")
     return cards
 
@@ -142,29 +158,34 @@ def _candidates(lowest: int, highest: int, used: int) -> Iterator[int]:
     yield from range(lowest, min(lowest + used, highest) + 1)
 
 
-def _above(image: Image) -> Iterator[bytes]:
-    """Yield the primary HDU over an image extension: the original's when it is a header alone."""
-    if image.primary is None:
-        return
-    if image.primary.integer("NAXIS"):
+def _above(first: Image, extensions: int) -> list[bytes]:
+    """Return the primary HDU over image extensions: the original's when it is a header alone."""
+    if first.primary is None:
+        return []
+    if first.primary.integer("NAXIS"):
         cards = Cards([])
         for keyword, value in (("SIMPLE", "T"), ("BITPIX", "8"), ("NAXIS", "0"), ("EXTEND", "T")):
             cards.set(keyword, value)
     else:
-        cards = image.primary.copy()
+        cards = first.primary.copy()
     if "NEXTEND" in cards:
-        cards.set("NEXTEND", str(1 + len(image.tables)))
+        cards.set("NEXTEND", str(extensions))
     renew(cards, b"")
-    yield cards.block()
+    return [cards.block()]
 
 
-def _below(image: Image, window: Window) -> Iterator[bytes]:
-    """Yield the tables that the coordinates need; those that count in pixels of the image are moved with it."""
-    for table in image.tables:
-        cards = table.cards.copy()
-        if table.shifts:
-            for axis in image.sky.axes:
+def _below(layers: Sequence[tuple[Image, Window]]) -> list[bytes]:
+    """Return the tables that the coordinates need; those that count in pixels of an image are moved with it."""
+    made: list[bytes] = []
+    for image, window in layers:
+        for table in image.tables:
+            cards = table.cards.copy()
+            for axis in image.sky.axes if table.shifts else ():
                 keyword = f"CRVAL{axis + 1}"
                 cards.set(keyword, fixed(_number(cards, keyword) - window.wanted[axis].start))
-        renew(cards, table.content)
-        yield cards.block() + table.content
+            renew(cards, table.content)
+            whole = cards.block() + table.content
+            # Images of one file may share a table.
+            if whole not in made:
+                made.append(whole)
+    return made

@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning, Wcsprm
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-from bowerbird.errors import NotCuttable, OutsideImage
+from bowerbird.errors import NoSky, NotCuttable, OutsideImage
 from bowerbird.fits_cards import Cards
 from bowerbird.sphere import Around, Array
 from bowerbird.stencil import Stencil, Stencils
@@ -202,7 +202,7 @@ def _distorted(cards: Cards, tables: Callable[[], fits.HDUList]) -> WCS:
 def _celestial_axes(full: WCS) -> tuple[int, int]:
     longitude, latitude = full.wcs.lng, full.wcs.lat
     if longitude < 0 or latitude < 0:
-        raise NotCuttable("the image says nothing of where on the sky it is: its header has no celestial coordinates")
+        raise NoSky("the image says nothing of where on the sky it is: its header has no celestial coordinates")
     return min(longitude, latitude), max(longitude, latitude)
 
 

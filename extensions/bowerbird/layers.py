@@ -1,0 +1,72 @@
+"""The images of one open file that are cut together, each with what reads it, and the cutouts planned on them."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+
+from bowerbird.errors import OutsideImage
+from bowerbird.image import EVERY, Choices, Image, images
+from bowerbird.product import Product
+from bowerbird.readers import reader
+from bowerbird.sky import LOST, Box
+from bowerbird.stencil import Stencils
+from bowerbird.window import Mode, Window, window
+
+
+class Layers:
+    """Chosen images of a file, in its order; with EVERY those that a region misses are left out of its cutout."""
+
+    def __init__(self, chosen: list[Image], sources: dict[Image, Any], *, every: bool) -> None:
+        self.images, self.sources = chosen, sources
+        self._every = every
+
+    def plans(self, regions: Stencils) -> list[list[Box | None]]:
+        """Return for each region its box in each image; None where the region has no place in the projection."""
+        columns = [_boxes(image, regions) for image in self.images]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def product(self, boxes: list[Box | None], mode: Mode, name: str) -> Product:
+        """Return the cutout of a region; OutsideImage where there is none."""
+        found: list[tuple[Image, Window]] = []
+        missed: OutsideImage | None = None
+        for image, box in zip(self.images, boxes, strict=True):
+            try:
+                found.append((image, _window(image, box, mode)))
+            except OutsideImage as error:
+                missed = missed or error
+                if not self._every:
+                    raise
+        if not found:
+            raise missed or OutsideImage(LOST)
+        return Product(found, name)
+
+
+def _window(image: Image, box: Box | None, mode: Mode) -> Window:
+    if box is None:
+        raise OutsideImage(LOST)
+    return window(image, box, mode)
+
+
+def _boxes(image: Image, regions: Stencils) -> list[Box | None]:
+    starts, stops, found = (one.tolist() for one in image.sky.boxes(regions))
+    return [
+        Box((start[0], start[1]), (stop[0], stop[1])) if there else None for start, stop, there in zip(starts, stops, found, strict=True)
+    ]
+
+
+def in_order(plans: list[list[Box | None]]) -> list[int]:
+    """Return the numbers of plans in the order in which their pixels lie."""
+    corners = [next(((box.start[1], box.start[0]) for box in boxes if box), (0, 0)) for boxes in plans]
+    order: list[int] = np.lexsort(np.array(corners).T[::-1]).tolist() if corners else []
+    return order
+
+
+@contextmanager
+def layers(descriptor: int, choices: Choices, *, many: bool = False) -> Iterator[Layers]:
+    """Give the chosen images of an open plain file; with `many` for many cutouts."""
+    with ExitStack() as stack:
+        chosen = images(descriptor, choices)
+        sources = {image: stack.enter_context(reader(image, descriptor, many=many)) for image in chosen}
+        yield Layers(chosen, sources, every=choices == EVERY)
