@@ -13,6 +13,10 @@ from bowerbird.image import Image, opened
 
 Slices: TypeAlias = tuple[slice, ...]
 
+_PLANE = 2
+# Decompressed rows that are kept for the next box (bytes).
+_MOST_KEPT = 1 << 28
+
 
 class Reader(Protocol):
     """Reads boxes of an image; lengths have NAXIS1 first."""
@@ -29,7 +33,8 @@ def reader(image: Image, descriptor: int, *, many: bool = False) -> Iterator[Rea
     """Give what reads an image of an open plain file; with `many`, boxes are asked for some time before they are read."""
     if image.tiled:
         with opened(descriptor) as hdus:
-            yield _Tiles(hdus[image.number])
+            hdu = hdus[image.number]
+            yield _RowTiles(hdu) if many and _is_in_rows(hdu) else _Tiles(hdu)
     else:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
         yield _ManyRows(image, descriptor) if many else _Rows(image, descriptor)
@@ -66,6 +71,36 @@ class _Tiles:
         return box
 
     def read(self, asked: Slices, destination: memoryview) -> None:
-        values = self._hdu.section[tuple(reversed(asked))]
+        values = self._values(asked)
         stored = values.astype(values.dtype.newbyteorder(">"))
         destination[:] = memoryview(np.ascontiguousarray(stored).tobytes())
+
+    def _values(self, asked: Slices) -> Any:
+        return self._hdu.section[tuple(reversed(asked))]
+
+
+def _is_in_rows(hdu: fits.CompImageHDU) -> bool:
+    return len(hdu.shape) == _PLANE and hdu.tile_shape[-1] >= hdu.shape[-1]
+
+
+class _RowTiles(_Tiles):
+    """Tiles as wide as the image: those that the next box needs too stay decompressed; boxes come in the order of their rows."""
+
+    def __init__(self, hdu: fits.CompImageHDU) -> None:
+        super().__init__(hdu)
+        self._first = 0
+        self._rows = np.empty((0, hdu.shape[-1]))
+
+    def _values(self, asked: Slices) -> Any:
+        columns, rows = asked
+        bytes_a_row = self._hdu.shape[-1] * abs(self._hdu.header["BITPIX"]) // 8
+        if (rows.stop - rows.start) * bytes_a_row > _MOST_KEPT:
+            return super()._values(asked)
+        stop = self._first + len(self._rows)
+        if not self._first <= rows.start < stop:
+            self._first, self._rows = rows.start, self._hdu.section[rows, :]
+        elif rows.stop > stop:
+            more = self._hdu.section[stop : rows.stop, :]
+            self._first, self._rows = rows.start, np.concatenate([self._rows[rows.start - self._first :], more])
+        start = rows.start - self._first
+        return self._rows[start : start + rows.stop - rows.start, columns]
