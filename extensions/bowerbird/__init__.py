@@ -9,6 +9,7 @@ The names below are all there is for a researcher; a module is imported when it 
 """
 
 from bowerbird.about import About, about
+from bowerbird.bands import rgb
 from bowerbird.catalogues import cone, match, query
 from bowerbird.cutout import cutout
 from bowerbird.cutouts import cutouts
@@ -33,4 +34,5 @@ __all__ = [
     "match",
     "query",
     "releases",
+    "rgb",
 ]

@@ -4,13 +4,16 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from astropy.io import fits
 
 from bowerbird.batch import Made
 from bowerbird.errors import NotCuttable
 from bowerbird.folder import write
+
+if TYPE_CHECKING:
+    from bowerbird.stamp import Limits, Stamp
 
 # Cutouts without a folder stay in memory (bytes).
 _MOST_IN_MEMORY = 1 << 32
@@ -53,6 +56,19 @@ class Cut:
     def header(self) -> fits.Header:
         """The header of the image."""
         return self.hdu.header
+
+    def stamp(self, stretch: str = "asinh", limits: "Limits" = 99.5, colour: str = "grey") -> "Stamp":
+        """Return a picture: `stretch` "asinh", "linear", "sqrt" or "log"; `colour` "grey", "inverted" or "heat".
+
+        `limits` says how many percent of the pixels are neither black nor white, or the values of black and white, in
+        the image's unit.
+        """
+        from bowerbird.stamp import stamp  # noqa: PLC0415  # stamps know cutouts
+
+        return stamp(self, stretch, limits, colour)
+
+    def _repr_png_(self) -> bytes:
+        return self.stamp().content
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the FITS file; one of that name is replaced."""

@@ -30,7 +30,8 @@ def triple(tmp_path) -> Path:
     flags = fits.ImageHDU(mosaic.pixels().astype("i4") % 5, name="DQ")
     other = fits.ImageHDU(np.zeros((5, 5), dtype="i2"), name="SMALL")
     fits.HDUList([top, data, stat, flags, other]).writeto(tmp_path / "triple.fits", checksum=True)
-    return tmp_path / "triple.fits"
+    made: Path = tmp_path / "triple.fits"
+    return made
 
 
 @pytest.mark.parametrize("choice", [["DATA", "STAT", "DQ"], ("DATA", "STAT", "DQ"), [1, 2, 3], ["DATA", "DQ", ("STAT", 1), 1]])
@@ -48,7 +49,7 @@ def test_values_variances_and_flags_are_cut_alike(triple, choice) -> None:
     assert bowerbird.cutouts([CENTRE], SIDE, triple, hdu=choice)["cutout"][0].content() == as_bytes(triple, choice)
 
 
-def as_bytes(path: Path, choice) -> bytes:
+def as_bytes(path: Path, choice: list[str]) -> bytes:
     made: bytes = bowerbird.cutout(path, CENTRE, SIDE, hdu=choice, as_bytes=True)
     return made
 
