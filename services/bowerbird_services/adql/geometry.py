@@ -185,9 +185,9 @@ def within(first: Shape, second: Shape, radius: Expression, comparison: str = "<
     """Return the condition that two positions lie within a radius, and what a join can use of it."""
     separation = f"adql_haversine({', '.join(part.sql for part in (*first.parts, *second.parts))})"
     limit = f"pow(sin(radians(least(180, {radius.sql})) / 2), 2)"
-    sql = (
-        f"({separation} {comparison} {limit} AND {radius.sql} >= 0)" if radius.constant is None else f"({separation} {comparison} {limit})"
-    )
+    # The limit of a negative radius is that of a positive one.
+    sure = radius.constant is not None and radius.constant >= 0
+    sql = f"({separation} {comparison} {limit})" if sure else f"({separation} {comparison} {limit} AND {radius.sql} >= 0)"
     match = Match(first, second, radius.constant) if radius.constant is not None and 0 <= radius.constant <= 180 else None  # noqa: PLR2004
     return sql, match
 

@@ -7,6 +7,7 @@ from bowerbird_services.tables import Column
 
 def reference(source: Source, column: Column) -> Expression:
     """Return a column of a source as a value."""
+    source.used.add(column.name)
     name = f"{source.alias}.{quoted(column.name)}" if source.alias else quoted(column.name)
     return Expression(name, column, frozenset({source.alias}), direct=(source, column))
 

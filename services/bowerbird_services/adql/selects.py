@@ -1,26 +1,25 @@
 # ruff: noqa: S608  names are quoted, values are made by Expressions
 """Queries: which tables a SELECT reads, how they are joined, and the columns that it gives."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from sqlglot import exp
 
-from bowerbird_services.adql import matches
+from bowerbird_services.adql import matches, pairing
 from bowerbird_services.adql.carried import HIDDEN, carried, renamed, with_names
 from bowerbird_services.adql.errors import nearest
 from bowerbird_services.adql.expressions import Expressions
 from bowerbird_services.adql.functions import widest
+from bowerbird_services.adql.joins import Joins, Part, cells_of_any
 from bowerbird_services.adql.names import called, reference
-from bowerbird_services.adql.typed import Expression, Match, Named, Scope, Selected, Source, quoted
+from bowerbird_services.adql.typed import Expression, Named, Pairing, Scope, Selected, Source, quoted
+from bowerbird_services.crossmatches import Crossmatch
 from bowerbird_services.tables import Catalogue, Column, Table
 
 _OPERATIONS: dict[type[exp.Expr], str] = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
 _SELECT = frozenset(["expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_"])
 _SET = frozenset(["this", "expression", "distinct", "order", "limit", "offset", "with_"])
 _MOST_ROWS = 2**62
-# A piece of the text of FROM, made when all of the query is known.
-Part = Callable[[], str]
 
 
 class Queries:
@@ -29,6 +28,8 @@ class Queries:
     def __init__(self, written: str, catalogues: tuple[Catalogue, ...]) -> None:
         self.expressions = Expressions(self, written)
         self.tables: dict[str, Table] = {}
+        self.crossmatches: list[Crossmatch] = []
+        self._joins = Joins(self.expressions)
         self._catalogues = catalogues
         self._aliases = 0
 
@@ -97,6 +98,7 @@ class Queries:
 
     def _select(self, node: exp.Expr, scope: Scope, most: int | None, carry: bool) -> Selected:
         self.expressions.check(node, _SELECT)
+        scope.of_two_tables = pairing.of_two_tables(node)
         relations = self._from(node, scope)
         where = self._where(node, scope)
         outputs = self._outputs(node, scope)
@@ -112,8 +114,12 @@ class Queries:
         listed += f", {order} AS {HIDDEN}" if position else ""
         tail = self._tail(node, scope, outputs, most)
         # The text of FROM is made last: what stands in WHERE decides which rows it copies.
-        source = f" FROM {''.join(part() for part in relations)}" if relations else ""
-        return Selected(f"SELECT {'DISTINCT ' if distinct else ''}{listed}{source}{where}{group}{having}{tail}", columns, position)
+        if scope.pairing is None:
+            source = f" FROM {''.join(part() for part in relations)}"
+        else:
+            source, where = f" FROM {quoted(self._paired(scope.pairing))}", [*scope.on, *where]
+        words = f" WHERE {' AND '.join(where)}" if where else ""
+        return Selected(f"SELECT {'DISTINCT ' if distinct else ''}{listed}{source}{words}{group}{having}{tail}", columns, position)
 
     def _from(self, node: exp.Expr, scope: Scope) -> list[Part]:
         origin = node.args.get("from_")
@@ -122,8 +128,18 @@ class Queries:
         self.expressions.check(origin, frozenset({"this"}))
         parts = self._relation(origin.this, scope)
         for item in node.args.get("joins") or ():
-            parts.extend(self._join(item, scope))
+            parts.extend(self._joined(item, scope))
         return parts
+
+    def _joined(self, node: exp.Expr, scope: Scope) -> list[Part]:
+        before = list(scope.sources)
+        return self._joins.joined(node, scope, before, self._relation(node.this, scope))
+
+    def _paired(self, found: Pairing) -> str:
+        """Return the identifier of a relation of pairs."""
+        view = f"adql_pairs{len(self.crossmatches)}"
+        self.crossmatches.append(pairing.crossmatch(found, view))
+        return view
 
     def _relation(self, node: exp.Expr, scope: Scope) -> list[Part]:
         joins = node.args.get("joins") or ()
@@ -137,7 +153,7 @@ class Queries:
         else:
             raise self.expressions.error("FROM names tables, or subqueries with a name", node)
         for item in joins:
-            parts.extend(self._join(item, scope))
+            parts.extend(self._joined(item, scope))
         return parts
 
     def _added(self, source: Source, node: exp.Expr, scope: Scope) -> Part:
@@ -196,90 +212,15 @@ class Queries:
             sql = f"(SELECT {with_names(selected.columns, columns, position)} FROM {sql})"
         return Source(self._alias(), alias.name, sql, columns, position=position)
 
-    def _join(self, node: exp.Expr, scope: Scope) -> list[Part]:
-        self.expressions.check(node, frozenset({"this", "on", "using", "side", "kind", "method"}))
-        before = list(scope.sources)
-        right = self._relation(node.this, scope)
-        added = scope.sources[len(before) :]
-        side = str(node.args.get("side") or "").upper()
-        kind, method = str(node.args.get("kind") or "").upper(), str(node.args.get("method") or "").upper()
-        if method not in {"", "NATURAL"} or kind not in {"", "INNER", "OUTER", "CROSS"}:
-            raise self.expressions.error(f"ADQL has no {method or kind} JOIN", node)
-        using = list(node.args.get("using") or ())
-        on = node.args.get("on")
-        if method == "NATURAL":
-            using = [
-                exp.to_identifier(column.name)
-                for source in added
-                for column in source.columns
-                if any(other.find(column.name, delimited=False) for other in before)
-            ]
-        if using or method:
-            equal = self._using(using, scope, before, added, side)
-            return [lambda: f" {side} JOIN ", *right, lambda: f" ON {equal}"]
-        if on is None:
-            if side or kind == "INNER":
-                raise self.expressions.error("a JOIN says with ON or USING what it joins", node)
-            return [lambda: " CROSS JOIN ", *right]
-        condition = self._on(on, scope, before, added, side)
-        return [lambda: f" {side} JOIN ", *right, lambda: f" ON {condition}"]
-
-    def _using(self, names: list[exp.Expr], scope: Scope, before: list[Source], added: list[Source], side: str) -> str:
-        """Return the equality of the columns of USING, and merge each pair into one column."""
-        equal = []
-        for name in names:
-            left = scope.merged.get(name.name.lower()) or self._one(name, before)
-            right = self._one(name, added)
-            equal.append(f"{left.sql} = {right.sql}")
-            merged = right if side == "RIGHT" else left
-            if side == "FULL":
-                merged = replace(left, sql=f"coalesce({left.sql}, {right.sql})", sources=left.sources | right.sources, direct=None)
-            scope.merged[name.name.lower()] = merged
-        return " AND ".join(equal) or "TRUE"
-
-    def _one(self, name: exp.Expr, sources: list[Source]) -> Expression:
-        found = [(source, column) for source in sources if (column := source.find(name.name, delimited=bool(name.args.get("quoted"))))]
-        if len(found) != 1:
-            fault = "is in more than one table" if found else "is not on both sides of the JOIN"
-            raise self.expressions.error(f"the column {name.name!r} {fault}", name)
-        return reference(*found[0])
-
-    def _on(self, node: exp.Expr, scope: Scope, before: list[Source], added: list[Source], side: str) -> str:
-        conditions = self.expressions.conjuncts(node, scope)
-        cells = []
-        for condition in conditions:
-            cell = self._cell(condition.match, before, added, side) if condition.match else None
-            if cell:
-                cells.append(cell)
-        return " AND ".join([*cells, *(condition.sql for condition in conditions)])
-
-    def _cell(self, match: Match, before: list[Source], added: list[Source], side: str) -> str | None:
-        """Return the equality of cells for a match; the side whose rows a join keeps is never copied."""
-        if side == "FULL":
-            return None
-        if side != "RIGHT" and len(added) == 1 and not (side == "" and _smaller(before, added[0])):
-            return matches.join(match, before, added[0])
-        if side in ("", "RIGHT") and len(before) == 1:
-            return matches.join(match, added, before[0])
-        return None
-
-    def _where(self, node: exp.Expr, scope: Scope) -> str:
+    def _where(self, node: exp.Expr, scope: Scope) -> list[str]:
         where = node.args.get("where")
         if where is None:
-            return ""
+            return []
         self.expressions.check(where, frozenset({"this"}))
         found = self.expressions.conjuncts(where.this, scope)
         self._no_aggregates(found, where, "WHERE")
-        cells = [cell for condition in found if condition.match and (cell := self._cell_of_any(condition.match, scope.sources))]
-        return f" WHERE {' AND '.join([*cells, *(condition.sql for condition in found)])}"
-
-    def _cell_of_any(self, match: Match, sources: list[Source]) -> str | None:
-        """Return the equality of cells for a match in WHERE, which drops all rows but one copy, whatever was joined how."""
-        for source in sorted(sources, key=lambda source: _MOST_ROWS if source.rows is None else source.rows):
-            cell = matches.join(match, [other for other in sources if other is not source], source)
-            if cell:
-                return cell
-        return None
+        cells = [cell for condition in found if condition.match for cell in cells_of_any(condition.match, scope)]
+        return [*cells, *(condition.sql for condition in found)]
 
     def _no_aggregates(self, found: list[Expression], node: exp.Expr, word: str) -> None:
         if any(part.aggregates for part in found):
@@ -377,11 +318,6 @@ class Queries:
         else:
             sql = self.expressions.plain(value, scope).sql
         return f"{sql}" + (" DESC" if node.args.get("desc") else "") + (" NULLS FIRST" if node.args.get("nulls_first") else " NULLS LAST")
-
-
-def _smaller(before: list[Source], right: Source) -> bool:
-    """Return whether the one table on the left is the one whose rows are better copied."""
-    return len(before) == 1 and before[0].rows is not None and right.rows is not None and before[0].rows < right.rows
 
 
 def _distinct_names(columns: list[Column]) -> tuple[Column, ...]:

@@ -67,7 +67,7 @@ class Place:
 class Source:
     """One table, subquery or named query in FROM. Its rows have a column for each of `cells`, and are copied for each of `replicas`.
 
-    Where `position` names two columns, the rows have HEALPIX_COLUMN too, which is theirs.
+    Where `position` names two columns, the rows have HEALPIX_COLUMN too, which is theirs. The query reads the columns `used`.
     """
 
     alias: str
@@ -79,6 +79,7 @@ class Source:
     position: Position | None = None
     cells: list[Place] = field(default_factory=list)
     replicas: list[Place] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
 
     def find(self, name: str, *, delimited: bool) -> Column | None:
         """Return the column of that name: exactly where it is delimited, without case where it is not."""
@@ -88,15 +89,39 @@ class Source:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A source that is a table, and which of its columns are the position that is matched."""
+
+    source: Source
+    table: Table
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Two sources whose pairs within `radius` degrees are found together: rows that came with the query, and a table's."""
+
+    given: Placed
+    stored: Placed
+    radius: float
+
+
 @dataclass(slots=True)
 class Scope:
-    """What names mean inside one SELECT: its sources, the columns that a join merged, and the SELECT around it."""
+    """What names mean inside one SELECT: its sources, the columns that a join merged, and the SELECT around it.
+
+    FROM is `on` conditions of its joins over its sources, or over the pairs of a `pairing`.
+    """
 
     sources: list[Source] = field(default_factory=list)
     merged: dict[str, Expression] = field(default_factory=dict)
     named: dict[str, "Named"] = field(default_factory=dict)
     outer: "Scope | None" = None
     outputs: dict[str, Expression] = field(default_factory=dict)
+    of_two_tables: bool = False
+    on: list[str] = field(default_factory=list)
+    pairing: Pairing | None = None
 
     def query(self, name: str) -> "Named | None":
         """Return the named query (WITH) that is visible here."""

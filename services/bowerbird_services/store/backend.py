@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 import pyarrow as pa
 
+from bowerbird_services.crossmatches import Crossmatch
 from bowerbird_services.tables import Table
 
 
@@ -26,7 +27,7 @@ class OutOfTime(Interrupted):
 
 
 class Runnable(Protocol):
-    """A query that was translated: SQL that names each table of `tables` by its `view`, as one delimited identifier."""
+    """A query that was translated: SQL that names each of `tables` and `crossmatches` by its `view`, as one delimited identifier."""
 
     @property
     def sql(self) -> str:
@@ -35,6 +36,10 @@ class Runnable(Protocol):
     @property
     def tables(self) -> Sequence[Table]:
         """The tables that it reads."""
+
+    @property
+    def crossmatches(self) -> Sequence[Crossmatch]:
+        """The pairs that it reads."""
 
 
 class Result(Protocol):

@@ -11,6 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from bowerbird_services.store.backend import Interrupted, OutOfTime, QueryFailed, Runnable, Unreadable
+from bowerbird_services.store.crossmatch import Pairs
+from bowerbird_services.store.row_groups import RowGroups
 from bowerbird_services.tables import Table
 
 BATCH_ROWS = 50_000
@@ -51,6 +53,7 @@ class DuckDBBackend:
         self._root = _connect(room)
         prepare(self._root)
         _lock(self._root, room)
+        self._row_groups = RowGroups()
 
     def run(self, query: Runnable, given: Mapping[str, pa.Table], *, seconds: float | None = None) -> "DuckDBResult":
         """Begin a query; see `Backend.run`."""
@@ -58,7 +61,9 @@ class DuckDBBackend:
         try:
             for table in query.tables:
                 _show(cursor, table, given)
-        except duckdb.Error as error:
+            for match in query.crossmatches:
+                cursor.register(match.view, Pairs(match, given[match.given.table.view], self._row_groups))
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
             cursor.close()
             raise _in_words(error) from error
         return DuckDBResult(cursor, query.sql, seconds)

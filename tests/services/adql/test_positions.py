@@ -170,6 +170,11 @@ def test_a_polygon_has_the_rows_between_its_great_circles(sky: Sky, ra: float, d
     assert sure <= found <= perhaps
 
 
+def test_no_distance_is_below_a_negative_one(sky: Sky) -> None:
+    for condition in ("DISTANCE(s.ra, s.dec, s.ra, s.dec) < -1e-9", "s.mag < 99 AND -0.5 >= DISTANCE(s.ra, s.dec, 0, 0)"):
+        assert sky.rows(f"SELECT s.id FROM sky_dr1.stars AS s WHERE {condition}") == []
+
+
 def test_a_distance_of_a_milliarcsecond_keeps_its_digits(sky: Sky) -> None:
     milliarcsecond = 1 / 3.6e6
     [(near, far)] = sky.rows(f"SELECT DISTINCT DISTANCE(10, 60, 10, {60 + milliarcsecond!r}), DISTANCE(0, 0, 180, 1e-9) FROM sky_dr1.stars")

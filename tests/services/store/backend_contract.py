@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from bowerbird.votable.field import Datatype
+from bowerbird_services.crossmatches import Crossmatch
 from bowerbird_services.store.backend import Backend, Interrupted, OutOfTime, QueryFailed
 from bowerbird_services.tables import Column, Table
 
@@ -21,6 +22,7 @@ ENDLESS = 'SELECT count(*) FROM "sky_dr1.stars" a, "sky_dr1.stars" b, "sky_dr1.s
 class Query:
     sql: str
     tables: Sequence[Table] = ()
+    crossmatches: Sequence[Crossmatch] = ()
 
 
 class BackendContract:
