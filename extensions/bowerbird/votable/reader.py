@@ -110,8 +110,10 @@ class Reader:
     def _rows_follow(self, block: bytes) -> bool:
         """Whether the parser is within TABLEDATA, and surely in no comment or CDATA."""
         sink = self._document.sink
+        if sink is None or not sink.width or not self._is_utf8:
+            return False
         start = block.rfind(b"<TABLEDATA")
-        if sink is None or not sink.width or start < 0 or not self._is_utf8:
+        if start < 0:
             return False
         return self._document.path[-1] in _ROW_TAGS and b"<!" not in block[start:] and b"<?" not in block[start:]
 
