@@ -9,8 +9,11 @@ HIDDEN = quoted(HEALPIX_COLUMN)
 
 
 def carried(sources: Sequence[Source], outputs: Sequence[Expression], columns: Sequence[Column]) -> tuple[Position, str] | None:
-    """Return which columns of a query are a main position, and the SQL of its HEALPix; each row of it must be one row of a source."""
-    if any(output.aggregates for output in outputs) or any(column.name.lower() == HEALPIX_COLUMN for column in columns):
+    """Return which columns of a query are a main position, and the SQL of its HEALPix.
+
+    It follows from the position, so that rows which DISTINCT or GROUP BY make one by their positions have one HEALPix too.
+    """
+    if any(column.name.lower() == HEALPIX_COLUMN for column in columns):
         return None
     for source in sources:
         names = {output.direct[1].name: column.name for output, column in _of(source, outputs, columns) if output.direct}

@@ -14,7 +14,7 @@ from bowerbird_services.adql.joins import Joins, Part, cells_of_any
 from bowerbird_services.adql.names import called, reference
 from bowerbird_services.adql.typed import Expression, Named, Pairing, Scope, Selected, Source, quoted
 from bowerbird_services.crossmatches import Crossmatch
-from bowerbird_services.tables import Catalogue, Column, Table
+from bowerbird_services.tables import HEALPIX_COLUMN, Catalogue, Column, Table
 
 _OPERATIONS: dict[type[exp.Expr], str] = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
 _SELECT = frozenset(["expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_"])
@@ -66,15 +66,17 @@ class Queries:
         for item in node.expressions:
             self.expressions.check(item, frozenset({"this", "alias"}))
             alias = item.args["alias"]
-            selected = self.query(item.this, scope, carry=not alias.args.get("columns"))
+            given = [column.name.lower() for column in alias.args.get("columns") or ()]
+            selected = self.query(item.this, scope, carry=HEALPIX_COLUMN not in given)
             columns = self._renamed(alias, selected.columns)
+            position = renamed(selected.position, selected.columns, columns)
             self._aliases += 1
             identifier = f"q{self._aliases}"
-            names = ", ".join([*(quoted(column.name) for column in columns), *([HIDDEN] if selected.position else [])])
+            names = ", ".join([*(quoted(column.name) for column in columns), *([HIDDEN] if position else [])])
             parts.append(f"{identifier}({names}) AS ({selected.sql})")
             if alias.name.lower() in scope.named:
                 raise self.expressions.error(f"{alias.name!r} is defined twice", alias)
-            scope.named[alias.name.lower()] = Named(identifier, columns, selected.position)
+            scope.named[alias.name.lower()] = Named(identifier, columns, position)
         return f"WITH {', '.join(parts)} "
 
     def _renamed(self, alias: exp.Expr, columns: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -109,9 +111,9 @@ class Queries:
         scope.outputs = {output.column.name.lower(): output for output in outputs}
         columns = _distinct_names([output.column for output in outputs])
         listed = ", ".join(f"{output.sql} AS {quoted(column.name)}" for output, column in zip(outputs, columns, strict=True))
-        own = carried(scope.sources, outputs, columns) if carry and not (distinct or group or having) else None
-        position, order = own or (None, "")
+        position, order = (carried(scope.sources, outputs, columns) if carry else None) or (None, "")
         listed += f", {order} AS {HIDDEN}" if position else ""
+        group += f", {order}" if position and group else ""
         tail = self._tail(node, scope, outputs, most)
         # The text of FROM is made last: what stands in WHERE decides which rows it copies.
         if scope.pairing is None:
