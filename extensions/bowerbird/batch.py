@@ -91,18 +91,19 @@ class _Group:
         self._status = os.fstat(self._file)
         descriptor = stack.enter_context(plain(self._file))
         self._layers = stack.enter_context(layers(descriptor, wish.hdu, many=True))
-        self._plans = self._layers.plans(regions.of(rows))
-        self._rows = rows.tolist()
+        plans = self._layers.plans(regions.of(rows))
+        order = in_order(plans)
+        self._plans = [(int(rows[number]), plans[number]) for number in order]
+        self._layers.expect([plan for _, plan in self._plans])
 
     def cut(self) -> Iterator[Made]:
         """Yield all of them; what lies ahead is asked for while one is read."""
         name = Path(self._path).name
         waiting: deque[tuple[int, Product, Any]] = deque()
         ahead = 0
-        for number in in_order(self._plans):
-            row = self._rows[number]
+        for row, plan in self._plans:
             try:
-                product = self._layers.product(self._plans[number], self._wish.mode, name)
+                product = self._layers.product(plan, self._wish.mode, name)
             except CutoutError as error:
                 yield Made(row, reason=_said(self._path, error))
                 continue

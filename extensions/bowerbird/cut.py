@@ -2,9 +2,11 @@
 
 import io
 import os
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from astropy.io import fits
 
@@ -15,8 +17,9 @@ from bowerbird.folder import write
 if TYPE_CHECKING:
     from bowerbird.stamp import Limits, Stamp
 
-# Cutouts without a folder stay in memory (bytes).
+# Cutouts without a folder stay in memory, and some of those with one until they are written (bytes).
 _MOST_IN_MEMORY = 1 << 32
+_MOST_UNWRITTEN = 1 << 24
 
 
 class Cut:
@@ -79,13 +82,34 @@ class Cut:
 
 
 class Cuts:
-    """What became of the sources of one call, by row: a cutout or a reason; `files` are where cutouts go, if they go to files."""
+    """What became of the sources of one call, by row: a cutout or a reason; `files` are where cutouts go, if they go to files.
+
+    Files are written by a thread of their own while the next pixels are read; leaving the context waits for it.
+    """
 
     def __init__(self, count: int, files: Sequence[Path | None]) -> None:
         self.all: list[Cut | None] = [None] * count
         self.reasons = [""] * count
         self._files = files
         self._held = 0
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cutouts")
+        self._writing: deque[tuple[Future[None], int]] = deque()
+        self._unwritten = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        self._writer.shutdown(wait=True, cancel_futures=kind is not None)
+        if kind is None:
+            self._wait(0)
+
+    def _wait(self, most: int) -> None:
+        """Wait until no more than so many bytes are unwritten; what went wrong with a file is raised."""
+        while self._writing and self._unwritten > most:
+            written, length = self._writing.popleft()
+            written.result()
+            self._unwritten -= length
 
     def take(self, made: Made) -> None:
         """Keep one, or write it."""
@@ -97,7 +121,10 @@ class Cuts:
             self.all[made.row] = Cut(self._hold(made.parts))
         else:
             if made.parts:
-                write(file, made.parts)
+                length = sum(map(len, made.parts))
+                self._writing.append((self._writer.submit(write, file, made.parts), length))
+                self._unwritten += length
+                self._wait(_MOST_UNWRITTEN)
             self.all[made.row] = Cut(file=file)
 
     def _hold(self, parts: Sequence[Any]) -> bytes:

@@ -83,11 +83,12 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
         Path(folder).mkdir(parents=True, exist_ok=True)
         files, troubles = files_in(Path(folder), _column(names, positions), count)
         wanted.troubles[:] = [first or second for first, second in zip(wanted.troubles, troubles, strict=True)]
-    cuts = Cuts(count, files)
-    for done, made in enumerate(cut_all(wanted, images, Wish(hdu, mode_of(mode), files)), start=1):
-        cuts.take(made)
-        if progress is not None:
-            progress(done, count)
+    wish = Wish(hdu, mode_of(mode), files)
+    with Cuts(count, files) as cuts:
+        for done, made in enumerate(cut_all(wanted, images, wish), start=1):
+            cuts.take(made)
+            if progress is not None:
+                progress(done, count)
     return _table(positions, wanted, cuts, with_files=folder is not None)
 
 

@@ -1,18 +1,20 @@
 """The images of one open file that are cut together, each with what reads it, and the cutouts planned on them."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
-from bowerbird.errors import OutsideImage
+from bowerbird.errors import CutoutError, OutsideImage
 from bowerbird.image import EVERY, Choices, Image, images
 from bowerbird.product import Product
 from bowerbird.readers import reader
 from bowerbird.sky import LOST, Box
 from bowerbird.stencil import Stencils
 from bowerbird.window import Mode, Window, window
+
+_SAMPLE = 50
 
 
 class Layers:
@@ -26,6 +28,12 @@ class Layers:
         """Return for each region its box in each image; None where the region has no place in the projection."""
         columns = [_boxes(image, regions) for image in self.images]
         return [list(row) for row in zip(*columns, strict=True)]
+
+    def expect(self, plans: Sequence[list[Box | None]]) -> None:
+        """Tell what reads each image where boxes will come, in their order, by some of them."""
+        each = max(1, len(plans) // _SAMPLE)
+        for number, image in enumerate(self.images):
+            self.sources[image].expect([part for boxes in plans[::each] for part in _within(image, boxes[number])], each)
 
     def product(self, boxes: list[Box | None], mode: Mode, name: str) -> Product:
         """Return the cutout of a region; OutsideImage where there is none."""
@@ -41,6 +49,13 @@ class Layers:
         if not found:
             raise missed or OutsideImage(LOST)
         return Product(found, name)
+
+
+def _within(image: Image, box: Box | None) -> Iterator[tuple[slice, ...]]:
+    """Yield what a box has of an image, if anything."""
+    if box is not None:
+        with suppress(CutoutError):
+            yield window(image, box, Mode.TRIM).present
 
 
 def _window(image: Image, box: Box | None, mode: Mode) -> Window:

@@ -8,6 +8,7 @@ meanwhile is then an error and not the end of the process.
 import errno
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -20,6 +21,7 @@ from bowerbird.errors import NotCuttable
 # Between ranges closer than this a read goes on (bytes): copying them is quicker than asking again.
 _NEAR = 1 << 14
 _CHUNK = 1 << 23
+_PAGE = 1 << 12
 _SHORTER = "the file became shorter while it was read"
 
 
@@ -77,6 +79,23 @@ def ask(descriptor: int, ranges: Ranges) -> None:
         return
     for start in starts:
         os.posix_fadvise(descriptor, start, ranges.length, os.POSIX_FADV_WILLNEED)
+
+
+def ask_between(descriptor: int, ranges: Ranges, done: int) -> int:
+    """Have the kernel begin to read ranges and all between them, but what lies before `done`; return where that ends."""
+    starts = ranges.starts
+    first, end = max(done, starts[0]), starts[-1] + ranges.length
+    if end <= first or all(_in_memory(descriptor, starts[at], ranges.length) for at in (0, len(starts) // 2, -1)):
+        return done
+    os.posix_fadvise(descriptor, first, end - first, os.POSIX_FADV_WILLNEED)
+    return end
+
+
+def density(many: Sequence[Ranges]) -> float:
+    """Return the share of the file, from the first range to the last, that ranges take when pages are read whole."""
+    pages = sum((ranges.length + _PAGE) * ranges.teeth * len(ranges.offsets) for ranges in many)
+    span = max(ranges.starts[-1] + ranges.length for ranges in many) - min(ranges.starts[0] for ranges in many)
+    return pages / span
 
 
 def read_asked(descriptor: int, ranges: Ranges, destination: memoryview) -> None:

@@ -4,7 +4,9 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -83,19 +85,47 @@ def _of_header(block: bytes) -> list[bytes]:
     return [card for card in cards if not card.startswith(_TOLD_BY_PIXELS)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What a cut changes in the header of an image: numbers that move with an axis (last: if it is there), what is no longer true."""
+
+    moved: tuple[tuple[str, int, Decimal, bool], ...]
+    untrue: tuple[str, ...]
+    sections: tuple[tuple[str, list[int]], ...]
+    counts_extensions: bool
+
+
+@lru_cache(maxsize=64)
+def _changes(image: Image) -> _Changes:
+    cards, axes = image.cards, image.sky.axes
+    references = [(f"CRPIX{axis + 1}{letter}", axis) for axis in axes for letter in image.descriptions]
+    logical = [(f"LTV{axis + 1}", axis) for axis in axes]
+    found = [(keyword, _SECTION.search(cards.text(keyword) or "")) for keyword in _OWN_SECTIONS if axes == (0, 1)]
+    return _Changes(
+        (
+            *((keyword, axis, _number(cards, keyword), True) for keyword, axis in references),
+            *((keyword, axis, _number(cards, keyword), keyword in cards) for keyword, axis in logical),
+        ),
+        tuple(keyword for keyword in _UNTRUE if keyword in cards),
+        tuple((keyword, [int(number) for number in section.groups()]) for keyword, section in found if section),
+        "NEXTEND" in cards,
+    )
+
+
 def patched(image: Image, window: Window, name: str, extensions: int) -> Cards:
     """Return the image's header as it fits the cutout; checksums are still the old ones."""
-    cards = image.cards.copy()
+    cards, changes = image.cards.copy(), _changes(image)
     for axis, length in enumerate(window.shape, start=1):
         cards.set(f"NAXIS{axis}", str(length))
-    moved = {axis + 1: window.wanted[axis].start for axis in image.sky.axes}
-    for axis, start in moved.items():
-        for letter in image.descriptions:
-            cards.set(f"CRPIX{axis}{letter}", fixed(_number(cards, f"CRPIX{axis}{letter}") - start))
-        if start or f"LTV{axis}" in cards:
-            cards.set(f"LTV{axis}", fixed(_number(cards, f"LTV{axis}") - start))
-    _correct_sections(cards, image, window)
-    if "NEXTEND" in cards:
+    for keyword, axis, number, is_there in changes.moved:
+        if is_there or window.wanted[axis].start:
+            cards.set(keyword, fixed(number - window.wanted[axis].start))
+    if changes.untrue and window.present != tuple(slice(0, length) for length in image.shape):
+        for keyword in changes.untrue:
+            cards.remove(keyword)
+    for keyword, corners in changes.sections:
+        _move_section(cards, keyword, corners, window)
+    if changes.counts_extensions:
         cards.set("NEXTEND", str(extensions))
     cards.add_history(f"bowerbird cutout: pixels {_section(image, window)} of {name}[{image.number}]")
     return cards
@@ -108,18 +138,6 @@ def _number(cards: Cards, keyword: str) -> Decimal:
 def _section(image: Image, window: Window) -> str:
     parts = [f"{part.start + 1}:{part.stop}" if axis in image.sky.axes else "*" for axis, part in enumerate(window.wanted)]
     return "[{}]".format(",".join(parts))
-
-
-def _correct_sections(cards: Cards, image: Image, window: Window) -> None:
-    for keyword in _UNTRUE:
-        if keyword in cards and window.present != tuple(slice(0, length) for length in image.shape):
-            cards.remove(keyword)
-    if image.sky.axes != (0, 1):
-        return
-    for keyword in _OWN_SECTIONS:
-        found = _SECTION.search(cards.text(keyword) or "")
-        if found:
-            _move_section(cards, keyword, [int(number) for number in found.groups()], window)
 
 
 def _move_section(cards: Cards, keyword: str, corners: list[int], window: Window) -> None:

@@ -1,7 +1,7 @@
 """The stored values of one image, a box at a time: of rows that lie in the file, or of tiles that are decompressed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
@@ -9,17 +9,23 @@ import numpy as np
 from astropy.io import fits
 
 from bowerbird import pixels
+from bowerbird.errors import NotCuttable
 from bowerbird.image import Image, opened
 
 Slices: TypeAlias = tuple[slice, ...]
 
 _PLANE = 2
+# The share of the file from which on it is read in one go.
+_DENSE = 0.4
 # Decompressed rows that are kept for the next box (bytes).
 _MOST_KEPT = 1 << 28
 
 
 class Reader(Protocol):
     """Reads boxes of an image; lengths have NAXIS1 first."""
+
+    def expect(self, boxes: Sequence[Slices], each: int) -> None:
+        """Learn which boxes will be asked for, in their order: these are one of so many `each`."""
 
     def ask(self, box: Slices) -> Any:
         """Have a box come nearer, and return what `read` takes for it."""
@@ -44,6 +50,9 @@ class _Rows:
     def __init__(self, image: Image, descriptor: int) -> None:
         self._image, self._descriptor = image, descriptor
 
+    def expect(self, boxes: Sequence[Slices], each: int) -> None:
+        """One box is asked for like any other."""
+
     def ask(self, box: Slices) -> pixels.Ranges:
         """All is asked for when it is read."""
         return self._image.ranges(box)
@@ -53,9 +62,22 @@ class _Rows:
 
 
 class _ManyRows(_Rows):
+    """Rows of many boxes. Where these lie close, all between them is read too: a disk is quicker in one go than in pieces."""
+
+    def __init__(self, image: Image, descriptor: int) -> None:
+        super().__init__(image, descriptor)
+        self._is_dense = False
+        self._asked = 0
+
+    def expect(self, boxes: Sequence[Slices], each: int) -> None:
+        self._is_dense = bool(boxes) and pixels.density([self._image.ranges(box) for box in boxes]) * each > _DENSE
+
     def ask(self, box: Slices) -> pixels.Ranges:
         ranges = self._image.ranges(box)
-        pixels.ask(self._descriptor, ranges)
+        if self._is_dense:
+            self._asked = pixels.ask_between(self._descriptor, ranges, self._asked)
+        else:
+            pixels.ask(self._descriptor, ranges)
         return ranges
 
     def read(self, asked: pixels.Ranges, destination: memoryview) -> None:
@@ -66,12 +88,18 @@ class _Tiles:
     def __init__(self, hdu: fits.CompImageHDU) -> None:
         self._hdu = hdu
 
+    def expect(self, boxes: Sequence[Slices], each: int) -> None:
+        """As with what is asked for."""
+
     def ask(self, box: Slices) -> Slices:
         """Only the decoder knows where its tiles lie."""
         return box
 
     def read(self, asked: Slices, destination: memoryview) -> None:
-        values = self._values(asked)
+        try:
+            values = self._values(asked)
+        except Exception as error:  # the decoders end in many ways where a tile is damaged
+            raise NotCuttable(f"the compressed pixels are damaged and cannot be read: {str(error) or type(error).__name__}") from error
         stored = values.astype(values.dtype.newbyteorder(">"))
         destination[:] = memoryview(np.ascontiguousarray(stored).tobytes())
 

@@ -1,6 +1,7 @@
 """Pieces of tile-compressed images are, bit for bit, those of the pixels that astropy decompresses."""
 
 import io
+import warnings
 from pathlib import Path
 
 import astropy.units as u
@@ -76,6 +77,20 @@ def test_unsigned_and_scaled_integers_stay_as_they_are_stored(tmp_path) -> None:
         rows, columns = cut.data.shape
         assert np.array_equal(cut.data, whole[1].data[y : y + rows, x : x + columns])
         assert stored[1].data.dtype == np.dtype(">i2")
+
+
+@pytest.mark.parametrize("tiles", [(1, 230), (50, 60)])
+def test_damaged_tiles_are_a_reason_and_fail_no_other(tmp_path, tiles) -> None:
+    path = tiled(tmp_path / "tiled.fits", "GZIP_1 int32", tiles)
+    good = Mosaic().write(tmp_path / "good.fits")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) - 3000] = bytes(len(content) - 3000 - len(content) // 2)
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = bowerbird.cutouts([(150.0, 2.0)] * 2, 120 * PIXEL, [path, good])
+    assert "damaged" in made["reason"][0]
+    assert made["cutout"][1] is not None
 
 
 def test_rows_that_the_next_piece_needs_too_are_decompressed_once(tmp_path, monkeypatch) -> None:
