@@ -10,7 +10,7 @@ The names below are all there is for a researcher; a module is imported when it 
 
 from bowerbird.about import About, about
 from bowerbird.bands import rgb
-from bowerbird.catalogues import cone, match, query
+from bowerbird.catalogues import cone, jobs, match, query
 from bowerbird.cutout import cutout
 from bowerbird.cutouts import cutouts
 from bowerbird.errors import CutoutError, NotCuttable, OutsideImage, Overflow, QueryRefused, Refused, ServiceError
@@ -31,6 +31,7 @@ __all__ = [
     "cone",
     "cutout",
     "cutouts",
+    "jobs",
     "match",
     "query",
     "releases",

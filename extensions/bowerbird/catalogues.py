@@ -7,6 +7,7 @@ from bowerbird.errors import BadArgument
 
 if TYPE_CHECKING:
     from bowerbird.vo.jobs import Follower
+    from bowerbird.vo.left_job import LeftJob
     from bowerbird.vo.pairs import Find
     from bowerbird.vo.tap import Question
 
@@ -110,6 +111,23 @@ def cone(  # noqa: PLR0913  # most are named when they are given
     circle = f"CIRCLE('ICRS', {float(at.ra.deg)!r}, {float(at.dec.deg)!r}, {reach!r})"
     adql = f"SELECT * FROM {table} WHERE 1 = CONTAINS(POINT('ICRS', {ra}, {dec}), {circle})"  # noqa: S608  # the name is checked
     return query(adql, service=service, limit=limit, seconds=seconds, cache=cache)
+
+
+def jobs() -> "list[LeftJob]":
+    """Return the jobs of yours (``background=True``) whose rows no notebook has got yet, oldest first.
+
+    Their kernel was killed, or their token ended; or another notebook waits for them now.
+
+    Returns
+    -------
+    list
+        Each has ``query``, ``service`` and ``url``; ``rows()`` waits for it and returns its rows, ``stop()`` ends it.
+
+    """
+    from bowerbird.vo.left_job import LeftJob  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.vo.session import session  # noqa: PLC0415  # as above
+
+    return [LeftJob(record.query, record.service, record.url) for record in session().records.all()]
 
 
 def _cone_search(service: str | None, circle: tuple[float, float, float], limit: int | None, seconds: float) -> Any:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ from bowerbird.vo.uws import Phase
 from bowerbird.votable import Field, Header, Info, Writer
 
 from tests.extensions.vo.conftest import QUERY
+from tests.support.sessions import forget
 from tests.support.tap_server import Behaviour, Reply, until
+from tests.support.tap_server import Job as TAPJob
 
 
 @types.coroutine
@@ -175,6 +177,45 @@ def test_a_job_is_found_again_after_its_kernel_was_killed(tap: Behaviour, tmp_pa
     assert asyncio.run(fetched()) == 3
     assert not records.all()
     assert not tap.jobs
+
+
+@pytest.fixture
+def left(tap: Behaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A job whose kernel was killed, as its owner finds it in the next one."""
+    environment = {"XDG_STATE_HOME": str(tmp_path)}
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    tap.jobs["1"] = TAPJob(QUERY, "EXECUTING")
+    tap.finishes = False
+    Records.of(environment).put(Record(f"{tap.url}/async/1", tap.url, QUERY))
+    forget()
+    (found,) = bowerbird.jobs()
+    yield found
+    forget()
+
+
+def test_who_was_killed_gets_the_rows_in_the_next_kernel(tap: Behaviour, left: Any) -> None:
+    assert (left.query, left.service) == (QUERY, tap.url)
+    tap.finishes = True
+    assert len(left.rows()) == 3
+    assert not tap.jobs
+    assert not bowerbird.jobs()
+
+
+def test_a_job_that_was_left_goes_on_where_it_is_not_waited_for_long_enough(tap: Behaviour, left: Any) -> None:
+    with pytest.raises(bowerbird.ServiceError, match=r"was not done within 0\.1 s; ask again later; the job goes on"):
+        left.rows(seconds=0.1)
+    assert tap.jobs["1"].phase == "EXECUTING"
+    assert len(bowerbird.jobs()) == 1
+
+
+def test_a_job_that_was_left_is_stopped_or_told_to_have_failed(tap: Behaviour, left: Any) -> None:
+    tap.jobs["1"].error, tap.finishes = "no column 'foo'", True
+    with pytest.raises(bowerbird.QueryRefused, match="no column 'foo'"):
+        left.rows()
+    assert not bowerbird.jobs()
+    tap.jobs["1"], tap.finishes = TAPJob(QUERY, "EXECUTING"), False
+    left.stop()
+    assert [what for _, what in tap.ended] == ["DELETE", "ABORT", "DELETE"]
 
 
 def test_a_job_that_its_service_could_not_delete_is_still_on_record(tap: Behaviour, records: Records) -> None:
