@@ -1,5 +1,6 @@
 """The tables' service under a real hub: reached through its proxy, it knows whose a token is and answers by the access decision."""
 
+import asyncio
 import os
 import re
 import time
@@ -11,6 +12,13 @@ import httpx
 import pytest
 import pyvo
 import requests
+from bowerbird.errors import SignInNeeded
+from bowerbird.vo.http import HTTP
+from bowerbird.vo.jobs import Job
+from bowerbird.vo.records import Record, Records
+from bowerbird.vo.tap import TAP, Question
+from bowerbird.vo.tokens import Tokens
+from bowerbird.vo.uws import Phase
 from bowerbird_config.paths import Var
 from bowerbird_hub.runtimes.sandbox import SERVICES_ID
 from bowerbird_hub.supervision.status import _of_tables
@@ -53,8 +61,8 @@ def tap(hub: RunningHub, path: str = "") -> str:
     return f"{hub.url}services/vo/tap/{path}".rstrip("/")
 
 
-def token(person: Person, scope: str = SCOPE) -> tuple[str, str]:
-    answer = person.api("POST", f"users/{person.name}/tokens", {"note": "for tests", "expires_in": 600, "scopes": [scope]})
+def token(person: Person, scope: str = SCOPE, seconds: int = 600) -> tuple[str, str]:
+    answer = person.api("POST", f"users/{person.name}/tokens", {"note": "for tests", "expires_in": seconds, "scopes": [scope]})
     assert answer.status_code == 201, answer.text
     return answer.json()["token"], answer.json()["id"]
 
@@ -93,6 +101,28 @@ def test_token_that_is_revoked_is_of_no_use_within_a_second(hub: RunningHub) -> 
     revoked = time.monotonic()
     while count(hub, "dr2", secret).status_code != 401:
         assert time.monotonic() - revoked < 1.5, "the token is still taken"
+
+
+def test_job_whose_token_ends_in_the_middle_is_told_and_found_again_with_the_next(hub: RunningHub, tmp_path: Path) -> None:
+    owner, records = hub.sign_in("owner"), Records(tmp_path)
+    stars = ", ".join(f"sky_dr2.stars AS s{number}" for number in range(8))
+    endless = f"SELECT COUNT(*) AS n FROM {stars} WHERE s0.ra * s1.dec > s2.ra * s3.dec + s4.ra * s5.dec * s6.ra * s7.dec"  # noqa: S608
+
+    async def ask(secret: str) -> None:
+        async with HTTP(Tokens({tap(hub): secret})) as http:
+            await TAP(http, tap(hub), records).ask(Question(endless, background=True), seconds=60)
+
+    async def end(secret: str, record: Record) -> None:
+        async with HTTP(Tokens({tap(hub): secret})) as http:
+            job = Job.found(http, record, records)
+            assert (await job.state()).phase is Phase.EXECUTING
+            await job.delete()
+
+    with pytest.raises(SignInNeeded, match="it may have run out"):
+        asyncio.run(ask(token(owner, seconds=3)[0]))
+    (record,) = records.all()
+    asyncio.run(end(token(owner)[0], record))
+    assert not records.all()
 
 
 def test_token_for_something_else_is_not_taken(hub: RunningHub) -> None:
