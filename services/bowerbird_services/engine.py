@@ -9,6 +9,7 @@ from typing import Protocol, Self
 import pyarrow as pa
 from bowerbird_config.identity import Identity
 
+from bowerbird_services.cone import ConeSearch
 from bowerbird_services.tables import Catalogue, Column, Table
 
 UPLOAD_SCHEMA = "TAP_UPLOAD"
@@ -70,3 +71,6 @@ class Engine(Protocol):
 
     def answer(self, adql: str, catalogue: Catalogue, *, limit: int | None, uploads: Uploads) -> Answer:
         """Return the answer, at most `limit` rows of it; QueryFault where the text cannot be understood."""
+
+    def cone(self, search: ConeSearch, adql: str, catalogue: Catalogue) -> Answer:
+        """Return the answer to a cone that `adql` says too: the same rows, without a text that has to be understood."""

@@ -25,6 +25,7 @@ from bowerbird_services.pages.sign_in import Application, SignIn
 from bowerbird_services.release_files import hub_directories
 from bowerbird_services.site import Site
 from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
+from bowerbird_services.store.cones_first import ConesFirst
 from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.streams import Threads
@@ -76,7 +77,7 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     # What a killed service had spilt is nobody's any more.
     shutil.rmtree(arguments.state / "spill", ignore_errors=True)
     room = Room(arguments.tables, _made(arguments.state / "spill"))
-    computing = DuckDBBackend(room, prepare=adql.register)
+    computing = ConesFirst(DuckDBBackend(room, prepare=adql.register))
     address = arguments.address.rstrip("/")
     store = TableStore(Shelf(arguments.tables), f"{address}/products")
     engine = TablesEngine(records, store, computing, translate)

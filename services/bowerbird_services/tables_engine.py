@@ -1,6 +1,7 @@
 """The engine of the platform: the store's catalogue by the access decision, ADQL translated, computed by the back end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
@@ -8,6 +9,8 @@ from typing import Protocol, Self
 import pyarrow as pa
 from bowerbird_config.identity import Identity
 
+from bowerbird_services.cone import ConeSearch
+from bowerbird_services.crossmatches import Crossmatch
 from bowerbird_services.engine import Interrupted, QueryFault, Unreadable, Uploads
 from bowerbird_services.identity import Records
 from bowerbird_services.store import backend
@@ -28,6 +31,27 @@ Faults = Callable[[backend.QueryFailed, Sequence[Table]], QueryFault]
 Translate = Callable[[str, Catalogue, int | None, Catalogue], Translated]
 
 
+@dataclass(frozen=True, slots=True)
+class _Cone:
+    """A cone as a query; `translated` makes its SQL."""
+
+    cone: ConeSearch
+    columns: Sequence[Column]
+    translated: Callable[[], Translated]
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        return (self.cone.table,)
+
+    @property
+    def crossmatches(self) -> Sequence[Crossmatch]:
+        return ()
+
+    @property
+    def sql(self) -> str:
+        return self.translated().sql
+
+
 class TablesEngine:
     """Answers over the tables that were ingested."""
 
@@ -46,6 +70,17 @@ class TablesEngine:
         query = self._translate(adql, catalogue, limit, Catalogue(upload.table for upload in uploads.values()))
         given = catalogue.given(query.tables) if isinstance(catalogue, SeenCatalogue) else {}
         given |= {upload.table.view: upload.rows for upload in uploads.values()}
+        return self._begun(query, given)
+
+    def cone(self, search: ConeSearch, adql: str, catalogue: Catalogue) -> "TablesAnswer":
+        """Return the answer to a cone; its text is translated only where the back end wants it."""
+        table, limit = search.table, search.limit
+        if catalogue.get(table.full_name) is not table:  # it has changed, or may not be seen any more
+            return self.answer(adql, catalogue, limit=limit, uploads={})
+        columns = tuple(column for name, _ in search.outputs for column in [table.column(name)] if column is not None)
+        return self._begun(_Cone(search, columns, lambda: self._translate(adql, catalogue, limit, Catalogue(()))), {})
+
+    def _begun(self, query: Translated, given: Mapping[str, pa.Table]) -> "TablesAnswer":
         try:
             result = self._backend.run(query, given)
         except backend.QueryFailed as error:

@@ -22,6 +22,7 @@ from bowerbird_services.ingest.sorting import ROW_GROUP_ROWS
 from bowerbird_services.main import translate
 from bowerbird_services.site import Site
 from bowerbird_services.store.catalogues import TableStore
+from bowerbird_services.store.cones_first import ConesFirst
 from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.streams import Threads
@@ -116,7 +117,7 @@ def main() -> None:
     known = _identities()
     for name in ("spill", "spool"):
         (place / name).mkdir()
-    computing = DuckDBBackend(Room(place / "tables", place / "spill"), prepare=adql.register)
+    computing = ConesFirst(DuckDBBackend(Room(place / "tables", place / "spill"), prepare=adql.register))
     engine = TablesEngine(known.records, TableStore(Shelf(place / "tables")), computing, translate)
     jobs = JobStore(place / "jobs")
     with served(create(Site(engine, known, Threads(8), place / "spool"), jobs)) as address:

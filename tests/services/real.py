@@ -11,6 +11,7 @@ from bowerbird_services.identity import Identities
 from bowerbird_services.main import translate
 from bowerbird_services.site import Site
 from bowerbird_services.store.catalogues import TableStore
+from bowerbird_services.store.cones_first import ConesFirst
 from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.streams import Threads
@@ -45,7 +46,7 @@ def service(place: Path, known: Identities) -> Iterator[tuple[str, Site]]:
     """Serve what lies in `tables` of a directory; yields the address and the site."""
     (place / "spill").mkdir()
     (place / "spool").mkdir()
-    computing = DuckDBBackend(Room(place / "tables", place / "spill"), prepare=adql.register)
+    computing = ConesFirst(DuckDBBackend(Room(place / "tables", place / "spill"), prepare=adql.register))
     engine = TablesEngine(known.records, TableStore(Shelf(place / "tables")), computing, translate)
     site = Site(engine, known, Threads(4), place / "spool")
     jobs = JobStore(place / "jobs")

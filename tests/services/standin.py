@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 from bowerbird.votable.field import Datatype
 from bowerbird_config.identity import Identity
+from bowerbird_services.cone import ConeSearch
 from bowerbird_services.engine import Interrupted, QueryFault, Uploads
 from bowerbird_services.store import backend
 from bowerbird_services.store.duckdb_backend import DuckDBResult
@@ -79,6 +80,9 @@ class StandIn:
         if "hidden." in adql.lower() and catalogue.get("hidden.stars") is None:
             raise QueryFault("there is no table hidden.stars")
         return StandInAnswer(self, adql, limit, {name: upload.rows for name, upload in uploads.items()})
+
+    def cone(self, search: ConeSearch, adql: str, catalogue: Catalogue) -> "StandInAnswer":
+        return self.answer(adql, catalogue, limit=search.limit, uploads={})
 
 
 class StandInAnswer:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.identity import ANONYMOUS, IdentityRecord
+from bowerbird_services.cone import ConeSearch
+from bowerbird_services.engine import QueryFault
 from bowerbird_services.identity import Identities
 
 from tests.services.people import identities
@@ -56,6 +58,25 @@ def test_rows_of_a_team_say_of_no_edition(address: str) -> None:
     answer = httpx.get(f"{address}/tap/sync", params=asked, headers={"Authorization": "Bearer token-of-member"})
     assert answer.status_code == 200
     assert "EDITION" not in answer.text
+
+
+def test_cone_search_has_the_rows_of_its_text(address: str) -> None:
+    adql = "SELECT source_id FROM demo_dr1.stars WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(10, 10, {}))"
+    for radius in ("39", "100"):
+        cone = httpx.get(f"{address}/scs/demo_dr1/stars", params={"RA": "10", "DEC": "10", "SR": radius, "RESPONSEFORMAT": "csv"}).text
+        text = httpx.get(f"{address}/tap/sync", params={"LANG": "ADQL", "QUERY": adql.format(radius), "RESPONSEFORMAT": "csv"}).text
+        found, wanted = ({line.split(",")[0].strip(chr(34)) for line in answer.splitlines()[1:]} for answer in (cone, text))
+        assert found
+        assert found == wanted
+
+
+def test_cone_of_a_table_that_is_no_more_seen_is_refused(tmp_path: Path, known: Identities) -> None:
+    with real_service(tmp_path, known) as real:
+        nobody = real.site.engine.catalogue(ANONYMOUS, real.site.clock())
+        hidden = ConeSearch(real.tables[1], (("ra", "ra"),), 10, 10, 39)
+        text = "SELECT ra FROM demo_dr2.stars WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(10, 10, 39))"
+        with pytest.raises(QueryFault, match="there is no table"):
+            real.site.engine.cone(hidden, text, nobody)
 
 
 def completed(client: httpx.Client, address: str, adql: str, **more: str) -> str:

@@ -188,8 +188,9 @@ def within(first: Shape, second: Shape, radius: Expression, comparison: str = "<
     # The limit of a negative radius is that of a positive one.
     sure = radius.constant is not None and radius.constant >= 0
     sql = f"({separation} {comparison} {limit})" if sure else f"({separation} {comparison} {limit} AND {radius.sql} >= 0)"
-    match = Match(first, second, radius.constant) if radius.constant is not None and 0 <= radius.constant <= 180 else None  # noqa: PLR2004
-    return sql, match
+    if radius.constant is None or not 0 <= radius.constant <= 180:  # noqa: PLR2004
+        return sql, None
+    return sql, Match(first, second, radius.constant, comparison == "<=")
 
 
 def _truth(name: str, parts: list[Expression], sql: str, match: Match | None) -> Expression:

@@ -6,6 +6,7 @@ from bowerbird_services.adql.dialect import parse
 from bowerbird_services.adql.errors import ADQLError
 from bowerbird_services.adql.functions import FUNCTIONS
 from bowerbird_services.adql.selects import Queries
+from bowerbird_services.cone import ConeSearch
 from bowerbird_services.crossmatches import Crossmatch
 from bowerbird_services.tables import Catalogue, Column, Table
 
@@ -14,12 +15,16 @@ NOTHING = Catalogue(())
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A translated query: SQL that names each of `tables` and `crossmatches` by its `view`, and the columns of its rows in their order."""
+    """A translated query: SQL that names each of `tables` and `crossmatches` by its `view`, and the columns of its rows in their order.
+
+    `cone` says the same as the SQL, where it is a cone around a place and nothing else.
+    """
 
     sql: str
     columns: tuple[Column, ...]
     tables: tuple[Table, ...]
     crossmatches: tuple[Crossmatch, ...] = ()
+    cone: ConeSearch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ def translate(text: str, catalogue: Catalogue, *, limit: int | None = None, uplo
         selected = queries.query(parse(text), None, limit)
     except RecursionError as error:
         raise ADQLError("the query is nested too deeply") from error
-    return Query(selected.sql, selected.columns, tuple(queries.tables.values()), tuple(queries.crossmatches))
+    return Query(selected.sql, selected.columns, tuple(queries.tables.values()), tuple(queries.crossmatches), selected.cone)
 
 
 def features() -> tuple[Feature, ...]:

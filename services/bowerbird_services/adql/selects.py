@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from bowerbird_services.adql import matches, pairing
+from bowerbird_services.adql import matches, pairing, plain
 from bowerbird_services.adql.carried import HIDDEN, carried, renamed, with_names
 from bowerbird_services.adql.errors import nearest
 from bowerbird_services.adql.expressions import Expressions
@@ -102,7 +102,7 @@ class Queries:
         self.expressions.check(node, _SELECT)
         scope.of_two_tables = pairing.of_two_tables(node)
         relations = self._from(node, scope)
-        where = self._where(node, scope)
+        found, where = self._where(node, scope)
         outputs = self._outputs(node, scope)
         group, having = self._grouped(node, scope, outputs)
         distinct = node.args.get("distinct")
@@ -121,7 +121,8 @@ class Queries:
         else:
             source, where = f" FROM {quoted(self._paired(scope.pairing))}", [*scope.on, *where]
         words = f" WHERE {' AND '.join(where)}" if where else ""
-        return Selected(f"SELECT {'DISTINCT ' if distinct else ''}{listed}{source}{words}{group}{having}{tail}", columns, position)
+        sql = f"SELECT {'DISTINCT ' if distinct else ''}{listed}{source}{words}{group}{having}{tail}"
+        return Selected(sql, columns, position, plain.cone(node, scope.sources, found, list(zip(outputs, columns, strict=True)), most))
 
     def _from(self, node: exp.Expr, scope: Scope) -> list[Part]:
         origin = node.args.get("from_")
@@ -214,15 +215,15 @@ class Queries:
             sql = f"(SELECT {with_names(selected.columns, columns, position)} FROM {sql})"
         return Source(self._alias(), alias.name, sql, columns, position=position)
 
-    def _where(self, node: exp.Expr, scope: Scope) -> list[str]:
+    def _where(self, node: exp.Expr, scope: Scope) -> tuple[list[Expression], list[str]]:
         where = node.args.get("where")
         if where is None:
-            return []
+            return [], []
         self.expressions.check(where, frozenset({"this"}))
         found = self.expressions.conjuncts(where.this, scope)
         self._no_aggregates(found, where, "WHERE")
         cells = [cell for condition in found if condition.match for cell in cells_of_any(condition.match, scope)]
-        return [*cells, *(condition.sql for condition in found)]
+        return found, [*cells, *(condition.sql for condition in found)]
 
     def _no_aggregates(self, found: list[Expression], node: exp.Expr, word: str) -> None:
         if any(part.aggregates for part in found):

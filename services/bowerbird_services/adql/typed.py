@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bowerbird.votable.field import Datatype
 
+from bowerbird_services.cone import ConeSearch
 from bowerbird_services.tables import Column, Table
 
 WHOLE = frozenset({Datatype.UNSIGNED_BYTE, Datatype.SHORT, Datatype.INT, Datatype.LONG})
@@ -26,11 +27,12 @@ Position = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """That two positions lie within `radius` degrees, in a form a join can use."""
+    """That two positions lie within `radius` degrees, in a form a join can use; `closed` where those at the radius do."""
 
     left: Shape
     right: Shape
     radius: float
+    closed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +146,12 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A query that was checked: its SQL, the columns of its rows, and its position as `Source` has it."""
+    """A query that was checked: its SQL, the columns of its rows, its position as `Source` has it; `cone` where it is one alone."""
 
     sql: str
     columns: tuple[Column, ...]
     position: Position | None = None
+    cone: ConeSearch | None = None
 
 
 def quoted(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 import pyarrow as pa
 
+from bowerbird_services.cone import ConeSearch
 from bowerbird_services.crossmatches import Crossmatch
 from bowerbird_services.tables import Table
 
@@ -40,6 +41,10 @@ class Runnable(Protocol):
     @property
     def crossmatches(self) -> Sequence[Crossmatch]:
         """The pairs that it reads."""
+
+    @property
+    def cone(self) -> ConeSearch | None:
+        """The same as the SQL where that is a cone around a place and nothing else; a back end need not look at it."""
 
 
 class Result(Protocol):

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bowerbird_services.cone import ConeSearch
 from bowerbird_services.engine import Answer, QueryFault
 from bowerbird_services.formats import Description, chosen
 from bowerbird_services.site import Site
@@ -141,10 +142,11 @@ class SCSService:
         adql = query(table, shown, asked)
         # A radius of nothing asks what the columns are.
         limit = limit_of(given, site.allowance(identity)) if asked.radius else 0
+        outputs = tuple((column.name, column.name) for column in shown)
+        search = ConeSearch(table, outputs, asked.ra, asked.dec, asked.radius, limit + 1 if limit else 0)
 
         def begin() -> Answer:
-            catalogue = site.engine.catalogue(identity, site.clock())
-            return site.engine.answer(adql, catalogue, limit=limit + 1 if limit else 0, uploads={})
+            return site.engine.cone(search, adql, site.engine.catalogue(identity, site.clock()))
 
         infos = (("QUERY", adql), ("SERVICE_PROTOCOL", "SCS 1.03"))
         flow = Outflow(begin, form, lambda answer: Description(shown, infos, site.spool, tables=answer.tables), limit)

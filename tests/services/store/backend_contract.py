@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from bowerbird.votable.field import Datatype
+from bowerbird_services.cone import ConeSearch
 from bowerbird_services.crossmatches import Crossmatch
 from bowerbird_services.store.backend import Backend, Interrupted, OutOfTime, QueryFailed
 from bowerbird_services.tables import Column, Table
@@ -23,6 +24,7 @@ class Query:
     sql: str
     tables: Sequence[Table] = ()
     crossmatches: Sequence[Crossmatch] = ()
+    cone: ConeSearch | None = None
 
 
 class BackendContract:
