@@ -17,7 +17,7 @@ from bowerbird_services.allowances import Allowance, allowance_of
 from bowerbird_services.engine import UPLOAD_SCHEMA, Engine
 from bowerbird_services.identity import Identities
 from bowerbird_services.places import Places
-from bowerbird_services.streams import FlowResponse, Outflow, Threads, compressed, gathered, unless_gone
+from bowerbird_services.streams import LEAST_CHUNK, FlowResponse, Outflow, Threads, compressed, gathered, unless_gone
 from bowerbird_services.tables import Table
 from bowerbird_services.vo.dali import Fault
 
@@ -67,14 +67,14 @@ class Site:
     async def answer(self, request: Request, identity: Identity, flow: Outflow, media_type: str, text: bool) -> Response:
         """Return a flow as an answer: begun, limited in time, compressed where that is asked for and of use."""
         allowance = self.allowance(identity)
-        chunks: Iterator[bytes] = flow.chunks()
+        written: Iterator[bytes] = flow.chunks()
         headers = {"Content-Type": media_type}
         if text:
             headers["Vary"] = "Accept-Encoding"
             if _takes_gzip(request):
                 headers["Content-Encoding"] = "gzip"
-                chunks = compressed(chunks)
-        chunks = gathered(chunks)
+                written = compressed(written)
+        chunks = gathered(written)
         timer = _deadline(flow, allowance.sync)
 
         async def begun() -> bytes:
@@ -95,6 +95,10 @@ class Site:
             timer.cancel()
             self.places.leave(identity.name)
 
+        if len(first) < LEAST_CHUNK:  # it is all of the answer
+            chunks.close()
+            ended()
+            return Response(first, headers=headers)
         return FlowResponse(self.threads, flow, first, chunks, headers, ended)
 
     async def _entered(self, identity: Identity, allowance: Allowance) -> None:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _log = logging.getLogger("bowerbird.services")
 _NOTHING = object()
 # Chunks below this are gathered: a small one costs a round through the loop like a large one.
-_LEAST_CHUNK = 64 << 10
+LEAST_CHUNK = 64 << 10
 
 
 class Outflow:
@@ -103,8 +103,8 @@ class Outflow:
             batch = next(batches, None)
 
 
-def gathered(chunks: Iterator[bytes], least: int = _LEAST_CHUNK) -> Generator[bytes, None, None]:
-    """Yield the same bytes in fewer pieces; the first one comes as soon as it is there."""
+def gathered(chunks: Iterator[bytes], least: int = LEAST_CHUNK) -> Generator[bytes, None, None]:
+    """Yield the same bytes in fewer pieces; one that is smaller than `least` is the last."""
     held, size = [], 0
     for chunk in chunks:
         held.append(chunk)

@@ -56,6 +56,12 @@ def test_public_rows_say_of_which_edition_their_table_is(client: httpx.Client) -
     assert client.head("/tap/tables/hidden.stars").status_code == 404
 
 
+def test_an_answer_that_is_small_says_how_long_it_is(client: httpx.Client) -> None:
+    for headers in ({"Accept-Encoding": "identity"}, {"Accept-Encoding": "gzip"}):
+        with client.stream("GET", "/tap/sync", params=asked(MAXREC="5"), headers=headers) as answer:
+            assert int(answer.headers["content-length"]) == len(b"".join(answer.iter_raw()))
+
+
 def test_no_rows_asked_for_gives_the_columns(client: httpx.Client) -> None:
     table = parse(io.BytesIO(client.get("/tap/sync", params=asked(MAXREC="0")).content)).get_first_table()
     assert [field.name for field in table.fields] == ["id", "name", "ra", "dec", "mag"]
