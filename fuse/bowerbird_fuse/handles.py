@@ -103,6 +103,10 @@ class Handles:
         self._keep(handle)
         return handle
 
+    def take_over(self, node: int) -> None:
+        """Take over what the companion has open of a node."""
+        self._take_all(node)
+
     def _take_all(self, node: int = 0) -> None:
         for taken in self.released.take_openings(node):
             self._take(taken)

@@ -33,12 +33,12 @@ class Presence:
         elif left == 0:
             self._set(fcntl.F_UNLCK, inode)
 
-    def elsewhere(self, inode: int) -> bool:
-        """Tell whether it is open in another view; true where this disk does not say."""
+    def elsewhere(self, inode: int, unsaid: bool = True) -> bool:
+        """Tell whether it is open in another view; `unsaid` where this disk does not say."""
         try:
             told = fcntl.fcntl(self._directory, fcntl.F_OFD_GETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, inode, 1, 0))
         except OSError:
-            return True
+            return unsaid
         return bool(_LOCK.unpack(told)[0] != fcntl.F_UNLCK)
 
     def close(self) -> None:

@@ -77,6 +77,7 @@ class Worker:
             store = self.stores.get(space.key)
             if isinstance(store, SpaceStore):
                 store.room.soft, store.room.hard = space.soft, space.hard
+                store.room.claim = self.handles.take_over
                 store.room.trash = Trash(store, view.user, on=space.trash > 0)
         outdated = self.tree.show(view, {key: store for key, store in self.stores.items() if key in view.writable})
         self.handles.close_revoked()

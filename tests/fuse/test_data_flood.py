@@ -1,5 +1,6 @@
 """Thousands of deletions in a space that is nearly full: the trash gives way to what is written, the oldest first, and to nothing else."""
 
+import os
 import time
 import zipfile
 from collections.abc import Iterator
@@ -8,11 +9,11 @@ from pathlib import Path
 import pytest
 from bowerbird_config.paths import Var
 from bowerbird_fuse.charge import ENTRY_BYTES
-from bowerbird_fuse.stores.trash import LIVED_SECONDS
 
 from tests.fuse.posix.test_programs import a_wheel, needs
 from tests.fuse.test_data_quota import MIB, limited, used
 from tests.support.data_rig import DataRig, Failed, Person, eventually, member, record
+from tests.support.standing import Standing
 
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
 
@@ -21,6 +22,9 @@ WEIGHT = FILES * (BYTES + ENTRY_BYTES)
 # Room for one generation of files, and for less than half of the one before it.
 HARD = WEIGHT * 7 // 5
 SOME = 300
+# After so many seconds, and not those that the trash asks for otherwise, a file is somebody's work.
+LIVED_SECONDS = 1.0
+SOONER = f"from bowerbird_fuse.stores import trash\ntrash.LIVED_SECONDS = {LIVED_SECONDS}\n"
 PIP = "PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl) /usr/bin/python3 -m pip --no-cache-dir -q install --no-index --upgrade"
 
 
@@ -28,6 +32,8 @@ PIP = "PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl) /usr/bin/python3 -m
 def rig(tmp_path: Path) -> Iterator[DataRig]:
     """A keeper of a team's space with little room; ann and bob are both ants."""
     rig = DataRig(Var(tmp_path / "var"), limited(team=HARD))
+    (tmp_path / "sitecustomize.py").write_text(SOONER)
+    rig.python_path = (str(tmp_path),)
     rig.feed.start()
     rig.know(record("ann", member("ant")), record("bob", member("ant")))
     try:
@@ -47,7 +53,7 @@ def bob(rig: DataRig) -> Person:
 def wait_until_worth_keeping() -> None:
     """Return when what is there now has lived for long enough to be somebody's work."""
     made = time.monotonic()
-    eventually(lambda: time.monotonic() - made > LIVED_SECONDS + 0.5, 2 * LIVED_SECONDS)
+    eventually(lambda: time.monotonic() - made > LIVED_SECONDS + 0.1, 2 * LIVED_SECONDS)
 
 
 def kept_by(rig: DataRig, user: str) -> set[str]:
@@ -93,6 +99,54 @@ def test_what_is_written_takes_the_room_of_the_oldest_first(rig: DataRig, ann: P
     directories = 3  # two, and the trash itself
     assert used(rig, "team/ant") == (FILES + FILES // 4) * (BYTES + ENTRY_BYTES) + directories * ENTRY_BYTES
     fill_up(rig, ann)
+
+
+# Writes what does not fit beside the file in the trash; says how it went.
+WRITE = """
+    try: Path(path).write_bytes(bytes(size)); answer = 'written'
+    except OSError as error: answer = errno.errorcode[error.errno]; os.unlink(path)
+"""
+
+
+def test_file_of_the_trash_that_another_view_reads_takes_its_room_until_it_is_closed(rig: DataRig, ann: Person, bob: Person) -> None:
+    size = HARD * 2 // 3
+    ann.do("Path('teams/ant/large').write_bytes(bytes(size)); Path('teams/ant/small').write_bytes(b'small')", size=size)
+    wait_until_worth_keeping()
+    ann.sh("rm teams/ant/large teams/ant/small")
+    large = next((rig.var.spaces / "ant").glob(".trash/*/large")).relative_to(rig.var.spaces)
+    with Standing(bob, f"teams/{large}", flags=os.O_RDONLY) as reader:
+        assert ann.do(WRITE, path="teams/ant/new", size=size) == "EDQUOT"
+        assert kept_by(rig, "ann") == {"large"}
+        assert reader.do("answer = len(os.pread(files['f'], 1 << 16, 0))") == 1 << 16
+        reader.do("close()")
+        eventually(lambda: ann.do(WRITE, path="teams/ant/new", size=size) == "written", 20)
+    assert kept_by(rig, "ann") == set()
+    assert used(rig, "team/ant") == (rig.var.spaces / "ant/new").stat().st_size + ENTRY_BYTES * 2
+
+
+def test_file_of_the_trash_that_one_reads_oneself_takes_its_room_until_it_is_closed(rig: DataRig, ann: Person) -> None:
+    size = MIB * 2 // 3
+    ann.do("Path('home/large').write_bytes(bytes(size))", size=size)
+    wait_until_worth_keeping()
+    ann.sh("rm home/large")
+    told = ann.do(
+        f"""
+    from pathlib import Path
+    large = next(Path('home/.trash').glob('*/large'))
+    with open(large, 'rb', 0) as held: held.read(1)
+    held, said = open(large, 'rb', 0), []
+    held.read(1)
+    {WRITE.strip()}
+    said += [answer, large.exists()]
+    held.close()
+    {WRITE.strip()}
+    said += [answer, large.exists()]
+    answer = said
+    """,
+        path="home/new",
+        size=size,
+    )
+    assert told == ["EDQUOT", True, "written", False]
 
 
 def bytes_of(n: int) -> bytes:

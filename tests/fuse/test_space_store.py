@@ -311,6 +311,22 @@ def test_oldest_goes_when_room_is_needed_and_all_of_it_in_time(space: SpaceStore
     counted(space)
 
 
+def test_what_is_read_in_the_trash_stays_there_and_is_counted_until_it_is_closed(space: SpaceStore, clock: Clock) -> None:
+    top = Path(os.readlink(f"/proc/self/fd/{space.root}"))
+    (top / "d/e").mkdir(parents=True)
+    for name in (b"d/e/read", b"d/e/other", b"d/more"):
+        write(space, name, ENTRY_BYTES)
+        remove(space, name)
+    (read,) = top.glob(".trash/*/d/e/read")
+    trash = Trash(space, "ann", on=False, clock=clock)
+    with space.pin(bytes(read.relative_to(top))) as entry, entry.open(os.O_RDONLY):
+        trash.make_room(lambda: False)
+        assert below(space) == [".trash/d/e/read"]
+        assert space.room.meter.total(Word.TRASH) == tally(space.root).trash > ENTRY_BYTES
+    trash.make_room(lambda: False)
+    assert below(space) == []
+
+
 def test_large_trash_is_listed_once_however_often_room_is_made(space: SpaceStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     listed: list[bytes] = []
     names = SpaceEntry.names

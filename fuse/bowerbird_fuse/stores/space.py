@@ -48,6 +48,8 @@ class Room:
         self.hard = hard
         self.soft: int | None = None
         self.trash: Keeps | None = None
+        # Has what is open of an inode beside Python counted in `opened`.
+        self.claim: Callable[[int], object] | None = None
         self.opened: Counter[int] = Counter()
         self.unnamed: set[int] = set()
 
@@ -75,6 +77,12 @@ class Room:
         except BaseException:  # whatever stopped it, nothing was made that could be charged
             self.meter.add(-size)
             raise
+
+    def is_open(self, inode: int) -> bool:
+        """Tell whether this view has it open."""
+        if self.claim is not None:
+            self.claim(inode)
+        return self.opened[inode] > 0
 
     def lost_name(self, st: os.stat_result, trash: bool) -> None:
         """Give back what a name was charged that is gone; `st` is from before, and the last name gives back the file too."""
@@ -331,6 +339,10 @@ class SpaceStore(PosixStore):
 
     def entry(self, fd: int, path: bytes) -> SpaceEntry:
         return SpaceEntry(fd, self.room, path)
+
+    def is_open(self, inode: int) -> bool:
+        """Tell whether a view of the space has it open, as far as they say so: of a home another process cannot know."""
+        return self.room.is_open(inode) or (self.presence is not None and self.presence.elsewhere(inode, unsaid=False))
 
     def adopt(self, fd: int, flags: int) -> SpaceFile:
         # One without a name is not charged any more: a scan has counted it out, or will.

@@ -180,10 +180,19 @@ class Trash:
             return iter(())
 
     def _remove(self, path: bytes) -> None:
-        """Delete a file or an empty directory, if it is still there."""
+        """Delete a file or an empty directory, if it is still there; what somebody reads would give no room before it is closed."""
         folder, _, name = path.rpartition(b"/")
         with suppress(FileNotFoundError), self.store.pin(folder) as above:
-            (above.rmdir if stat.S_ISDIR(above.look(name).st_mode) else above.unlink)(name)
+            st = above.look(name)
+            if not stat.S_ISDIR(st.st_mode):
+                if not self.store.is_open(st.st_ino):
+                    above.unlink(name)
+                return
+            try:
+                above.rmdir(name)
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY:
+                    raise
 
 
 def _put(into: SpaceEntry, name: bytes, put: Callable[[SpaceEntry, bytes], None]) -> None:
