@@ -141,16 +141,23 @@ def _pairs(first: Sources, second: Sources, rows: Any, radius_arcsec: float, mee
 
 def _chosen(pairs: Pairs, found: QTable, find: Find) -> Pairs:
     """Return what is asked for; a source of the service that came several times is one by its position."""
-    at = sources(found).at
-    _, numbers = np.unique(np.stack([at.ra.deg, at.dec.deg], axis=1), axis=0, return_inverse=True)
-    told = Pairs(pairs.first, numbers.reshape(-1)[pairs.second], pairs.separation)
-    place = Pairs(told.first, np.arange(len(told.first)), told.separation)
     if find != "symmetric":
-        return pairs.taken(chosen(place, find).second)
+        return pairs.taken(chosen(Pairs(pairs.first, np.arange(len(pairs.first)), pairs.separation), find).second)
+    told = Pairs(pairs.first, _numbered(sources(found).at)[pairs.second], pairs.separation)
     best = chosen(told, find)
-    keys = set(zip(best.first.tolist(), best.second.tolist(), strict=True))
-    kept = [number for number, key in enumerate(zip(told.first.tolist(), told.second.tolist(), strict=True)) if key in keys]
-    return pairs.taken(np.array(kept, dtype="i8"))
+    partner = np.full(int(told.first.max(initial=-1)) + 1, -1)
+    partner[best.first] = best.second
+    return pairs.taken(partner[told.first] == told.second)
+
+
+def _numbered(at: Any) -> Any:
+    """Return a number for each position, the same for the same one."""
+    ra, dec = at.ra.deg, at.dec.deg
+    order = np.lexsort((dec, ra))
+    others = (ra[order][1:] != ra[order][:-1]) | (dec[order][1:] != dec[order][:-1])
+    numbers = np.empty(len(order), dtype="i8")
+    numbers[order] = np.concatenate([[0], np.cumsum(others)])
+    return numbers
 
 
 def _beside(mine: QTable, other: QTable, pairs: Pairs) -> QTable:
