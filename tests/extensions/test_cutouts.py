@@ -5,6 +5,7 @@ import mmap
 import os
 import re
 import threading
+import tracemalloc
 from pathlib import Path
 
 import astropy.units as u
@@ -17,6 +18,7 @@ from astropy.table import Column, MaskedColumn, QTable, Table
 from bowerbird import batch
 from bowerbird import cut as made_cuts
 from bowerbird.image import forget
+from bowerbird.regions import regions
 from bowerbird.stencil import Stencils, stencil
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -422,3 +424,16 @@ def test_more_than_memory_should_hold_is_refused(path, monkeypatch) -> None:
     monkeypatch.setattr(made_cuts, "_MOST_IN_MEMORY", 20_000)
     with pytest.raises(bowerbird.CutoutError, match="give a folder"):
         bowerbird.cutouts(around((150.0, 2.0), 30), SIDE, path)
+
+
+def test_memory_is_bounded_whatever_the_number(tmp_path) -> None:
+    path = Mosaic(shape=(700, 900), dtype=">f8").write(tmp_path / "large.fits")
+    wanted = regions(around((150.0, 2.0), 150), 700 * PIXEL)
+    tracemalloc.start()
+    try:
+        made = sum(sum(map(len, one.parts)) for one in batch.cut_all(wanted, [path] * 150, batch.Wish()))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert made > 300_000_000
+    assert peak < 40_000_000
