@@ -269,7 +269,11 @@ class ServedView:
             self.start()
 
     def _mount_anew(self) -> None:
-        """Give up the mount and all that waits in it, and mount a new one on top, which running servers see."""
+        """Give up the mount and all that waits in it, and mount a new one on top, which running servers see.
+
+        The dead one stays below until the view ends: servers bound it to their /data, so there the new one hangs on it and
+        would go with it.
+        """
         log.error("the mount of %s is given up: its open files are lost, a new one takes its place", self.user)
         if len(mount.mounted(self.path)) >= MOST_STACKED:
             mount.detach_all(self.path)

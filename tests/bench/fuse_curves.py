@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.bench import file_set
 from tests.bench.file_servers import Bench, bench, in_turns
 
-_ROUNDS = 3
+_ROUNDS = 5
 _READERS = (1, 4, 16)
 _READS = 4000
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BETWEEN = 300, 200, 60, 40, 90

@@ -172,6 +172,14 @@ def test_call_that_a_killed_worker_had_taken_ends_on_a_kernel_that_does_not_ask_
     assert answer_after_a_kill(rig, tmp_path, STANDSTILL + OLD_KERNEL) in {"ENOTCONN", "ECONNABORTED"}
 
 
+def test_mount_that_was_given_up_goes_with_the_one_on_top_of_it(rig: DataRig, tmp_path: Path) -> None:
+    answer_after_a_kill(rig, tmp_path, STANDSTILL + OLD_KERNEL)
+    assert [path.name for path in rig.mounts()].count("ann") == 2
+    assert rig.order(op="unmount", user="ann")["ok"]
+    assert "ann" not in [path.name for path in rig.mounts()]
+    assert not (rig.var.views / "ann").exists()
+
+
 def test_worker_is_replaced_under_open_files_on_a_kernel_that_does_not_ask_again(rig: DataRig, tmp_path: Path) -> None:
     start_with(rig, tmp_path, OLD_KERNEL)
     child = reading(rig, rig.mount("ann"))
