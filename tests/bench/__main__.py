@@ -38,6 +38,8 @@ def module(name: str) -> Group:
 def main(arguments: Sequence[str] | None = None, find: Callable[[str], Group] = module) -> int:
     """Measure what was asked for and return the exit code."""
     asked = _parser().parse_args(arguments)
+    if asked.picture is not None:
+        return draw(asked.name, asked.picture, asked.rounds, find)
     chosen = [asked.name] if asked.name else groups()
     rows: list[Row] = []
     for name in chosen:
@@ -60,6 +62,16 @@ def measure(group: Group, rounds: int, peers: bool) -> list[Row]:
     """Measure a group: its `rows`, and with `peers` also its `peer_rows`, whose peers are no part of our environments."""
     more = getattr(group, "peer_rows", None)
     return [*group.rows(rounds), *(more(rounds) if peers and more else [])]
+
+
+def draw(name: str | None, path: Path, rounds: int, find: Callable[[str], Group]) -> int:
+    """Draw the curves of a group into a file and return the exit code."""
+    drawn = getattr(find(name), "draw", None) if name else None
+    if drawn is None:
+        print(f"bench: {name or 'all'} has no curves to draw; fuse has", file=sys.stderr)
+        return 2
+    drawn(path, rounds)
+    return 0
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -89,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", nargs="?", metavar="NAME", choices=groups(), help=f"one of: {', '.join(groups())}; without it, all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE too")
     parser.add_argument("--peers", action="store_true", help="also measure against peers that must be installed for it")
+    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="measure the curves of NAME instead, and draw them")
     parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"rounds of each row ({_ROUNDS})")
     return parser
 

@@ -1,12 +1,11 @@
 """Draws how `/data` grows: time against the entries of a directory and against the readers of a file.
 
-`python -m tests.bench.fuse_curves FILE.svg`, from the checkout, in the test environment; bindfs must be installed. Times are the
-medians of a few rounds, on a scale where each line is ten times the one below.
+`./bowerbird bench fuse --picture FILE.svg`; bindfs must be installed. Times are the medians of the rounds, on a scale where each
+line is ten times the one below.
 """
 
 import math
 import statistics
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from pathlib import Path
 from tests.bench import file_set
 from tests.bench.file_servers import Bench, bench, in_turns
 
-_ROUNDS = 5
 _READERS = (1, 4, 16)
 _READS = 4000
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BETWEEN = 300, 200, 60, 40, 90
@@ -36,11 +34,11 @@ class Panel:
     curves: Curves
 
 
-def measure(files: Bench) -> list[Panel]:
+def measure(files: Bench, rounds: int) -> list[Panel]:
     """Measure both panels."""
     servers = dict(zip(_COLOURS, (files.native, files.bindfs, files.ours), strict=True))
     times: dict[tuple[str, str, int], list[float]] = {}
-    for number in range(_ROUNDS):
+    for number in range(rounds):
         for name in in_turns(number, list(servers)):
             with servers[name]() as server:
                 for count in file_set.ENTRIES:
@@ -100,15 +98,11 @@ def _panel(panel: Panel) -> str:
     return "".join(parts)
 
 
-def main(path: str) -> None:
+def draw(path: Path, rounds: int) -> None:
     """Measure and draw."""
     place = Path(__file__).parents[2] / ".bowerbird"
     with tempfile.TemporaryDirectory(dir=place, prefix="bench-") as folder, bench(Path(folder)) as files:
-        panels = measure(files)
-    Path(path).write_text(drawn(panels), encoding="utf-8")
+        panels = measure(files, rounds)
+    path.write_text(drawn(panels), encoding="utf-8")
     for panel in panels:
         print(panel.title, panel.steps, {name: [round(value, 2) for value in curve] for name, curve in panel.curves.items()})
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

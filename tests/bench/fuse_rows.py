@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.bench import file_set
 from tests.bench.file_servers import BINDFS, STOCK, Bench, Server, bench, in_turns
+from tests.bench.fuse_curves import draw  # noqa: F401  the command finds it here
 from tests.bench.row import Row
 
 _ROOT = Path(__file__).parents[2]

@@ -1,6 +1,7 @@
 """The bench says what it measured, and fails only when it could not measure."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -52,6 +53,15 @@ def test_the_table_is_aligned_and_says_what_was_not_met() -> None:
     assert "a thing, to a peer" in first
     assert "≥ 5" in first
     assert "≤ 340" in second
+
+
+def test_curves_are_drawn_where_a_group_has_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    curves = SimpleNamespace(rows=None, draw=lambda path, rounds: path.write_text(f"{rounds} rounds"))
+    words = ["fuse", "--picture", str(tmp_path / "curves.svg"), "--rounds", "5"]
+    assert command.main(words, find=lambda name: curves) == 0
+    assert (tmp_path / "curves.svg").read_text() == "5 rounds"
+    assert command.main(words, find=lambda name: SimpleNamespace(rows=None)) == 2
+    assert "no curves" in capsys.readouterr().err
 
 
 def test_peers_that_must_be_installed_are_measured_only_when_asked_for() -> None:
