@@ -91,6 +91,7 @@ def _is_ours(library: ctypes.CDLL) -> bool:
 
 _library, _reason = _load()
 _number = _uint64.in_dll(_library, "bowerbird_request") if _library is not None else _uint64(0)
+_turn = ctypes.c_uint32.in_dll(_library, "bowerbird_turn") if _library is not None else ctypes.c_uint32(0)
 _flags = _int.in_dll(_library, "bowerbird_write_flags") if _library is not None else None
 
 
@@ -108,6 +109,16 @@ def answer_by(calls: Calls) -> None:
 def request() -> int:
     """Return the number of the request in work; its highest bit says that the kernel asks again. 0 where it is not known."""
     return _number.value
+
+
+def take_turns() -> bool:
+    """Let the companion wait for requests by itself, for some milliseconds at a time; tell whether it will."""
+    return _library is not None and not _library.bowerbird_take_turns()
+
+
+def in_turn() -> bool:
+    """Tell whether it does so now: then nobody else need wait for the device."""
+    return bool(_turn.value)
 
 
 def write_flags() -> int | None:

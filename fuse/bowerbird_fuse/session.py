@@ -48,6 +48,7 @@ class Session:
         except OSError as error:
             log.warning("this kernel does not ask again (%s): requests that waited for an earlier worker wait on", error)
         serving.set()
+        lane.take_turns()
         await pyfuse3.main(1, 1)
 
     def stop(self) -> None:

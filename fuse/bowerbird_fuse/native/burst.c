@@ -1,18 +1,13 @@
 /* Requests that need no Python are answered one after the other, before pyfuse3 is given one that does.
  *
- * pyfuse3 asks libfuse for a request once the device can be read: its question ends here, as fuse_session_new does.
+ * pyfuse3 asks libfuse for a request: its question ends here, as fuse_session_new does.
  */
 
 #include "released.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <time.h>
-
-/* After so many the others in the process get their turn; so long is waited for the next, while they cannot. */
-enum { MOST = 256, WAIT_NANOSECONDS = 200000 };
 
 static bool needs_no_python(const struct fuse_buf *buffer)
 {
@@ -51,14 +46,6 @@ static bool is_answered(const struct fuse_buf *buffer)
     return answer_released(header, (char *)buffer->mem + sizeof *header, buffer->size - sizeof *header);
 }
 
-static bool is_asked_soon(struct fuse_session *asked)
-{
-    struct pollfd device = {.fd = fuse_session_fd(asked), .events = POLLIN};
-    struct timespec patience = {.tv_nsec = WAIT_NANOSECONDS};
-
-    return ppoll(&device, 1, &patience, NULL) > 0;
-}
-
 EXPORTED int fuse_session_receive_buf(struct fuse_session *asked, struct fuse_buf *buffer)
 {
     static int (*original)(struct fuse_session *, struct fuse_buf *);
@@ -70,7 +57,9 @@ EXPORTED int fuse_session_receive_buf(struct fuse_session *asked, struct fuse_bu
         return -ENOSYS;
     /* What an open that failed was to be answered by is nothing to the next one. */
     bowerbird_open_by(0, 0);
-    for (int turn = 0; turn < MOST; turn++) {
+    if (!is_asked_in_turn(fuse_session_fd(asked)))
+        return -EINTR;
+    do {
         result = original(asked, buffer);
         if (result <= 0)
             return result;
@@ -78,9 +67,7 @@ EXPORTED int fuse_session_receive_buf(struct fuse_session *asked, struct fuse_bu
             fuse_session_process_buf(asked, buffer);
         else if (!is_answered(buffer))
             return result;
-        if (!is_asked_soon(asked))
-            break;
-    }
-    /* pyfuse3 then waits for the device once more. */
+    } while (bowerbird_turn && is_asked_in_turn(fuse_session_fd(asked)));
+    /* pyfuse3 then asks its lane once more. */
     return -EINTR;
 }

@@ -9,6 +9,7 @@
  *   writes.c    the flags of the file that is written
  *   opens.c     answers to an open
  *   reads.c     reading on without Python       burst.c     what needs no Python, one after the other
+ *   turns.c     how long the lane goes on so
  *   released.h  names and files without Python: nodes.c, notes.c (the journal), released.c, openings.c, listings.c, recents.c
  *
  * Handlers run in the one thread that serves the session; beside it there are only the threads of waits.c.
@@ -64,6 +65,11 @@ void add_reads(struct fuse_lowlevel_ops *operations);
 
 /* The kernel's number of the request in work. */
 extern uint64_t bowerbird_request;
+
+/* Tells whether a turn is on. */
+extern uint32_t bowerbird_turn;
+/* Returns once something is asked, or false once the turn is over; begins one where none is on. */
+bool is_asked_in_turn(int device);
 
 void bowerbird_open_by(uint32_t flags, int32_t backing);
 
