@@ -129,6 +129,7 @@ class Handles:
             self._unlist(handle)
 
     def _unlist(self, handle: Handle) -> None:
+        self.released.closed(handle.node)
         same = self._by_node[handle.node]
         del same[handle.number]
         if not same:
@@ -213,6 +214,8 @@ class Handles:
         return (*line, handle.backing) if handle.backing else line
 
     def _keep(self, handle: Handle) -> None:
+        if handle.number not in self._handles:
+            self.released.opened(handle.node)
         self._handles[handle.number] = handle
         self._by_node.setdefault(handle.node, {})[handle.number] = handle
 

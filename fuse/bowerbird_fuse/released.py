@@ -192,6 +192,16 @@ class Released:
         """Take note that an earlier worker gave this number."""
         self._last.value = max(self._last.value, handle)
 
+    def opened(self, node: int) -> None:
+        """Take note that Python has one more open file of that node."""
+        if self._library is not None:
+            self._library.bowerbird_opened(_uint64(node))
+
+    def closed(self, node: int) -> None:
+        """Take note that it has one less."""
+        if self._library is not None:
+            self._library.bowerbird_closed(_uint64(node))
+
     def take_opening(self, handle: int) -> TakenOpening | None:
         """Take an open file over; None where it is not here."""
         return self._take("bowerbird_take_opening", handle)

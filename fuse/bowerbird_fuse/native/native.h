@@ -10,7 +10,7 @@
  *   opens.c     answers to an open
  *   reads.c     reading on without Python       burst.c     what needs no Python, one after the other
  *   turns.c     how long the lane goes on so
- *   released.h  names and files without Python: nodes.c, notes.c (the journal), released.c, openings.c, listings.c, recents.c
+ *   released.h  names and files without Python: nodes.c, notes.c (the journal), released.c, openings.c, pages.c, listings.c, recents.c
  *
  * Handlers run in the one thread that serves the session; beside it there are only the threads of waits.c.
  */

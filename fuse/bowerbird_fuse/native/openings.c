@@ -43,19 +43,26 @@ static int open_held(const struct node *node)
     return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
+static bool is_to_be_read_here(int fd, const struct node *node, const struct stand *stand, struct stat *found)
+{
+    return !fstat(fd, found) && S_ISREG(found->st_mode) && found->st_dev == node->device && found->st_ino == node->number
+           && (uint64_t)found->st_size < stand->large;
+}
+
 /* Returns a descriptor of what the node is, if it is a file to be read here; -1 otherwise. */
 static int open_node(const struct node *node, const struct stand *stand, struct stat *found)
 {
-    int fd = stand->space ? open_held(node) : -1;
+    int fd = openat(stand->fd, node->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-    if (fd < 0)
-        fd = openat(stand->fd, node->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    if (!fstat(fd, found) && S_ISREG(found->st_mode) && found->st_dev == node->device && found->st_ino == node->number
-        && (uint64_t)found->st_size < stand->large)
+    if (fd >= 0 && is_to_be_read_here(fd, node, stand, found))
         return fd;
-    close(fd);
+    if (fd >= 0)
+        close(fd);
+    fd = stand->space ? open_held(node) : -1;
+    if (fd >= 0 && is_to_be_read_here(fd, node, stand, found))
+        return fd;
+    if (fd >= 0)
+        close(fd);
     return -1;
 }
 
@@ -73,7 +80,6 @@ static struct opening *add(struct node *node, const struct stand *stand, uint32_
     opening->handle = ++bowerbird_last_handle;
     *find(opening->handle) = opening;
     bowerbird_openings++;
-    node->openings++;
     return opening;
 }
 
@@ -119,6 +125,19 @@ static void read_on(const struct opening *opening, const struct stand *stand)
     bowerbird_read_by(opening->handle, &by);
 }
 
+/* Returns by which FOPEN_ flags a file is open from now on. What may have changed is given only if it was just looked up. */
+static uint32_t flags_of(struct node *node, const struct opening *opening, const struct stand *stand, const struct stat *found)
+{
+    if (!stand->space) {
+        node->has_pages = node->has_pages || give_pages(node, opening->fd, found->st_size);
+        /* Nobody can write it: locks to read it keep nobody out, and the last close ends them. */
+        return FOPEN_KEEP_CACHE | FOPEN_NOFLUSH;
+    }
+    if (keeps_pages(node, found) || (held_of(node->number) >= 0 && give_pages(node, opening->fd, found->st_size)))
+        return FOPEN_KEEP_CACHE;
+    return 0;
+}
+
 bool answer_open(const struct fuse_in_header *header, const struct fuse_open_in *asked)
 {
     struct node *node = node_of(header->nodeid);
@@ -140,7 +159,8 @@ bool answer_open(const struct fuse_in_header *header, const struct fuse_open_in 
     write_notes();
     read_on(opening, above->stand);
     answer.fh = opening->handle;
-    answer.open_flags = !above->stand->space || keeps_pages(node, &found) ? FOPEN_KEEP_CACHE : 0;
+    answer.open_flags = flags_of(node, opening, above->stand, &found);
+    node->openings++;
     reply(header, 0, &answer, sizeof answer);
     return true;
 }
@@ -175,7 +195,25 @@ bool answer_release(const struct fuse_in_header *header, const struct fuse_relea
     return true;
 }
 
-/* What Python asks. */
+/* What Python says and asks. */
+
+/* Says that Python has a file of that node open once more. */
+EXPORTED void bowerbird_opened(uint64_t number)
+{
+    struct node *node = node_of(number);
+
+    if (node)
+        node->pythons_openings++;
+}
+
+/* Says that it has closed one. */
+EXPORTED void bowerbird_closed(uint64_t number)
+{
+    struct node *node = node_of(number);
+
+    if (node && node->pythons_openings)
+        node->pythons_openings--;
+}
 
 struct taken {
     uint64_t handle, node;

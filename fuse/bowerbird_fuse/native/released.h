@@ -50,8 +50,10 @@ struct node {
     uint64_t parent;
     uint64_t device;
     uint64_t lookups;
-    /* How many of its openings are ours. */
-    uint32_t openings;
+    /* How many of its openings are ours, and how many are Python's. */
+    uint32_t openings, pythons_openings;
+    /* The kernel was given all pages of it, which do not change. */
+    bool has_pages;
     /* Empty where it has none, or is none of a disk's. */
     char name[];
 };
@@ -70,6 +72,9 @@ struct node *directory_of(uint64_t number);
 /* What was just looked up in a space is held for a moment, by an O_PATH descriptor that is taken over; -1 where nothing is. */
 void hold_for_a_moment(uint64_t node, int fd);
 int held_of(uint64_t node);
+
+/* Gives the kernel all pages of a file that nobody has open, if it is small; tells whether it did. */
+bool give_pages(const struct node *node, int fd, off_t size);
 
 /* Lines of the journal: noted, then written before the answer. */
 void note_node(const struct node *node);
