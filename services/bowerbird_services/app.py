@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from bowerbird_services.addresses import PlainAddresses
 from bowerbird_services.engine import QueryFault, Unreadable
 from bowerbird_services.headers import AnswerHeaders
 from bowerbird_services.products import ProductService
@@ -31,6 +32,7 @@ from bowerbird_services.vo.upload_sources import UploadSources
 
 # More than the platform file may ask for; a thread is made when it is needed.
 _JOB_THREADS = 64
+_PRODUCTS = "/products"
 
 _log = logging.getLogger("bowerbird.services")
 _BROKEN = "the service failed on this request and wrote down why; tell the admins of the platform when"
@@ -51,7 +53,7 @@ def create(
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes()), *pages]
     products = ProductService(site, directories) if directories else None
     if products:
-        routes.append(Mount(f"{prefix}/products", routes=products.routes()))
+        routes.append(Mount(f"{prefix}{_PRODUCTS}", routes=products.routes()))
     handlers = {
         Fault: _fault,
         QueryFault: _query_fault,
@@ -63,7 +65,8 @@ def create(
     }
     closing = [runner.close, *([products.close] if products else []), site.threads.close]
     lifespan = _lifespan(runner, closing)
-    app = Starlette(routes=routes, middleware=[Middleware(AnswerHeaders)], exception_handlers=handlers, lifespan=lifespan)
+    middleware = [Middleware(AnswerHeaders), Middleware(PlainAddresses, prefix, f"{_PRODUCTS}/")]
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)
     # An address is what it is: a client that is sent elsewhere may lose what it sent.
     app.router.redirect_slashes = False
     return app

@@ -123,6 +123,28 @@ def test_what_is_not_there_is_told_as_dali_wants_it(client: httpx.Client, path: 
     refused(client.get(path), 404)
 
 
+@pytest.mark.parametrize("path", ["/tap/", "/tap//", "/tap/nowhere/", "/tap/async/nothing/"])
+def test_slashes_do_not_make_something_of_what_is_not_there(client: httpx.Client, path: str) -> None:
+    refused(client.get(path), 404)
+
+
+@pytest.mark.parametrize("path", ["tap/capabilities", "tap/availability", "tap/tables", "tap/tables/demo.stars", "tap/examples"])
+@pytest.mark.parametrize("written", ["/{}/", "/{}//", "//{}"])
+def test_address_with_slashes_too_many_is_the_same_address(client: httpx.Client, address: str, path: str, written: str) -> None:
+    answer = client.get(f"{address}{written.format(path.replace('/', '//', 1))}")
+    assert answer.status_code == 200
+    assert answer.content == client.get(f"/{path}").content
+
+
+def test_query_is_answered_where_it_is_sent_whatever_the_slashes(client: httpx.Client) -> None:
+    for path in ("/tap/sync/", "/tap//sync"):
+        answer = client.post(path, data={**QUERY, "RESPONSEFORMAT": "csv"})
+        assert (answer.status_code, answer.text.split()) == (200, ['"one"', "1"])
+    job = client.post("/tap//async/", data=QUERY).headers["location"]
+    assert client.get(f"{job}/").content == client.get(job).content
+    assert client.get("/scs/demo/stars/", params={"RA": "0", "DEC": "0", "SR": "1"}).status_code == 200
+
+
 def test_method_that_does_not_fit_is_refused(client: httpx.Client) -> None:
     refused(client.delete("/tap/sync"), 405)
 

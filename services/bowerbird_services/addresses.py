@@ -1,0 +1,32 @@
+"""What people and clients make of an address: slashes too many name the same thing."""
+
+import re
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_SLASHES: Final = re.compile("/{2,}")
+
+
+class PlainAddresses:
+    """Serves each address below `prefix` as the one without slashes too many; paths of files below `exactly` are what they are.
+
+    Clients join the address of a service, which people write with a slash at its end, and a name by one more. They are
+    answered where they are: who is sent elsewhere may lose what was sent.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str, exactly: str) -> None:
+        self._app = app
+        self._prefix = prefix
+        self._exactly = f"{prefix}{exactly}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and not scope["path"].startswith(self._exactly):
+            scope = {**scope, "path": self.plain(scope["path"])}
+        await self._app(scope, receive, send)
+
+    def plain(self, path: str) -> str:
+        """Return the address that is meant."""
+        path = _SLASHES.sub("/", path).rstrip("/")
+        return f"{path}/" if path in {self._prefix, ""} else path
