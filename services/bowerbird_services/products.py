@@ -23,6 +23,7 @@ from bowerbird_services.vo.dali import Fault
 
 _CHUNK = 1 << 20
 _THREADS = 8
+_CROWDED = "files are on their way to you already, the most at once; ask again when one has come"
 # A number with more digits is of no file.
 _RANGE: Final = re.compile(r"bytes *= *(?:(?P<first>[0-9]{1,18}) *- *(?P<last>[0-9]{0,18})|- *(?P<suffix>[0-9]{1,18}))", re.IGNORECASE)
 # What a file is by the end of its name; all others are bytes, so that no browser makes a page of them.
@@ -82,22 +83,13 @@ class ProductService:
             raise Fault(words, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{file.size}"})
         if len(part) < file.size:
             told["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{file.size}"
-        await unless_gone(request, self._entered(identity))
+        await unless_gone(request, self._site.entered(self._places, identity, _CROWDED))
 
         def ended() -> None:
             file.close()
             self._places.leave(identity.name)
 
         return _FileAnswer(self._threads, file, part, told | {"Content-Length": str(len(part))}, ended)
-
-    async def _entered(self, identity: Identity) -> None:
-        allowance = self._site.allowance(identity)
-        try:
-            async with asyncio.timeout(allowance.sync.total_seconds()):
-                await self._places.enter(identity.name, allowance.at_once)
-        except TimeoutError:
-            words = f"{allowance.at_once} files are on their way to you already, the most at once; ask again when one has come"
-            raise Fault(words, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from None
 
     def _allow(self, request: Request, identity: Identity) -> None:
         collection, release = request.path_params["collection"], request.path_params["release"]

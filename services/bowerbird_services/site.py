@@ -21,6 +21,8 @@ from bowerbird_services.streams import LEAST_CHUNK, FlowResponse, Outflow, Threa
 from bowerbird_services.tables import Table
 from bowerbird_services.vo.dali import Fault
 
+_CROWDED = "queries run already, the most at once, and none has ended in time; send this one to /async"
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -78,7 +80,7 @@ class Site:
         timer = _deadline(flow, allowance.sync)
 
         async def begun() -> bytes:
-            await self._entered(identity, allowance)
+            await self.entered(self.places, identity, _CROWDED)
             try:
                 return await self.threads.first(flow, chunks)
             except BaseException:  # also when whoever asked has gone, the next query gets the place
@@ -101,14 +103,14 @@ class Site:
             return Response(first, headers=headers)
         return FlowResponse(self.threads, flow, first, chunks, headers, ended)
 
-    async def _entered(self, identity: Identity, allowance: Allowance) -> None:
-        """Wait for a place, for as long as the answer may take."""
+    async def entered(self, places: Places, identity: Identity, words: str) -> None:
+        """Wait for a place, for as long as an answer may take; Fault where none was free in time. `words` go on after "N "."""
+        allowance = self.allowance(identity)
         try:
             async with asyncio.timeout(allowance.sync.total_seconds()):
-                await self.places.enter(identity.name, allowance.at_once)
+                await places.enter(identity.name, allowance.at_once)
         except TimeoutError:
-            message = f"{allowance.at_once} queries run already, the most at once, and none has ended in time; send this one to /async"
-            raise Fault(message, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from None
+            raise Fault(f"{allowance.at_once} {words}", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from None
 
 
 def _deadline(flow: Outflow, after: timedelta) -> asyncio.TimerHandle:
