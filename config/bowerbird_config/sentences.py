@@ -145,7 +145,7 @@ _EXPECTED: Mapping[str, Callable[[ErrorDetails], tuple[str, str]]] = {
     "less_than": _bound("less than", "lt"),
     "less_than_equal": _bound("at most", "le"),
     "literal_error": _literal,
-    "too_short": _expected("at least one"),
+    "too_short": lambda _: ("expected at least one, found none", "name one"),
 }
 
 

@@ -122,7 +122,7 @@ MISTAKES = {
         "25: profiles.minimal.teams: 'craft' is not 'everyone'; write 'everyone', or a list of teams: [craft]",
     ]),
     "an audience of nobody": ("    teams: everyone", "    teams: []", [
-        "25: profiles.minimal.teams: expected at least one, found a list; write at least one",
+        "25: profiles.minimal.teams: expected at least one, found none; name one",
     ]),
     "a name that cannot be one": ("  eso:\n", "  ESO/UVES:\n", [
         "17: teams.ESO/UVES: 'ESO/UVES' cannot be a name here; write a small letter, then at most 30 of a-z, 0-9, '-' and '_'",
