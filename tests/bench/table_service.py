@@ -80,22 +80,36 @@ class Service:
 
 
 @contextmanager
+def folder() -> Iterator[Path]:
+    """Have a directory on the disk of the checkout."""
+    with tempfile.TemporaryDirectory(dir=_ROOT / ".bowerbird", prefix="bench-") as made:
+        yield Path(made)
+
+
+@contextmanager
 def service() -> Iterator[Service]:
     """Serve the stars while the block runs, and watch the memory of the process."""
-    with tempfile.TemporaryDirectory(dir=_ROOT / ".bowerbird", prefix="bench-") as folder:
-        put(Path(folder) / "tables", ("sky", "dr1"), "stars", stars(), row_group_size=ROW_GROUP_ROWS)
-        argv = [sys.executable, "-m", __spec__.name, folder]
-        with subprocess.Popen(argv, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            running = Service(child.stdout.readline().strip(), child.pid)
-            watching = threading.Thread(target=running.watch)
-            watching.start()
-            try:
-                yield running
-            finally:
-                running.over.set()
-                watching.join()
-                child.send_signal(signal.SIGTERM)
+    with folder() as place:
+        put(place / "tables", ("sky", "dr1"), "stars", stars(), row_group_size=ROW_GROUP_ROWS)
+        with serving(place) as running:
+            yield running
+
+
+@contextmanager
+def serving(place: Path) -> Iterator[Service]:
+    """Serve what lies in `tables` of a directory while the block runs, and watch the memory of the process."""
+    argv = [sys.executable, "-m", __spec__.name, str(place)]
+    with subprocess.Popen(argv, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        running = Service(child.stdout.readline().strip(), child.pid)
+        watching = threading.Thread(target=running.watch)
+        watching.start()
+        try:
+            yield running
+        finally:
+            running.over.set()
+            watching.join()
+            child.send_signal(signal.SIGTERM)
 
 
 def _identities() -> Identities:

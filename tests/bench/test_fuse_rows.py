@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import fuse_curves
+from tests.bench.curves import Panel, drawn
 from tests.bench.file_servers import build_client, in_turns
 from tests.bench.fuse_rows import HOME, OF_BINDFS, OF_NATIVE, RELEASE, Figures, _beside
 
@@ -62,6 +63,6 @@ def test_each_row_is_promised_something_beside_a_peer() -> None:
 
 def test_curves_are_drawn_as_they_grow() -> None:
     curves = {name: [1.0, 10.0, 100.0] for name in fuse_curves._COLOURS}
-    picture = fuse_curves.drawn([fuse_curves.Panel("a title", "entries", (1, 10, 100), curves)])
+    picture = drawn([Panel("a title", "entries", (1, 10, 100), curves)], fuse_curves._COLOURS)
     assert picture.count('<polyline points="0.0,200.0 150.0,100.0 300.0,0.0"') == 3
     assert picture.count("<svg") == picture.count("</svg>") == 1
