@@ -21,6 +21,7 @@ from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.vosi import Feature
 
 from tests.services.serving import served
+from tests.services.signing import SignedIn
 from tests.support.shelves import put, stars
 
 
@@ -34,15 +35,15 @@ class Real:
 
 
 @contextmanager
-def real_service(place: Path, known: Identities, rows: int = 300) -> Iterator[Real]:
-    """Serve two tables of so many stars from a directory."""
+def real_service(place: Path, known: Identities, rows: int = 300, token: str | None = None) -> Iterator[Real]:
+    """Serve two tables of so many stars from a directory, to everybody or to whom that token is."""
     tables = tuple(put(place / "tables", ("demo", release), "stars", stars(rows)) for release in ("dr1", "dr2"))
-    with service(place, known) as (address, site):
+    with service(place, known, token) as (address, site):
         yield Real(address, site, tables)
 
 
 @contextmanager
-def service(place: Path, known: Identities) -> Iterator[tuple[str, Site]]:
+def service(place: Path, known: Identities, token: str | None = None) -> Iterator[tuple[str, Site]]:
     """Serve what lies in `tables` of a directory; yields the address and the site."""
     (place / "spill").mkdir()
     (place / "spool").mkdir()
@@ -51,7 +52,8 @@ def service(place: Path, known: Identities) -> Iterator[tuple[str, Site]]:
     site = Site(engine, known, Threads(4), place / "spool")
     jobs = JobStore(place / "jobs")
     features = tuple(Feature(feature.type, feature.form, feature.description) for feature in adql.features())
-    with served(create(site, jobs, features)) as address:
+    app = create(site, jobs, features)
+    with served(SignedIn(app, token) if token else app) as address:
         yield address, site
     jobs.close()
     computing.close()

@@ -1,8 +1,5 @@
-"""The whole service over the real tables and the real ADQL, really served, and what the linters of others say of it."""
+"""The whole service over the real tables and the real ADQL, really served."""
 
-import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +12,6 @@ from bowerbird_services.identity import Identities
 
 from tests.services.people import identities
 from tests.services.real import real_service
-
-LINT_SECONDS = 300
-# All but LOC, which is about another standard: it fails wherever there is no plan of observations.
-STAGES = "TMV TME TMS TMC CPV CAP AVV QGE QPO QAS UWS MDQ OBS UPL EXA"
 
 
 @pytest.fixture
@@ -104,16 +97,3 @@ def test_result_of_a_job_is_an_upload(address: str) -> None:
         again = {"LANG": "ADQL", "QUERY": "SELECT COUNT(*) AS n FROM TAP_UPLOAD.mine", "RESPONSEFORMAT": "csv"}
         answer = client.post(f"{address}/tap/sync", data={**again, "UPLOAD": f"mine,{job}/results/result"})
     assert answer.text.split() == ['"n"', "3"]
-
-
-@pytest.mark.skipif(shutil.which("stilts") is None, reason="STILTS is not installed: apt-get install stilts")
-@pytest.mark.timeout(LINT_SECONDS + 60)
-def test_taplint_has_nothing_to_say(address: str) -> None:
-    command = ["stilts", "taplint", f"tapurl={address}/tap", "maxrepeat=3", f"stages={STAGES}"]
-    said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=LINT_SECONDS).stdout
-    totals = re.search(r"Errors: (\d+); Warnings: (\d+); Infos: \d+; Summaries: \d+; Failures: (\d+)", said)
-    assert totals is not None, said
-    shown = "\n".join(line for line in said.splitlines() if line[:2] in {"E-", "F-", "W-"})
-    print(shown)
-    assert (int(totals[1]), int(totals[3])) == (0, 0), shown
-    assert int(totals[2]) <= 5, shown

@@ -1,0 +1,127 @@
+"""What the validators and clients of STILTS say of the whole service, to nobody and to somebody who signed in."""
+
+# ruff: noqa: S608  names of our own tables
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.extensions.votable.stil import lint, needs_stilts, stilts
+from tests.services.people import identities
+from tests.services.real import real_service
+
+pytestmark = needs_stilts
+LINT_SECONDS = 400
+# All but LOC, which is about another standard: it fails wherever there is no plan of observations.
+STAGES = "TMV TME TMS TMC CPV CAP AVV QGE QPO QAS UWS MDQ OBS UPL EXA"
+FORMATS = ("votable", "votable/b", "votable/td")
+
+
+@pytest.fixture(scope="module", params=[None, "member"], ids=["nobody", "member"])
+def who(request: pytest.FixtureRequest) -> str | None:
+    name: str | None = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, who: str | None) -> Iterator[str]:
+    with real_service(tmp_path_factory.mktemp("real"), identities(), token=who and f"token-of-{who}") as real:
+        yield real.address
+
+
+@pytest.fixture
+def table(who: str | None) -> str:
+    """A table that this person may read, the most closed one."""
+    return "demo_dr2.stars" if who else "demo_dr1.stars"
+
+
+@pytest.mark.timeout(LINT_SECONDS + 60)
+def test_taplint_has_nothing_to_say(address: str, who: str | None) -> None:
+    command = ["stilts", "taplint", f"tapurl={address}/tap", "maxrepeat=3", f"stages={STAGES}"]
+    said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=LINT_SECONDS).stdout
+    totals = re.search(r"Errors: (\d+); Warnings: (\d+); Infos: \d+; Summaries: \d+; Failures: (\d+)", said)
+    assert totals is not None, said
+    shown = "\n".join(line for line in said.splitlines() if line[:2] in {"E-", "F-", "W-"})
+    print(shown)
+    assert (int(totals[1]), int(totals[3])) == (0, 0), shown
+    assert int(totals[2]) <= 5, shown
+    assert {f"Section {stage}" for stage in STAGES.split()} <= set(re.findall(r"Section [A-Z]{3}", said)), said
+
+
+def test_documents_are_valid_by_their_schemas(address: str, tmp_path: Path) -> None:
+    job = httpx.post(f"{address}/tap/async", data={"LANG": "ADQL", "QUERY": "SELECT 1 AS one"}).headers["location"]
+    paths = ["capabilities", "availability", "tables", "tables?detail=min", "tables/demo_dr1.stars", "async"]
+    for name in [*(f"{address}/tap/{path}" for path in paths), job, f"{job}/parameters", f"{job}/results"]:
+        document = tmp_path / "document.xml"
+        document.write_bytes(httpx.get(name).raise_for_status().content)
+        said = stilts("xsdvalidate", f"doc={document}", "uselocals=true")
+        assert "ERROR" not in said.upper().replace("ERRORS: 0", ""), f"{name}: {said}"
+
+
+def answers(address: str, table: str, form: str) -> Iterator[tuple[str, httpx.Response]]:
+    """Ask for one answer of each kind."""
+    asked = {"LANG": "ADQL", "RESPONSEFORMAT": form}
+    texts = {
+        "all columns": f"SELECT * FROM {table}",
+        "no row": f"SELECT * FROM {table} WHERE mag > 99",
+        "geometry": f"SELECT POINT(ra, dec) AS p, CIRCLE(ra, dec, 1) AS c, POLYGON(0, 0, 1, 0, 1, 1) AS g FROM {table}",
+        "obscore": "SELECT * FROM ivoa.obscore",
+        "schema": "SELECT * FROM TAP_SCHEMA.columns",
+        "refusal": "SELECT nothing FROM nowhere",
+        "a text of marks": 'SELECT \'a<b>&"\' AS "<&>" FROM TAP_SCHEMA.schemas',
+        "values of no column": f"SELECT COUNT(*) AS n, AVG(mag) AS m FROM {table}",
+    }
+    for what, query in texts.items():
+        yield what, httpx.get(f"{address}/tap/sync", params={**asked, "QUERY": query})
+    yield "overflow", httpx.get(f"{address}/tap/sync", params={**asked, "QUERY": texts["all columns"], "MAXREC": "7"})
+    yield "columns alone", httpx.get(f"{address}/tap/sync", params={**asked, "QUERY": texts["all columns"], "MAXREC": "0"})
+    files = {"mine": httpx.get(f"{address}/tap/sync", params={**asked, "QUERY": texts["all columns"]}).content}
+    form_of_upload = {**asked, "QUERY": "SELECT * FROM TAP_UPLOAD.mine", "UPLOAD": "mine,param:mine"}
+    yield "upload", httpx.post(f"{address}/tap/sync", data=form_of_upload, files=files)
+    for what in ("all columns", "refusal"):
+        job = httpx.post(f"{address}/tap/async", data={**asked, "QUERY": texts[what], "PHASE": "RUN"}).headers["location"]
+        while httpx.get(f"{job}/phase", params={"WAIT": "30"}).text not in {"COMPLETED", "ERROR"}:
+            pass
+        yield f"job: {what}", httpx.get(f"{job}/results/result" if what == "all columns" else f"{job}/error")
+    cone = f"{address}/scs/{table.replace('.', '/')}"
+    for change in ({"VERB": "1"}, {"VERB": "2"}, {"VERB": "3"}, {"SR": "0"}, {"SR": "-1"}, {"MAXREC": "2"}):
+        given = {"RA": "180", "DEC": "0", "SR": "60", "RESPONSEFORMAT": form, **change}
+        yield f"cone {change}", httpx.get(cone, params=given)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_votlint_finds_nothing_in_any_answer(address: str, table: str, form: str, tmp_path: Path) -> None:
+    found = {}
+    path = tmp_path / "answer.vot"
+    for what, answer in answers(address, table, form):
+        path.write_bytes(answer.content)
+        found[what] = [line for line in lint(path) if not line.startswith("INFO")]
+    assert {what: lines for what, lines in found.items() if lines} == {}
+
+
+def test_stilts_asks_matches_and_searches(address: str, table: str, tmp_path: Path) -> None:
+    tap = f"tapurl={address}/tap"
+    for sync in ("true", "false"):
+        told = stilts("tapquery", tap, f"sync={sync}", f"adql=SELECT COUNT(*) AS n FROM {table}", "ofmt=csv", "poll=100")
+        assert told.split()[-2:] == ["n", "300"]
+    mine = tmp_path / "mine.vot"
+    mine.write_bytes(
+        httpx.get(f"{address}/tap/sync", params={"LANG": "ADQL", "QUERY": f"SELECT TOP 20 source_id, ra, dec FROM {table}"}).content
+    )
+    upload = ("nupload=1", f"upload1={mine}", "upname1=mine", "adql=SELECT COUNT(*) AS n FROM TAP_UPLOAD.mine")
+    assert stilts("tapquery", tap, *upload, "ofmt=csv").split()[-2:] == ["n", "20"]
+    place = ("inlon=ra", "inlat=dec", "taplon=ra", "taplat=dec", "sr=0.001")
+    matched = stilts("tapskymatch", tap, f"in={mine}", f"taptable={table}", *place, "find=best", "ofmt=csv")
+    assert len([line for line in matched.splitlines() if "46116860" in line]) == 20
+    found = stilts("cone", f"serviceurl={address}/scs/{table.replace('.', '/')}?", "lon=180", "lat=0", "radius=180", "ofmt=csv")
+    assert len([line for line in found.splitlines() if "46116860" in line]) == 300
+
+
+def test_somebody_is_told_of_tables_that_nobody_is(address: str, who: str | None) -> None:
+    told = stilts("tapquery", f"tapurl={address}/tap", "adql=SELECT table_name FROM TAP_SCHEMA.tables", "ofmt=csv")
+    assert "demo_dr1.stars" in told
+    assert ("demo_dr2.stars" in told) is (who is not None)
