@@ -66,8 +66,8 @@ class Engine(Protocol):
     def catalogue(self, identity: Identity, at: datetime) -> Catalogue:
         """Return the tables that this identity may read at that time."""
 
-    def trouble(self) -> str | None:
-        """Return what is wrong with the tables, in words that name none; None where nothing is."""
+    def damage(self) -> str | None:
+        """Return that some tables have lost rows, in words that name none; None where all are whole."""
 
     def answer(self, adql: str, catalogue: Catalogue, *, limit: int | None, uploads: Uploads) -> Answer:
         """Return the answer, at most `limit` rows of it; QueryFault where the text cannot be understood."""

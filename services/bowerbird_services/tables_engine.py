@@ -1,8 +1,10 @@
 """The engine of the platform: the store's catalogue by the access decision, ADQL translated, computed by the back end."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -16,6 +18,8 @@ from bowerbird_services.identity import Records
 from bowerbird_services.store import backend
 from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
 from bowerbird_services.tables import Catalogue, Column, Table
+
+_logger = logging.getLogger("bowerbird.services.tables")
 
 
 class Translated(backend.Runnable, Protocol):
@@ -60,6 +64,7 @@ class TablesEngine:
         self._store = store
         self._backend = computing
         self._translate = translate
+        self._told: set[Path] = set()
 
     def catalogue(self, identity: Identity, at: datetime) -> SeenCatalogue:
         """Return the tables that this identity may read at that time."""
@@ -87,10 +92,18 @@ class TablesEngine:
             raise self._fault(error, query.tables) from error
         return TablesAnswer(result, tuple(query.columns), tuple(query.tables), self._fault)
 
-    def trouble(self) -> str | None:
+    def damage(self) -> str | None:
         """Return how many tables have lost their rows; None where all are whole."""
         damaged, known = self._store.damaged()
-        return f"the rows of {damaged} of {known} tables are damaged or not there" if damaged else None
+        self._log(damaged)
+        return f"the rows of {len(damaged)} of {known} tables are damaged or not there; all others can be asked" if damaged else None
+
+    def _log(self, damaged: Iterable[Table]) -> None:
+        """Name each damaged table to the admins, once for each making of it."""
+        for table in damaged:
+            if not self._told.issuperset(table.files):
+                self._told.update(table.files)
+                _logger.warning("the rows of %s are damaged or not there; it is made again from its release", table.full_name)
 
     def _fault(self, error: backend.QueryFailed, tables: Sequence[Table]) -> QueryFault:
         """Return why a query over these tables failed. A back end need not notice what became of a file: it is looked at."""
@@ -99,6 +112,7 @@ class TablesEngine:
         broken = self._store.damaged_of(tables) or (tables if isinstance(error, backend.Unreadable) else ())
         if not broken:
             return QueryFault(str(error))
+        self._log(broken)
         names = ", ".join(table.full_name for table in broken if table.files)
         return Unreadable(f"the rows of {names} cannot be read now; other tables can. Try again later, or tell the admins of the platform")
 

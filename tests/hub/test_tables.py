@@ -107,6 +107,34 @@ async def test_a_change_of_the_platform_or_of_a_file_is_taken_up(tables: Tables)
 
 
 @pytest.mark.root
+@pytest.mark.asyncio
+async def test_files_that_the_service_may_not_read_are_named_in_one_line(tables: Tables) -> None:
+    release = tables.var.releases / "sky" / "dr1"
+    for name in ("a.fits", "b.fits", "c.txt", "open.fits"):
+        (release / name).write_text("closed")
+        (release / name).chmod(0o644 if name == "open.fits" else 0o600)
+    (release / "raw").mkdir(mode=0o700)
+    await watched(tables, settled(1))
+    lines = [line for line in tables.log.read_text().splitlines() if "left out" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith("left out of sky/dr1, because the service may not read them: a.fits, b.fits, c.txt and 1 more")
+
+
+@pytest.mark.asyncio
+async def test_rows_that_are_lost_are_made_again(tables: Tables) -> None:
+    def harm(said: list[tuple[str, str]]) -> bool:
+        if settled(1)(said) and said[-1][0] == "ready":
+            for file in tables.var.tables.rglob("*.parquet"):
+                os.truncate(file, 10)
+        return settled(2)(said)
+
+    said = await watched(tables, harm)
+    assert [row for row in said if row[0] != "making"] == [("ready", ""), ("ready", "")]
+    assert "rows of stars of sky/dr1 were damaged or gone; made again" in tables.log.read_text()
+    assert any(file.stat().st_size > 10 for file in tables.var.tables.rglob("*.parquet"))
+
+
+@pytest.mark.root
 def test_the_sandbox_sees_the_releases_of_the_platform_and_writes_tables_alone(tables: Tables) -> None:
     order = tables.order()
     assert order is not None

@@ -72,7 +72,7 @@ class StandIn:
     def catalogue(self, identity: Identity, _at: datetime) -> Catalogue:
         return Catalogue([STARS, SECRET] if identity.name == "member" else [STARS])
 
-    def trouble(self) -> str | None:
+    def damage(self) -> str | None:
         return None
 
     def answer(self, adql: str, catalogue: Catalogue, *, limit: int | None, uploads: Uploads) -> "StandInAnswer":

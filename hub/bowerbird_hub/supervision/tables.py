@@ -117,6 +117,11 @@ def traces(order: TableOrder) -> str:
     return "\n".join(told)
 
 
+def rows_of(var: Var) -> dict[Path, tuple[int, int] | None]:
+    """Return which files of rows there are: what changes when one is lost or cut off."""
+    return {path: _stamp(path) for path in var.tables.glob("*/*/*.parquet")}
+
+
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
@@ -126,18 +131,19 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 async def keep(tables: Tables, row: Callable[[str, str], None], environment: Mapping[str, str], seconds: float = _LOOK_SECONDS) -> None:
-    """Make the tables, and again whenever something changed, until cancelled; `row` gets a state and what is to say."""
+    """Make the tables, and again whenever something changed or was lost, until cancelled; `row` gets a state and what is to say."""
     if not tables.possible:
         return
-    done = None
+    done, there = None, None
     while True:
         order = await asyncio.to_thread(tables.order)
         now = await asyncio.to_thread(traces, order) if order and order.releases else done
-        if order is not None and now != done:
+        if order is not None and (now != done or await asyncio.to_thread(rows_of, tables.var) != there):
             done = now
             try:
                 wrong = await tables.make(order, lambda line: row("making", line), environment)
             except OSError as error:
                 wrong = f"the ingest could not be started ({error.strerror})"
+            there = await asyncio.to_thread(rows_of, tables.var)
             row("not whole" if wrong else "ready", wrong or "")
         await asyncio.sleep(seconds)

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from bowerbird_config.table_order import ReleaseOrder, TableOrder
 
+from bowerbird_services.ingest.closed_files import closed_files, told
 from bowerbird_services.ingest.product_files import products
 from bowerbird_services.ingest.sorting import NoRoom
 from bowerbird_services.ingest.source import BadSource
-from bowerbird_services.ingest.table import ingest
+from bowerbird_services.ingest.table import ingest, is_whole
 from bowerbird_services.store import coverage, sidecar
 from bowerbird_services.store.products import NAME as PRODUCTS
 from bowerbird_services.store.shelf import INDEX, read_index, write_index
@@ -43,14 +44,20 @@ def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> i
     folder.mkdir(parents=True, exist_ok=True)
     changed = _tidy(folder, {f"{name}{sidecar.SUFFIX}" for name in release.tables})
     for name, asked in release.tables.items():
+        known = sidecar.read(folder / f"{name}{sidecar.SUFFIX}")
+        lost = known is not None and not is_whole(known)
         try:
-            ingest(release.directory, place, name, asked, folder)
+            if ingest(release.directory, place, name, asked, folder) and lost:
+                say(f"rows of {name} of {release.name} were damaged or gone; made again")
         except BadSource as error:
             say(f"table {name} of {release.name}: {asked.file} {error}")
             wrong += 1
         except (NoRoom, OSError) as error:
             say(f"table {name} of {release.name}: {error}")
             wrong += 1
+    closed = list(closed_files(release.directory))
+    if closed:
+        say(f"left out of {release.name}, because the service may not read them: {told(closed)}")
     _write_products(release, folder)
     if changed or place not in read_index(root) or _newer(folder, root / INDEX):
         # After each release, so that the first tables do not wait for the last.

@@ -57,7 +57,7 @@ def fingerprint(directory: Path, asked: ReleaseTable) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def is_whole(folder: Path, known: Sidecar) -> bool:
+def is_whole(known: Sidecar) -> bool:
     """Tell whether the files of a table are as they were written."""
     try:
         rows = sum(pq.read_metadata(file).num_rows for file in known.table.files)
@@ -75,7 +75,7 @@ def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTab
     """
     mark, target = fingerprint(directory, asked), folder / f"{name}{sidecar.SUFFIX}"
     known = sidecar.read(target)
-    if known and known.fingerprint == mark and is_whole(folder, known):
+    if known and known.fingerprint == mark and is_whole(known):
         _count(known.table)
         return False
     described = maml.read(directory / asked.metadata) if asked.metadata else maml.Maml()

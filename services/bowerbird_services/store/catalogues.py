@@ -95,10 +95,10 @@ class TableStore:
         """Return the tables that this identity may read at that time."""
         return SeenCatalogue(self.sight(platform, identity, at))
 
-    def damaged(self) -> tuple[int, int]:
-        """Return how many tables have lost rows, and how many there are, whoever may see them."""
+    def damaged(self) -> tuple[tuple[Table, ...], int]:
+        """Return which tables have lost rows, and how many there are, whoever may see them."""
         tables = [table for some in self._shelf.holdings().tables.values() for table in some]
-        return len(self.damaged_of(tables)), len(tables)
+        return self.damaged_of(tables), len(tables)
 
     def damaged_of(self, tables: Iterable[Table]) -> tuple[Table, ...]:
         """Return those of the tables whose files are not as they were written."""

@@ -1,8 +1,18 @@
 """Whether queries can be answered now, in words that everybody may read."""
 
+from dataclasses import dataclass
+
 from bowerbird_services.identity import Away
 from bowerbird_services.site import Site
 from bowerbird_services.vo.jobs import JobStore
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What VOSI tells: where `trouble` is said, nothing can be answered; `note` is about some tables, and the others go on."""
+
+    trouble: str | None = None
+    note: str | None = None
 
 
 class Health:
@@ -12,10 +22,9 @@ class Health:
         self._site = site
         self._store = store
 
-    def trouble(self) -> str | None:
-        """Return what is wrong, None where nothing is."""
-        found = [self._hub(), self._store.trouble(), self._site.engine.trouble()]
-        return "; ".join(filter(None, found)) or None
+    def state(self) -> State:
+        """Return what is wrong."""
+        return State("; ".join(filter(None, (self._hub(), self._store.trouble()))) or None, self._site.engine.damage())
 
     def _hub(self) -> str | None:
         try:

@@ -83,7 +83,7 @@ class TAPService:
     async def availability(self, _request: Request) -> Response:
         """Tell whether queries can be answered."""
         # Beside the threads of queries, so that it is told while all of those compute.
-        return document(vosi.availability(self._site.started, await asyncio.to_thread(self._health.trouble)))
+        return document(vosi.availability(self._site.started, await asyncio.to_thread(self._health.state)))
 
     async def tables(self, request: Request) -> Response:
         """Tell which tables there are for whoever asks."""

@@ -11,6 +11,7 @@ from bowerbird_services.store import tap_schema
 from bowerbird_services.store.catalogues import SeenCatalogue
 from bowerbird_services.store.names import delimited
 from bowerbird_services.tables import Catalogue, Column, Table
+from bowerbird_services.vo.health import State
 from bowerbird_services.vo.xml import XSI, element, optional
 
 _CAPABILITIES = {
@@ -125,12 +126,12 @@ def scs_capabilities(address: str, table: Table, most_rows: int) -> ET.Element:
     return element("vosi:capabilities", namespaces, parts)
 
 
-def availability(up_since: datetime, trouble: str | None) -> ET.Element:
+def availability(up_since: datetime, state: State) -> ET.Element:
     """Return whether queries can be answered now."""
     told = [
-        element("vosi:available", text="false" if trouble else "true"),
+        element("vosi:available", text="false" if state.trouble else "true"),
         element("vosi:upSince", text=f"{up_since:%Y-%m-%dT%H:%M:%SZ}"),
-        optional("vosi:note", trouble),
+        *(element("vosi:note", text=said) for said in (state.trouble, state.note) if said),
     ]
     return element("vosi:availability", _AVAILABILITY, told)
 
