@@ -48,7 +48,7 @@ def write(file: Path, parts: Sequence[Any]) -> None:
     try:
         _write(beside, parts)
         os.rename(beside, file)
-    except BaseException as error:
+    except BaseException as error:  # whatever ends it, an interrupt too, must leave no half file
         with suppress(OSError):
             os.unlink(beside)
         if isinstance(error, OSError) and error.errno in _FULL:
