@@ -89,7 +89,7 @@ class _Tiles:
         self._hdu = hdu
 
     def expect(self, boxes: Sequence[Slices], each: int) -> None:
-        """As with what is asked for."""
+        """They are read one after the other."""
 
     def ask(self, box: Slices) -> Slices:
         """Only the decoder knows where its tiles lie."""

@@ -403,7 +403,7 @@ def test_descriptors_and_maps_are_given_back(path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         bowerbird.cutouts([(150.0, 2.0), (10.0, 2.0)], SIDE, path)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
     assert str(path) not in Path("/proc/self/maps").read_text()
 
 
