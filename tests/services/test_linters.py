@@ -97,6 +97,8 @@ def answers(address: str, table: str, form: str) -> Iterator[tuple[str, httpx.Re
         yield f"cone {change}", httpx.get(cone, params=given)
 
 
+@pytest.mark.timeout(LINT_SECONDS)
+@pytest.mark.parametrize("who", ["member"], indirect=True)
 @pytest.mark.parametrize("form", FORMATS)
 def test_votlint_finds_nothing_in_any_answer(address: str, table: str, form: str, tmp_path: Path) -> None:
     found = {}
