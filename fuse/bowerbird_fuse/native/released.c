@@ -169,9 +169,11 @@ static bool answer_getattr(const struct fuse_in_header *header)
 }
 
 /* The kernel asks for security.capability before each write: only a user's own attributes are told, and those by Python. */
-static bool answer_attribute(const struct fuse_in_header *header, const char *name)
+static bool answer_attribute(const struct fuse_in_header *header, const struct fuse_getxattr_in *asked, size_t size)
 {
-    if (!strncmp(name, "user.", 5))
+    const char *name = (const char *)(asked + 1);
+
+    if (size <= sizeof *asked || !memchr(name, 0, size - sizeof *asked) || !strncmp(name, "user.", 5))
         return false;
     reply(header, ENODATA, NULL, 0);
     return true;
@@ -210,7 +212,7 @@ bool answer_released(const struct fuse_in_header *header, void *body, size_t siz
     case FUSE_GETATTR:
         return answer_getattr(header);
     case FUSE_GETXATTR:
-        return size > sizeof(struct fuse_getxattr_in) && memchr(body, 0, size) && answer_attribute(header, (char *)body + sizeof(struct fuse_getxattr_in));
+        return answer_attribute(header, body, size);
     case FUSE_OPEN:
         return size >= sizeof(struct fuse_open_in) && answer_open(header, body);
     case FUSE_RELEASE:
