@@ -10,6 +10,11 @@ from bowerbird_services.cone import ConeSearch
 from bowerbird_services.crossmatches import Crossmatch
 from bowerbird_services.tables import Table
 
+# What whoever asked is told, whichever back end found it.
+UNREADABLE = "the rows of a table cannot be read now; try again later, or tell the admins"
+STOPPED = "the query was stopped"
+TOO_LONG = "the query took longer than a query may; ask for less at once, or as an asynchronous job"
+
 
 class QueryFailed(Exception):
     """A query has no answer; the text is for whoever asked and names no file of ours."""

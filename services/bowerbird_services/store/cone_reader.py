@@ -17,14 +17,13 @@ import pyarrow as pa
 
 from bowerbird_services import sky_order
 from bowerbird_services.cone import ConeSearch
-from bowerbird_services.store.backend import Interrupted, OutOfTime, Unreadable
+from bowerbird_services.store.backend import STOPPED, TOO_LONG, UNREADABLE, Interrupted, OutOfTime, Unreadable
 from bowerbird_services.store.parquet_groups import Groups, NotForGroups, ParquetGroups
 from bowerbird_services.tables import HEALPIX_COLUMN
 
 # Groups times columns: with more of them, a database that computes in several threads is faster.
 _MOST_READ = 96
 _ROUNDING = 1e-12
-_UNREADABLE = "the rows of a table cannot be read now; try again later, or tell the admins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class ConeReader:
         except NotForGroups:
             return None
         except (OSError, pa.ArrowException) as error:
-            raise Unreadable(_UNREADABLE) from error
+            raise Unreadable(UNREADABLE) from error
         pieces = [_Piece(groups, ranges, _fitting(groups, ranges)) for groups in files]
         names = dict.fromkeys([HEALPIX_COLUMN, position.ra, position.dec, *(name for name, _ in search.outputs)])
         if sum(len(piece.numbers) for piece in pieces) * len(names) > _MOST_READ:
@@ -108,7 +107,7 @@ class ConeResult:
                 try:
                     batch = self._batch(piece, number, room)
                 except (OSError, pa.ArrowException) as error:
-                    raise Unreadable(_UNREADABLE) from error
+                    raise Unreadable(UNREADABLE) from error
                 if batch is not None:
                     room = None if room is None else room - batch.num_rows
                     yield batch
@@ -116,9 +115,9 @@ class ConeResult:
 
     def _go_on(self) -> None:
         if self._stopped:
-            raise Interrupted("the query was stopped")
+            raise Interrupted(STOPPED)
         if self._end is not None and time.monotonic() > self._end:
-            raise OutOfTime("the query took longer than a query may; ask for less at once, or as an asynchronous job")
+            raise OutOfTime(TOO_LONG)
 
     def _batch(self, piece: _Piece, number: int, most: int | None) -> pa.RecordBatch | None:
         position = self._search.table.position

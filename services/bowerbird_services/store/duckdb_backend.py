@@ -10,7 +10,7 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from bowerbird_services.store.backend import Interrupted, OutOfTime, QueryFailed, Runnable, Unreadable
+from bowerbird_services.store.backend import STOPPED, TOO_LONG, UNREADABLE, Interrupted, OutOfTime, QueryFailed, Runnable, Unreadable
 from bowerbird_services.store.crossmatch import Pairs
 from bowerbird_services.store.row_groups import RowGroups
 from bowerbird_services.tables import Table
@@ -31,7 +31,6 @@ _SENTENCES: tuple[tuple[type[Exception], str, str], ...] = (
     (duckdb.InvalidInputException, "Invalid Input Error", "a function of the query cannot be computed of its argument"),
     (duckdb.BinderException, "Binder Error", "the query names a column that is not there, or its types do not fit each other"),
 )
-_UNREADABLE = "the rows of a table cannot be read now; try again later, or tell the admins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +146,9 @@ class DuckDBResult:
 
     def _failure(self, error: Exception | None) -> QueryFailed:
         if self._stopped is OutOfTime:
-            return OutOfTime("the query took longer than a query may; ask for less at once, or as an asynchronous job")
+            return OutOfTime(TOO_LONG)
         if self._stopped or error is None:
-            return Interrupted("the query was stopped")
+            return Interrupted(STOPPED)
         return _in_words(error)
 
     def __enter__(self) -> Self:
@@ -210,10 +209,10 @@ def _identifier(name: str) -> str:
 def _in_words(error: Exception) -> QueryFailed:
     told = str(error)
     if isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in told:
-        return Interrupted("the query was stopped")
+        return Interrupted(STOPPED)
     for kind, begins, sentence in _SENTENCES:
         if isinstance(error, kind) or told.startswith(begins):
             return QueryFailed(sentence)
     if isinstance(error, duckdb.IOException) or told.startswith("IO Error"):
-        return Unreadable(_UNREADABLE)
+        return Unreadable(UNREADABLE)
     return QueryFailed("the query cannot be computed")
