@@ -227,11 +227,11 @@ def asked(  # most are named when they are given
     """Return what a question brings; `follow` hears how a job stands, in any thread, and `look` is called meanwhile in this one."""
     from bowerbird.vo.jobs import nobody  # noqa: PLC0415  # `import bowerbird` stays light
     from bowerbird.vo.loop import LOOP  # noqa: PLC0415  # as above
+    from bowerbird.vo.results import check_form  # noqa: PLC0415  # as above
     from bowerbird.vo.session import session  # noqa: PLC0415  # as above
 
-    if form not in ("qtable", "table", "arrow", "pyvo"):
-        raise BadArgument(f"form is {form!r}; it is 'qtable', 'table', 'arrow' or 'pyvo'")
+    check_form(form)
     answer = LOOP.run(session().tap(service).ask(question, seconds=seconds, follow=follow or nobody), look)
     with answer.file:
         answer.warn()
-        return getattr(answer, f"to_{form}")()
+        return answer.to(form)

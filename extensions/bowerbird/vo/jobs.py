@@ -25,6 +25,8 @@ _HREF = "{http://www.w3.org/1999/xlink}href"
 _LONG_POLL_SECONDS = 5
 # How long the end of a job may take once its user has gone on.
 _CLEAN_SECONDS = 8
+# A number with more digits counts no rows.
+_MOST_DIGITS = 18
 _LOST = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 
@@ -200,4 +202,4 @@ def _progress(job: Element) -> float | None:
 
 def _rows(job: Element) -> int | None:
     said = (job.findtext(f"{_UWS}jobInfo/rows") or "").strip()
-    return int(said) if said.isdecimal() else None
+    return int(said) if said.isdecimal() and len(said) <= _MOST_DIGITS else None

@@ -8,7 +8,7 @@ from bowerbird.errors import QueryRefused, ServiceSlow
 from bowerbird.vo.jobs import Job
 from bowerbird.vo.loop import LOOP
 from bowerbird.vo.records import Record
-from bowerbird.vo.results import Answer
+from bowerbird.vo.results import Answer, check_form
 from bowerbird.vo.session import Session, session
 from bowerbird.vo.tap import Question
 
@@ -26,10 +26,15 @@ class LeftJob:
 
     def rows(self, *, seconds: float = 600, form: "Form" = "qtable") -> Any:
         """Return its rows when they are there, after which the job is gone; one that takes longer than `seconds` goes on."""
-        answer = LOOP.run(self._answer(session(), seconds))
+        check_form(form)
+        held = session()
+        answer = LOOP.run(self._answer(held, seconds))
         with answer.file:
             answer.warn()
-            return getattr(answer, f"to_{form}")()
+            made = answer.to(form)
+        # Not before: whoever has no memory for the rows, or no room, still finds them.
+        LOOP.run(self._job(held).delete(over=True))
+        return made
 
     def stop(self) -> None:
         """End it and forget it."""
@@ -39,18 +44,12 @@ class LeftJob:
         return Job.found(held.http, Record(self.url, self.service, self.query), held.records)
 
     async def _answer(self, held: Session, seconds: float) -> Answer:
-        job, question = self._job(held), Question(self.query)
+        job = self._job(held)
         try:
             async with asyncio.timeout(seconds):
-                answer = await held.tap(self.service).result(job, question)
+                return await held.tap(self.service).result(job, Question(self.query))
         except TimeoutError as error:
             raise ServiceSlow(self.service, f"was not done within {seconds:g} s", "ask again later; the job goes on", self.query) from error
         except QueryRefused:
             await job.delete(over=True)
             raise
-        try:
-            await job.delete(over=True)
-        except BaseException:  # an interrupt comes after the answer
-            answer.file.close()
-            raise
-        return answer

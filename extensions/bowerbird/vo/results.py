@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
-from bowerbird.errors import NotATable, Overflow, QueryRefused, VOTableError
+from bowerbird.errors import BadArgument, NotATable, Overflow, QueryRefused, VOTableError
 from bowerbird.votable import VOTable, read
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ _LOOK_BYTES = 512
 # An INFO of our own services.
 _OPEN = ("ACCESS", "public")
 _EDITION = "EDITION"
+_FORMS = ("qtable", "table", "arrow", "pyvo")
+
+
+def check_form(form: str) -> None:
+    """Raise BadArgument for a form that rows are not given in."""
+    if form not in _FORMS:
+        raise BadArgument(f"form is {form!r}; it is 'qtable', 'table', 'arrow' or 'pyvo'")
 
 
 def spool() -> IO[bytes]:
@@ -79,6 +86,10 @@ class Answer:
                 Overflow,
                 stacklevel=4,
             )
+
+    def to(self, form: str) -> Any:
+        """Return the rows in a form that `check_form` knows."""
+        return getattr(self, f"to_{form}")()
 
     def to_table(self) -> "AstropyTable":
         """Return an astropy Table."""

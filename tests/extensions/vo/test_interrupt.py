@@ -201,6 +201,14 @@ def test_who_was_killed_gets_the_rows_in_the_next_kernel(tap: Behaviour, left: A
     assert not bowerbird.jobs()
 
 
+def test_a_job_whose_rows_have_no_such_form_is_kept(tap: Behaviour, left: Any) -> None:
+    tap.finishes = True
+    with pytest.raises(ValueError, match="'votable'"):
+        left.rows(form="votable")
+    assert len(bowerbird.jobs()) == 1
+    assert len(left.rows(form="arrow")) == 3
+
+
 def test_a_job_that_was_left_goes_on_where_it_is_not_waited_for_long_enough(tap: Behaviour, left: Any) -> None:
     with pytest.raises(bowerbird.ServiceError, match=r"was not done within 0\.1 s; ask again later; the job goes on"):
         left.rows(seconds=0.1)
@@ -247,7 +255,10 @@ def test_a_job_that_was_aborted_elsewhere_is_told(tap: Behaviour, records: Recor
     assert heard == [Phase.EXECUTING, Phase.ABORTED]
 
 
-@pytest.mark.parametrize(("told", "heard"), [("<rows>1234567</rows>", 1234567), ("<rows>many</rows>", None), ("", None)])
+@pytest.mark.parametrize(
+    ("told", "heard"),
+    [("<rows>1234567</rows>", 1234567), ("<rows>many</rows>", None), (f"<rows>{'9' * 5000}</rows>", None), ("", None)],
+)
 def test_who_follows_a_job_hears_how_many_rows_have_come(tap: Behaviour, records: Records, told: str, heard: int | None) -> None:
     tap.info = f"<uws:jobInfo>{told}</uws:jobInfo>"
     states: list[Any] = []
