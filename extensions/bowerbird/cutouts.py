@@ -81,7 +81,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     files: Sequence[Path | None] = ()
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        files, troubles = files_in(Path(folder), _column(names, positions), count)
+        files, troubles = files_in(Path(folder), _names(names, positions), count)
         wanted.troubles[:] = [first or second for first, second in zip(wanted.troubles, troubles, strict=True)]
     wish = Wish(hdu, mode_of(mode), files)
     with Cuts(count, files) as cuts:
@@ -95,6 +95,13 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
 def _column(names: Any, positions: Any) -> Any:
     """Return the column of that name where the positions are a table that has it."""
     return positions[names] if isinstance(names, str) and names in getattr(positions, "colnames", ()) else names
+
+
+def _names(names: Any, positions: Any) -> Any:
+    found = _column(names, positions)
+    if isinstance(found, str):
+        raise BadArgument(f"names is {found!r}, which is no column of the positions; name one, or give a list of names")
+    return found
 
 
 def _each(image: Any, positions: Any, count: int) -> Sequence[str | os.PathLike[str]]:

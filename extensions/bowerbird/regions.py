@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
+from astropy.table import Column, Table
 
 from bowerbird.errors import BadArgument
 from bowerbird.stencil import Stencils, checked, stencil
-from bowerbird.vo.sources import places
+from bowerbird.vo.sources import numbers, places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,11 +83,11 @@ def _icrs(position: Any) -> tuple[float, float]:
 def _sides(size: Any, count: int) -> tuple[Any, Any]:
     """Return widths and heights in degrees: one size for all, or a column of them."""
     shape = getattr(size, "shape", ())
-    if shape in ((count,), (count, _PAIR)) and shape != (_PAIR,):
-        unit = getattr(size, "unit", None)
-        if unit is None:
+    # A Quantity of two is a pair, as for one cutout; a column of two is not.
+    if shape in ((count,), (count, _PAIR)) and (shape != (_PAIR,) or isinstance(size, Column)):
+        if getattr(size, "unit", None) is None:
             raise BadArgument("the column of sizes has no unit; give it one, like table['size'].unit = 'arcsec'")
-        angles: Any = np.ma.filled(np.ma.asarray(u.Quantity(size, unit).to_value(u.deg), dtype="f8"), np.nan)
+        angles = numbers(size, u.deg)
         return (angles, angles) if angles.ndim == 1 else (angles[:, 1], angles[:, 0])
     one = stencil((0.0, 0.0), size)
     return np.full(count, one.width), np.full(count, one.height)

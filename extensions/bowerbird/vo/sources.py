@@ -64,9 +64,9 @@ def sources(table: Any, epoch: float | None = None) -> Sources:
     if whole is not None:
         return _of_coordinates(whole, epoch)
     pair = _position(table)
-    at = SkyCoord(*(_numbers(table[name], u.deg) for name in pair), unit="deg")
+    at = SkyCoord(*(numbers(table[name], u.deg) for name in pair), unit="deg")
     motions = motion_columns(table)
-    motion = tuple(_numbers(table[name], _MOTION) for name in motions) if motions else None
+    motion = tuple(numbers(table[name], _MOTION) for name in motions) if motions else None
     return Sources(at, epoch if epoch is not None else _epoch(table), motion)
 
 
@@ -75,8 +75,8 @@ def places(table: Any) -> tuple[Any, Any]:
     whole = table if isinstance(table, SkyCoord) else _coordinates(table)
     if whole is not None:
         at = whole.icrs.ravel() if whole.shape else whole.icrs.reshape(1)
-        return _numbers(at.ra, u.deg), _numbers(at.dec, u.deg)
-    longitudes, latitudes = (_numbers(table[name], u.deg) for name in _position(table))
+        return numbers(at.ra, u.deg), numbers(at.dec, u.deg)
+    longitudes, latitudes = (numbers(table[name], u.deg) for name in _position(table))
     return longitudes, latitudes
 
 
@@ -115,7 +115,8 @@ def _columns(table: Any, ucds: tuple[str, str], names: tuple[tuple[str, str], ..
     return next(((lower[one], lower[other]) for one, other in names if one in lower and other in lower), None)
 
 
-def _numbers(column: Any, unit: Any) -> Any:
+def numbers(column: Any, unit: Any) -> Any:
+    """Return a column or a Quantity as numbers in that unit; NaN where it is masked."""
     values = column.to_value(unit) if hasattr(column, "to_value") and column.unit else getattr(column, "value", column)
     if not hasattr(column, "to_value") and getattr(column, "unit", None):
         values = (np.ma.getdata(column.data) * column.unit).to_value(unit)
