@@ -99,6 +99,8 @@ class _Group:
     def cut(self) -> Iterator[Made]:
         """Yield all of them; what lies ahead is asked for while one is read."""
         name = Path(self._path).name
+        # A copy that keeps its times may be younger here than it says.
+        changed_ns = max(self._status.st_mtime_ns, self._status.st_ctime_ns)
         waiting: deque[tuple[int, Product, Any]] = deque()
         ahead = 0
         for row, plan in self._plans:
@@ -107,7 +109,7 @@ class _Group:
             except CutoutError as error:
                 yield Made(row, reason=_said(self._path, error))
                 continue
-            if self._wish.is_there(row, product, self._status.st_mtime_ns):
+            if self._wish.is_there(row, product, changed_ns):
                 yield Made(row)
                 continue
             waiting.append((row, product, product.ask(self._layers.sources)))
