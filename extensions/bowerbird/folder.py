@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +14,9 @@ from bowerbird.errors import BadArgument
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MOST_PARTS = 1024
 # What a file system takes (255 bytes), less what a part is called besides.
-_LONGEST_NAME = 230
+_LONGEST_NAME = 225
+# Threads of two servers that share the folder may have one number.
+_OURS = secrets.token_hex(4)
 
 
 def files_in(folder: Path, names: Sequence[Any] | None, count: int) -> tuple[list[Path | None], list[str]]:
@@ -44,7 +47,7 @@ def _trouble(text: str, name: str, seen: set[str]) -> str:
 
 def write(file: Path, parts: Sequence[Any]) -> None:
     """Write a file that appears when it is whole."""
-    beside = f"{file.parent}/.{file.name}.{threading.get_native_id()}.part"
+    beside = f"{file.parent}/.{file.name}.{_OURS}.{threading.get_native_id()}.part"
     try:
         _write(beside, parts)
         os.rename(beside, file)
