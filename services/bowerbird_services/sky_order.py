@@ -14,10 +14,15 @@ from bowerbird_services.tables import HEALPIX_ORDER
 Ranges = tuple[tuple[int, int], ...]
 
 _CELL_DEGREES = 58.6  # a cell of order 0
-_FINEST = 22
+FINEST = 22
 _WIDEST_DEGREES = 40.0
 # Rows are read by the group: each range costs half a millisecond of planning, and finer ones leave out no more groups.
 _MOST_RANGES = 4
+
+
+def reach(radius: float) -> float:
+    """Return a radius in degrees that is larger by more than positions are rounded."""
+    return radius * 1.000001 + 1e-9
 
 
 @lru_cache(maxsize=64)
@@ -25,7 +30,7 @@ def of_circle(ra: float, dec: float, radius: float) -> Ranges | None:
     """Return the ranges that a row in a circle has its index in; None where the circle is so wide that they would not help."""
     if radius > _WIDEST_DEGREES:
         return None
-    padded = radius * 1.000001 + 1e-9
+    padded = reach(radius)
     place = Longitude(ra % 360, "deg"), Latitude(dec, "deg")
     cells, orders, _ = cone_search(*place, Angle(padded, "deg"), depth=_order(padded), flat=False)
     return _ranges(np.asarray(cells), np.asarray(orders))
@@ -41,7 +46,7 @@ def of_polygon(vertices: list[tuple[float, float]], size: float) -> Ranges | Non
 
 
 def _order(radius: float) -> int:
-    return min(_FINEST, max(0, math.ceil(math.log2(_CELL_DEGREES / radius)) + 1))
+    return min(FINEST, max(0, math.ceil(math.log2(_CELL_DEGREES / radius)) + 1))
 
 
 def _ranges(cells: np.ndarray, orders: np.ndarray) -> Ranges:

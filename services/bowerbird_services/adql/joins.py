@@ -1,5 +1,6 @@
 """How the tables of one FROM are joined: by columns, by conditions, and by positions, whose matches need not compare every pair."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,6 @@ from bowerbird_services.adql.expressions import Expressions
 from bowerbird_services.adql.names import reference
 from bowerbird_services.adql.typed import Expression, Match, Scope, Source
 
-_MOST_ROWS = 2**62
 # A piece of the text of FROM, made when all of the query is known.
 Part = Callable[[], str]
 
@@ -92,7 +92,7 @@ def cells_of_any(match: Match, scope: Scope) -> list[str]:
     """Return the equality of cells for a match in WHERE, which drops all rows but one copy, whatever was joined how."""
     if pairing.taken(match, scope):
         return []
-    for source in sorted(scope.sources, key=lambda source: _MOST_ROWS if source.rows is None else source.rows):
+    for source in sorted(scope.sources, key=lambda source: math.inf if source.rows is None else source.rows):
         cell = matches.join(match, [other for other in scope.sources if other is not source], source)
         if cell:
             return [cell]

@@ -7,11 +7,11 @@ import numpy as np
 from astropy.coordinates import Latitude, Longitude
 from cdshealpix.nested import lonlat_to_healpix, neighbours
 
+from bowerbird_services.sky_order import FINEST
 from bowerbird_services.tables import HEALPIX_ORDER
 
 # Between a cell and all but its neighbours lie 0.69 radians by nside or more; what is below that leaves room for rounding.
 _REACH = 0.6
-_FINEST = 22
 # A cell is so many halvings coarser than the circle that few circles touch a second one, and has so few rows to look at.
 _MOST_HALVINGS = 5
 _MOST_ROWS = 4.0
@@ -35,7 +35,7 @@ def touched(ra: np.ndarray, dec: np.ndarray, radius: float, density: float) -> C
     if not len(known):
         nothing = np.zeros(0, np.int64)
         return Cells(nothing, nothing, nothing)
-    order = min(_FINEST, max(0, math.floor(math.log2(_REACH / max(math.radians(radius), 1e-9)))))
+    order = min(FINEST, max(0, math.floor(math.log2(_REACH / max(math.radians(radius), 1e-9)))))
     halvings = _halvings(order, density)
     middles = lonlat_to_healpix(Longitude(ra[known], "deg", copy=False), Latitude(dec[known], "deg", copy=False), order)
     middles = middles.astype(np.int64)

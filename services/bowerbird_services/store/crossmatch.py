@@ -9,13 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bowerbird_services.crossmatches import Crossmatch
+from bowerbird_services.sky_order import reach
 from bowerbird_services.store import row_groups
 from bowerbird_services.store.cells import Cells, touched
 from bowerbird_services.store.row_groups import BEYOND, Group, RowGroups
 from bowerbird_services.tables import HEALPIX_COLUMN
 
-# More than what is asked for, by more than numbers are rounded.
-_MORE, _LEAST_MORE = 1.000001, 1e-9
 # So many pairs are looked at and handed over at once.
 _MOST_PAIRS = 1 << 18
 _THREADS = 2
@@ -29,7 +28,7 @@ class Pairs:
         files = match.stored.table.files
         self._match = match
         self._kept = kept
-        self._reach = match.radius * _MORE + _LEAST_MORE
+        self._reach = reach(match.radius)
         self._ra, self._dec = (_degrees(given[name]) for name in (match.given.ra, match.given.dec))
         self._groups = row_groups.groups(files)
         told = row_groups.schema(files)
