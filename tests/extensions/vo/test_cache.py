@@ -90,6 +90,13 @@ def test_rows_of_a_table_that_was_made_anew_are_asked_for(rows: Rows, tap: Behav
     assert [rows(), rows(), asked(tap)] == [5, 5, 2]
 
 
+def test_a_service_is_not_asked_for_the_editions_of_tables_without_number(rows: Rows, tap: Behaviour) -> None:
+    tap.answer = lambda _: public(3, *(f"demo.t{number} 1" for number in range(33)))
+    tap.editions = {f"demo.t{number}": "1" for number in range(33)}
+    assert [rows(), rows(), asked(tap)] == [3, 3, 2]
+    assert not any(seen.method == "HEAD" for seen in tap.seen)
+
+
 def test_rows_of_a_table_that_is_no_longer_there_are_asked_for(rows: Rows, tap: Behaviour) -> None:
     tap.answer = lambda _: public(3, "demo.stars 1")
     tap.editions = {"demo.stars": "1"}
