@@ -58,6 +58,7 @@ class DuckDBBackend:
         """Begin a query; see `Backend.run`."""
         cursor = self._root.cursor()
         try:
+            sql = query.sql
             for table in query.tables:
                 _show(cursor, table, given)
             for match in query.crossmatches:
@@ -65,7 +66,10 @@ class DuckDBBackend:
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             cursor.close()
             raise _in_words(error) from error
-        return DuckDBResult(cursor, query.sql, seconds)
+        except BaseException:  # a text that cannot be translated, or a table without rows, leaves no cursor open
+            cursor.close()
+            raise
+        return DuckDBResult(cursor, sql, seconds)
 
     def close(self) -> None:
         """Close the database; what still runs fails."""
