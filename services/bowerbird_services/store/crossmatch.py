@@ -43,19 +43,23 @@ class Pairs:
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         cells = touched(self._ra, self._dec, self._reach, self._density())
-        waiting: deque[tuple[Iterator[pa.RecordBatch], Future[pa.RecordBatch | None]]] = deque()
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="crossmatch") as pool:
-            try:
-                for group, low, high in _near(self._groups, cells):
-                    found = self._found(group, cells, low, high)
-                    waiting.append((found, pool.submit(next, found, None)))
-                    if len(waiting) > _AHEAD:
-                        yield from _all(*waiting.popleft())
-                while waiting:
+            yield from self._merged(cells, pool)
+
+    def _merged(self, cells: Cells, pool: ThreadPoolExecutor) -> Iterator[pa.RecordBatch]:
+        """Yield the pairs of all groups; the first of those that come next are computed meanwhile."""
+        waiting: deque[tuple[Iterator[pa.RecordBatch], Future[pa.RecordBatch | None]]] = deque()
+        try:
+            for group, low, high in _near(self._groups, cells):
+                found = self._found(group, cells, low, high)
+                waiting.append((found, pool.submit(next, found, None)))
+                if len(waiting) > _AHEAD:
                     yield from _all(*waiting.popleft())
-            finally:
-                for _, first in waiting:
-                    first.cancel()
+            while waiting:
+                yield from _all(*waiting.popleft())
+        finally:
+            for _, first in waiting:
+                first.cancel()
 
     def _density(self) -> float:
         """Return how many rows the table has for each cell of its order, where it has any."""
