@@ -53,10 +53,11 @@ class Records:
         if self.folder is None or not self.folder.is_dir():
             return []
         found = []
-        for place in sorted(self.folder.glob("*.json"), key=lambda place: place.stat().st_mtime_ns):
+        for place in self.folder.glob("*.json"):
+            # Another process may have removed it.
             with contextlib.suppress(OSError, ValueError, TypeError):
-                found.append(Record(**json.loads(place.read_text())))
-        return found
+                found.append((place.stat().st_mtime_ns, Record(**json.loads(place.read_text()))))
+        return [record for _, record in sorted(found, key=lambda one: one[0])]
 
     def _place(self, url: str) -> Path:
         assert self.folder is not None  # noqa: S101  # asked by who knows
