@@ -22,6 +22,6 @@ def closed_files(directory: Path) -> Iterator[str]:
 
 
 def told(names: list[str]) -> str:
-    """Return the first of the names, and how many more there are."""
+    """Return the first of the names, in one line whatever they are, and how many more there are."""
     more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(name if name.isprintable() else ascii(name) for name in names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
