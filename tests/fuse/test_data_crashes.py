@@ -180,6 +180,7 @@ def test_killed_worker_is_a_short_pause(rig: DataRig, busy: "Callable[[], float]
     kill(worker)
     eventually(lambda: rig.worker("ann") != worker)
     longest = busy()
+    assert rig.view("ann")["restarts"] == 1
     print(f"a killed worker: {longest:.3f} s")
     assert longest < 5 * WORKER_SECONDS
 
