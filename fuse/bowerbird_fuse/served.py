@@ -70,6 +70,7 @@ class ServedView:
     answered_at: float = 0.0
     asked: float | None = None
     deaths: int = 0
+    restarts: int = 0
     unserved: int = 0
     served: float | None = None
     abandoned: bool = False
@@ -146,6 +147,7 @@ class ServedView:
             "path": str(self.path),
             "worker_pid": worker.process.pid if worker else None,
             "healthy": self.healthy,
+            "restarts": self.restarts,
             "since": datetime.fromtimestamp(self.since, UTC).isoformat(timespec="seconds"),
             "trouble": next(filter(None, (one.trouble(time.monotonic()) for one in (self.current, self.following) if one)), None),
         }
@@ -240,6 +242,7 @@ class ServedView:
         self.served = None
         pause = BACK_OFF_SECONDS[min(self.deaths, len(BACK_OFF_SECONDS) - 1)]
         self.deaths += 1
+        self.restarts += 1
         log.warning("worker %d of %s died; the next one starts in %.1f s", worker.process.pid, self.user, pause)
         self.due = time.monotonic() + pause
         if self.unserved >= HOPELESS_DEATHS:

@@ -180,8 +180,20 @@ def test_killed_worker_is_a_short_pause(rig: DataRig, busy: "Callable[[], float]
     kill(worker)
     eventually(lambda: rig.worker("ann") != worker)
     longest = busy()
+    assert rig.view("ann")["restarts"] == 1
     print(f"a killed worker: {longest:.3f} s")
     assert longest < 5 * WORKER_SECONDS
+
+
+def test_workers_killed_at_once_are_a_pause_for_each(rig: DataRig, bob: Person, busy: "Callable[[], float]") -> None:
+    workers = {name: rig.worker(name) for name in ("ann", "bob")}
+    warm(rig)
+    kill(*workers.values())
+    assert bob.do("answer = os.listdir('home')") == []
+    eventually(lambda: all(rig.worker(name) != worker for name, worker in workers.items()))
+    longest = busy()
+    assert [rig.view(name)["restarts"] for name in workers] == [1, 1]
+    assert longest < 5 * KEEPER_SECONDS
 
 
 def warm(rig: DataRig) -> int:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from bowerbird_hub.runtimes.environment import GIT
 
 from tests.support.data_rig import BOUND_SECONDS, DataRig, Failed, Person, eventually
 from tests.support.standing import Standing
@@ -288,11 +289,14 @@ def test_every_row_of_two_writers_in_two_views_is_there(rig: DataRig) -> None:
     assert found == [2 * turns, 2 * turns, 2 * turns, [["ok"]]]
 
 
-def test_two_people_commit_to_one_repository(rig: DataRig) -> None:
+@pytest.mark.parametrize("shared", ["", "--shared=group"])
+def test_two_people_commit_to_one_repository(rig: DataRig, shared: str) -> None:
     ann, bob = (Person(rig.records[name], rig.var.views / name) for name in ("ann", "bob"))
-    ann.sh("cd teams/ant && git init -q --shared=group repo && git -C repo config receive.denyCurrentBranch ignore")
-    commit = """
-        cd teams/ant/repo; export HOME=/tmp GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+    repo = f"repo{shared}"
+    ann.sh(f"cd teams/ant && git init -q {shared} {repo} && git -C {repo} config receive.denyCurrentBranch ignore")
+    as_in_a_server = "export HOME=/nowhere " + " ".join(f"{name}='{value}'" for name, value in GIT.items())
+    commit = f"""
+        {as_in_a_server}; cd teams/ant/{repo}
         for n in 1 2 3 4 5 6; do
           echo $n >WHO-$n
           until git add WHO-$n && git -c user.name=WHO -c user.email=WHO@example.org commit -qm "WHO $n" WHO-$n; do sleep 0.05; done
@@ -300,7 +304,7 @@ def test_two_people_commit_to_one_repository(rig: DataRig) -> None:
     """
     with ann.spawn(["sh", "-c", commit.replace("WHO", "ann")]) as one, bob.spawn(["sh", "-c", commit.replace("WHO", "bob")]) as other:
         assert [one.wait(60), other.wait(60)] == [0, 0]
-    log = bob.sh("cd teams/ant/repo && git -c safe.directory='*' log --format=%s && git -c safe.directory='*' fsck --strict 2>&1")
+    log = bob.sh(f"{as_in_a_server}; cd teams/ant/{repo} && git log --format=%s && git fsck --strict 2>&1")
     assert sorted(log.split("\n")[:12]) == sorted(f"{who} {n}" for who in ("ann", "bob") for n in range(1, 7))
 
 

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
@@ -57,6 +58,16 @@ def test_a_server_is_told_where_the_tables_are() -> None:
     told = variables(WORLD, {"JUPYTERHUB_PUBLIC_HUB_URL": "https://data.example.org/base/hub/"}, 1, "mark")
     assert told["BOWERBIRD_TAP_URL"] == "https://data.example.org/base/services/vo/tap"
     assert "BOWERBIRD_TAP_URL" not in variables(WORLD, {}, 1, "mark")
+
+
+@pytest.mark.root
+def test_git_opens_what_a_team_mate_made_where_there_is_a_data(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    os.chown(tmp_path, 600_001, 600_001)
+    for world, ends in ((WORLD, 0), (replace(WORLD, data=None), 128)):
+        told = variables(world, {}, 1, "mark") | {"HOME": "/nowhere"}
+        asked = subprocess.run(["/usr/bin/git", "-C", tmp_path, "status"], env=told, capture_output=True, text=True, check=False)
+        assert asked.returncode == ends, asked.stderr
 
 
 def test_files_of_servers_are_removed_but_those_that_are_kept(tmp_path: Path) -> None:

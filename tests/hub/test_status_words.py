@@ -1,9 +1,12 @@
 """What `status` says of spaces and views."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 from bowerbird_config.paths import Var
+from bowerbird_hub.supervision.marks import marks
 from bowerbird_hub.supervision.probes import order
 from bowerbird_hub.supervision.status import SpaceStatus, status_of
 from bowerbird_hub.supervision.status_words import in_words
@@ -39,3 +42,17 @@ def test_view_says_in_its_line_what_keeps_it_from_answering(tmp_path: Path) -> N
         f"ann - {held} {var.views / 'ann'}",
         f"bob - ok {var.views / 'bob'}",
     ]
+
+
+def test_view_is_shown_with_how_often_its_worker_was_replaced_after_a_death(tmp_path: Path) -> None:
+    var = Var(tmp_path)
+    for directory in (var.run, var.homes):
+        directory.mkdir()
+    told = {**os.environ, **marks("keeper", var.root)}
+    with FakeKeeper(var) as keeper, subprocess.Popen(["sleep", "60"], env=told) as worker:
+        order(var.keeper_socket, {"op": "mount", "user": "ann"})
+        keeper.workers["ann"] = (worker.pid, 3)
+        shown = in_words(status_of(var)).splitlines()
+        worker.kill()
+    line = next(line.split() for line in shown if line.startswith("view of ann"))
+    assert (line[3], line[6:]) == (str(worker.pid), ["3", "ok"])

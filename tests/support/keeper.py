@@ -18,7 +18,7 @@ FILE = "hello.txt"
 class FakeKeeper:
     """Answers orders at a platform's keeper socket; `orders` are those that came, `refuse` is said to each mount.
 
-    `troubles` is what keeps a view from answering, by user.
+    `troubles` is what keeps a view from answering, and `workers` the worker's pid and how many died before it, by user.
     """
 
     def __init__(self, var: Var, owner: Callable[[str], int] | None = None) -> None:
@@ -26,6 +26,7 @@ class FakeKeeper:
         self.orders: list[dict[str, Any]] = []
         self.refuse: str | None = None
         self.troubles: dict[str, str] = {}
+        self.workers: dict[str, tuple[int, int]] = {}
         self._owner = owner
         self._mounted: set[str] = set()
         self._listener: socket.socket | None = None
@@ -81,7 +82,8 @@ class FakeKeeper:
 
     def _view(self, user: str) -> dict[str, Any]:
         trouble = self.troubles.get(user)
-        return {"user": user, "path": str(self.var.views / user), "healthy": trouble is None, "trouble": trouble}
+        told = {"user": user, "path": str(self.var.views / user), "healthy": trouble is None, "trouble": trouble}
+        return told | dict(zip(("worker_pid", "restarts"), self.workers.get(user, ()), strict=False))
 
     def _mount(self, user: str) -> Path:
         view, home = self.var.views / user, self.var.homes / user

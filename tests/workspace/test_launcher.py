@@ -64,6 +64,17 @@ def test_the_usage_is_printed_without_a_set_up(bare_checkout, arguments, options
     assert not (bare_checkout / ".bowerbird").exists()
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_the_usage_of_up_sets_up_no_more_than_a_command_that_only_reads(bare_checkout, tmp_path, option):
+    ended = [
+        run("unshare", "--net", bare_checkout / "bowerbird", *words, env=empty_caches(tmp_path)) for words in (["check"], ["up", option])
+    ]
+    listed = [[line for line in one.stderr.splitlines() if "MB to download" in line] for one in ended]
+    assert listed[0]
+    assert listed[0] == listed[1]
+
+
 def test_nothing_to_install_takes_no_time():
     def seconds() -> float:
         began = time.perf_counter()

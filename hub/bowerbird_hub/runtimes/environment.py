@@ -11,6 +11,9 @@ from bowerbird_hub.profiles import Choice
 # one port that jupyter_server takes for none.
 NO_PORT = 8888
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+# A repository in a team's space belongs to whoever made it, and git refuses what is another's. Every place, since git before
+# 2.46 takes no pattern: what a server sees is the user's own, the team's, or a release.
+GIT = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def variables(world: World, hub: Mapping[str, str], memory: int, mark: str) -> d
     """Return the server's whole environment; `hub` is what JupyterHub itself tells it."""
     own = world.own_prefix
     told = {
+        **(GIT if world.data is not None else {}),
         **world.choice.profile.variables,
         **{name: value for name, value in hub.items() if name.startswith("JUPYTERHUB_")},
         "MEM_LIMIT": str(memory),

@@ -89,8 +89,7 @@ def status_of(var: Var) -> Status:
     """Return what runs for that directory, asked of the processes themselves."""
     told = read_json(state_path(var))
     views = _views(var)
-    workers = {view["worker_pid"]: f"view of {view['user']}" for view in views if view.get("worker_pid")}
-    processes = _processes(var, told, workers)
+    processes = _processes(var, told, [view for view in views if view.get("worker_pid")])
     health = {process.name: process.health for process in processes}
     up = health.get(HUB) == OK and health.get(PROXY) == OK
     problems, absent = _asked_of_the_file(told.get("platform_file"))
@@ -127,8 +126,11 @@ def _phase(told: dict[str, Any], health: dict[str, str], *, up: bool) -> str:
     return "running, with nobody to restart what dies: `bowerbird up` takes it over" if up else "stopped"
 
 
-def _processes(var: Var, told: dict[str, Any], workers: dict[int, str]) -> tuple[ProcessStatus, ...]:
+def _processes(var: Var, told: dict[str, Any], views: list[dict[str, Any]]) -> tuple[ProcessStatus, ...]:
     supervisor = layout.holder(var)
+    workers = {view["worker_pid"]: f"view of {view['user']}" for view in views}
+    restarts = {workers[view["worker_pid"]]: view.get("restarts", 0) for view in views}
+    restarts |= {part["name"]: int(part.get("restarts", 0)) for part in told.get("parts", [])}
     memory = _memory(var, workers)
     found = [_one(SUPERVISOR, supervisor, OK if supervisor else GONE, resident_bytes(supervisor.pid) if supervisor else 0)]
     probes = _probes(var, told)
@@ -139,10 +141,9 @@ def _processes(var: Var, told: dict[str, Any], workers: dict[int, str]) -> tuple
         if process is None and name not in known:
             continue
         health = (probes[name]() or OK) if process and name in probes else _why_gone(known.get(name))
-        restarts = int(known.get(name, {}).get("restarts", 0))
-        found.append(_one(name, process, health, memory.pop(name, (0, None))[0], restarts))
+        found.append(_one(name, process, health, memory.pop(name, (0, None))[0], restarts.get(name, 0)))
     for name, (used, process) in sorted(memory.items()):
-        found.append(_one(name, process, OK, used))
+        found.append(_one(name, process, OK, used, restarts.get(name, 0)))
     return tuple(found)
 
 
