@@ -37,7 +37,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     positions : Table, SkyCoord, array or list
         A table with a SkyCoord column, or with columns such as ``ra`` and ``dec`` (or their UCDs); a SkyCoord of many
         positions; an array of n × 2 degrees, ICRS; or a list of positions as `cutout` takes them.
-    size : Quantity, Angle, str, pair of them, or column
+    size : Quantity, Angle, str, pair of them, column, or name of a column
         As for `cutout`, the same for all; or a column with a unit: n sides, or n × 2 (height, width).
     image : path, list of paths, or name of a column
         The FITS file, or one for each position: a list, or the name of the table's column that holds them.
@@ -75,7 +75,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.regions import regions  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
-    wanted = regions(positions, size)
+    wanted = regions(positions, _size(size, positions))
     count = len(wanted)
     images = _each(image, positions, count)
     files: Sequence[Path | None] = ()
@@ -95,6 +95,13 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
 def _column(names: Any, positions: Any) -> Any:
     """Return the column of that name where the positions are a table that has it."""
     return positions[names] if isinstance(names, str) and names in getattr(positions, "colnames", ()) else names
+
+
+def _size(size: Any, positions: Any) -> Any:
+    found = _column(size, positions)
+    if found is size and isinstance(size, str) and hasattr(positions, "colnames") and size.isidentifier():
+        raise BadArgument(f"{size!r} is neither an angle, like '5 arcsec', nor a column; the table has {', '.join(positions.colnames)}")
+    return found
 
 
 def _each(image: Any, positions: Any, count: int) -> Sequence[str | os.PathLike[str]]:

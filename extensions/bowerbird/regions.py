@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
+from astropy.table import Column, Table
 
 from bowerbird.errors import BadArgument
 from bowerbird.stencil import Stencils, checked, stencil
-from bowerbird.vo.sources import places
+from bowerbird.vo.sources import numbers, places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,12 +82,25 @@ def _icrs(position: Any) -> tuple[float, float]:
 
 def _sides(size: Any, count: int) -> tuple[Any, Any]:
     """Return widths and heights in degrees: one size for all, or a column of them."""
-    shape = getattr(size, "shape", ())
-    if shape in ((count,), (count, _PAIR)) and shape != (_PAIR,):
+    if _is_column(size, count):
         unit = getattr(size, "unit", None)
         if unit is None:
             raise BadArgument("the column of sizes has no unit; give it one, like table['size'].unit = 'arcsec'")
-        angles: Any = np.ma.filled(np.ma.asarray(u.Quantity(size, unit).to_value(u.deg), dtype="f8"), np.nan)
+        if not u.Unit(unit).is_equivalent(u.deg):
+            raise BadArgument(f"the column of sizes is in {unit}, which is no angle; give it a unit like 'arcsec'")
+        angles = numbers(size, u.deg)
         return (angles, angles) if angles.ndim == 1 else (angles[:, 1], angles[:, 0])
     one = stencil((0.0, 0.0), size)
     return np.full(count, one.width), np.full(count, one.height)
+
+
+def _is_column(size: Any, count: int) -> bool:
+    shape = getattr(size, "shape", ())
+    if shape not in ((count,), (count, _PAIR)):
+        return False
+    if shape != (_PAIR,) or isinstance(size, Column) or getattr(getattr(size, "info", None), "parent_table", None) is not None:
+        return True
+    if size[0] != size[1]:
+        told = "two sizes for two positions could be a size each, or a height and a width for both"
+        raise BadArgument(f"{told}; give a column of a table, or (height, width) as a tuple")
+    return False

@@ -200,6 +200,10 @@ def test_a_masked_position_is_none(path) -> None:
         ((np.zeros((3, 2)), np.ones(3), "x.fits"), "has no unit"),
         ((np.zeros((3, 2)), SIDE, ["x.fits"] * 2), "2 images for 3 positions"),
         ((Table({"a": [1]}), SIDE, "x.fits"), "name its columns"),
+        ((Table({"ra": [1], "dec": [1]}), "side", "x.fits"), "nor a column; the table has ra, dec"),
+        ((np.zeros((3, 2)), Column([1, 2, 3], unit="Jy"), "x.fits"), "is in Jy, which is no angle"),
+        ((np.zeros((2, 2)), [1, 2] * u.arcsec, "x.fits"), "a size each, or a height and a width"),
+        ((Table({"ra": ["02h39m53s"], "dec": [1]}), SIDE, "x.fits"), "'ra' holds no numbers but values like '02h39m53s'; give degrees"),
     ],
 )
 def test_an_argument_that_is_wrong_as_a_whole_is_an_error(arguments, says) -> None:
@@ -215,6 +219,24 @@ def test_sizes_of_each_source(path) -> None:
     for place, side, cut, wide in zip(places, sides, made["cutout"], pairs["cutout"], strict=True):
         assert cut.content() == bowerbird.cutout(path, tuple(place), side, as_bytes=True)
         assert wide.content() == bowerbird.cutout(path, tuple(place), (side, 2 * side), as_bytes=True)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["f8", "i8"])
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_sizes_in_a_column_of_the_table(path, count, dtype, kind) -> None:
+    places, sides = around((150.0, 2.0), count, 10 * SCALE), np.arange(1, count + 1, dtype=dtype)
+    mine = kind({"ra": places[:, 0], "dec": places[:, 1], "side": sides})
+    mine["side"].unit = "arcsec"
+    mine = kind(mine)
+    expected = [bowerbird.cutout(path, tuple(place), side * u.arcsec, as_bytes=True) for place, side in zip(places, sides, strict=True)]
+    for size in (mine["side"], "side"):
+        assert [cut.content() for cut in bowerbird.cutouts(mine, size, path)["cutout"]] == expected
+
+
+def test_a_masked_size_is_a_row_with_a_reason(path) -> None:
+    sides = MaskedColumn([1.0, 1.0], mask=[False, True], unit="arcsec")
+    assert [bool(reason) for reason in bowerbird.cutouts([(150.0, 2.0)] * 2, sides, path)["reason"]] == [False, True]
 
 
 def test_no_sources_make_an_empty_table(path) -> None:

@@ -64,9 +64,9 @@ def sources(table: Any, epoch: float | None = None) -> Sources:
     if whole is not None:
         return _of_coordinates(whole, epoch)
     pair = _position(table)
-    at = SkyCoord(*(_numbers(table[name], u.deg) for name in pair), unit="deg")
+    at = SkyCoord(*(_degrees(table, name) for name in pair), unit="deg")
     motions = motion_columns(table)
-    motion = tuple(_numbers(table[name], _MOTION) for name in motions) if motions else None
+    motion = tuple(numbers(table[name], _MOTION) for name in motions) if motions else None
     return Sources(at, epoch if epoch is not None else _epoch(table), motion)
 
 
@@ -75,9 +75,17 @@ def places(table: Any) -> tuple[Any, Any]:
     whole = table if isinstance(table, SkyCoord) else _coordinates(table)
     if whole is not None:
         at = whole.icrs.ravel() if whole.shape else whole.icrs.reshape(1)
-        return _numbers(at.ra, u.deg), _numbers(at.dec, u.deg)
-    longitudes, latitudes = (_numbers(table[name], u.deg) for name in _position(table))
+        return numbers(at.ra, u.deg), numbers(at.dec, u.deg)
+    longitudes, latitudes = (_degrees(table, name) for name in _position(table))
     return longitudes, latitudes
+
+
+def _degrees(table: Any, name: str) -> Any:
+    try:
+        return numbers(table[name], u.deg)
+    except (ValueError, TypeError):
+        way_out = "give degrees, or the table a column like SkyCoord(ra, dec, unit=('hourangle', 'deg'))"
+        raise BadArgument(f"the column {name!r} holds no numbers but values like {str(table[name][0])!r}; {way_out}") from None
 
 
 def _coordinates(table: Any) -> SkyCoord | None:
@@ -115,7 +123,8 @@ def _columns(table: Any, ucds: tuple[str, str], names: tuple[tuple[str, str], ..
     return next(((lower[one], lower[other]) for one, other in names if one in lower and other in lower), None)
 
 
-def _numbers(column: Any, unit: Any) -> Any:
+def numbers(column: Any, unit: Any) -> Any:
+    """Return a column in a unit; what has none is taken to be in it, and what is masked is no number."""
     values = column.to_value(unit) if hasattr(column, "to_value") and column.unit else getattr(column, "value", column)
     if not hasattr(column, "to_value") and getattr(column, "unit", None):
         values = (np.ma.getdata(column.data) * column.unit).to_value(unit)
