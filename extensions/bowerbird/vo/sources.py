@@ -74,7 +74,7 @@ def places(table: Any) -> tuple[Any, Any]:
     """Return the positions of an astropy table, or of a SkyCoord, as degrees (ICRS), as they stand: some may be none."""
     whole = table if isinstance(table, SkyCoord) else _coordinates(table)
     if whole is not None:
-        at = whole.icrs.ravel() if whole.shape else whole.icrs.reshape(1)
+        at = whole.icrs.ravel()
         return numbers(at.ra, u.deg), numbers(at.dec, u.deg)
     longitudes, latitudes = (_degrees(table, name) for name in _position(table))
     return longitudes, latitudes
