@@ -1,5 +1,6 @@
 """Many squares on the sky, from a table or a list: what is wrong with one is told of it alone."""
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from bowerbird.errors import BadArgument
-from bowerbird.stencil import Stencils, checked, stencil
+from bowerbird.stencil import ORDER, Stencils, checked, stencil
 from bowerbird.vo.sources import numbers, places
 
 if TYPE_CHECKING:
@@ -56,11 +57,12 @@ def regions(positions: "Positions", size: "Size | Any") -> Regions:
 
 
 def _listed(positions: Any) -> tuple[Any, Any, list[str]]:
+    if isinstance(positions, str | os.PathLike) or not hasattr(positions, "__len__"):
+        raise BadArgument(f"positions are a table, a SkyCoord or a list, not {positions!r}; one alone is for bowerbird.cutout; {ORDER}")
     if isinstance(positions, np.ndarray) and positions.ndim == _PAIR and positions.shape[1] == _PAIR:
-        pairs = np.asarray(positions, dtype="f8")
+        pairs = numbers(positions, u.deg)
         return pairs[:, 0], pairs[:, 1], [""] * len(pairs)
-    if isinstance(positions, str) or not hasattr(positions, "__len__"):
-        raise BadArgument(f"positions are a table, a SkyCoord or a list of positions, not {positions!r}; one alone is for bowerbird.cutout")
+    _check_listed(positions)
     pairs, troubles = np.full((len(positions), 2), np.nan), []
     for row, position in enumerate(positions):
         trouble = ""
@@ -70,6 +72,27 @@ def _listed(positions: Any) -> tuple[Any, Any, list[str]]:
             trouble = str(error)
         troubles.append(trouble)
     return pairs[:, 0], pairs[:, 1], troubles
+
+
+def _check_listed(positions: Any) -> None:
+    """Refuse one position where many are asked for, and right ascensions beside declinations."""
+    shape = _shape(positions)
+    if shape == (_PAIR,):
+        raise BadArgument(f"{positions!r} is one position, which is for bowerbird.cutout; many are a list, like [(ra, dec), …]")
+    if shape and 0 not in shape and shape[1:] != (_PAIR,):
+        raise BadArgument(f"an array of positions is n × 2, (ra, dec) in degrees each; this is {' × '.join(map(str, shape))}")
+
+
+def _shape(positions: Any) -> tuple[int, ...]:
+    """Return the shape of an array of numbers, or of a pair of numbers or of columns; () of anything else."""
+    try:
+        if isinstance(positions, np.ndarray):
+            numeric = np.asarray(positions)
+        else:
+            numeric = np.array([getattr(one, "value", one) for one in positions] if len(positions) == _PAIR else "")
+    except (ValueError, TypeError):
+        return ()
+    return numeric.shape if numeric.dtype.kind in "iuf" else ()
 
 
 def _icrs(position: Any) -> tuple[float, float]:
