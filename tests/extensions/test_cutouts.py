@@ -55,7 +55,7 @@ def test_each_is_byte_for_byte_what_one_call_makes(tmp_path_factory, kind, store
         if cut is None:
             with pytest.raises(bowerbird.CutoutError) as refused:
                 bowerbird.cutout(path, (ra, dec), side * PIXEL, mode=mode)
-            assert reason == str(refused.value)
+            assert f"{path.parent}/{reason}" == str(refused.value)
         else:
             assert cut.content() == bowerbird.cutout(path, (ra, dec), side * PIXEL, mode=mode, as_bytes=True)
 
@@ -214,6 +214,10 @@ def test_a_masked_position_is_none(path) -> None:
         ((np.zeros((3, 2)), np.ones(3), "x.fits"), "has no unit"),
         ((np.zeros((3, 2)), SIDE, ["x.fits"] * 2), "2 images for 3 positions"),
         ((Table({"a": [1]}), SIDE, "x.fits"), "name its columns"),
+        ((Table({"ra": [1], "dec": [1]}), SIDE, "imgs"), "'imgs' is neither a file that is there nor a column; the table has ra, dec"),
+        ((np.zeros((3, 2)), SIDE, np.zeros((3, 3))), r"not this ndarray; the order is .* bowerbird\.cutouts\(positions, size, image\)"),
+        ((np.zeros((3, 2)), SIDE, fits.HDUList([fits.PrimaryHDU()])), "the name of a FITS file, or a list of names, not this HDUList"),
+        ((np.zeros((3, 2)), SIDE, None), "the name of a FITS file, or a list of names, not this NoneType"),
         ((Table({"ra": [1], "dec": [1]}), "side", "x.fits"), "nor a column; the table has ra, dec"),
         ((np.zeros((3, 2)), Column([1, 2, 3], unit="Jy"), "x.fits"), "is in Jy, which is no angle"),
         ((np.zeros((2, 2)), [1, 2] * u.arcsec, "x.fits"), "a size each, or a height and a width"),
@@ -233,6 +237,48 @@ def test_sizes_of_each_source(path) -> None:
     for place, side, cut, wide in zip(places, sides, made["cutout"], pairs["cutout"], strict=True):
         assert cut.content() == bowerbird.cutout(path, tuple(place), side, as_bytes=True)
         assert wide.content() == bowerbird.cutout(path, tuple(place), (side, 2 * side), as_bytes=True)
+
+
+def test_a_table_names_the_file_without_its_folder(path, tmp_path) -> None:
+    (tmp_path / "text.fits").write_text("hello")
+    paths = [path, tmp_path / "text.fits", tmp_path / "gone.fits", tmp_path]
+    reasons = bowerbird.cutouts([(151.0, 2.0)] * 4, SIDE, paths)["reason"].tolist()
+    for reason, one in zip(reasons, paths, strict=True):
+        assert one.name in reason
+        assert str(one) not in reason
+
+
+def test_a_file_of_a_short_name_is_named_too(path, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ab").write_text("hello")
+    assert bowerbird.cutouts([(150.0, 2.0)] * 2, SIDE, ["a", "ab"])["reason"].tolist()[1].startswith("ab: ")
+    assert re.search(r"^a: |'a'", bowerbird.cutouts([(150.0, 2.0)], SIDE, ["a"])["reason"][0])
+
+
+@pytest.mark.parametrize("nothing", [None, np.ma.masked, ""])
+def test_a_row_without_an_image_fails_no_other(path, nothing) -> None:
+    made = bowerbird.cutouts([(150.0, 2.0)] * 2, SIDE, [nothing, str(path)])
+    assert [cut is not None for cut in made["cutout"]] == [False, True]
+    assert made["reason"][0]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"progress": True}, "progress is True; give a function"),
+        ({"folder": "made", "names": "nam"}, "'nam' is no column, and names are one for each position; the table has ra, dec"),
+    ],
+)
+def test_an_option_that_is_wrong_is_an_error(path, tmp_path, monkeypatch, options, says) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=says):
+        bowerbird.cutouts(Table({"ra": [150.0], "dec": [2.0]}), SIDE, path, **options)
+
+
+def test_a_name_that_is_too_long_is_told_shortened(path, tmp_path) -> None:
+    made = bowerbird.cutouts([(150.0, 2.0)] * 2, SIDE, path, folder=tmp_path / "made", names=["x" * 225, "x" * 226])
+    assert [cut is not None for cut in made["cutout"]] == [True, False]
+    assert made["reason"].tolist() == ["", f"'{'x' * 20}…' is no name for a file: it is too long; take one of 225 bytes at most"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
