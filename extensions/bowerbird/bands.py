@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from bowerbird.errors import BadArgument
+
 if TYPE_CHECKING:
     from bowerbird.cut import Cut
     from bowerbird.stamp import Limits, Stamp
@@ -28,9 +30,14 @@ def rgb(red: "Cut", green: "Cut", blue: "Cut", *, stretch: str = "asinh", limits
     Raises
     ------
     ValueError
-        A stretch or limits that cannot be understood.
+        A band that is no cutout; a stretch or limits that cannot be understood.
 
     """
     from bowerbird.stamp import in_colour  # noqa: PLC0415  # `import bowerbird` stays light
 
+    for band, given in (("red", red), ("green", green), ("blue", blue)):
+        if given is None:
+            raise BadArgument(f"{band} is None, a cutout that could not be made; its row's 'reason' says why")
+        if not hasattr(given, "hdu"):
+            raise BadArgument(f"{band} is what bowerbird.cutouts made, like made['cutout'][0], not {type(given).__name__}")
     return in_colour(red, green, blue, stretch, limits)

@@ -78,8 +78,9 @@ def _cut_group(path: str, rows: Any, regions: Regions, wish: Wish) -> Iterator[M
 
 
 def _said(path: str, error: Exception) -> str:
-    text = str(error)
-    return text if path in text else f"{path}: {text}"
+    """Return what is wrong, with the file's name; its folder is known to whoever gave the path."""
+    text, name = getattr(error, "strerror", None) or str(error), Path(path).name
+    return text if repr(name) in text else f"{name}: {text}"
 
 
 class _Group:

@@ -191,7 +191,7 @@ def match(  # noqa: PLR0913  # most are named when they are given
     reach = _degrees(radius) * 3600
 
     def mine(given: Any) -> QTable:
-        return QTable([given], names=["position"]) if isinstance(given, SkyCoord) else QTable(given)
+        return QTable([given.ravel()], names=["position"]) if isinstance(given, SkyCoord) else QTable(given)
 
     if not isinstance(other, str):
         return crossmatch.local(mine(table), mine(other), reach, find, epochs)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from bowerbird.errors import CutoutError
+from bowerbird.errors import BadArgument, CutoutError
 from bowerbird.refusals import explained
 
 if TYPE_CHECKING:
@@ -80,9 +80,11 @@ def cutout(
     """
     from bowerbird.image import file_descriptor, plain  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
     from bowerbird.layers import layers  # noqa: PLC0415  # as above
-    from bowerbird.stencil import stencil  # noqa: PLC0415  # as above
+    from bowerbird.stencil import ORDER, stencil  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
+    if not isinstance(path, str | os.PathLike):
+        raise BadArgument(f"path is the name of a FITS file, not {type(path).__name__}; {ORDER}")
     region = stencil(position, size)
     beyond = mode_of(mode)
     name = Path(path).name

@@ -37,7 +37,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     positions : Table, SkyCoord, array or list
         A table with a SkyCoord column, or with columns such as ``ra`` and ``dec`` (or their UCDs); a SkyCoord of many
         positions; an array of n × 2 degrees, ICRS; or a list of positions as `cutout` takes them.
-    size : Quantity, Angle, str, pair of them, or column
+    size : Quantity, Angle, str, pair of them, column, or name of a column
         As for `cutout`, the same for all; or a column with a unit: n sides, or n × 2 (height, width).
     image : path, list of paths, or name of a column
         The FITS file, or one for each position: a list, or the name of the table's column that holds them.
@@ -75,13 +75,15 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.regions import regions  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
-    wanted = regions(positions, size)
+    if progress is not None and not callable(progress):
+        raise BadArgument(f"progress is {progress!r}; give a function, like print, that is called as progress(done, of)")
+    wanted = regions(positions, _size(size, positions))
     count = len(wanted)
     images = _each(image, positions, count)
     files: Sequence[Path | None] = ()
     if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
         files, troubles = files_in(Path(folder), _names(names, positions), count)
+        Path(folder).mkdir(parents=True, exist_ok=True)
         wanted.troubles[:] = [first or second for first, second in zip(wanted.troubles, troubles, strict=True)]
     wish = Wish(hdu, mode_of(mode), files)
     with Cuts(count, files) as cuts:
@@ -97,20 +99,44 @@ def _column(names: Any, positions: Any) -> Any:
     return positions[names] if isinstance(names, str) and names in getattr(positions, "colnames", ()) else names
 
 
+def _size(size: Any, positions: Any) -> Any:
+    found = _column(size, positions)
+    if isinstance(found, str) and found.isidentifier():
+        _refuse(found, "neither an angle, like '5 arcsec', nor a column", positions)
+    return found
+
+
 def _names(names: Any, positions: Any) -> Any:
     found = _column(names, positions)
     if isinstance(found, str):
-        raise BadArgument(f"names is {found!r}, which is no column of the positions; name one, or give a list of names")
+        _refuse(found, "no column, and names are one for each position", positions)
+        raise BadArgument(f"names is {found!r}; give one for each position, in a list")
     return found
 
 
 def _each(image: Any, positions: Any, count: int) -> Sequence[str | os.PathLike[str]]:
+    import numpy as np  # noqa: PLC0415  # `import bowerbird` stays light
+
+    from bowerbird.stencil import ORDER  # noqa: PLC0415  # as above
+
     image = _column(image, positions)
     if isinstance(image, str | os.PathLike):
+        if isinstance(image, str) and image.isidentifier() and not os.path.exists(image):
+            _refuse(image, "neither a file that is there nor a column", positions)
         return [image] * count
+    # A row may lack its image, and then has a reason; what is no name at all is a mistake of the call.
+    each = image if hasattr(image, "__len__") else [image]
+    if image is None or not all(isinstance(one, str | os.PathLike | None) or np.ma.is_masked(one) for one in each):
+        raise BadArgument(f"image is the name of a FITS file, or a list of names, not this {type(image).__name__}; {ORDER}")
     if len(image) != count:
         raise BadArgument(f"there are {len(image)} images for {count} positions; give one for all, or one each")
     return [one if isinstance(one, os.PathLike) else str(one) for one in image]
+
+
+def _refuse(name: str, told: str, positions: Any) -> None:
+    """Raise where a name may be meant for a column of the table; ValueError says which it has."""
+    if hasattr(positions, "colnames"):
+        raise BadArgument(f"{name!r} is {told}; the table has {', '.join(positions.colnames)}")
 
 
 def _table(positions: Any, wanted: "Regions", cuts: "Cuts", *, with_files: bool) -> "Table":

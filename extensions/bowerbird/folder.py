@@ -17,6 +17,7 @@ _MOST_PARTS = 1024
 _LONGEST_NAME = 225
 # Threads of two servers that share the folder may have one number.
 _OURS = secrets.token_hex(4)
+_SHOWN = 20
 
 
 def files_in(folder: Path, names: Sequence[Any] | None, count: int) -> tuple[list[Path | None], list[str]]:
@@ -38,8 +39,10 @@ def files_in(folder: Path, names: Sequence[Any] | None, count: int) -> tuple[lis
 
 
 def _trouble(text: str, name: str, seen: set[str]) -> str:
-    if not text or text.startswith(".") or {"/", "\0"} & set(text) or len(os.fsencode(name)) > _LONGEST_NAME:
+    if not text or text.startswith(".") or {"/", "\0"} & set(text):
         return f"{text!r} is no name for a file; take one without '/' and without a dot in front"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        return f"'{text[:_SHOWN]}…' is no name for a file: it is too long; take one of {_LONGEST_NAME - len('.fits')} bytes at most"
     if name in seen:
         return f"another source before has the name {text!r} already; give each its own"
     return ""

@@ -1,6 +1,7 @@
 """The region of a cutout: a position and a size as people write them, made into a point and two angles."""
 
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     Position: TypeAlias = SkyCoord | str | tuple[float, float]
     Length: TypeAlias = Quantity | str
     Size: TypeAlias = Length | tuple[Length, Length]
+
+ORDER = "the order is bowerbird.cutout(path, position, size), and bowerbird.cutouts(positions, size, image) for many"
 
 _PAIR = 2
 _WHOLE_SKY = 360.0
@@ -100,9 +103,9 @@ def _coordinates(position: Any) -> "SkyCoord":
         return _read_coordinates(position)
     if not isinstance(position, SkyCoord):
         raise BadArgument(f"a position is a SkyCoord, a text like '10h00m00s +02d12m00s' or (ra, dec) in degrees, not {position!r}")
-    if not position.isscalar:
-        raise BadArgument(f"one position at a time: this SkyCoord holds {position.size}")
-    return position
+    if position.size != 1:
+        raise BadArgument(f"one position at a time: this SkyCoord holds {position.size}; take one of them, like at[0]")
+    return position.reshape(())
 
 
 def _read_coordinates(text: str) -> "SkyCoord":
@@ -114,7 +117,8 @@ def _read_coordinates(text: str) -> "SkyCoord":
     try:
         return SkyCoord(text, unit=unit)
     except (ValueError, TypeError):
-        raise BadArgument(f"{text!r} is no position; write it like '10h00m00s +02d12m00s', '10:00:00 +02:12:00' or '150.0 2.2'") from None
+        written = "write it like '10h00m00s +02d12m00s', '10:00:00 +02:12:00' or '150.0 2.2'"
+        raise BadArgument(f"{text!r} is no position; {written}; names of objects are for bowerbird.cone alone") from None
 
 
 def _sides(size: Any) -> tuple[float, float]:
@@ -132,6 +136,8 @@ def _angle(size: Any) -> float:
     from astropy.coordinates import Angle  # noqa: PLC0415  # as above
     from astropy.units import UnitsError  # noqa: PLC0415  # as above
 
+    if isinstance(size, os.PathLike) or (isinstance(size, str) and ("/" in size or ".fits" in size)):
+        raise BadArgument(f"{os.fspath(size)!r} is a file where a size should be; {ORDER}")
     try:
         angle = float(Angle(size).deg)
     except (UnitsError, ValueError, TypeError):

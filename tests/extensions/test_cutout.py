@@ -152,6 +152,9 @@ def test_a_pair_is_height_then_width(tmp_path) -> None:
         ((150.0, 95.0), "1 arcmin", "beyond the pole"),
         ((150.0, 2.0, 3.0), "1 arcmin", "degrees"),
         ("over there", "1 arcmin", "no position"),
+        ("NGC 1316", "1 arcmin", "names of objects are for bowerbird.cone"),
+        ("1 arcmin", "mosaic.fits", r"is a file where a size .*order is bowerbird\.cutout\(path, position"),
+        ((150.0, 2.0), Path("mosaic"), r"'mosaic' is a file where a size should be"),
         (SkyCoord([1, 2], [1, 2], unit="deg"), "1 arcmin", "one position at a time"),
         (150.0, "1 arcmin", "a position is"),
         ((150.0, 2.0), 60, "needs a unit"),
@@ -166,6 +169,20 @@ def test_what_is_no_position_or_size_is_said(tmp_path, position, size, says) -> 
     path = Mosaic().write(tmp_path / "mosaic.fits")
     with pytest.raises(ValueError, match=says):
         bowerbird.cutout(path, position, size)
+
+
+@pytest.mark.parametrize("path", [(150.0, 2.0), SkyCoord(150, 2, unit="deg"), np.zeros((5, 5)), fits.HDUList([fits.PrimaryHDU()])])
+def test_what_is_no_file_is_said_with_the_order(path) -> None:
+    with pytest.raises(ValueError, match=rf"not {type(path).__name__}; the order is bowerbird\.cutout\(path, pos"):
+        bowerbird.cutout(path, "150 2", "1 arcmin")
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+@pytest.mark.parametrize("frame", ["icrs", "galactic"])
+def test_a_skycoord_of_one_is_a_position(tmp_path, shape, frame) -> None:
+    path = Mosaic().write(tmp_path / "mosaic.fits")
+    at = SkyCoord(150, 2, unit="deg").transform_to(frame).reshape(shape)
+    assert bowerbird.cutout(path, at, 9 * PIXEL, as_bytes=True) == bowerbird.cutout(path, (150.0, 2.0), 9 * PIXEL, as_bytes=True)
 
 
 @pytest.mark.parametrize("mode", ["trim", "partial", "strict"])

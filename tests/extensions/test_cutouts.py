@@ -54,7 +54,7 @@ def test_each_is_byte_for_byte_what_one_call_makes(tmp_path_factory, kind, store
         if cut is None:
             with pytest.raises(bowerbird.CutoutError) as refused:
                 bowerbird.cutout(path, (ra, dec), side * PIXEL, mode=mode)
-            assert reason == str(refused.value)
+            assert f"{path.parent}/{reason}" == str(refused.value)
         else:
             assert cut.content() == bowerbird.cutout(path, (ra, dec), side * PIXEL, mode=mode, as_bytes=True)
 
@@ -104,6 +104,10 @@ def forms() -> dict[str, object]:
         "list": [tuple(place) for place in places],
         "mixed": [tuple(places[0]), at[1].galactic, at[2].to_string("decimal", precision=12)],
         "skycoord": at,
+        "ones": [at[:1], at[1:2].galactic, at[2]],
+        "two lists": [list(place) for place in places],
+        "radians": np.radians(places) * u.rad,
+        "masked": np.ma.masked_array(places),
         "galactic": at.galactic,
         "table": Table({"RA": places[:, 0], "DEC": places[:, 1]}),
         "units": QTable({"ra": at.ra.to(u.hourangle), "dec": at.dec}),
@@ -194,11 +198,29 @@ def test_a_masked_position_is_none(path) -> None:
     ("arguments", "says"),
     [
         (("150 2", SIDE, "x.fits"), "one alone"),
+        (("x.fits", (150.0, 2.0), SIDE), r"the order is .* bowerbird\.cutouts\(positions, size, image\)"),
+        ((Path("x.fits"), Table({"ra": [1.0], "dec": [1.0]}), SIDE), r"the order is .* bowerbird\.cutouts\(positions, size, image\)"),
+        (((150.0, 2.0), SIDE, "x.fits"), r"\(150.0, 2.0\) is one position, which is for bowerbird\.cutout"),
+        (([150, 2], SIDE, "x.fits"), "is one position"),
+        ((np.array([150.0, 2.0]), SIDE, "x.fits"), "is one position"),
+        ((np.ones((2, 3)), SIDE, "x.fits"), "is n × 2, .*this is 2 × 3"),
+        ((np.ones((4, 3)), SIDE, "x.fits"), "is n × 2, .*this is 4 × 3"),
+        ((np.ones(5), SIDE, "x.fits"), "is n × 2, .*this is 5"),
+        (((150 * u.deg, 2 * u.deg), SIDE, "x.fits"), "is one position"),
+        (((np.ones(3), np.ones(3)), SIDE, "x.fits"), "is n × 2, .*this is 2 × 3"),
         ((np.zeros((3, 2)), "0 arcmin", "x.fits"), "no pixels"),
         ((np.zeros((3, 2)), 60, "x.fits"), "needs a unit"),
         ((np.zeros((3, 2)), np.ones(3), "x.fits"), "has no unit"),
         ((np.zeros((3, 2)), SIDE, ["x.fits"] * 2), "2 images for 3 positions"),
         ((Table({"a": [1]}), SIDE, "x.fits"), "name its columns"),
+        ((Table({"ra": [1], "dec": [1]}), SIDE, "imgs"), "'imgs' is neither a file that is there nor a column; the table has ra, dec"),
+        ((np.zeros((3, 2)), SIDE, np.zeros((3, 3))), r"not this ndarray; the order is .* bowerbird\.cutouts\(positions, size, image\)"),
+        ((np.zeros((3, 2)), SIDE, fits.HDUList([fits.PrimaryHDU()])), "the name of a FITS file, or a list of names, not this HDUList"),
+        ((np.zeros((3, 2)), SIDE, None), "the name of a FITS file, or a list of names, not this NoneType"),
+        ((Table({"ra": [1], "dec": [1]}), "side", "x.fits"), "nor a column; the table has ra, dec"),
+        ((np.zeros((3, 2)), Column([1, 2, 3], unit="Jy"), "x.fits"), "is in Jy, which is no angle"),
+        ((np.zeros((2, 2)), [1, 2] * u.arcsec, "x.fits"), "a size each, or a height and a width"),
+        ((Table({"ra": ["02h39m53s"], "dec": [1]}), SIDE, "x.fits"), "'ra' holds no numbers but values like '02h39m53s'; give degrees"),
     ],
 )
 def test_an_argument_that_is_wrong_as_a_whole_is_an_error(arguments, says) -> None:
@@ -216,13 +238,64 @@ def test_sizes_of_each_source(path) -> None:
         assert wide.content() == bowerbird.cutout(path, tuple(place), (side, 2 * side), as_bytes=True)
 
 
-def test_a_column_of_two_sizes_is_one_for_each_and_a_masked_one_is_a_reason(path) -> None:
-    places = around((150.0, 2.0), 2, 10 * SCALE)
-    made = bowerbird.cutouts(places, Column([5 * SCALE, 9 * SCALE], unit="deg"), path)
-    for place, side, cut in zip(places, [5, 9] * PIXEL, made["cutout"], strict=True):
-        assert cut.content() == bowerbird.cutout(path, tuple(place), side, as_bytes=True)
-    masked = MaskedColumn([5 * SCALE, 9 * SCALE], unit="deg", mask=[False, True])
-    assert [bool(reason) for reason in bowerbird.cutouts(places, masked, path)["reason"]] == [False, True]
+def test_a_table_names_the_file_without_its_folder(path, tmp_path) -> None:
+    (tmp_path / "text.fits").write_text("hello")
+    paths = [path, tmp_path / "text.fits", tmp_path / "gone.fits", tmp_path]
+    reasons = bowerbird.cutouts([(151.0, 2.0)] * 4, SIDE, paths)["reason"].tolist()
+    for reason, one in zip(reasons, paths, strict=True):
+        assert one.name in reason
+        assert str(one) not in reason
+
+
+def test_a_file_of_a_short_name_is_named_too(path, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ab").write_text("hello")
+    assert bowerbird.cutouts([(150.0, 2.0)] * 2, SIDE, ["a", "ab"])["reason"].tolist()[1].startswith("ab: ")
+    assert re.search(r"^a: |'a'", bowerbird.cutouts([(150.0, 2.0)], SIDE, ["a"])["reason"][0])
+
+
+@pytest.mark.parametrize("nothing", [None, np.ma.masked, ""])
+def test_a_row_without_an_image_fails_no_other(path, nothing) -> None:
+    made = bowerbird.cutouts([(150.0, 2.0)] * 2, SIDE, [nothing, str(path)])
+    assert [cut is not None for cut in made["cutout"]] == [False, True]
+    assert made["reason"][0]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"progress": True}, "progress is True; give a function"),
+        ({"folder": "made", "names": "nam"}, "'nam' is no column, and names are one for each position; the table has ra, dec"),
+    ],
+)
+def test_an_option_that_is_wrong_is_an_error(path, tmp_path, monkeypatch, options, says) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=says):
+        bowerbird.cutouts(Table({"ra": [150.0], "dec": [2.0]}), SIDE, path, **options)
+
+
+def test_a_name_that_is_too_long_is_told_shortened(path, tmp_path) -> None:
+    made = bowerbird.cutouts([(150.0, 2.0)] * 2, SIDE, path, folder=tmp_path / "made", names=["x" * 220, "x" * 221])
+    assert [cut is not None for cut in made["cutout"]] == [True, False]
+    assert made["reason"].tolist() == ["", f"'{'x' * 20}…' is no name for a file: it is too long; take one of 220 bytes at most"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["f8", "i8"])
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_sizes_in_a_column_of_the_table(path, count, dtype, kind) -> None:
+    places, sides = around((150.0, 2.0), count, 10 * SCALE), np.arange(1, count + 1, dtype=dtype)
+    mine = kind({"ra": places[:, 0], "dec": places[:, 1], "side": sides})
+    mine["side"].unit = "arcsec"
+    mine = kind(mine)
+    expected = [bowerbird.cutout(path, tuple(place), side * u.arcsec, as_bytes=True) for place, side in zip(places, sides, strict=True)]
+    for size in (mine["side"], "side"):
+        assert [cut.content() for cut in bowerbird.cutouts(mine, size, path)["cutout"]] == expected
+
+
+def test_a_masked_size_is_a_row_with_a_reason(path) -> None:
+    sides = MaskedColumn([1.0, 1.0], mask=[False, True], unit="arcsec")
+    assert [bool(reason) for reason in bowerbird.cutouts([(150.0, 2.0)] * 2, sides, path)["reason"]] == [False, True]
 
 
 def test_no_sources_make_an_empty_table(path) -> None:

@@ -129,3 +129,9 @@ def test_a_notebook_shows_it_and_it_is_written(ramp, tmp_path) -> None:
     assert made._repr_png_() == made.content == ramp._repr_png_()
     made.write(tmp_path / "made.png")
     assert (tmp_path / "made.png").read_bytes() == made.content
+
+
+@pytest.mark.parametrize(("band", "says"), [(None, "green is None, a cutout that could not be made"), (np.zeros((3, 3)), "not ndarray")])
+def test_a_band_that_is_no_cutout_is_said(ramp, band, says) -> None:
+    with pytest.raises(ValueError, match=says):
+        bowerbird.rgb(ramp, band, ramp)

@@ -64,7 +64,7 @@ def sources(table: Any, epoch: float | None = None) -> Sources:
     if whole is not None:
         return _of_coordinates(whole, epoch)
     pair = _position(table)
-    at = SkyCoord(*(numbers(table[name], u.deg) for name in pair), unit="deg")
+    at = SkyCoord(*(_degrees(table, name) for name in pair), unit="deg")
     motions = motion_columns(table)
     motion = tuple(numbers(table[name], _MOTION) for name in motions) if motions else None
     return Sources(at, epoch if epoch is not None else _epoch(table), motion)
@@ -74,10 +74,18 @@ def places(table: Any) -> tuple[Any, Any]:
     """Return the positions of an astropy table, or of a SkyCoord, as degrees (ICRS), as they stand: some may be none."""
     whole = table if isinstance(table, SkyCoord) else _coordinates(table)
     if whole is not None:
-        at = whole.icrs.ravel() if whole.shape else whole.icrs.reshape(1)
+        at = whole.icrs.ravel()
         return numbers(at.ra, u.deg), numbers(at.dec, u.deg)
-    longitudes, latitudes = (numbers(table[name], u.deg) for name in _position(table))
+    longitudes, latitudes = (_degrees(table, name) for name in _position(table))
     return longitudes, latitudes
+
+
+def _degrees(table: Any, name: str) -> Any:
+    try:
+        return numbers(table[name], u.deg)
+    except (ValueError, TypeError):
+        way_out = "give degrees, or the table a column like SkyCoord(ra, dec, unit=('hourangle', 'deg'))"
+        raise BadArgument(f"the column {name!r} holds no numbers but values like {str(table[name][0])!r}; {way_out}") from None
 
 
 def _coordinates(table: Any) -> SkyCoord | None:
@@ -116,7 +124,7 @@ def _columns(table: Any, ucds: tuple[str, str], names: tuple[tuple[str, str], ..
 
 
 def numbers(column: Any, unit: Any) -> Any:
-    """Return a column or a Quantity as numbers in that unit; NaN where it is masked."""
+    """Return a column in a unit; what has none is taken to be in it, and what is masked is no number."""
     values = column.to_value(unit) if hasattr(column, "to_value") and column.unit else getattr(column, "value", column)
     if not hasattr(column, "to_value") and getattr(column, "unit", None):
         values = (np.ma.getdata(column.data) * column.unit).to_value(unit)

@@ -36,6 +36,14 @@ def test_the_best_is_what_astropy_finds(seed: int) -> None:
     np.testing.assert_allclose(found["separation"].to_value("arcsec"), separation[inside].arcsec, atol=1e-6)
 
 
+def test_one_position_is_matched_like_many() -> None:
+    first, second = scattered(400, 1)
+    many = bowerbird.match(first[:1], second, "10 arcsec", find="all")
+    one = bowerbird.match(first[0], second, "10 arcsec", find="all")
+    assert one["separation"].value.tolist() == many["separation"].value.tolist()
+    assert len(one) == len(bowerbird.match(second, first[0], "10 arcsec", find="all")) > 0
+
+
 def test_all_pairs_are_what_astropy_finds() -> None:
     first, second = scattered(400, 4, 0.002)
     ours, theirs, _, _ = second.search_around_sky(first, 6 * u.arcsec)
