@@ -16,6 +16,9 @@ Overflow (UserWarning)       the answer was cut off at a limit
 
 from typing import ClassVar
 
+# With this a platform of ours ends what it says of what is closed.
+_WHOM_TO_ASK = "Who can change that: "
+
 
 class OneLine:
     """An error that a notebook shows as its sentence alone: the way through the code explains nothing there."""
@@ -96,6 +99,10 @@ class ServiceSlow(ServiceError):
 
 class QueryRefused(ServiceError):
     """The service read the query and says what is wrong with it."""
+
+    def __init__(self, service: str, said: str, way_out: str = "change the query", query: str = "") -> None:
+        way_out = "until then no query reads it" if _WHOM_TO_ASK in said else way_out
+        super().__init__(service, f"says: {said or 'an error, without a word on it'}", way_out, query)
 
 
 class SignInNeeded(ServiceError):

@@ -110,3 +110,6 @@ class Catalogue:
     def get(self, full_name: str) -> Table | None:
         """Return the table of that qualified name."""
         return self._tables.get(full_name.lower())
+
+    def refusal(self, full_name: str) -> str | None:
+        """Return why a table of that name is refused, where more is known than that it is not there."""

@@ -103,7 +103,7 @@ def test_what_cannot_be_counted_in_time_is_said_and_what_is_refused_is_not() -> 
         raise ServiceSlow("http://x", "was late", "wait")
 
     def refused(_: str) -> int:
-        raise QueryRefused("http://x", "says: no", "change it")
+        raise QueryRefused("http://x", "no", "change it")
 
     assert "was not counted within 3 s" in warning("SELECT * FROM a", slow)
     assert warning("SELECT * FROM a", refused) == ""

@@ -143,6 +143,22 @@ def test_upload_is_joined(address: str) -> None:
     assert table["remark"][0] == "here"
 
 
+def test_flags_of_an_astropy_table_are_booleans(address: str) -> None:
+    from astropy.table import MaskedColumn, Table
+
+    # Astropy writes them as bits.
+    flags = MaskedColumn([True, False, True, False], mask=[False, False, True, False])
+    mine = Table({"key": [1, 2, 3, 4], "flag": flags, "plain": [False, True, False, True]})
+    service = pyvo.dal.TAPService(f"{address}/tap")
+    found = service.run_sync("SELECT * FROM TAP_UPLOAD.mine ORDER BY key", uploads={"mine": mine})
+    assert [field.datatype for field in found.fielddescs] == ["long", "boolean", "boolean"]
+    table = found.to_table()
+    assert table["flag"].tolist() == [True, False, None, False]
+    assert table["plain"].tolist() == [False, True, False, True]
+    chosen = service.run_sync("SELECT key FROM TAP_UPLOAD.mine WHERE flag = 'true'", uploads={"mine": mine})
+    assert chosen["key"].tolist() == [1]
+
+
 def test_client_that_goes_away_ends_the_query(address: str, engine: StandIn) -> None:
     with httpx.Client(base_url=address, timeout=0.5) as client, suppress(httpx.ReadTimeout):
         client.get("/tap/sync", params=asked(SLOW))

@@ -48,4 +48,4 @@ async def _refused(http: HTTP, response: httpx.Response, file: IO[bytes], asked:
     said = words(file.read())
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} or not said or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return refuse(asked, status, said, signed)
-    return QueryRefused(service, f"says: {said}", "change the query", asked.query)
+    return QueryRefused(service, said, query=asked.query)

@@ -132,7 +132,7 @@ class Job:
 
     def _checked(self, state: State) -> State:
         if state.phase is Phase.ERROR:
-            raise QueryRefused(self.service, f"says: {state.message or 'an error, without a word on it'}", "change the query", self.query)
+            raise QueryRefused(self.service, state.message, query=self.query)
         if state.phase is not Phase.COMPLETED:
             trouble = f"ended the job: it is {state.phase}{f' ({state.message})' if state.message else ''}"
             raise JobLost(self.service, trouble, "ask the query again", self.query)
@@ -174,7 +174,7 @@ def refused(asked: Asked, answer: Small, http: HTTP) -> ServiceError:
     """Return the error that an answer says."""
     said = words(answer.body)
     if answer.status in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST} and said:
-        return QueryRefused(asked.url, f"says: {said}", "change the query", asked.query)
+        return QueryRefused(asked.url, said, query=asked.query)
     return refuse(asked, answer.status, said, http.tokens.token(asked.url) is not None)
 
 

@@ -58,7 +58,7 @@ class Answer:
             way_out = "ask again; if it comes again, tell its administrator"
             raise NotATable(self.service, f"answered with what is no whole VOTable ({error})", way_out, self.query) from error
         if found.status == "ERROR":
-            raise QueryRefused(self.service, f"says: {found.message or 'an error, without a word on it'}", "change the query", self.query)
+            raise QueryRefused(self.service, found.message, query=self.query)
         return found
 
     @property

@@ -44,7 +44,7 @@ async def ask(http: HTTP, service: str, cone: Cone, *, seconds: float) -> Answer
     wrong = error_of(answer.votable)
     if wrong is not None:
         answer.file.close()
-        raise QueryRefused(service, f"says: {wrong or 'an error, without a word on it'}", "change position or radius", query)
+        raise QueryRefused(service, wrong, "change position or radius", query)
     return answer
 
 

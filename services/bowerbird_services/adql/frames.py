@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from astropy.coordinates import Latitude, Longitude, SkyCoord
 from cdshealpix.nested import healpix_to_lonlat, lonlat_to_healpix
-from duckdb.func import ARROW, DEFAULT, SPECIAL, FunctionNullHandling
+from duckdb.func import ARROW, SPECIAL
 
-from bowerbird_services.adql.regions import positions, vectors
+from bowerbird_services.adql.regions import is_region, positions, vectors
 from bowerbird_services.tables import HEALPIX_ORDER
 
 _MAS = np.radians(1 / 3.6e6)
@@ -59,6 +59,7 @@ def propagated(  # noqa: PLR0913, PLR0917  the catalogue's eight
 ) -> pa.Array:
     """Return positions that moved along straight lines in space from one epoch to another."""
     ra, dec, parallax, pmra, pmdec, velocity, start, end = map(_array, (ra, dec, parallax, pmra, pmdec, velocity, start, end))
+    dec = np.where(np.abs(dec) <= 90, dec, np.nan)  # noqa: PLR2004  a pole
     place, years = vectors(ra, dec), end - start
     turn, tilt = np.radians(ra), np.radians(dec)
     east = np.stack([-np.sin(turn), np.cos(turn), np.zeros_like(turn)], axis=-1)
@@ -72,7 +73,7 @@ def propagated(  # noqa: PLR0913, PLR0917  the catalogue's eight
 def transformed(start: Any, end: Any, region: Any) -> pa.Array:
     """Return regions in another frame; all rows of a query have the same two frames."""
     rows = region.to_pylist()
-    proper = [row is not None and len(row) > 1 and (len(row) == _CIRCLE or len(row) % 2 == 0) for row in rows]
+    proper = [is_region(row) for row in rows]
     flat = [row[at : at + 2] for row, known in zip(rows, proper, strict=True) if known for at in range(0, len(row) - 1, 2)]
     pairs = np.asarray(flat, float).reshape(-1, 2)
     frames = start.to_pylist()[0], end.to_pylist()[0]
@@ -92,12 +93,12 @@ def transformed(start: Any, end: Any, region: Any) -> pa.Array:
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Give a database the functions of positions."""
     point = "DOUBLE[]"
-    functions: list[tuple[str, Any, list[Any], str, FunctionNullHandling]] = [
-        ("adql_healpix", healpix, ["INTEGER", "DOUBLE", "DOUBLE"], "BIGINT", DEFAULT),
-        ("adql_healpix_center", healpix_center, ["INTEGER", "BIGINT"], point, DEFAULT),
-        # Parallax, proper motion and radial velocity may be unknown, so the function itself sees what is NULL.
-        ("adql_propagated", propagated, ["DOUBLE"] * 8, point, SPECIAL),
-        ("adql_transformed", transformed, ["VARCHAR", "VARCHAR", point], point, DEFAULT),
+    functions: list[tuple[str, Any, list[Any], str]] = [
+        ("adql_healpix", healpix, ["INTEGER", "DOUBLE", "DOUBLE"], "BIGINT"),
+        ("adql_healpix_center", healpix_center, ["INTEGER", "BIGINT"], point),
+        ("adql_propagated", propagated, ["DOUBLE"] * 8, point),
+        ("adql_transformed", transformed, ["VARCHAR", "VARCHAR", point], point),
     ]
-    for name, function, arguments, result, nulls in functions:
-        connection.create_function(name, function, arguments, result, type=ARROW, null_handling=nulls)
+    for name, function, arguments, result in functions:
+        # By default a function sees no NULL, and may not answer with one: a position that is none would end the query.
+        connection.create_function(name, function, arguments, result, type=ARROW, null_handling=SPECIAL)

@@ -7,9 +7,12 @@ from bowerbird_services.adql import frames, regions
 # Haversine: exact for short distances, where the arc cosine loses all digits; with its complement also near the antipode.
 # The cells of `matches`: a zone has as many as circles allow that touch two at most, by (1 - v)(1 - 0.2338 v), which is
 # nowhere above the cosine of √v quarter turns; a cosine would take longer than all else. NaN and beyond become NULL.
+# A position that is none, such as one beyond a pole, is NULL here, whether the order of the sky has dropped its row before or not.
 _MACROS = """
-adql_haversine(ra1, dec1, ra2, dec2) AS pow(cos(radians(ra2 - ra1) / 2) * sin(radians(dec2 - dec1) / 2), 2)
-    + pow(sin(radians(ra2 - ra1) / 2) * cos(radians(dec2 + dec1) / 2), 2);
+adql_is_place(ra, dec) AS abs(dec) <= 90e0 AND abs(ra) < 1e300;
+adql_haversine(ra1, dec1, ra2, dec2) AS CASE WHEN adql_is_place(ra1, dec1) AND adql_is_place(ra2, dec2)
+    THEN pow(cos(radians(ra2 - ra1) / 2) * sin(radians(dec2 - dec1) / 2), 2)
+        + pow(sin(radians(ra2 - ra1) / 2) * cos(radians(dec2 + dec1) / 2), 2) END;
 adql_rest(ra1, dec1, ra2, dec2) AS pow(cos(radians(ra2 - ra1) / 2) * cos(radians(dec2 - dec1) / 2), 2)
     + pow(sin(radians(ra2 - ra1) / 2) * sin(radians(dec2 + dec1) / 2), 2);
 adql_distance(ra1, dec1, ra2, dec2) AS

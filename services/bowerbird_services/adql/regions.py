@@ -11,10 +11,11 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-from duckdb.func import ARROW
+from duckdb.func import ARROW, SPECIAL
 
 Vector = np.ndarray
 _POINT, _CIRCLE, _POLYGON = 2, 3, 6
+_POLE = 90.0
 _STEPS = 500
 
 
@@ -179,8 +180,10 @@ def intersects(first: Sequence[float], second: Sequence[float]) -> bool | None:
     return touches or polygon.crosses(other)
 
 
-def box(ra: float, dec: float, width: float, height: float) -> list[float]:
+def box(ra: float, dec: float, width: float, height: float) -> list[float] | None:
     """Return the four corners of a box whose sides are great circles across the ends of its arms (ADQL 2.1, 4.2.11)."""
+    if not is_region((ra, dec)):
+        return None
     middle = vectors(ra, dec)
     turn = math.radians(ra)
     east = np.array([-math.sin(turn), math.cos(turn), 0])
@@ -224,10 +227,12 @@ def centroid(region: Sequence[float]) -> list[float]:
     return list(region[:2]) if len(region) < _POLYGON else list(Polygon(region).centroid())
 
 
-def _proper(region: Sequence[float | None] | None) -> bool:
+def is_region(region: Sequence[float | None] | None) -> bool:
+    """Return whether numbers are a region: as many as one has, each known, and no declination beyond a pole."""
     if region is None or not (len(region) in (_POINT, _CIRCLE) or (len(region) >= _POLYGON and len(region) % 2 == 0)):
         return False
-    return all(number is not None and math.isfinite(number) for number in region)
+    numbers = [number for number in region if number is not None and math.isfinite(number)]
+    return len(numbers) == len(region) and all(abs(dec) <= _POLE for dec in numbers[1::2])
 
 
 def _rowwise(function: Callable[..., Any], kind: pa.DataType) -> Callable[..., pa.Array]:
@@ -239,7 +244,8 @@ def _rowwise(function: Callable[..., Any], kind: pa.DataType) -> Callable[..., p
         for row in zip(*(column.to_pylist() for column in given), strict=True):
             key = tuple(tuple(value) if isinstance(value, list) else value for value in row)
             if key not in known:
-                known[key] = function(*row) if all(not isinstance(value, list) or _proper(value) for value in row) else None
+                there = all(is_region(value) if isinstance(value, list) else value is not None for value in row)
+                known[key] = function(*row) if there else None
             answers.append(known[key])
         return pa.array(answers, kind)
 
@@ -255,11 +261,13 @@ def _rowwise(function: Callable[..., Any], kind: pa.DataType) -> Callable[..., p
 def _inside(points: Any, polygons: Any) -> pa.Array:
     """Return which points lie in which polygons, one polygon at a time over all its points."""
     points, polygons = _one(points), _one(polygons)
-    pairs = points.flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
+    pairs = np.full((len(points), 2), np.nan)
+    pairs[points.is_valid().to_numpy(zero_copy_only=False)] = points.flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
+    pairs[~(np.isfinite(pairs).all(axis=1) & (np.abs(pairs[:, 1]) <= _POLE))] = np.nan
     place = vectors(pairs[:, 0], pairs[:, 1])
     rows: dict[tuple[float, ...] | None, list[int]] = {}
     for row, polygon in enumerate(polygons.to_pylist()):
-        rows.setdefault(tuple(polygon) if _proper(polygon) else None, []).append(row)
+        rows.setdefault(tuple(polygon) if is_region(polygon) else None, []).append(row)
     answer: list[bool | None] = [None] * len(points)
     for polygon, numbers in rows.items():
         shape = Polygon(polygon) if polygon is not None and len(polygon) >= _POLYGON else None
@@ -289,4 +297,5 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
         ("adql_centroid", _rowwise(centroid, lists), [region], region),
     ]
     for name, function, arguments, result in functions:
-        connection.create_function(name, function, arguments, result, type=ARROW)
+        # By default a function sees no NULL, and may not answer with one: a region that is none would end the query.
+        connection.create_function(name, function, arguments, result, type=ARROW, null_handling=SPECIAL)

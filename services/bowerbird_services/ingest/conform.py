@@ -24,7 +24,10 @@ _POLE = 90.0
 
 
 class Conformed:
-    """The table as it shall be; `batches` makes its rows of the file's, once."""
+    """The table as it shall be; `batches` makes its rows of the file's, once.
+
+    `rows` were made so far, and of those `nowhere` have numbers for a position that are none, such as one beyond a pole.
+    """
 
     def __init__(self, asked: ReleaseTable, described: Described, maml: Maml) -> None:
         _no_twins(described.columns)
@@ -35,6 +38,7 @@ class Conformed:
         self._place()
         self._not_ascii: set[str] = set()
         self.rows = 0
+        self.nowhere = 0
 
     @property
     def schema(self) -> pa.Schema:
@@ -63,7 +67,9 @@ class Conformed:
             arrays = [self._values(array, column) for array, column in zip(batch.columns, self._columns, strict=True)]
             if self.position:
                 names = [column.name for column in self._columns]
-                arrays.append(_order(arrays[names.index(self.position.ra)], arrays[names.index(self.position.dec)]))
+                ra, dec = arrays[names.index(self.position.ra)], arrays[names.index(self.position.dec)]
+                arrays.append(_order(ra, dec))
+                self.nowhere += pc.sum(pc.and_(pc.and_(ra.is_valid(), dec.is_valid()), arrays[-1].is_null())).as_py() or 0
             yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _values(self, raw: pa.Array, column: Column) -> pa.Array:

@@ -24,6 +24,7 @@ from bowerbird_services.store.products import NAME as PRODUCTS
 from bowerbird_services.store.shelf import INDEX, read_index, write_index
 
 _LOCK = ".lock"
+_NOWHERE = "rows have a position that is none, such as one beyond a pole; searches by position pass them over: look at the file"
 
 
 def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
@@ -47,8 +48,11 @@ def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> i
         known = sidecar.read(folder / f"{name}{sidecar.SUFFIX}")
         lost = known is not None and not is_whole(known)
         try:
-            if ingest(release.directory, place, name, asked, folder) and lost:
+            made = ingest(release.directory, place, name, asked, folder)
+            if made and lost:
                 say(f"rows of {name} of {release.name} were damaged or gone; made again")
+            if made and made.nowhere:
+                say(f"table {name} of {release.name}: {made.nowhere} {_NOWHERE}")
         except BadSource as error:
             say(f"table {name} of {release.name}: {asked.file} {error}")
             wrong += 1

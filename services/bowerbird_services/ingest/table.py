@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,8 +68,15 @@ def is_whole(known: Sidecar) -> bool:
     return rows == known.table.rows and sizes == known.sizes
 
 
-def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTable, folder: Path) -> bool:
-    """Make a table from a release in `directory`, and tell whether that was needed.
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is to be told of a table that was made: how many rows have numbers for a position that are none."""
+
+    nowhere: int
+
+
+def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTable, folder: Path) -> Made | None:
+    """Make a table from a release in `directory`; None where that was not needed.
 
     The Parquet file has a name of its own for each making; the sidecar that names it is written last. BadSource where
     the file cannot become a table, NoRoom where the disk is full: then all is as it was.
@@ -77,7 +85,7 @@ def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTab
     known = sidecar.read(target)
     if known and known.fingerprint == mark and is_whole(known):
         _count(known.table)
-        return False
+        return None
     described = maml.read(directory / asked.metadata) if asked.metadata else maml.Maml()
     with tempfile.TemporaryDirectory(prefix=".work-", dir=folder) as work:
         made = Path(work) / "rows.parquet"
@@ -102,7 +110,7 @@ def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTab
     )
     _count(table)
     sidecar.write(target, Sidecar(table, mark, {file.name: file.stat().st_size}))
-    return True
+    return Made(conformed.nowhere)
 
 
 def _count(table: Table) -> None:

@@ -11,10 +11,10 @@ from typing import IO, Self
 import pyarrow as pa
 from bowerbird.errors import VOTableError
 from bowerbird.votable import Field, Reader, Table
-from bowerbird.votable.field import TEXTS, Datatype
+from bowerbird.votable.field import TEXTS
 
 from bowerbird_services.ingest.source import BATCH_ROWS, BadSource, Described, one_of
-from bowerbird_services.store.columns import ARROW, arrow_array, arrow_schema
+from bowerbird_services.store.columns import ARROW, arrow_array, arrow_schema, kept_as
 from bowerbird_services.tables import Column
 
 _GZIP = b"\x1f\x8b"
@@ -82,7 +82,7 @@ def _wanted(parts: Iterator[Table], part: int | str | None) -> Table:
 
 def _column(field: Field, number: int) -> Column:
     name = field.name or field.id or f"col{number}"
-    datatype = Datatype.BOOLEAN if field.datatype == "bit" else Datatype(field.datatype)
+    datatype = kept_as(field.datatype)
     if datatype not in ARROW:
         raise BadSource(f"has the column {name!r} of the datatype {field.datatype}, which a table here cannot have")
     size = "*" if datatype in TEXTS else None if field.arraysize == "1" else field.arraysize

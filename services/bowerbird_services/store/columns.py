@@ -9,7 +9,7 @@ from bowerbird.votable.field import TEXTS, Datatype
 
 from bowerbird_services.tables import Column
 
-# What a table may have: bits and complex numbers have no counterpart.
+# What a table may have: complex numbers have no counterpart, and bits become booleans.
 ARROW = {
     Datatype.BOOLEAN: pa.bool_(),
     Datatype.UNSIGNED_BYTE: pa.uint8(),
@@ -21,6 +21,11 @@ ARROW = {
     Datatype.CHAR: pa.string(),
     Datatype.UNICODE_CHAR: pa.string(),
 }
+
+
+def kept_as(datatype: str) -> Datatype:
+    """Return the type that values of a VOTable have in a table: bits, as which astropy writes booleans, are booleans again."""
+    return Datatype.BOOLEAN if datatype == Datatype.BIT else Datatype(datatype)
 
 
 def string(name: str, description: str) -> Column:

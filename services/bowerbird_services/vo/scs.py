@@ -20,7 +20,7 @@ from bowerbird_services.streams import Outflow
 from bowerbird_services.tables import Column, Table
 from bowerbird_services.vo import vosi
 from bowerbird_services.vo.dali import VOTABLE, Fault, Parameters, attribute, parameters
-from bowerbird_services.vo.tap import form_of, limit_of
+from bowerbird_services.vo.tap import form_of, limit_of, named_table
 from bowerbird_services.vo.xml import document
 
 # Section 2.2.2: each of these stands at exactly one field, in this old spelling.
@@ -112,11 +112,7 @@ class SCSService:
 
     async def _table(self, request: Request, identity: Identity) -> Table:
         catalogue = await self._site.threads.run(self._site.engine.catalogue, identity, self._site.clock())
-        name = f"{request.path_params['schema']}.{request.path_params['table']}"
-        table = catalogue.get(name)
-        if table is None:
-            raise Fault(f"there is no table {name!r}", HTTPStatus.NOT_FOUND)
-        return table
+        return named_table(catalogue, f"{request.path_params['schema']}.{request.path_params['table']}")
 
     async def search(self, request: Request) -> Response:
         """Answer a cone; what is wrong with a request is told as SCS wants it."""
@@ -124,7 +120,7 @@ class SCSService:
         try:
             return await self._search(request, identity)
         except Fault as error:
-            if error.status != HTTPStatus.BAD_REQUEST:
+            if error.status not in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}:
                 raise
             return Response(error_document(str(error)), media_type=VOTABLE)
         except QueryFault as error:

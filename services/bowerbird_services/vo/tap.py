@@ -1,10 +1,12 @@
 """TAP 1.1: what a query asks for, and its answer at once; `asynchronous.py` has the jobs."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.formats import FORMATS, Format, chosen
+from bowerbird_services.tables import Catalogue, Table
 from bowerbird_services.vo.dali import Fault, Parameters
 
 _LANGUAGES: Final = ("ADQL", "ADQL-2.0", "ADQL-2.1")
@@ -49,3 +51,14 @@ def limit_of(parameters: Parameters, allowance: Allowance) -> int:
     """Return how many rows may come."""
     wanted = parameters.count("MAXREC")
     return min(allowance.rows if wanted is None else wanted, allowance.most_rows)
+
+
+def named_table(catalogue: Catalogue, name: str) -> Table:
+    """Return the table of that name; Fault where it is not there for whoever asks, with the reason if its release is announced."""
+    table = catalogue.get(name)
+    if table is not None:
+        return table
+    why = catalogue.refusal(name)
+    if why is not None:
+        raise Fault(f"there is no table {name!r}. {why}", HTTPStatus.FORBIDDEN)
+    raise Fault(f"there is no table {name!r}", HTTPStatus.NOT_FOUND)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from bowerbird_config.identity import Identity
 from starlette.requests import Request
@@ -19,7 +18,7 @@ from bowerbird_services.vo import uploads, vosi
 from bowerbird_services.vo.dali import Fault, Parameters, parameters
 from bowerbird_services.vo.examples import examples, page
 from bowerbird_services.vo.health import Health
-from bowerbird_services.vo.tap import Asked, asked
+from bowerbird_services.vo.tap import Asked, asked, named_table
 from bowerbird_services.vo.upload_sources import UploadSources
 from bowerbird_services.vo.xml import document
 
@@ -94,10 +93,7 @@ class TAPService:
 
     async def one_table(self, request: Request) -> Response:
         """Tell all of one table; what may not be seen is not there."""
-        name = request.path_params["name"]
-        table = (await self._catalogue(request)).get(name)
-        if table is None:
-            raise Fault(f"there is no table {name!r}", HTTPStatus.NOT_FOUND)
+        table = named_table(await self._catalogue(request), request.path_params["name"])
         answer = document(vosi.one_table(table))
         answer.headers["ETag"] = f'"{table.edition}"'
         return answer

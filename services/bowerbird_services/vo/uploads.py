@@ -7,10 +7,9 @@ from typing import IO
 
 import pyarrow as pa
 from bowerbird.votable import Field, VOTableError, read
-from bowerbird.votable.field import Datatype
 
 from bowerbird_services.engine import UPLOAD_SCHEMA, Upload
-from bowerbird_services.store.columns import ARROW, arrow_array
+from bowerbird_services.store.columns import ARROW, arrow_array, kept_as
 from bowerbird_services.tables import Column, Table
 from bowerbird_services.vo.dali import Fault, Parameters
 
@@ -63,7 +62,7 @@ def _columns(table: str, fields: Iterable[Field]) -> Iterable[Column]:
         if name.lower() in seen:
             raise Fault(f"the uploaded table {table} has two columns of the name {name}")
         seen.add(name.lower())
-        kind = Datatype(field.datatype)
+        kind = kept_as(field.datatype)
         if kind not in ARROW:
             raise Fault(f"the column {name} of the uploaded table {table} is of datatype {field.datatype!r}, which no query can use")
         # "1" says the same as nothing, and is not to be written any more.

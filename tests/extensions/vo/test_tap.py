@@ -114,6 +114,19 @@ def test_a_sentence_of_the_service_goes_on_without_its_full_stop(asked: Asked, t
         asked()
 
 
+@WAYS
+def test_a_table_that_is_closed_is_not_to_be_asked_in_another_way(asked: Asked, tap: Behaviour, background: bool) -> None:
+    sentence = "Reading release sky/dr2 is refused: it is proprietary, until 2199. Who can change that: the owners of team craft (a@b.org)."
+
+    def spoil(_: Seen) -> None:
+        for job in tap.jobs.values():
+            job.error = sentence
+
+    tap.odd = spoil if background else at("/sync", Reply(400, broken(sentence)))
+    with pytest.raises(QueryRefused, match=r"the owners of team craft \(a@b.org\); until then no query reads it; the query was: SELECT id"):
+        asked(background=background)
+
+
 @pytest.mark.parametrize("status", [200, 400])
 def test_an_error_document_is_a_refusal(asked: Asked, tap: Behaviour, status: int) -> None:
     tap.odd = at("/sync", Reply(status, broken("line 1, column 8: no column 'foo'")))

@@ -72,6 +72,20 @@ def test_what_was_asked_for_is_on_the_shelf(release: Path, root: Path) -> None:
     assert said[-1] == "1 tables are there"
 
 
+def test_rows_whose_position_is_none_are_counted_for_the_admins(release: Path, root: Path) -> None:
+    ra = [0.0, 10.0, 10.0, float("inf"), None, 0.0, float("nan")]
+    dec = [90.0, 90.0000001, -91.0, 0.0, 0.0, None, 0.0]
+    pq.write_table(pa.table({"ra": ra, "dec": dec}), release / "stars.parquet")
+    said: list[str] = []
+    assert run(order(release), root, said.append) == 0
+    # What is missing is no mistake.
+    told = [line for line in said if "position" in line]
+    assert [line.partition(" rows")[0] for line in told] == ["table stars of sky/dr1: 3"]
+    assert shelved(root)["stars"].rows == 7
+    assert run(order(release), root, said.append) == 0
+    assert [line for line in said if "position" in line] == told
+
+
 def test_what_did_not_change_is_not_made_again(release: Path, root: Path) -> None:
     run(order(release), root, print)
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*.parquet")}
