@@ -377,7 +377,7 @@ def test_names_are_a_column(path, tmp_path) -> None:
 
 
 def test_names_that_are_no_column_are_an_error(path, tmp_path) -> None:
-    with pytest.raises(ValueError, match="'id', which is no column"):
+    with pytest.raises(ValueError, match="names is 'id'; give one for each position"):
         bowerbird.cutouts([(150.0, 2.0)] * 2, SIDE, path, folder=tmp_path / "made", names="id")
 
 
