@@ -159,6 +159,14 @@ def test_flags_of_an_astropy_table_are_booleans(address: str) -> None:
     assert chosen["key"].tolist() == [1]
 
 
+def test_upload_without_columns_is_refused_in_words(client: httpx.Client) -> None:
+    empty = b'<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE type="results"><TABLE/></RESOURCE></VOTABLE>'
+    asking = asked("SELECT COUNT(*) AS n FROM TAP_UPLOAD.mine", UPLOAD="mine,param:t")
+    answer = client.post("/tap/sync", data=asking, files={"t": ("t.xml", empty)})
+    assert answer.status_code == 400
+    assert "the uploaded table mine has no columns" in answer.text
+
+
 def test_client_that_goes_away_ends_the_query(address: str, engine: StandIn) -> None:
     with httpx.Client(base_url=address, timeout=0.5) as client, suppress(httpx.ReadTimeout):
         client.get("/tap/sync", params=asked(SLOW))

@@ -31,6 +31,8 @@ _SENTENCES: tuple[tuple[type[Exception], str, str], ...] = (
     (duckdb.InvalidInputException, "Invalid Input Error", "a function of the query cannot be computed of its argument"),
     (duckdb.BinderException, "Binder Error", "the query names a column that is not there, or its types do not fit each other"),
 )
+_BY_ZERO = "Invalid Input Error: Division by zero"
+_DIVIDED = "the query divides whole numbers by 0, by / or by MOD; leave those rows out by WHERE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,8 @@ def _in_words(error: Exception) -> QueryFailed:
     told = str(error)
     if isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in told:
         return Interrupted(STOPPED)
+    if told.startswith(_BY_ZERO):
+        return QueryFailed(_DIVIDED)
     for kind, begins, sentence in _SENTENCES:
         if isinstance(error, kind) or told.startswith(begins):
             return QueryFailed(sentence)

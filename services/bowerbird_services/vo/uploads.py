@@ -50,6 +50,8 @@ def _loaded(name: str, file: IO[bytes], most_bytes: int) -> Upload:
         raise Fault(f"the uploaded document {name} holds no table")
     table = document.tables[0]
     columns = tuple(_columns(name, table.fields))
+    if not columns:
+        raise Fault(f"the uploaded table {name} has no columns; send one with rows to ask about, or leave it out")
     arrays = [arrow_array(values, column) for values, column in zip(table.columns, columns, strict=True)]
     rows = pa.Table.from_arrays(arrays, names=[column.name for column in columns])
     return Upload(Table(UPLOAD_SCHEMA, name, columns, rows=rows.num_rows), rows)

@@ -5,6 +5,7 @@
 import pytest
 from bowerbird.votable.field import Datatype
 from bowerbird_services.adql import ADQLError, translate
+from bowerbird_services.store.backend import QueryFailed
 from bowerbird_services.tables import Catalogue
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -149,3 +150,9 @@ def test_columns_keep_what_is_known_of_them(sky: Sky) -> None:
 def test_a_star_never_shows_the_hidden_order(sky: Sky) -> None:
     for text in (f"SELECT * FROM {T}", f"SELECT s.* FROM {T} AS s", f"SELECT * FROM {T} AS a NATURAL JOIN {T} AS b"):
         assert not [column.name for column in sky.query(text).columns if column.name.startswith("_")]
+
+
+@pytest.mark.parametrize("value", ["1 / 0", "id / (flags - flags)", "MOD(id, 0)"])
+def test_a_division_by_nothing_is_called_that(sky: Sky, value: str) -> None:
+    with pytest.raises(QueryFailed, match="divides whole numbers by 0"):
+        sky.rows(f"SELECT {value} AS x FROM {T}")
