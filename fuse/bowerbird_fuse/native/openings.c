@@ -125,7 +125,8 @@ static void read_on(const struct opening *opening, const struct stand *stand)
     bowerbird_read_by(opening->handle, &by);
 }
 
-/* Returns by which FOPEN_ flags a file is open from now on. What may have changed is given only if it was just looked up. */
+/* Returns by which FOPEN_ flags a file is open from now on. What may have changed is given only if it was just looked up, and
+ * has the size that the kernel was told: of a file that became shorter the kernel would keep the old end. */
 static uint32_t flags_of(struct node *node, const struct opening *opening, const struct stand *stand, const struct stat *found)
 {
     if (!stand->space) {
@@ -133,7 +134,7 @@ static uint32_t flags_of(struct node *node, const struct opening *opening, const
         /* Nobody can write it: locks to read it keep nobody out, and the last close ends them. */
         return FOPEN_KEEP_CACHE | FOPEN_NOFLUSH;
     }
-    if (keeps_pages(node, found) || (held_of(node->number) >= 0 && give_pages(node, opening->fd, found->st_size)))
+    if (keeps_pages(node, found) || (is_told(node->number, found->st_size) && give_pages(node, opening->fd, found->st_size)))
         return FOPEN_KEEP_CACHE;
     return 0;
 }

@@ -10,6 +10,7 @@ enum { PLACES = 256 };
 /* A node takes the place of an earlier one of the same remainder. */
 static struct {
     uint64_t node;
+    off_t size;
     int fd;
     time_t since;
 } held[PLACES];
@@ -29,12 +30,13 @@ static void let_go(size_t place)
     held[place].node = 0;
 }
 
-void hold_for_a_moment(uint64_t node, int fd)
+void hold_for_a_moment(uint64_t node, int fd, off_t size)
 {
     size_t place = node % PLACES;
 
     let_go(place);
     held[place].node = node;
+    held[place].size = size;
     held[place].fd = fd;
     held[place].since = now();
 }
@@ -48,6 +50,11 @@ EXPORTED int bowerbird_held(uint64_t node)
 int held_of(uint64_t node)
 {
     return bowerbird_held(node);
+}
+
+bool is_told(uint64_t node, off_t size)
+{
+    return held_of(node) >= 0 && held[node % PLACES].size == size;
 }
 
 /* Holds a node no more. */

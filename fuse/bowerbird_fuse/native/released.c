@@ -92,7 +92,7 @@ static const struct node *look(uint64_t parent, const struct stand *stand, const
         return NULL;
     node = fstat(fd, found) ? NULL : see(parent, name, found);
     if (node)
-        hold_for_a_moment(node->number, fd);
+        hold_for_a_moment(node->number, fd, found->st_size);
     else
         close(fd);
     return node;

@@ -70,8 +70,10 @@ uint64_t forget(uint64_t number, uint64_t count);
 struct node *directory_of(uint64_t number);
 
 /* What was just looked up in a space is held for a moment, by an O_PATH descriptor that is taken over; -1 where nothing is. */
-void hold_for_a_moment(uint64_t node, int fd);
+void hold_for_a_moment(uint64_t node, int fd, off_t size);
 int held_of(uint64_t node);
+/* Tells whether a node was just looked up and the kernel was told that size. */
+bool is_told(uint64_t node, off_t size);
 
 /* Gives the kernel all pages of a file that nobody has open, if it is small; tells whether it did. */
 bool give_pages(const struct node *node, int fd, off_t size);
