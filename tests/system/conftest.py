@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.support.browser import chromium
 from tests.support.watcher import watched
 
 ROOT = Path(__file__).parents[2]
@@ -68,3 +70,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             assert down.returncode == 0, down.stderr
     mounts = Path("/proc/self/mounts").read_text()
     assert str(running.var).replace(" ", "\\040") not in mounts
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pictures(request: pytest.FixtureRequest) -> Path:
+    return Path(request.config.rootpath) / ".bowerbird" / "pictures"

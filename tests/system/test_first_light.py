@@ -1,13 +1,12 @@
 """A person of the team and one of another: from the sign-in page to a picture cut out of a real image, and out again."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browser import CHROMIUM, chromium, visit
+from tests.support.browser import CHROMIUM, visit
 from tests.system.conftest import Running
 from tests.system.lab_pages import await_picture, outputs, run_all, sign_in, sign_out, start
 
@@ -17,17 +16,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def pictures(request: pytest.FixtureRequest) -> Path:
-    return Path(request.config.rootpath) / ".bowerbird" / "pictures"
 
 
 def test_researcher_reads_surveys_and_the_teams_release(platform: Running, browser: Browser, pictures: Path) -> None:

@@ -1,14 +1,13 @@
 """Queries in a notebook on a real platform: a sandboxed server asks the platform's own tables as the person who has signed in."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import CHROMIUM, chromium, visit
+from tests.support.browser import CHROMIUM, visit
 from tests.system.conftest import Running
 from tests.system.lab_pages import SERVER_MS, outputs, run_all, sign_in, start, write_notebook
 
@@ -37,17 +36,6 @@ IN_ORDER = """sign => {
     const seen = [...document.querySelectorAll('.bb-table tbody tr td:nth-child(2)')].map(cell => sign * parseFloat(cell.textContent));
     return seen.length > 3 && seen.every((value, at) => !at || seen[at - 1] <= value);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def pictures(request: pytest.FixtureRequest) -> Path:
-    return Path(request.config.rootpath) / ".bowerbird" / "pictures"
 
 
 @pytest.fixture(scope="module")
