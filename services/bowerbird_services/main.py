@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from bowerbird_services import adql
 from bowerbird_services.app import create
+from bowerbird_services.archive import Archive
 from bowerbird_services.engine import QueryFault
 from bowerbird_services.identity import Feed, HubNames, Identities, Records
 from bowerbird_services.pages.frame import Frame
@@ -79,10 +80,13 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     room = Room(arguments.tables, _made(arguments.state / "spill"))
     computing = ConesFirst(DuckDBBackend(room, prepare=adql.register))
     address = arguments.address.rstrip("/")
-    store = TableStore(Shelf(arguments.tables), f"{address}/products")
+    shelf = Shelf(arguments.tables)
+    store = TableStore(shelf, f"{address}/products")
     engine = TablesEngine(records, store, computing, translate)
     identities = Identities(records, names, lambda: datetime.now(UTC))
     site = Site(engine, identities, Threads(_THREADS), _made(arguments.state / "spool"), address)
+    directories = hub_directories(arguments.releases)
+    site.archive = Archive(records, shelf, directories)
     jobs = JobStore(arguments.state / "jobs")
     features = tuple(Feature(known.type, known.form, known.description) for known in adql.features())
 
@@ -93,7 +97,7 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     prefix = arguments.prefix.rstrip("/")
     at_the_hub = Application(f"service-{SERVICE}", os.environ["JUPYTERHUB_API_TOKEN"], os.environ["JUPYTERHUB_API_URL"], address)
     pages = Pages(site, store, Frame(arguments.look.read_text(), prefix), SignIn(at_the_hub, client))
-    return create(site, jobs, features, prefix, hub_directories(arguments.releases), pages.routes()), close
+    return create(site, jobs, features, prefix, directories, pages.routes()), close
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

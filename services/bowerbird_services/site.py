@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from bowerbird_services.allowances import Allowance, allowance_of
+from bowerbird_services.archive import Archive
 from bowerbird_services.engine import UPLOAD_SCHEMA, Engine
 from bowerbird_services.identity import Identities
 from bowerbird_services.places import Places
@@ -41,6 +42,8 @@ class Site:
     clock: Callable[[], datetime] = _now
     started: datetime = field(default_factory=_now)
     places: Places = field(default_factory=Places)
+    # The product files; None where the service has tables only.
+    archive: Archive | None = None
 
     def address_of(self, connection: HTTPConnection) -> str:
         """Return the address under which that client knows the application."""

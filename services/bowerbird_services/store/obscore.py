@@ -10,6 +10,7 @@ from bowerbird.votable.field import Datatype
 from bowerbird_config.collections import Release
 
 from bowerbird_services.store.columns import arrow_schema
+from bowerbird_services.store.dids import DID
 from bowerbird_services.store.products import Product
 from bowerbird_services.tables import Column, Table, TimeFrame
 
@@ -17,7 +18,6 @@ SCHEMA = "ivoa"
 SCHEMAS = {SCHEMA: "Tables whose columns the IVOA defines"}
 # Where every server of the platform sees the releases, for a service without an address of its own.
 DATA = "file:///data/releases"
-AUTHORITY = "x-bowerbird"
 # A release is what a team publishes: measured and calibrated data.
 CALIB_LEVEL = 2
 # As the files' own headers say it: DATE-OBS is UTC, where the telescope stands.
@@ -98,11 +98,12 @@ class Observation:
         size = told.pop("size_bytes")
         file = told.pop("file")
         assert isinstance(size, int)  # noqa: S101  for the reader of types
+        assert isinstance(file, str)  # noqa: S101  as above
         return told | {
             "calib_level": CALIB_LEVEL,
             "obs_collection": name,
             "obs_id": f"{name}/{file}",
-            "obs_publisher_did": f"ivo://{AUTHORITY}/{name}?{quote(self.product.file)}",
+            "obs_publisher_did": str(DID(*self.place, file)),
             "access_url": f"{self.address}/{self._path}",
             "access_estsize": max(1, round(size / 1000)),
             "obs_release_date": f"{self.public_on:%Y-%m-%dT%H:%M:%S}" if self.public_on else None,

@@ -20,6 +20,11 @@ class Holdings:
     tables: Mapping[tuple[str, str], tuple[Table, ...]] = field(default_factory=dict)
     products: Mapping[tuple[str, str], tuple[Product, ...]] = field(default_factory=dict)
     sizes: Mapping[Path, int] = field(default_factory=dict)
+    by_file: Mapping[tuple[str, str], Mapping[str, Product]] = field(default_factory=dict)
+
+    def product(self, place: tuple[str, str], file: str) -> Product | None:
+        """Return the product of a release that has exactly that file."""
+        return self.by_file.get(place, {}).get(file)
 
     def is_whole(self, table: Table) -> bool:
         """Tell whether the files of a table are as long as they were written."""
@@ -61,7 +66,8 @@ class Shelf:
             tables[collection, release] = tuple(known.table for known in found)
             sizes.update((folder / name, size) for known in found for name, size in known.sizes.items())
             products[collection, release] = Product.read_all(folder)
-        return Holdings(tables, products, sizes)
+        by_file = {place: {product.file: product for product in found} for place, found in products.items()}
+        return Holdings(tables, products, sizes, by_file)
 
 
 def _size(file: Path) -> int | None:

@@ -1,0 +1,69 @@
+"""The product files of a platform by their publisher DIDs: for whoever asks, by the access decision of the release and nothing else."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bowerbird_config.access import Decision
+from bowerbird_config.collections import Release
+from bowerbird_config.identity import Identity
+
+from bowerbird_services.identity import Records
+from bowerbird_services.release_files import Directories, ReleaseFile, open_file
+from bowerbird_services.store.dids import DID, NoDID
+from bowerbird_services.store.products import Product
+from bowerbird_services.store.shelf import Shelf
+
+
+class NoRecord(Exception):
+    """There is no such record for whoever asked: a hidden one is as absent as one that does not exist."""
+
+
+class ClosedRecord(Exception):
+    """The release is known of and closed; `decision` says until when and whom to ask, whether or not there is such a product."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.sentence)
+        self.decision = decision
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One product that somebody may read now, and what its release says of it."""
+
+    did: DID
+    product: Product
+    release: Release
+    decision: Decision
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Collection and release."""
+        return self.did.place
+
+
+class Archive:
+    """Finds products; safe to ask from many threads."""
+
+    def __init__(self, records: Records, shelf: Shelf, directories: Directories) -> None:
+        self._records = records
+        self._shelf = shelf
+        self._directories = directories
+
+    def record(self, identity: Identity, did: str, at: datetime) -> Record:
+        """Return the product of that name; NoRecord where there is none for them, ClosedRecord where its release is announced only."""
+        try:
+            named = DID.parse(did)
+        except NoDID:
+            raise NoRecord from None
+        decision = self._records.decide(identity, *named.place, at)
+        if not decision.allowed:
+            raise NoRecord if decision.hidden else ClosedRecord(decision)
+        product = self._shelf.holdings().product(named.place, named.file)
+        if product is None:
+            raise NoRecord
+        release = self._records.platform.collections[named.collection].releases[named.release]
+        return Record(named, product, release, decision)
+
+    def opened(self, record: Record) -> ReleaseFile:
+        """Return the open file of a record, which the caller closes; NoFile, ClosedFile or Away where it cannot be opened."""
+        return open_file(self._directories, *record.place, record.product.file)
