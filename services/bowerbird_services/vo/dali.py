@@ -78,7 +78,7 @@ class Parameters:
         try:
             number = int(value.strip())
         except ValueError:
-            raise Fault(f"{name} is {_shown(value)}, which is no whole number") from None
+            raise Fault(f"{name} is {shown(value)}, which is no whole number") from None
         if number < 0:
             raise Fault(f"{name} is {number}; it must be 0 or more")
         return number
@@ -89,13 +89,14 @@ class Parameters:
         try:
             number = float(value)
         except ValueError:
-            raise Fault(f"{name} is {_shown(value)}, which is no number; write it in decimal degrees") from None
+            raise Fault(f"{name} is {shown(value)}, which is no number; write it in decimal degrees") from None
         if not math.isfinite(number):
-            raise Fault(f"{name} is {_shown(value)}; it must be finite")
+            raise Fault(f"{name} is {shown(value)}; it must be finite")
         return number
 
 
-def _shown(value: str) -> str:
+def shown(value: str) -> str:
+    """Return what somebody sent as it stands in a message: quoted, and short."""
     return repr(value if len(value) <= 60 else f"{value[:57]}…")  # noqa: PLR2004  one line of a message
 
 

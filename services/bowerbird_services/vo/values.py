@@ -1,0 +1,134 @@
+"""DALI 1.1, section 3.3, and SIA 2.0, section 2.1: the values of parameters that several protocols share: intervals and regions."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from bowerbird_services.vo.dali import Fault, shown
+
+_MOST_VERTICES: Final = 1000
+_PAIR: Final = 2
+_LATITUDE: Final = 90.0
+_TURN: Final = 360.0
+_INFINITE: Final = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From `low` to `high`, both ends within; an open end is infinite."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """A circle on the sky, ICRS, in degrees."""
+
+    ra: float
+    dec: float
+    radius: float
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What lies between two right ascensions and two declinations, ICRS, in degrees; from 350 to 10 it crosses the meridian of 0."""
+
+    ra: Interval
+    dec: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """What lies within great circles through these vertices, ICRS: right ascension and declination in turn, in degrees."""
+
+    numbers: tuple[float, ...]
+
+
+Region: TypeAlias = Circle | Range | Polygon
+
+
+def interval(name: str, text: str) -> Interval:
+    """Return an interval, or a value alone as the interval of itself; Fault where it is none."""
+    numbers = _numbers(name, text, "one number or two, as in '0.5 1', '-Inf 1' or '1 +Inf'", infinite=True)
+    if len(numbers) not in {1, _PAIR}:
+        raise Fault(f"{name} is {shown(text)}; it is one number or two, the lower first, -Inf or +Inf for an open end")
+    low, high = numbers[0], numbers[-1]
+    if low > high or math.inf in (low, -high):
+        raise Fault(f"{name} is {shown(text)}, which holds nothing; write the lower end first, -Inf or +Inf for an open one")
+    return Interval(low, high)
+
+
+def circle(name: str, text: str) -> Circle:
+    """Return a circle from 'ra dec radius'; Fault where it is none."""
+    how = "right ascension, declination and radius in degrees, as in '53.1 -27.8 0.1'"
+    numbers = _numbers(name, text, how)
+    if len(numbers) != 3:  # noqa: PLR2004  as `how` says
+        raise Fault(f"{name} has {len(numbers)} numbers; it is {how}")
+    _places(name, numbers[:2])
+    if not 0 < numbers[2] <= _TURN / 2:
+        raise Fault(f"{name} has the radius {numbers[2]:g}; it must be above 0 and at most 180 degrees")
+    return Circle(*numbers)
+
+
+def polygon(name: str, text: str) -> Polygon:
+    """Return a polygon from 'ra dec ra dec ra dec …'; Fault where it is none."""
+    how = "three vertices or more, right ascension and declination of each in degrees"
+    numbers = _numbers(name, text, how)
+    if len(numbers) < 3 * _PAIR or len(numbers) % _PAIR:
+        raise Fault(f"{name} has {len(numbers)} numbers; it is {how}")
+    if len(numbers) > _MOST_VERTICES * _PAIR:
+        raise Fault(f"{name} has {len(numbers) // _PAIR} vertices; the most are {_MOST_VERTICES}")
+    _places(name, numbers)
+    return Polygon(tuple(numbers))
+
+
+def sky_range(name: str, text: str) -> Range:
+    """Return a range from 'ra1 ra2 dec1 dec2'; an open end reaches to the end of the sky. Fault where it is none."""
+    how = "two right ascensions and two declinations in degrees, -Inf or +Inf for an open end, as in '10 20 -5 5'"
+    numbers = _numbers(name, text, how, infinite=True)
+    if len(numbers) != 2 * _PAIR:
+        raise Fault(f"{name} has {len(numbers)} numbers; it is {how}")
+    ends = ((0.0, _TURN), (0.0, _TURN), (-_LATITUDE, _LATITUDE), (-_LATITUDE, _LATITUDE))
+    west, east, south, north = (
+        number if math.isfinite(number) else low if number < 0 else high for number, (low, high) in zip(numbers, ends, strict=True)
+    )
+    _places(name, [west, south, east, north])
+    if south > north:
+        raise Fault(f"{name} has the declinations {south:g} and {north:g}; write the lower first")
+    return Range(Interval(west, east), Interval(south, north))
+
+
+_SHAPES: Final[Mapping[str, Callable[[str, str], Region]]] = {"CIRCLE": circle, "RANGE": sky_range, "POLYGON": polygon}
+
+
+def position(name: str, text: str) -> Region:
+    """Return the region that a POS says; Fault where it is none."""
+    kind, _, rest = text.strip().partition(" ")
+    shape = _SHAPES.get(kind.upper())
+    if shape is None:
+        raise Fault(f"{name} is {shown(text)}; it begins with {', '.join(_SHAPES)}, as in 'CIRCLE 53.1 -27.8 0.1'")
+    return shape(f"{name}={kind.upper()}", rest)
+
+
+def _numbers(name: str, text: str, how: str, infinite: bool = False) -> list[float]:
+    found = []
+    for word in text.split():
+        try:
+            number = _INFINITE.get(word.lower()) if infinite else None
+            number = float(word) if number is None else number
+        except ValueError:
+            raise Fault(f"{name} is {shown(text)}; it is {how}") from None
+        if not math.isfinite(number) and not (infinite and word.lower() in _INFINITE):
+            raise Fault(f"{name} is {shown(text)}; its numbers must be finite")
+        found.append(number)
+    return found
+
+
+def _places(name: str, numbers: list[float]) -> None:
+    for ra, dec in zip(numbers[::2], numbers[1::2], strict=True):
+        if not 0 <= ra <= _TURN:
+            raise Fault(f"{name} has the right ascension {ra:g}; it must be between 0 and 360 degrees")
+        if not abs(dec) <= _LATITUDE:
+            raise Fault(f"{name} has the declination {dec:g}; it must be between -90 and 90 degrees")
