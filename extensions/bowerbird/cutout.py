@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from astropy.io.fits import HDUList
 
     from bowerbird.image import Choices
+    from bowerbird.slab import Band
     from bowerbird.stencil import Position, Size
 
 
@@ -25,12 +26,10 @@ def cutout(
     *,
     hdu: "Choices" = None,
     mode: str = "trim",
+    band: "Band | None" = None,
     as_bytes: Literal[False] = False,
 ) -> "HDUList": ...
 @overload
-def cutout(
-    path: str | os.PathLike[str], position: "Position", size: "Size", *, hdu: "Choices" = None, mode: str = "trim", as_bytes: Literal[True]
-) -> bytes: ...
 def cutout(
     path: str | os.PathLike[str],
     position: "Position",
@@ -38,12 +37,23 @@ def cutout(
     *,
     hdu: "Choices" = None,
     mode: str = "trim",
+    band: "Band | None" = None,
+    as_bytes: Literal[True],
+) -> bytes: ...
+def cutout(  # noqa: PLR0913  # most are named when they are given
+    path: str | os.PathLike[str],
+    position: "Position",
+    size: "Size",
+    *,
+    hdu: "Choices" = None,
+    mode: str = "trim",
+    band: "Band | None" = None,
     as_bytes: bool = False,
 ) -> "HDUList | bytes":
     """Return a piece of an image, as large as asked or a fraction of a pixel larger.
 
     The region is a square on the sky around `position` whose sides run as the image's rows and columns do there.
-    Axes that are not the sky (wavelength, Stokes) are kept whole. Stored values are copied bit for bit, BSCALE and
+    Axes that are not the sky (wavelength, Stokes) are kept whole but for `band`. Stored values are copied bit for bit, BSCALE and
     BZERO with them; the header is the original one, with its coordinates moved.
 
     Parameters
@@ -59,6 +69,10 @@ def cutout(
         several into one file; ``"*"`` cuts every image of the file that the region meets.
     mode : {"trim", "partial", "strict"}
         Where the region reaches beyond the image: leave that part out, fill it with NaN (BLANK for integers), or raise.
+    band : pair of Quantities, str or numbers, optional
+        Of a cube, the lowest and the highest wavelength, in vacuum; or frequencies or energies: ``(480, 520) * u.nm``,
+        ``("1.41 GHz", "1.43 GHz")``. Numbers alone are metres; None leaves the end of that wavelength open. Whole pixels that the band
+        touches are taken. An axis in air is read as such.
     as_bytes : bool
         Return the bytes of a FITS file instead of HDUs.
 
@@ -80,17 +94,18 @@ def cutout(
     """
     from bowerbird.image import file_descriptor, plain  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
     from bowerbird.layers import layers  # noqa: PLC0415  # as above
+    from bowerbird.slab import slab  # noqa: PLC0415  # as above
     from bowerbird.stencil import ORDER, stencil  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
     if not isinstance(path, str | os.PathLike):
         raise BadArgument(f"path is the name of a FITS file, not {type(path).__name__}; {ORDER}")
     region = stencil(position, size)
-    beyond = mode_of(mode)
+    beyond, along = mode_of(mode), slab(band)
     name = Path(path).name
     with explained(path), file_descriptor(path) as file, _named(path), plain(file) as descriptor, layers(descriptor, hdu) as chosen:
         (boxes,) = chosen.plans(region.alone())
-        product = chosen.product(boxes, beyond, name)
+        product = chosen.product(boxes, beyond, name, along)
         made = b"".join(product.parts(chosen.sources, product.ask(chosen.sources)))
     return made if as_bytes else _hdus(made)
 

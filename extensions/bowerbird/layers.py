@@ -1,16 +1,18 @@
 """The images of one open file that are cut together, each with what reads it, and the cutouts planned on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
+from bowerbird.axes import cuts
 from bowerbird.errors import CutoutError, OutsideImage
 from bowerbird.image import EVERY, Choices, Image, images
 from bowerbird.product import Product
 from bowerbird.readers import reader
 from bowerbird.sky import LOST, Box
+from bowerbird.slab import WHOLE, Slab
 from bowerbird.stencil import Stencils
 from bowerbird.window import Mode, Window, window
 
@@ -35,13 +37,13 @@ class Layers:
         for number, image in enumerate(self.images):
             self.sources[image].expect([part for boxes in plans[::each] for part in _within(image, boxes[number])], each)
 
-    def product(self, boxes: list[Box | None], mode: Mode, name: str) -> Product:
-        """Return the cutout of a region; OutsideImage where there is none."""
+    def product(self, boxes: list[Box | None], mode: Mode, name: str, slab: Slab = WHOLE) -> Product:
+        """Return the cutout of a region, and of a slab along the axes beside the sky; OutsideImage where there is none."""
         found: list[tuple[Image, Window]] = []
         missed: OutsideImage | None = None
         for image, box in zip(self.images, boxes, strict=True):
             try:
-                found.append((image, _window(image, box, mode)))
+                found.append((image, _window(image, box, mode, self._cuts(image, slab))))
             except OutsideImage as error:
                 missed = missed or error
                 if not self._every:
@@ -49,6 +51,10 @@ class Layers:
         if not found:
             raise missed or OutsideImage(LOST)
         return Product(found, name)
+
+    def _cuts(self, image: Image, slab: Slab) -> Mapping[int, slice]:
+        """Return what a slab takes of an image; of one without a sky of its own, what it takes of the first."""
+        return cuts(image if image.has_own_sky else self.images[0], slab)
 
 
 def _within(image: Image, box: Box | None) -> Iterator[tuple[slice, ...]]:
@@ -58,10 +64,10 @@ def _within(image: Image, box: Box | None) -> Iterator[tuple[slice, ...]]:
             yield window(image, box, Mode.TRIM).present
 
 
-def _window(image: Image, box: Box | None, mode: Mode) -> Window:
+def _window(image: Image, box: Box | None, mode: Mode, along: Mapping[int, slice]) -> Window:
     if box is None:
         raise OutsideImage(LOST)
-    return window(image, box, mode)
+    return window(image, box, mode, along)
 
 
 def _boxes(image: Image, regions: Stencils) -> list[Box | None]:

@@ -99,17 +99,25 @@ class _Changes:
 def _changes(image: Image) -> _Changes:
     cards, axes = image.cards, image.sky.axes
     references = [(f"CRPIX{axis + 1}{letter}", axis) for axis in axes for letter in image.descriptions]
-    logical = [(f"LTV{axis + 1}", axis) for axis in axes]
+    others = [axis for axis in range(len(image.shape)) if axis not in axes]
+    beside = [(f"CRPIX{axis + 1}{letter}", axis) for axis in others for letter in _letters(image, axis)]
+    logical = [(f"LTV{axis + 1}", axis) for axis in range(len(image.shape))]
     found = [(keyword, _SECTION.search(cards.text(keyword) or "")) for keyword in _OWN_SECTIONS if axes == (0, 1)]
     return _Changes(
         (
             *((keyword, axis, _number(cards, keyword), True) for keyword, axis in references),
-            *((keyword, axis, _number(cards, keyword), keyword in cards) for keyword, axis in logical),
+            *((keyword, axis, _number(cards, keyword), keyword in cards) for keyword, axis in [*beside, *logical]),
         ),
         tuple(keyword for keyword in _UNTRUE if keyword in cards),
         tuple((keyword, [int(number) for number in section.groups()]) for keyword, section in found if section),
         "NEXTEND" in cards,
     )
+
+
+def _letters(image: Image, axis: int) -> list[str]:
+    """Return the descriptions that say anything of an axis, whatever they say of the sky."""
+    letters = dict.fromkeys(("", *image.descriptions))
+    return [letter for letter in letters if any(f"{name}{axis + 1}{letter}" in image.cards for name in ("CTYPE", "CRVAL", "CRPIX"))]
 
 
 def patched(image: Image, window: Window, name: str, extensions: int) -> Cards:
@@ -136,7 +144,10 @@ def _number(cards: Cards, keyword: str) -> Decimal:
 
 
 def _section(image: Image, window: Window) -> str:
-    parts = [f"{part.start + 1}:{part.stop}" if axis in image.sky.axes else "*" for axis, part in enumerate(window.wanted)]
+    parts = [
+        "*" if axis not in image.sky.axes and part == slice(0, image.shape[axis]) else f"{part.start + 1}:{part.stop}"
+        for axis, part in enumerate(window.wanted)
+    ]
     return "[{}]".format(",".join(parts))
 
 

@@ -1,5 +1,6 @@
-"""The part of an image that is cut: a box along the sky, every other axis whole, and what happens beyond the edge."""
+"""The part of an image that is cut: a box along the sky, a part or the whole of every other axis, and what happens beyond the edge."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +10,7 @@ from bowerbird.sky import Box
 
 # A cutout is made in memory (bytes).
 _LARGEST = 1 << 33
+_ALL: Mapping[int, slice] = {}
 
 
 class Mode(StrEnum):
@@ -51,9 +53,12 @@ class Window:
         return tuple(slice(there.start - want.start, there.stop - want.start) for want, there in pairs)
 
 
-def window(image: Image, box: Box, mode: Mode) -> Window:
-    """Return what is cut of an image; OutsideImage where that is nothing, or less than `mode` allows."""
-    wanted = [slice(0, length) for length in image.shape]
+def window(image: Image, box: Box, mode: Mode, cuts: Mapping[int, slice] = _ALL) -> Window:
+    """Return what is cut of an image; OutsideImage where that is nothing, or less than `mode` allows.
+
+    `cuts` has the axes beside the sky that are not taken whole; they lie within the image.
+    """
+    wanted = [cuts.get(axis, slice(0, length)) for axis, length in enumerate(image.shape)]
     for axis, start, stop in zip(image.sky.axes, box.start, box.stop, strict=True):
         wanted[axis] = slice(start, stop)
     present = [slice(max(0, part.start), min(length, part.stop)) for part, length in zip(wanted, image.shape, strict=True)]
