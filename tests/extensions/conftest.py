@@ -1,10 +1,11 @@
-"""Views of `/data` for the tests: of one who may read everything, and of one of another team."""
+"""Views of `/data` for the tests, of one who may read everything and of one of another team, and an image to cut from."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.extensions.skies import Mosaic
 from tests.extensions.views import make_view
 from tests.support.sessions import forget
 
@@ -33,3 +34,9 @@ def other_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = make_view(tmp_path / "data", member=False)
     monkeypatch.setenv("BOWERBIRD_DATA", str(root))
     return root
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A small image of one field."""
+    return Mosaic().write(tmp_path / "mosaic.fits")

@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
 SCALE = 0.2 / 3600  # degrees a pixel
+PIXEL = SCALE * u.deg
+SIDE = 9 * PIXEL  # of most cutouts
 SIP = {
     "A_ORDER": 2,
     "A_2_0": 2.0e-6,
@@ -65,6 +68,13 @@ class Mosaic:
             hdus = fits.HDUList([fits.PrimaryHDU(self.pixels(), self.header())])
         hdus.writeto(path, checksum=True)
         return path
+
+
+def around(centre: tuple[float, float], count: int, spread: float = 60 * SCALE) -> Any:
+    """Positions near the centre of a mosaic."""
+    dice = np.random.default_rng(4)
+    stretch = np.cos(np.radians(centre[1]))
+    return np.stack([centre[0] + dice.uniform(-spread, spread, count) / stretch, centre[1] + dice.uniform(-spread, spread, count)], axis=-1)
 
 
 def sky_of(header: fits.Header, hdus: fits.HDUList | None = None) -> WCS:

@@ -4,17 +4,14 @@ import io
 import warnings
 from pathlib import Path
 
-import astropy.units as u
 import bowerbird
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.io.fits.hdu.compressed import CompImageSection
 
-from tests.extensions.skies import SCALE, Mosaic, offset_of
-from tests.extensions.test_cutouts import around
+from tests.extensions.skies import PIXEL, Mosaic, around, offset_of
 
-PIXEL = SCALE * u.deg
 SIDE = 30 * PIXEL
 FLOATS = {"quantize_level": 16.0, "dither_seed": 7}
 KINDS = {
