@@ -184,13 +184,14 @@ FORMATS: Final = (
     Format(f"{_XML};serialization=TABLEDATA", ("votable/td",), _votable("TABLEDATA"), text=True),
     Format(f"{_XML};serialization=BINARY", ("votable/b",), _votable("BINARY")),
     Format("text/xml", (), _votable("TABLEDATA"), text=True),
-    Format("text/csv", ("csv",), _separated(","), text=True),
+    # TAP 1.1, section 3.2: the type says that there is a line of names.
+    Format("text/csv;header=present", ("csv",), _separated(","), text=True),
     Format("text/tab-separated-values", ("tsv",), _separated("\t"), text=True),
     Format("application/fits", ("fits",), lambda told: FITSWriter(told.columns, told.spool)),
     Format("application/vnd.apache.arrow.stream", ("arrow",), _ArrowWriter),
     Format("application/vnd.apache.parquet", ("parquet",), _ParquetWriter),
 )
-_EQUIVALENT = {"text/csv;header=present": "text/csv", "application/x-votable+xml;serialization=binary": f"{_XML};serialization=binary"}
+_EQUIVALENT = {"text/csv": "text/csv;header=present", "application/x-votable+xml;serialization=binary": f"{_XML};serialization=binary"}
 
 
 def chosen(asked: str | None) -> Format | None:

@@ -25,9 +25,20 @@ LEAST_CHUNK = 64 << 10
 
 
 class Outflow:
-    """The bytes of one answer, as an iterator for a thread. `overflow`, `rows` and `error` tell how it went."""
+    """The bytes of one answer, as an iterator for a thread. `overflow`, `rows` and `error` tell how it went.
 
-    def __init__(self, open_answer: Callable[[], Answer], form: Format, describe: Callable[[Answer], Description], limit: int) -> None:
+    With `overflow` the answer says that it was cut off whatever comes.
+    """
+
+    def __init__(
+        self,
+        open_answer: Callable[[], Answer],
+        form: Format,
+        describe: Callable[[Answer], Description],
+        limit: int,
+        *,
+        overflow: bool = False,
+    ) -> None:
         self._open = open_answer
         self._form = form
         self._describe = describe
@@ -36,7 +47,7 @@ class Outflow:
         self._lock = threading.Lock()
         self._stopped: str | None = None
         self.rows = 0
-        self.overflow = False
+        self.overflow = overflow
         self.error: str | None = None
 
     def stop(self, why: str) -> None:

@@ -238,7 +238,7 @@ def test_availability_is_told(client: httpx.Client) -> None:
 
 def test_features_are_grouped_by_their_kind() -> None:
     features = (Feature("udf", "f(x INTEGER) -> INTEGER", "one"), Feature("adqlgeo", "POINT"), Feature("udf", "g() -> DOUBLE"))
-    root = fromstring(document(capabilities("http://x", features, Allowance())).body)
+    root = fromstring(document(capabilities("http://x", features, Allowance(), {})).body)
     groups = {group.attrib["type"].rpartition("-")[2]: len(group.findall("feature")) for group in root.iter("languageFeatures")}
     assert groups == {"udf": 2, "adqlgeo": 1}
 

@@ -76,7 +76,7 @@ def test_no_rows_asked_for_gives_the_columns(client: httpx.Client) -> None:
         ("application/x-votable+xml; serialization=BINARY2", "application/x-votable+xml;serialization=BINARY2"),
         ("votable/b", "application/x-votable+xml;serialization=BINARY"),
         ("text/xml", "text/xml"),
-        ("csv", "text/csv"),
+        ("csv", "text/csv;header=present"),
         ("TSV", "text/tab-separated-values"),
         ("fits", "application/fits"),
         ("arrow", "application/vnd.apache.arrow.stream"),

@@ -112,7 +112,8 @@ def table_name(table: Table) -> str:
 
 
 def _column_row(table: Table, column: Column, number: int) -> tuple[object, ...]:
-    length = column.arraysize or ""
+    # TAP 1.1, section 4.3: the number in an arraysize of one axis, whether that is open or not.
+    length = (column.arraysize or "").removesuffix("*")
     size = int(length) if length.isdigit() else None
     about = (column.description or None, column.utype, column.unit, column.ucd)
     flags = (int(column.indexed), int(column.principal), int(column.std))

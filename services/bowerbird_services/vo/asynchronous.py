@@ -16,8 +16,8 @@ from starlette.routing import Route
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.site import Site
 from bowerbird_services.streams import unless_gone
-from bowerbird_services.vo import uws
-from bowerbird_services.vo.dali import VOTABLE, Fault, Parameters, error_document, parameters
+from bowerbird_services.vo import uploads, uws
+from bowerbird_services.vo.dali import MAX_TEXT_BYTES, VOTABLE, Fault, Parameters, error_document, parameters
 from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import RESULT, Runner
 from bowerbird_services.vo.tap import form_of, limit_of
@@ -97,6 +97,7 @@ class AsyncService:
             job = Job("", identity.name, Phase.PENDING, now, now + allowance.keep, allowance.run, _kept(given), given.single("RUNID"))
             # What a job makes of an earlier one's result is of the same releases.
             job = replace(job, releases=tuple(sorted(uploaded.releases)), **_times(given, job, allowance))
+            job = replace(job, quote=now + job.execution)
             job = await asyncio.to_thread(self._store.create, job, uploaded.files)
             uploaded.close()
         except sqlite3.Error as error:
@@ -141,8 +142,7 @@ class AsyncService:
     async def change(self, request: Request) -> Response:
         """Delete a job, or set some of its parameters."""
         job = await self._own(request)
-        given = await parameters(request)
-        await given.close()
+        given = await self._given(request, job)
         if request.method == "DELETE" or (given.single("ACTION") or "").upper() == "DELETE":
             await self._runner.destroy(job.id)
             return RedirectResponse(self._address(request), HTTPStatus.SEE_OTHER)
@@ -150,11 +150,16 @@ class AsyncService:
             raise Fault(f"ACTION is {given.single('ACTION')!r}; it is DELETE")
         return await self._set(request, job, given)
 
+    async def _given(self, request: Request, job: Job) -> Parameters:
+        """Return what comes for a job that is there: with files, as far as there is room beside those that it has."""
+        allowance = self._site.allowance(await self._site.identities.of(request))
+        kept = await asyncio.to_thread(self._store.uploaded_bytes, job.id)
+        return await parameters(request, max(allowance.upload_bytes - kept, MAX_TEXT_BYTES))
+
     async def set(self, request: Request) -> Response:
         """Set the phase, the time of destruction, the execution duration or the parameters of a job."""
         job = await self._own(request)
-        given = await parameters(request)
-        await given.close()
+        given = await self._given(request, job)
         part = request.path_params["part"].upper()
         if part not in {"PHASE", "DESTRUCTION", "EXECUTIONDURATION", "PARAMETERS"}:
             raise Fault(f"{part.lower()} of a job cannot be set", HTTPStatus.METHOD_NOT_ALLOWED)
@@ -163,19 +168,34 @@ class AsyncService:
         return await self._set(request, job, given)
 
     async def _set(self, request: Request, job: Job, given: Parameters) -> Response:
-        allowance = self._site.allowance(await self._site.identities.of(request))
-        changes = _times(given, job, allowance)
-        kept = _kept(given)
-        if kept:
-            if job.phase is not Phase.PENDING:
-                raise Fault("the job runs or has run, so its parameters cannot be changed", HTTPStatus.FORBIDDEN)
-            named = {name for name, _ in kept}
-            changes["parameters"] = (*((name, value) for name, value in job.parameters if name not in named), *kept)
+        try:
+            changes = await self._changes(request, job, given)
+        finally:
+            await given.close()
         if changes:
             await asyncio.to_thread(self._store.change, job.id, **changes)
         if given.single("PHASE") is not None:
             await self._phase(job, given)
         return self._there(request, job)
+
+    async def _changes(self, request: Request, job: Job, given: Parameters) -> dict[str, Any]:
+        identity = await self._site.identities.of(request)
+        changes = _times(given, job, self._site.allowance(identity))
+        if "execution" in changes:
+            changes["quote"] = (job.started or self._site.clock()) + changes["execution"]
+        kept = _kept(given)
+        if not kept:
+            return changes
+        if job.phase is not Phase.PENDING:
+            raise Fault("the job runs or has run, so its parameters cannot be changed", HTTPStatus.FORBIDDEN)
+        changes["parameters"] = _accumulated(job.parameters, kept)
+        uploads.named(Parameters.of(changes["parameters"]))
+        uploaded = await self._sources.opened(given, identity, self._site.address_of(request))
+        try:
+            await asyncio.to_thread(self._store.add, job.id, uploaded.files)
+        finally:
+            uploaded.close()
+        return changes | {"releases": tuple(sorted({*job.releases, *uploaded.releases}))}
 
     async def _phase(self, job: Job, given: Parameters) -> None:
         match given.needed("PHASE").upper():
@@ -239,6 +259,12 @@ def _times(given: Parameters, job: Job, allowance: Allowance) -> dict[str, Any]:
 
 def _kept(given: Parameters) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, values in given.values.items() if name not in _CONTROL for value in values)
+
+
+def _accumulated(before: tuple[tuple[str, str], ...], now: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return all parameters of a job: uploads accumulate (TAP 1.1, section 2.7.6), of all else the last one holds."""
+    named = {name for name, _ in now} - {"UPLOAD"}
+    return (*((name, value) for name, value in before if name not in named), *now)
 
 
 def _wants_to_run(given: Parameters) -> bool:

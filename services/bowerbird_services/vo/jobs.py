@@ -57,6 +57,7 @@ _COLUMNS = [
 ]
 # What a result is called until it is whole.
 PART = ".part"
+_UPLOAD = ".upload"
 # With less room than this a service says that it has none.
 _LEAST_BYTES = 16 << 20
 _TIMES = frozenset({"created", "destruction", "started", "ended", "quote"})
@@ -90,9 +91,7 @@ class JobStore:
         place = self.directory(job.id)
         place.mkdir(mode=0o700)
         try:
-            for name, file in uploads.items():
-                with (place / f"{name}.upload").open("xb") as kept:
-                    shutil.copyfileobj(file, kept)
+            self.add(job.id, uploads)
             with self._changing() as connection:
                 marks = ", ".join("?" * len(_COLUMNS))
                 connection.execute(f"insert into jobs ({', '.join(_COLUMNS)}) values ({marks})", _row(job))  # noqa: S608  names of our own
@@ -101,13 +100,23 @@ class JobStore:
             raise
         return job
 
+    def add(self, identifier: str, uploads: Mapping[str, IO[bytes]]) -> None:
+        """Keep what was uploaded for a job under the tables' names."""
+        for name, file in uploads.items():
+            with (self.directory(identifier) / f"{name}{_UPLOAD}").open("wb") as kept:
+                shutil.copyfileobj(file, kept)
+
+    def uploaded_bytes(self, identifier: str) -> int:
+        """Return how much was uploaded for a job."""
+        return sum(path.stat().st_size for path in self.uploads(identifier).values())
+
     def directory(self, identifier: str) -> Path:
         """Return where the files of a job lie."""
         return self._directory / identifier
 
     def uploads(self, identifier: str) -> dict[str, Path]:
         """Return what was uploaded for a job, by the tables' names."""
-        return {path.stem: path for path in sorted(self.directory(identifier).glob("*.upload"))}
+        return {path.stem: path for path in sorted(self.directory(identifier).glob(f"*{_UPLOAD}"))}
 
     def get(self, identifier: str) -> Job | None:
         """Return the job of that id."""

@@ -22,7 +22,7 @@ from bowerbird_services.streams import Outflow, Threads, gathered
 from bowerbird_services.vo import uploads
 from bowerbird_services.vo.dali import Fault, Parameters
 from bowerbird_services.vo.jobs import PART, JobStore
-from bowerbird_services.vo.tap import asked
+from bowerbird_services.vo.tap import STANDARD, asked
 from bowerbird_services.vo.uws import Job
 
 RESULT = "result"
@@ -152,7 +152,9 @@ class Runner:
 
     def _begin(self, job: Job) -> Job | None:
         """Let a job that waited run; None where it is gone or aborted meanwhile."""
-        return self._store.change(job.id, Phase.QUEUED, phase=Phase.EXECUTING, started=self._site.clock(), attempts=job.attempts + 1)
+        now = self._site.clock()
+        quote = now + job.execution
+        return self._store.change(job.id, Phase.QUEUED, phase=Phase.EXECUTING, started=now, quote=quote, attempts=job.attempts + 1)
 
     async def _failed(self, identifier: str, message: str) -> None:
         run, place = self._runs[identifier], self._store.directory(identifier)
@@ -189,10 +191,10 @@ class Runner:
 
         def describe(answer: Answer) -> Description:
             releases.update(table.release for table in answer.tables if table.release)
-            infos = (("QUERY", query.adql), *self._site.access_infos(answer.tables))
+            infos = (STANDARD, ("QUERY", query.adql), *self._site.access_infos(answer.tables))
             return Description(answer.columns, infos, place, tables=answer.tables)
 
-        flow = Outflow(begin, query.form, describe, query.limit)
+        flow = Outflow(begin, query.form, describe, query.limit, overflow=query.overflow)
         run = self._runs[job.id]
         run.flow = flow
         if run.aborted:

@@ -144,7 +144,7 @@ class SCSService:
         def begin() -> Answer:
             return site.engine.cone(search, adql, site.engine.catalogue(identity, site.clock()))
 
-        infos = (("QUERY", adql), ("SERVICE_PROTOCOL", "SCS 1.03"))
+        infos = (("standardID", vosi.CONE_SEARCH), ("QUERY", adql), ("SERVICE_PROTOCOL", "SCS 1.03"))
         flow = Outflow(begin, form, lambda answer: Description(shown, infos, site.spool, tables=answer.tables), limit)
         # Many clients of cone searches compare the media type as a text.
         media_type = "application/x-votable+xml" if form.mime.startswith(VOTABLE) else form.mime

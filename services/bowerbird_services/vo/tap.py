@@ -9,6 +9,8 @@ from bowerbird_services.formats import FORMATS, Format, chosen
 from bowerbird_services.tables import Catalogue, Table
 from bowerbird_services.vo.dali import Fault, Parameters
 
+# DALI 1.1, section 4.4.3: an answer says by which standard it is.
+STANDARD: Final = ("standardID", "ivo://ivoa.net/std/TAP")
 _LANGUAGES: Final = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 _VERSIONS: Final = ("1.0", "1.1")
 
@@ -20,6 +22,11 @@ class Asked:
     adql: str
     form: Format
     limit: int
+
+    @property
+    def overflow(self) -> bool:
+        """Whether the answer is said to be cut off, whatever it would have (DALI 1.1, section 3.4.4)."""
+        return self.limit == 0
 
 
 def asked(parameters: Parameters, allowance: Allowance) -> Asked:

@@ -18,7 +18,7 @@ from bowerbird_services.vo import uploads, vosi
 from bowerbird_services.vo.dali import Fault, Parameters, parameters
 from bowerbird_services.vo.examples import examples, page
 from bowerbird_services.vo.health import Health
-from bowerbird_services.vo.tap import Asked, asked, named_table
+from bowerbird_services.vo.tap import STANDARD, Asked, asked, named_table
 from bowerbird_services.vo.upload_sources import UploadSources
 from bowerbird_services.vo.xml import document
 
@@ -64,18 +64,21 @@ class TAPService:
         def describe(answer: Answer) -> Description:
             return Description(answer.columns, (*self.infos(query), *site.access_infos(answer.tables)), site.spool, tables=answer.tables)
 
-        flow = Outflow(begin, query.form, describe, query.limit)
+        flow = Outflow(begin, query.form, describe, query.limit, overflow=query.overflow)
         return await site.answer(request, identity, flow, query.form.mime, query.form.text)
 
     def infos(self, query: Asked) -> tuple[tuple[str, str], ...]:
         """Return what an answer tells of its making."""
-        return (("QUERY", query.adql), ("TIMESTAMP", f"{self._site.clock():%Y-%m-%dT%H:%M:%SZ}"))
+        return (STANDARD, ("QUERY", query.adql), ("TIMESTAMP", f"{self._site.clock():%Y-%m-%dT%H:%M:%SZ}"))
 
     async def capabilities(self, request: Request) -> Response:
         """Tell what the service can do, and how to sign in; this is no secret."""
         identity = await self._site.identities.of(request)
         base = f"{self._site.address_of(request)}/tap"
-        answer = document(vosi.capabilities(base, self._features, self._site.allowance(identity)))
+        # Beside the threads of queries, as below.
+        catalogue = await asyncio.to_thread(self._site.engine.catalogue, identity, self._site.clock())
+        models = vosi.models(catalogue)
+        answer = document(vosi.capabilities(base, self._features, self._site.allowance(identity), models))
         answer.headers.update(sign_in_headers(identity))
         return answer
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.formats import FORMATS
-from bowerbird_services.store import tap_schema
+from bowerbird_services.store import obscore, tap_schema
 from bowerbird_services.store.catalogues import SeenCatalogue
 from bowerbird_services.store.names import delimited
 from bowerbird_services.tables import Catalogue, Column, Table
@@ -30,6 +30,11 @@ _AVAILABILITY = {"xmlns:vosi": "http://www.ivoa.net/xml/VOSIAvailability/v1.0"}
 _SECURITY = ("ivo://ivoa.net/sso#BasicAA", "ivo://ivoa.net/sso#OAuth")
 # ADQL 2.1 names it, and validators by TAPRegExt 1.0 do not know it.
 _UNDECLARED = "adql-conditional"
+# TAPRegExt 1.0, section 2.4.
+_OUTPUT = "ivo://ivoa.net/std/TAPRegExt#output-votable-"
+_SERIALIZATIONS = {"TABLEDATA": "td", "BINARY": "binary", "BINARY2": "binary2"}
+_OBSCORE = {"ivo://ivoa.net/std/ObsCore#core-1.1": "ObsCore-1.1"}
+CONE_SEARCH = "ivo://ivoa.net/std/ConeSearch"
 _ADQL = "ivo://ivoa.net/std/TAPRegExt#features-"
 
 
@@ -42,10 +47,10 @@ class Feature:
     description: str = ""
 
 
-def capabilities(base: str, features: Sequence[Feature], allowance: Allowance) -> ET.Element:
-    """Return what the TAP service at `base` can do."""
+def capabilities(base: str, features: Sequence[Feature], allowance: Allowance, models: Mapping[str, str]) -> ET.Element:
+    """Return what the TAP service at `base` can do; `models` are the data models of its tables, names by identifiers."""
     parts = [
-        _tap(base, features, allowance),
+        _tap(base, features, allowance, models),
         _plain("ivo://ivoa.net/std/VOSI#capabilities", f"{base}/capabilities"),
         _plain("ivo://ivoa.net/std/VOSI#availability", f"{base}/availability"),
         _plain("ivo://ivoa.net/std/VOSI#tables-1.1", f"{base}/tables", version="1.1"),
@@ -60,14 +65,19 @@ def _plain(standard: str, address: str, interface: str = "vs:ParamHTTP", version
     return element("capability", {"standardID": standard}, [element("interface", attributes, [url])])
 
 
-def _tap(base: str, features: Sequence[Feature], allowance: Allowance) -> ET.Element:
+def models(catalogue: Catalogue) -> Mapping[str, str]:
+    """Return the data models that tables of a catalogue are of, names by identifiers (TAPRegExt 1.0, section 2.1)."""
+    return _OBSCORE if catalogue.get(obscore.TABLE.full_name) is not None else {}
+
+
+def _tap(base: str, features: Sequence[Feature], allowance: Allowance, models: Mapping[str, str]) -> ET.Element:
     security = [element("securityMethod"), *(element("securityMethod", {"standardID": standard}) for standard in _SECURITY)]
     url = element("accessURL", {"use": "base"}, text=base)
     interface = element("interface", {"xsi:type": "vs:ParamHTTP", "role": "std", "version": "1.1"}, [url, *security])
     return element(
         "capability",
         {"standardID": "ivo://ivoa.net/std/TAP", "xsi:type": "tr:TableAccess"},
-        [interface, _language(features), *_outputs(), *_uploads(), *_limits(allowance)],
+        [interface, *_models(models), _language(features), *_outputs(), *_uploads(), *_limits(allowance)],
     )
 
 
@@ -86,9 +96,19 @@ def _language(features: Sequence[Feature]) -> ET.Element:
     return element("language", children=[element("name", text="ADQL"), *versions, told, *groups])
 
 
+def _models(models: Mapping[str, str]) -> Iterable[ET.Element]:
+    return [element("dataModel", {"ivo-id": identifier}, text=name) for identifier, name in models.items()]
+
+
 def _outputs() -> Iterable[ET.Element]:
     for known in FORMATS:
-        yield element("outputFormat", children=[element("mime", text=known.mime), *(element("alias", text=name) for name in known.aliases)])
+        named = _SERIALIZATIONS.get(known.mime.partition("serialization=")[2])
+        identifier = {"ivo-id": f"{_OUTPUT}{named}"} if named else {}
+        yield element(
+            "outputFormat",
+            identifier,
+            children=[element("mime", text=known.mime), *(element("alias", text=name) for name in known.aliases)],
+        )
 
 
 def _uploads() -> Iterable[ET.Element]:
@@ -117,7 +137,7 @@ def scs_capabilities(address: str, table: Table, most_rows: int) -> ET.Element:
     )
     query = element("testQuery", children=[element("ra", text="0"), element("dec", text="0"), element("sr", text="0.01")])
     told = [element("maxSR", text="180"), element("maxRecords", text=str(most_rows)), element("verbosity", text="true"), query]
-    search = {"standardID": "ivo://ivoa.net/std/ConeSearch", "xsi:type": "cs:ConeSearch"}
+    search = {"standardID": CONE_SEARCH, "xsi:type": "cs:ConeSearch"}
     described = element("description", text=table.title or table.full_name)
     parts = [
         element("capability", search, [described, interface, *told]),
@@ -173,7 +193,7 @@ def _table(tag: str, table: Table, detailed: bool, attributes: Mapping[str, str]
     ]
     columns = [_column(column) for column in table.columns] if detailed else []
     keys = _keys(table) if detailed else []
-    return element(tag, {"type": "table", **(attributes or {})}, [*told, *columns, *keys])
+    return element(tag, {"type": "base_table", **(attributes or {})}, [*told, *columns, *keys])
 
 
 def _keys(table: Table) -> list[ET.Element]:
