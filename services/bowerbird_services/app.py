@@ -27,6 +27,7 @@ from bowerbird_services.vo.health import Health
 from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import Runner
 from bowerbird_services.vo.scs import SCSService
+from bowerbird_services.vo.sia2 import SIA2Service
 from bowerbird_services.vo.tap_service import TAPService
 from bowerbird_services.vo.upload_sources import UploadSources
 
@@ -49,8 +50,11 @@ def create(
     """Return the application that serves a site below `prefix`, and runs its jobs while it does; files where it has their directories."""
     runner = Runner(site, jobs, Threads(_JOB_THREADS))
     sources = UploadSources(site, jobs)
-    tap = [*TAPService(site, features, sources, Health(site, jobs)).routes(), *AsyncService(site, jobs, runner, sources).routes()]
+    health = Health(site, jobs)
+    tap = [*TAPService(site, features, sources, health).routes(), *AsyncService(site, jobs, runner, sources).routes()]
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes()), *pages]
+    if site.archive:
+        routes.append(Mount(f"{prefix}/sia2", routes=SIA2Service(site, site.archive, health).routes()))
     products = ProductService(site, directories) if directories else None
     if products:
         routes.append(Mount(f"{prefix}{_PRODUCTS}", routes=products.routes()))

@@ -1,5 +1,6 @@
 """The product files of a platform by their publisher DIDs: for whoever asks, by the access decision of the release and nothing else."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,8 @@ from bowerbird_config.identity import Identity
 from bowerbird_services.identity import Records
 from bowerbird_services.release_files import Directories, ReleaseFile, open_file
 from bowerbird_services.store.dids import DID, NoDID
+from bowerbird_services.store.obscore import Doors
+from bowerbird_services.store.observed import Observations, Observed
 from bowerbird_services.store.products import Product
 from bowerbird_services.store.shelf import Shelf
 
@@ -44,10 +47,23 @@ class Record:
 class Archive:
     """Finds products; safe to ask from many threads."""
 
-    def __init__(self, records: Records, shelf: Shelf, directories: Directories) -> None:
+    def __init__(self, records: Records, shelf: Shelf, directories: Directories, observations: Observations | None = None) -> None:
         self._records = records
         self._shelf = shelf
         self._directories = directories
+        self._observations = observations or Observations(shelf)
+
+    @property
+    def doors(self) -> Doors:
+        """Where products are had."""
+        return self._observations.doors
+
+    def observed(self, identity: Identity, at: datetime) -> Iterator[Observed]:
+        """Yield the observations of each release that this identity may read at that time."""
+        for collection, about in self._records.platform.collections.items():
+            for name, release in about.releases.items():
+                if self._records.decide(identity, collection, name, at).allowed:
+                    yield self._observations.of((collection, name), release, at)
 
     def record(self, identity: Identity, did: str, at: datetime) -> Record:
         """Return the product of that name; NoRecord where there is none for them, ClosedRecord where its release is announced only."""

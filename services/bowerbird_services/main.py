@@ -28,6 +28,7 @@ from bowerbird_services.site import Site
 from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
 from bowerbird_services.store.cones_first import ConesFirst
 from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
+from bowerbird_services.store.obscore import Doors
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.streams import Threads
 from bowerbird_services.tables import Catalogue
@@ -81,12 +82,12 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     computing = ConesFirst(DuckDBBackend(room, prepare=adql.register))
     address = arguments.address.rstrip("/")
     shelf = Shelf(arguments.tables)
-    store = TableStore(shelf, f"{address}/products")
+    store = TableStore(shelf, Doors.below(address))
     engine = TablesEngine(records, store, computing, translate)
     identities = Identities(records, names, lambda: datetime.now(UTC))
     site = Site(engine, identities, Threads(_THREADS), _made(arguments.state / "spool"), address)
     directories = hub_directories(arguments.releases)
-    site.archive = Archive(records, shelf, directories)
+    site.archive = Archive(records, shelf, directories, store.observations)
     jobs = JobStore(arguments.state / "jobs")
     features = tuple(Feature(known.type, known.form, known.description) for known in adql.features())
 

@@ -26,8 +26,9 @@ def platform() -> Platform:
     return Platform.model_validate(described(collections={"demo": {"title": "Demo", "releases": releases}}, teams=teams))
 
 
-def identities(tokens: Tokens | None = None) -> Identities:
-    known = platform()
+def identities(tokens: Tokens | None = None, known: Platform | None = None) -> Identities:
+    """Return who is who: `member` of team Craft, and a `stranger` to it."""
+    known = known or platform()
     records = Records(known)
     for number, name in enumerate(("member", "stranger")):
         record = IdentityRecord(number + 1, name, 600_000 + number, 600_000 + number, known.identity(name).memberships)

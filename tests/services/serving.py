@@ -1,6 +1,7 @@
 """The application really served: uvicorn on a free port, in a thread of the test."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,12 +13,25 @@ from starlette.types import ASGIApp
 START_SECONDS = 30
 
 
+def listening() -> socket.socket:
+    """Return a socket whose address is known before there is an application to serve at it."""
+    found = socket.create_server(("127.0.0.1", 0))
+    found.setblocking(False)
+    return found
+
+
+def address_of(found: socket.socket) -> str:
+    """Return the address that is served at a socket."""
+    return f"http://127.0.0.1:{found.getsockname()[1]}"
+
+
 @contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
+def served(app: ASGIApp, at: socket.socket | None = None) -> Iterator[str]:
     """Serve an application; yields its address without a slash at the end."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=5)
+    at = at or listening()
+    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), name="served application")
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([at])), name="served application")
     thread.start()
     try:
         deadline = time.monotonic() + START_SECONDS
@@ -25,9 +39,9 @@ def served(app: ASGIApp) -> Iterator[str]:
             assert thread.is_alive(), "the application did not start"
             assert time.monotonic() < deadline, "the application does not start"
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
+        yield address_of(at)
     finally:
         server.should_exit = True
         thread.join(START_SECONDS)
+        at.close()
         assert not thread.is_alive(), "the application does not end"

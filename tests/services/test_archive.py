@@ -13,13 +13,13 @@ from bowerbird_config.resources import Action, ReleaseRef
 from bowerbird_config.teams import Membership, Role
 from bowerbird_services.archive import Archive, ClosedRecord, NoRecord
 from bowerbird_services.identity import Records
-from bowerbird_services.release_files import NoFile
 from bowerbird_services.store import shelf, sidecar
 from bowerbird_services.store.dids import DID
 from bowerbird_services.store.products import NAME, Product
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.services.gallery import directories
 from tests.support.platforms import RELEASES, START, TICKS, described, identities, platforms
 
 TEAM = {"craft": {"title": "Craft", "contact": "the owner of Craft"}}
@@ -39,16 +39,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "releases" / place[0] / place[1] / FILE).write_text("/".join(place)[:5])
     shelf.write_index(root / "tables", places)
     return root
-
-
-def directories(root: Path) -> Callable[[str, str], int]:
-    def directory(collection: str, release: str) -> int:
-        try:
-            return os.open(root / collection / release, os.O_PATH | os.O_DIRECTORY)
-        except OSError as error:
-            raise NoFile from error
-
-    return directory
 
 
 def archive(root: Path, platform: Platform) -> Archive:

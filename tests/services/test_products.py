@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,27 +12,15 @@ import pytest
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.app import create
 from bowerbird_services.identity import Away
-from bowerbird_services.release_files import NoFile
 from bowerbird_services.site import Site
 from bowerbird_services.vo.jobs import JobStore
 
+from tests.services.gallery import directories
 from tests.services.serving import served
 from tests.services.test_dali import MEMBER, refused
 from tests.services.waiting import until
 
 BYTES = bytes(range(256)) * 16
-
-
-def directories(root: Path) -> Callable[[str, str], int]:
-    """Return what opens the directories of releases below a root, as the hub does."""
-
-    def directory(collection: str, release: str) -> int:
-        try:
-            return os.open(root / collection / release, os.O_PATH | os.O_DIRECTORY)
-        except OSError as error:
-            raise NoFile from error
-
-    return directory
 
 
 @pytest.fixture

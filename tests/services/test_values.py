@@ -3,8 +3,9 @@
 import math
 
 import pytest
+from bowerbird_services.sky_regions import Circle, Interval, Polygon, Range
 from bowerbird_services.vo.dali import Fault
-from bowerbird_services.vo.values import Circle, Interval, Polygon, Range, circle, interval, polygon, position
+from bowerbird_services.vo.values import circle, interval, polygon, position
 
 
 @pytest.mark.parametrize(

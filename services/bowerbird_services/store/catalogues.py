@@ -14,6 +14,7 @@ from bowerbird_config.resources import Action, ReleaseRef
 from bowerbird_config.tables import schema_name
 
 from bowerbird_services.store import obscore, tap_schema
+from bowerbird_services.store.observed import Observations, Observed
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.tables import Catalogue, Table
 
@@ -48,7 +49,7 @@ class SeenCatalogue(Catalogue):
         views = {table.view for table in tables}
         found: dict[str, pa.Table] = {}
         if obscore.TABLE.view in views:
-            found[obscore.TABLE.view] = obscore.rows(self._sight.observations)
+            found[obscore.TABLE.view] = pa.concat_tables([obscore.rows(()), *(observed.rows for observed in self._sight.observed)])
         if any(table.view in views for table in tap_schema.TABLES):
             found |= self._described
         return found
@@ -74,7 +75,7 @@ class Sight:
 
     tables: tuple[Table, ...] = ()
     schemas: Mapping[str, str] = field(default_factory=dict)
-    observations: tuple[obscore.Observation, ...] = ()
+    observed: tuple[Observed, ...] = ()
     releases: tuple[SeenRelease, ...] = ()
 
     @property
@@ -86,10 +87,10 @@ class Sight:
 class TableStore:
     """The tables of a platform; safe to ask from many threads."""
 
-    def __init__(self, shelf: Shelf, products: str = obscore.DATA) -> None:
-        """Keep the shelf; `products` is the address below which the files of releases are had."""
+    def __init__(self, shelf: Shelf, doors: obscore.Doors = obscore.Doors()) -> None:  # noqa: B008  # a value
+        """Keep the shelf; `doors` say where the files of releases are had."""
         self._shelf = shelf
-        self._products = products
+        self.observations = Observations(shelf, doors)
 
     def catalogue(self, platform: Platform, identity: Identity, at: datetime) -> SeenCatalogue:
         """Return the tables that this identity may read at that time."""
@@ -110,7 +111,7 @@ class TableStore:
         holdings = self._shelf.holdings()
         tables: list[Table] = []
         schemas: dict[str, str] = {}
-        observations: list[obscore.Observation] = []
+        observed: list[Observed] = []
         seen: list[SeenRelease] = []
         for collection, about in platform.collections.items():
             for name, release in about.releases.items():
@@ -120,9 +121,9 @@ class TableStore:
                     found = holdings.tables.get(place, ())
                     tables += found
                     seen.append(SeenRelease(collection, name, about, release, decision, found))
-                    observations += obscore.observations(place, release, holdings.products.get(place, ()), at, self._products)
+                    observed.append(self.observations.of(place, release, at))
                     schemas[schema] = release.description or release.title
                 elif not decision.hidden:
                     seen.append(SeenRelease(collection, name, about, release, decision))
                     schemas[schema] = f"{release.title}. {decision.sentence}"
-        return Sight(tuple(tables), schemas, tuple(observations), tuple(seen))
+        return Sight(tuple(tables), schemas, tuple(observed), tuple(seen))

@@ -1,13 +1,13 @@
 """`ivoa.obscore` (ObsCore 1.1): one row for each product file of the releases that somebody may read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 from urllib.parse import quote
 
 import pyarrow as pa
 from bowerbird.votable.field import Datatype
-from bowerbird_config.collections import Release
 
 from bowerbird_services.store.columns import arrow_schema
 from bowerbird_services.store.dids import DID
@@ -40,8 +40,8 @@ COLUMNS = (
     _column("obs_collection", _CHAR, None, "meta.id", "DataID.collection", "collection and release"),
     _column("obs_id", _CHAR, None, "meta.id", "DataID.observationID", "identifier of the observation"),
     _column("obs_publisher_did", _CHAR, None, "meta.ref.ivoid", "Curation.publisherDID", "identifier of the product"),
-    _column("access_url", _CHAR, None, "meta.ref.url", "Access.reference", "where whoever may read the release has the file"),
-    _column("access_format", _CHAR, None, "meta.code.mime", "Access.format", "media type of the file"),
+    _column("access_url", _CHAR, None, "meta.ref.url", "Access.reference", "where whoever may read the release has the file, or its links"),
+    _column("access_format", _CHAR, None, "meta.code.mime", "Access.format", "media type of what is there"),
     _column("access_estsize", _LONG, "kbyte", "phys.size;meta.file", "Access.size", "size of the file"),
     _column("target_name", _CHAR, None, "meta.id;src", "Target.name", "what was observed"),
     _column("s_ra", _DOUBLE, "deg", "pos.eq.ra", f"{_SPACE}.Coverage.Location.Coord.Position2D.Value2.C1", "centre, right ascension, ICRS"),
@@ -77,46 +77,60 @@ TABLE = Table(
 )
 
 
+# What has its links at DataLink; a client that knows that protocol follows its ObsCore rows there.
+LINKED = frozenset({"image", "cube"})
+DATALINK = "application/x-votable+xml;content=datalink"
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where products are had: their files, and their links where a service tells these."""
+
+    products: str = DATA
+    links: str | None = None
+
+    @classmethod
+    def below(cls, address: str) -> Self:
+        """Return the doors of the service at that address."""
+        return cls(f"{address}/products", f"{address}/datalink/links")
+
+    def file(self, did: DID) -> str:
+        """Return where the file of a product is."""
+        return f"{self.products}/{quote('/'.join((*did.place, did.file)))}"
+
+    def linked(self, did: DID) -> str:
+        """Return where the links of a product are."""
+        return f"{self.links}?ID={quote(str(did), safe='')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A product with what its release says of it at one time; `address` is where all releases are had."""
+    """A product with what its release says of it at one time."""
 
     product: Product
     place: tuple[str, str]
     public: bool
     public_on: datetime | None
-    address: str = DATA
-
-    @property
-    def _path(self) -> str:
-        return quote("/".join((*self.place, self.product.file)))
+    doors: Doors = Doors()
 
     def row(self) -> dict[str, object]:
         """Return the values by column; what nothing tells is None."""
+        did = DID(*self.place, self.product.file)
         name = "/".join(self.place)
         told = self.product.to_json()
-        size = told.pop("size_bytes")
-        file = told.pop("file")
-        assert isinstance(size, int)  # noqa: S101  for the reader of types
-        assert isinstance(file, str)  # noqa: S101  as above
+        del told["size_bytes"], told["file"]
+        linked = self.doors.links is not None and self.product.dataproduct_type in LINKED
         return told | {
             "calib_level": CALIB_LEVEL,
             "obs_collection": name,
-            "obs_id": f"{name}/{file}",
-            "obs_publisher_did": str(DID(*self.place, file)),
-            "access_url": f"{self.address}/{self._path}",
-            "access_estsize": max(1, round(size / 1000)),
+            "obs_id": f"{name}/{did.file}",
+            "obs_publisher_did": str(did),
+            "access_url": self.doors.linked(did) if linked else self.doors.file(did),
+            "access_format": DATALINK if linked else self.product.access_format,
+            "access_estsize": max(1, round(self.product.size_bytes / 1000)),
             "obs_release_date": f"{self.public_on:%Y-%m-%dT%H:%M:%S}" if self.public_on else None,
             "data_rights": "public" if self.public else "proprietary",
         }
-
-
-def observations(
-    place: tuple[str, str], release: Release, products: Iterable[Product], at: datetime, address: str = DATA
-) -> Iterator[Observation]:
-    """Yield the rows of a release whose reading was decided already."""
-    for product in products:
-        yield Observation(product, place, release.public_at(at), release.public_on, address)
 
 
 def rows(found: Iterable[Observation]) -> pa.Table:

@@ -26,6 +26,10 @@ class Health:
         """Return what is wrong."""
         return State("; ".join(filter(None, (self._hub(), self._store.trouble()))) or None, self._site.engine.damage())
 
+    def of_products(self) -> State:
+        """Return what is wrong for those who ask for products and run no job."""
+        return State(self._hub())
+
     def _hub(self) -> str | None:
         try:
             _ = self._site.identities.records.platform

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
+from bowerbird_services.sky_regions import Circle, Interval, Polygon, Range, Region
 from bowerbird_services.vo.dali import Fault, shown
 
 _MOST_VERTICES: Final = 1000
@@ -12,41 +12,6 @@ _PAIR: Final = 2
 _LATITUDE: Final = 90.0
 _TURN: Final = 360.0
 _INFINITE: Final = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """From `low` to `high`, both ends within; an open end is infinite."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Circle:
-    """A circle on the sky, ICRS, in degrees."""
-
-    ra: float
-    dec: float
-    radius: float
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """What lies between two right ascensions and two declinations, ICRS, in degrees; from 350 to 10 it crosses the meridian of 0."""
-
-    ra: Interval
-    dec: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Polygon:
-    """What lies within great circles through these vertices, ICRS: right ascension and declination in turn, in degrees."""
-
-    numbers: tuple[float, ...]
-
-
-Region: TypeAlias = Circle | Range | Polygon
 
 
 def interval(name: str, text: str) -> Interval:

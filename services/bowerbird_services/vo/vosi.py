@@ -70,14 +70,28 @@ def models(catalogue: Catalogue) -> Mapping[str, str]:
     return _OBSCORE if catalogue.get(obscore.TABLE.full_name) is not None else {}
 
 
-def _tap(base: str, features: Sequence[Feature], allowance: Allowance, models: Mapping[str, str]) -> ET.Element:
+def simple_capabilities(standard: str, base: str, path: str, version: str) -> ET.Element:
+    """Return what a service at `base` can do that has one protocol, at `path` below it."""
+    parts = [
+        element("capability", {"standardID": standard}, [_signed("full", f"{base}/{path}", version)]),
+        _plain("ivo://ivoa.net/std/VOSI#capabilities", f"{base}/capabilities"),
+        _plain("ivo://ivoa.net/std/VOSI#availability", f"{base}/availability"),
+    ]
+    return element("vosi:capabilities", _CAPABILITIES, parts)
+
+
+def _signed(use: str, address: str, version: str) -> ET.Element:
+    """Return an interface for whoever is signed in, by either way, or not."""
     security = [element("securityMethod"), *(element("securityMethod", {"standardID": standard}) for standard in _SECURITY)]
-    url = element("accessURL", {"use": "base"}, text=base)
-    interface = element("interface", {"xsi:type": "vs:ParamHTTP", "role": "std", "version": "1.1"}, [url, *security])
+    url = element("accessURL", {"use": use}, text=address)
+    return element("interface", {"xsi:type": "vs:ParamHTTP", "role": "std", "version": version}, [url, *security])
+
+
+def _tap(base: str, features: Sequence[Feature], allowance: Allowance, models: Mapping[str, str]) -> ET.Element:
     return element(
         "capability",
         {"standardID": "ivo://ivoa.net/std/TAP", "xsi:type": "tr:TableAccess"},
-        [interface, *_models(models), _language(features), *_outputs(), *_uploads(), *_limits(allowance)],
+        [_signed("base", base, "1.1"), *_models(models), _language(features), *_outputs(), *_uploads(), *_limits(allowance)],
     )
 
 

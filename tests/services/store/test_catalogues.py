@@ -102,10 +102,11 @@ def test_obscore_has_every_mandatory_column(shelf: Shelf) -> None:
         em_res_power em_xel o_ucd pol_states pol_xel facility_name instrument_name
     """
     mandatory = required.split()
-    catalogue = TableStore(shelf, "https://x.example.org/products").catalogue(platform(public=True), ANONYMOUS, START)
+    catalogue = TableStore(shelf, obscore.Doors.below("https://x.example.org")).catalogue(platform(public=True), ANONYMOUS, START)
     (row,) = rows(catalogue, "obscore")
     assert set(mandatory) <= row.keys()
-    assert row["access_url"] == "https://x.example.org/products/sky/dr1/m13.fits"
+    assert row["access_url"] == "https://x.example.org/datalink/links?ID=ivo%3A%2F%2Fx-bowerbird%2Fsky%2Fdr1%3Fm13.fits"
+    assert row["access_format"] == "application/x-votable+xml;content=datalink"
     assert (row["access_estsize"], row["obs_release_date"], row["data_rights"]) == (184, None, "public")
     assert all(row[name] is not None for name in ("obs_collection", "obs_id", "obs_publisher_did", "calib_level"))
 

@@ -1,0 +1,119 @@
+"""The observations of one release: their ObsCore rows, and what a search over them compares, made once for each making of the release."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from bowerbird_config.collections import Release
+
+from bowerbird_services.sky_regions import Interval, Region
+from bowerbird_services.store import obscore
+from bowerbird_services.store.footprints import Footprints
+from bowerbird_services.store.products import Product
+from bowerbird_services.store.shelf import Shelf
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Observations whose span, from column `low` to column `high`, has a value in common with one of the intervals."""
+
+    low: str
+    high: str
+    intervals: tuple[Interval, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is asked for: of each kind of condition one must hold, and all kinds together. `formats` are those of the row or of the file."""
+
+    regions: tuple[Region, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+    equal: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
+    formats: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+
+
+class Observed:
+    """The observations of one release, at a time when its standing was as it is in the rows."""
+
+    def __init__(self, rows: pa.Table, products: tuple[Product, ...]) -> None:
+        self.rows = rows
+        self._products = products
+        self._numbers: dict[str, Array] = {}
+
+    @cached_property
+    def _footprints(self) -> Footprints:
+        return Footprints([(product.s_region, product.s_ra, product.s_dec) for product in self._products])
+
+    @cached_property
+    def _formats(self) -> pa.Array:
+        return pa.array([product.access_format for product in self._products], pa.string())
+
+    def matching(self, search: Search) -> pa.Table:
+        """Return the rows that answer; what is not known of an observation matches nothing."""
+        fits = np.ones(self.rows.num_rows, bool)
+        for overlap in search.overlaps:
+            fits &= self._overlapping(overlap)
+        for name, values in search.equal.items():
+            fits &= _is_one_of(self.rows[name], values)
+        if search.formats:
+            fits &= _is_one_of(self.rows["access_format"], search.formats) | _is_one_of(self._formats, search.formats)
+        if search.states:
+            told = self.rows["pol_states"]
+            fits &= _any(pc.fill_null(pc.match_substring(told, f"/{state}/"), False) for state in search.states)
+        if search.regions and fits.any():
+            fits &= _any(self._footprints.touched(region, fits) for region in search.regions)
+        return self.rows if fits.all() else self.rows.filter(pa.array(fits))
+
+    def _overlapping(self, overlap: Overlap) -> Array:
+        low, high = self._number(overlap.low), self._number(overlap.high)
+        # Of an exposure whose end nobody wrote down, its begin is known.
+        low, high = np.where(np.isnan(low), high, low), np.where(np.isnan(high), low, high)
+        return _any((low <= asked.high) & (high >= asked.low) for asked in overlap.intervals)
+
+    def _number(self, name: str) -> Array:
+        if name not in self._numbers:
+            self._numbers[name] = self.rows[name].to_numpy().astype(float)
+        return self._numbers[name]
+
+
+def _is_one_of(column: pa.Array | pa.ChunkedArray, values: tuple[str | int, ...]) -> Array:
+    return np.asarray(pc.is_in(column, value_set=pa.array(values, column.type)))
+
+
+def _any(masks: Iterable[Any]) -> Array:
+    found: Array = np.logical_or.reduce([np.asarray(mask) for mask in masks])
+    return found
+
+
+class Observations:
+    """The observations of every release of a shelf; safe to ask from many threads."""
+
+    def __init__(self, shelf: Shelf, doors: obscore.Doors = obscore.Doors()) -> None:  # noqa: B008  # a value
+        self._shelf = shelf
+        self.doors = doors
+        # Guards the one below, so that the rows of a large release are made once, however many ask for them.
+        self._lock = threading.Lock()
+        self._made: dict[tuple[str, str], tuple[tuple[object, ...], Observed]] = {}
+
+    def of(self, place: tuple[str, str], release: Release, at: datetime) -> Observed:
+        """Return those of a release whose reading was decided already."""
+        products = self._shelf.holdings().products.get(place, ())
+        public = release.public_at(at)
+        state = (products, public, release.public_on)
+        with self._lock:
+            known = self._made.get(place)
+            if known is not None and known[0][0] is products and known[0][1:] == state[1:]:
+                return known[1]
+            rows = obscore.rows(obscore.Observation(product, place, public, release.public_on, self.doors) for product in products)
+            found = Observed(rows, products)
+            self._made[place] = (state, found)
+            return found

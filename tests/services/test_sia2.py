@@ -1,0 +1,200 @@
+"""SIA 2.0 as clients meet it: each parameter by the standard's text (section 2.1), and who sees which images."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pyvo
+from astropy.io.votable import parse
+from astropy.table import Table
+from defusedxml.ElementTree import fromstring
+
+from tests.services.gallery import Gallery, gallery
+from tests.services.test_dali import MEMBER, refused
+
+ALL = {"m13.fits", "images/a b+c.fits", "pole.fits", "cube.fits"}
+M13, ZERO, POLE, CUBE = "m13.fits", "images/a b+c.fits", "pole.fits", "cube.fits"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with gallery(tmp_path_factory.mktemp("gallery")) as found:
+        yield found
+
+
+@pytest.fixture
+def client(shown: Gallery) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=shown.address, timeout=30) as client:
+        yield client
+
+
+def rows(answer: httpx.Response) -> Table:
+    assert answer.status_code == 200, answer.text
+    return parse(io.BytesIO(answer.content)).get_first_table().to_table()
+
+
+def files(client: httpx.Client, *pairs: tuple[str, Any], **more: Any) -> set[str]:
+    answer = client.get("/sia2/query", params=[*pairs, *more.items()])
+    return {name.removeprefix("demo/dr1/") for name in rows(answer)["obs_id"]}
+
+
+def test_every_image_and_cube_that_is_public_comes_and_no_spectrum(client: httpx.Client) -> None:
+    assert files(client) == ALL
+    assert set(rows(client.get("/sia2/query"))["dataproduct_type"]) == {"image", "cube"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (("POS", "CIRCLE 250.4 36.46 0.001"), {M13}),
+        (("POS", "circle 250.4 36.46 0.001"), {M13}),
+        (("POS", "CIRCLE 250.4 36.9 0.1"), set()),
+        (("POS", "CIRCLE 250.4 36.9 0.2"), {M13}),
+        (("POS", "CIRCLE 359.9 -5 0.01"), {ZERO}),
+        (("POS", "CIRCLE 0 0 180"), ALL),
+        (("POS", "RANGE 250 251 36 37"), {M13}),
+        (("POS", "RANGE 250.4 250.5 -90 90"), {M13, POLE}),
+        (("POS", "RANGE 0 360 -90 90"), ALL),
+        (("POS", "RANGE -Inf +Inf 36.5 36.6"), {M13}),
+        (("POS", "RANGE 0 360 89 +Inf"), {POLE}),
+        (("POS", "RANGE 359 1 -6 -4"), {ZERO}),
+        (("POS", "RANGE 359.85 359.9 -6 -4"), {ZERO}),
+        (("POS", "RANGE 100 101 -6 -4"), set()),
+        (("POS", "POLYGON 250 36 251 36 251 37 250 37"), {M13}),
+        (("POS", "POLYGON 52 -28 54 -28 53 -27"), {CUBE}),
+        (("POS", "POLYGON 10 10 11 10 11 11"), set()),
+        (("BAND", "500e-9 501e-9"), {CUBE}),
+        (("BAND", "550e-9"), {CUBE}),
+        (("BAND", "-Inf 400e-9"), set()),
+        (("BAND", "560e-9 +Inf"), {CUBE}),
+        (("BAND", "-Inf +Inf"), {CUBE}),
+        (("TIME", "58849 58850"), {M13}),
+        (("TIME", "58849.0005"), {M13}),
+        (("TIME", "58849.002 59000"), set()),
+        (("TIME", "59000 +Inf"), {ZERO}),
+        (("EXPTIME", "80 90"), {M13}),
+        (("EXPTIME", "10"), {ZERO}),
+        (("FOV", "0.8 1"), ALL - {CUBE}),
+        (("FOV", "-Inf 0.5"), {CUBE}),
+        (("SPATRES", "0 10"), set()),
+        (("SPECRP", "100 +Inf"), set()),
+        (("TIMERES", "0 1"), set()),
+        (("POL", "I"), set()),
+        (("DPTYPE", "image"), ALL - {CUBE}),
+        (("DPTYPE", "cube"), {CUBE}),
+        (("DPTYPE", "spectrum"), set()),
+        (("CALIB", "2"), ALL),
+        (("CALIB", "3"), set()),
+        (("COLLECTION", "demo/dr1"), ALL),
+        (("COLLECTION", "demo"), set()),
+        (("FACILITY", "Long"), {M13, CUBE}),
+        (("FACILITY", "long"), set()),
+        (("INSTRUMENT", "Camera"), {M13}),
+        (("TARGET", "M 13"), {M13}),
+        (("TARGET", "zero"), {ZERO}),
+        (("ID", "ivo://x-bowerbird/demo/dr1?m13.fits"), {M13}),
+        (("ID", "ivo://X-Bowerbird/DEMO/dr1?m13.fits"), {M13}),
+        (("ID", "ivo://x-bowerbird/demo/dr2?secret.fits"), set()),
+        (("ID", "ivo://x-bowerbird/demo/dr1?../dr2/secret.fits"), set()),
+        (("FORMAT", "application/fits"), ALL),
+        (("FORMAT", "application/x-votable+xml;content=datalink"), ALL),
+        (("FORMAT", "image/png"), set()),
+        (("POS", ""), ALL),
+        (("SOMETHING_ELSE", "x"), ALL),
+    ],
+)
+def test_each_parameter_means_what_the_standard_says(client: httpx.Client, asked: tuple[str, str], found: set[str]) -> None:
+    assert files(client, asked) == found
+    assert files(client, (asked[0].lower(), asked[1])) == found
+
+
+def test_values_of_one_parameter_are_alternatives_and_parameters_conditions(client: httpx.Client) -> None:
+    two = [("POS", "CIRCLE 250.4 36.46 0.001"), ("pos", "CIRCLE 53.1 -27.8 0.001")]
+    assert files(client, *two) == {M13, CUBE}
+    assert files(client, *two, DPTYPE="cube") == {CUBE}
+    assert files(client, *two, TARGET="zero") == set()
+    assert files(client, ("TIME", "58849 58850"), ("TIME", "59000 +Inf"), ("FACILITY", "Short")) == {ZERO}
+    posted = client.post("/sia2/query", data={"POS": [text for _, text in two]})
+    assert len(rows(posted)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POS", "CIRCLE 1 2"),
+        ("POS", "CIRCLE nan 2 3"),
+        ("POS", "12,34"),
+        ("BAND", "x"),
+        ("BAND", "2 1"),
+        ("TIME", "2020-01-01"),
+        ("FOV", "nan 1"),
+        ("CALIB", "5"),
+        ("CALIB", "-1"),
+        ("CALIB", "two"),
+        ("POL", "Z"),
+        ("MAXREC", "-1"),
+        ("RESPONSEFORMAT", "application/pdf"),
+    ],
+)
+def test_nonsense_is_refused_by_name(client: httpx.Client, name: str, value: str) -> None:
+    refused(client.get("/sia2/query", params={name: value}), 400, name)
+
+
+def test_overflow_is_told_and_no_row_asks_for_the_columns(client: httpx.Client) -> None:
+    answer = client.get("/sia2/query", params={"MAXREC": "2"})
+    assert len(rows(answer)) == 2
+    assert 'value="OVERFLOW"' in answer.text
+    exact = client.get("/sia2/query", params={"MAXREC": "4"})
+    assert 'value="OVERFLOW"' not in exact.text
+    described = parse(io.BytesIO(client.get("/sia2/query", params={"MAXREC": "0"}).content)).get_first_table()
+    assert (len(described.array), len(described.fields)) == (0, 32)
+    assert all(field.utype.startswith("obscore:") for field in described.fields)
+
+
+@pytest.mark.parametrize("form", ["votable", "votable/b", "csv", "fits", "arrow", "parquet"])
+def test_an_answer_comes_in_each_format(client: httpx.Client, form: str) -> None:
+    answer = client.get("/sia2/query", params={"RESPONSEFORMAT": form, "POS": "CIRCLE 250.4 36.46 1"})
+    assert answer.status_code == 200
+    assert len(answer.content) > 100
+
+
+def test_who_is_in_the_team_sees_its_images_and_nobody_else(client: httpx.Client) -> None:
+    here = {"POS": "CIRCLE 250.4 36.46 0.1"}
+    assert len(rows(client.get("/sia2/query", params=here))) == 1
+    member = rows(client.get("/sia2/query", params=here, headers=MEMBER))
+    assert set(member["obs_collection"]) == {"demo/dr1", "demo/dr2", "demo/dr3"}
+    assert set(member["data_rights"]) == {"public", "proprietary"}
+    stranger = client.get("/sia2/query", params=here, headers={"Authorization": "Bearer token-of-stranger"})
+    assert len(rows(stranger)) == 1
+    assert "dr2" not in stranger.text
+    refused(client.get("/sia2/query", headers={"Authorization": "Bearer nonsense"}), 401)
+
+
+def test_capabilities_name_the_standard(client: httpx.Client, shown: Gallery) -> None:
+    answer = client.get("/sia2/capabilities")
+    assert "WWW-Authenticate" in answer.headers
+    found = {capability.get("standardID"): capability for capability in fromstring(answer.content).iter("capability")}
+    query = found["ivo://ivoa.net/std/SIA#query-2.0"].find("interface/accessURL")
+    assert query is not None
+    assert query.text == f"{shown.address}/sia2/query"
+    assert b"available>true" in client.get("/sia2/availability").content
+    assert client.head("/sia2/capabilities").status_code == client.head("/sia2/query").status_code == 200
+
+
+def test_pyvo_searches(shown: Gallery) -> None:
+    found = pyvo.dal.SIA2Service(f"{shown.address}/sia2").search(pos=(250.4, 36.46, 0.1))
+    assert [row.obs_id for row in found] == ["demo/dr1/m13.fits"]
+    assert found[0].access_format == "application/x-votable+xml;content=datalink"
+
+
+def test_a_changed_release_is_searched_as_it_is_now(tmp_path: Path) -> None:
+    from tests.services import gallery as module
+
+    with gallery(tmp_path) as shown, httpx.Client(base_url=shown.address, timeout=30) as client:
+        assert files(client, TARGET="late") == set()
+        module.image(shown.releases / "demo" / "dr1" / "late.fits", 10, 10, OBJECT="late")
+        module.ingest(shown.releases, tmp_path / "tables")
+        assert files(client, TARGET="late") == {"late.fits"}
