@@ -4,6 +4,7 @@
 >>> bowerbird.releases()
 >>> cut = bowerbird.cutout("/data/releases/a370/dr1/a370_i.fits", "02h39m53s -01d34m50s", "1 arcmin")
 >>> stars = bowerbird.query("SELECT TOP 10 * FROM gaia_bright_dr3.stars")
+>>> bowerbird.stamps(sources, "10 arcsec", "/data/releases/a370/dr1/a370_i.fits")
 
 The names below are all there is for a researcher; a module is imported when it is first needed.
 """
@@ -15,6 +16,7 @@ from bowerbird.cutout import cutout
 from bowerbird.cutouts import cutouts
 from bowerbird.errors import CutoutError, NotCuttable, OutsideImage, Overflow, QueryRefused, Refused, ServiceError
 from bowerbird.releases import Release, Releases, releases
+from bowerbird.views import linked, show, stamps
 
 __all__ = [
     "About",
@@ -32,8 +34,11 @@ __all__ = [
     "cutout",
     "cutouts",
     "jobs",
+    "linked",
     "match",
     "query",
     "releases",
     "rgb",
+    "show",
+    "stamps",
 ]

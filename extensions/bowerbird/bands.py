@@ -18,8 +18,8 @@ def rgb(red: "Cut", green: "Cut", blue: "Cut", *, stretch: str = "asinh", limits
         What `cutouts` made of three images; their pixels need not be the same.
     stretch : {"asinh", "linear", "sqrt", "log"}
         How the brightness grows.
-    limits : float or (float, float)
-        How many percent of each band's pixels are neither black nor white; or the values of black and white, in the
+    limits : float, "zscale" or (float, float)
+        How many percent of each band's pixels are neither black nor white; IRAF's limits; or the values of black and white, in the
         images' unit, for all three.
 
     Returns
@@ -33,11 +33,11 @@ def rgb(red: "Cut", green: "Cut", blue: "Cut", *, stretch: str = "asinh", limits
         A band that is no cutout; a stretch or limits that cannot be understood.
 
     """
-    from bowerbird.stamp import in_colour  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.stamp import Look, in_colour  # noqa: PLC0415  # `import bowerbird` stays light
 
     for band, given in (("red", red), ("green", green), ("blue", blue)):
         if given is None:
             raise BadArgument(f"{band} is None, a cutout that could not be made; its row's 'reason' says why")
         if not hasattr(given, "hdu"):
             raise BadArgument(f"{band} is what bowerbird.cutouts made, like made['cutout'][0], not {type(given).__name__}")
-    return in_colour(red, green, blue, stretch, limits)
+    return in_colour(red, green, blue, Look(stretch, limits))

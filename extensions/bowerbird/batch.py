@@ -38,11 +38,12 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What holds for all: which HDU, what happens at an edge, and where finished cutouts may lie (row to file)."""
+    """What holds for all: which HDU, what happens at an edge, where finished cutouts may lie (row to file), the most bytes of one."""
 
     hdu: Choices = None
     mode: Mode = Mode.TRIM
     files: Sequence[Path | None] = ()
+    most_bytes: int | None = None
 
     def is_there(self, row: int, product: Product, changed_ns: int) -> bool:
         """Return whether the file of a row is the cutout already, and no older than its image."""
@@ -109,6 +110,9 @@ class _Group:
                 product = self._layers.product(plan, self._wish.mode, name)
             except CutoutError as error:
                 yield Made(row, reason=_said(self._path, error))
+                continue
+            if self._wish.most_bytes is not None and product.content_bytes > self._wish.most_bytes:
+                yield Made(row, reason=f"{product.content_bytes / 1e6:.0f} MB, too many for a picture; ask for a smaller size")
                 continue
             if self._wish.is_there(row, product, changed_ns):
                 yield Made(row)

@@ -60,15 +60,15 @@ class Cut:
         """The header of the image."""
         return self.hdu.header
 
-    def stamp(self, stretch: str = "asinh", limits: "Limits" = 99.5, colour: str = "grey") -> "Stamp":
-        """Return a picture: `stretch` "asinh", "linear", "sqrt" or "log"; `colour` "grey", "inverted" or "heat".
+    def stamp(self, stretch: str = "asinh", limits: "Limits" = 99.5, colour: str = "grey", *, invert: bool = False) -> "Stamp":
+        """Return a picture: `stretch` "asinh", "linear", "sqrt" or "log"; `colour` "grey", "inverted", "heat", "viridis" or "magma".
 
         `limits` says how many percent of the pixels are neither black nor white, or the values of black and white, in
-        the image's unit.
+        the image's unit; "zscale" finds them as IRAF does. With `invert` bright is dark.
         """
-        from bowerbird.stamp import stamp  # noqa: PLC0415  # stamps know cutouts
+        from bowerbird.stamp import Look, stamp  # noqa: PLC0415  # stamps know cutouts
 
-        return stamp(self, stretch, limits, colour)
+        return stamp(self, Look(stretch, limits, colour, invert))
 
     def _repr_png_(self) -> bytes:
         return self.stamp().content

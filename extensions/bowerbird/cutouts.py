@@ -72,14 +72,12 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.batch import Wish, cut_all  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
     from bowerbird.cut import Cuts  # noqa: PLC0415  # as above
     from bowerbird.folder import files_in  # noqa: PLC0415  # as above
-    from bowerbird.regions import regions  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
     if progress is not None and not callable(progress):
         raise BadArgument(f"progress is {progress!r}; give a function, like print, that is called as progress(done, of)")
-    wanted = regions(positions, _size(size, positions))
+    wanted, images = sources(positions, size, image)
     count = len(wanted)
-    images = _each(image, positions, count)
     files: Sequence[Path | None] = ()
     if folder is not None:
         files, troubles = files_in(Path(folder), _names(names, positions), count)
@@ -92,6 +90,14 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
             if progress is not None:
                 progress(done, count)
     return _table(positions, wanted, cuts, with_files=folder is not None)
+
+
+def sources(positions: "Positions", size: "Size | Any", image: Any) -> "tuple[Regions, Sequence[str | os.PathLike[str]]]":
+    """Return the square of each position, and its file, of arguments as `cutouts` takes them."""
+    from bowerbird.regions import regions  # noqa: PLC0415  # `import bowerbird` stays light
+
+    wanted = regions(positions, _size(size, positions))
+    return wanted, _each(image, positions, len(wanted))
 
 
 def _column(names: Any, positions: Any) -> Any:

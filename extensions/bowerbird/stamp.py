@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,13 +11,15 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
+from bowerbird.colour_maps import coloured
 from bowerbird.errors import BadArgument
 from bowerbird.png import png
 
 if TYPE_CHECKING:
     from bowerbird.cut import Cut
 
-Limits: TypeAlias = float | tuple[float, float]
+ZSCALE = "zscale"
+Limits: TypeAlias = float | str | tuple[float, float]
 
 _SOFTENING = 10.0
 _LOG_RANGE = 1000.0
@@ -34,7 +37,28 @@ _COLOURS: dict[str, Callable[[Any], Any]] = {
     "grey": lambda light: light,
     "inverted": lambda light: 1 - light,
     "heat": lambda light: np.stack([np.clip(light * 3 - start, 0, 1) for start in (0, 1, 2)], axis=-1),
+    "viridis": lambda light: coloured("viridis", light),
+    "magma": lambda light: coloured("magma", light),
 }
+STRETCHES, COLOURS = tuple(_STRETCHES), tuple(_COLOURS)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How pixels are drawn: by which curve, between which values, in which colours, and whether bright is dark."""
+
+    stretch: str = "asinh"
+    limits: Limits = 99.5
+    colour: str = "grey"
+    invert: bool = False
+
+    def __post_init__(self) -> None:
+        _named(_STRETCHES, "stretch", self.stretch)
+        _named(_COLOURS, "colour", self.colour)
+        percent = isinstance(self.limits, int | float) and 0 < self.limits <= 100  # noqa: PLR2004  # that is all of them
+        known = percent or self.limits == ZSCALE or isinstance(self.limits, tuple)
+        if not known:
+            raise BadArgument(f"limits are percent of the pixels, such as 99.5, {ZSCALE!r}, or (black, white), not {self.limits!r}")
 
 
 class Stamp:
@@ -55,50 +79,74 @@ class Stamp:
         return self.content
 
 
-def stamp(cut: "Cut", stretch: str = "asinh", limits: Limits = 99.5, colour: str = "grey") -> Stamp:
+def stamp(cut: "Cut", look: Look) -> Stamp:
     """Return the picture of one cutout."""
+    return Stamp(png(picture(cut, look)))
+
+
+def picture(cut: "Cut", look: Look, most: int = 0) -> Any:
+    """Return the picture as an array, its first row at the top; with `most`, of so many pixels a side at most, each the mean of several."""
     values = _plane(cut.hdu)
-    light = _light(values, stretch, _limits(limits, values))
-    return _drawn(_named(_COLOURS, "colour", colour)(light), np.isfinite(values))
+    values = _fewer(values, -(-max(values.shape) // most)) if most else values
+    light = _light(values, look.stretch, _limits(look.limits, values))
+    return _drawn(_COLOURS[look.colour](1 - light if look.invert else light), np.isfinite(values))
 
 
-def in_colour(red: "Cut", green: "Cut", blue: "Cut", stretch: str, limits: Limits) -> Stamp:
+def in_colour(red: "Cut", green: "Cut", blue: "Cut", look: Look) -> Stamp:
     """Return the picture of three cutouts, on the pixels of the first."""
     first = red.hdu
     planes = [_plane(first), *(_on_pixels_of(first, other.hdu) for other in (green, blue))]
-    lights = [_light(values, stretch, _limits(limits, values)) for values in planes]
-    return _drawn(np.stack(lights, axis=-1), np.isfinite(planes).all(axis=0))
+    lights = [_light(values, look.stretch, _limits(look.limits, values)) for values in planes]
+    return Stamp(png(_drawn(np.stack(lights, axis=-1), np.isfinite(planes).all(axis=0))))
 
 
-def _drawn(light: Any, there: Any) -> Stamp:
+def _drawn(light: Any, there: Any) -> Any:
     pixels = np.rint(light * _WHITE).astype(np.uint8)
     if not there.all():
         colours = pixels if pixels.ndim > _PLANE else pixels[..., None]
         pixels = np.concatenate([colours, np.where(there, _WHITE, 0).astype(np.uint8)[..., None]], axis=-1)
-    return Stamp(png(pixels[::-1]))
+    return pixels[::-1]
+
+
+def _fewer(values: Any, side: int) -> Any:
+    """Return the means of squares of so many pixels; those that reach beyond the picture have fewer."""
+    if side <= 1:
+        return values
+    rows, columns = (-length % side for length in values.shape)
+    whole = np.pad(values, ((0, rows), (0, columns)), constant_values=np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a mean of nothing is nothing
+        return np.nanmean(whole.reshape(whole.shape[0] // side, side, -1, side), axis=(1, 3))
 
 
 def _light(values: Any, stretch: str, limits: tuple[float, float]) -> Any:
     low, high = limits
     share = np.clip((values - low) / max(high - low, np.finfo("f8").tiny), 0, 1)
-    return np.nan_to_num(_named(_STRETCHES, "stretch", stretch)(share))
+    return np.nan_to_num(_STRETCHES[stretch](share))
 
 
-def _named(choices: dict[str, Callable[[Any], Any]], what: str, name: str) -> Callable[[Any], Any]:
+def _named(choices: dict[str, Callable[[Any], Any]], what: str, name: str) -> None:
     if name not in choices:
         raise BadArgument(f"{what} is one of {', '.join(map(repr, choices))}, not {name!r}")
-    return choices[name]
 
 
 def _limits(limits: Limits, values: Any) -> tuple[float, float]:
     if isinstance(limits, tuple):
         return limits
-    if not 0 < limits <= 100:  # noqa: PLR2004  # percent
-        raise BadArgument(f"limits are percent of the pixels, such as 99.5, or (black, white), not {limits!r}")
     there = values[np.isfinite(values)]
     if not there.size:
         return 0.0, 1.0
+    if isinstance(limits, str):
+        low, high = _zscale(there)
+        return low, high
     low, high = np.percentile(there, [(100 - limits) / 2, (100 + limits) / 2])
+    return float(low), float(high)
+
+
+def _zscale(there: Any) -> tuple[float, float]:
+    from astropy.visualization import ZScaleInterval  # noqa: PLC0415  # slow to import, and rarely asked for
+
+    low, high = ZScaleInterval().get_limits(there)
     return float(low), float(high)
 
 

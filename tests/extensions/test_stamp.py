@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from bowerbird.cut import Cut
-from bowerbird.png import png
+from bowerbird.png import png, rgba
 from PIL import Image
 
 from tests.extensions.skies import SCALE, Mosaic
@@ -29,6 +29,12 @@ def read(content: bytes) -> np.ndarray:
 def test_a_picture_is_read_back(shape) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, shape, dtype="u1")
     assert np.array_equal(read(png(pixels)), pixels)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (7, 4, 2), (7, 4, 3), (30, 20, 4)])
+def test_a_picture_of_ours_is_opened_by_ourselves(shape) -> None:
+    made = png(np.random.default_rng(1).integers(0, 256, shape, dtype="u1"))
+    assert np.array_equal(rgba(made), np.asarray(Image.open(io.BytesIO(made)).convert("RGBA")))
 
 
 def written(path: Path, values: np.ndarray, mosaic: Mosaic | None = None) -> Cut:
@@ -61,6 +67,23 @@ def test_the_first_row_is_at_the_bottom(ramp) -> None:
     assert read(ramp.stamp("linear", (0.0, 1.0), "inverted").content)[-1, 0] == 255
     heat = read(ramp.stamp("linear", (0.0, 1.0), "heat").content)
     assert (heat[-1, 0].tolist(), heat[0, -1].tolist()) == ([0, 0, 0], [255, 255, 255])
+
+
+def test_bright_is_dark_when_it_is_inverted_and_colours_are_those_of_matplotlib(ramp) -> None:
+    from matplotlib import colormaps
+
+    drawn = read(ramp.stamp("linear", (0.0, 1.0), "viridis").content)
+    turned = read(ramp.stamp("linear", (0.0, 1.0), "viridis", invert=True).content)
+    wanted = 255 * colormaps["viridis"](np.linspace(0, 1, 240).reshape(12, 20))[::-1, :, :3]
+    assert np.abs(drawn - wanted).max() < 7
+    assert np.abs(turned - wanted[::-1, ::-1]).max() < 7
+
+
+def test_zscale_is_that_of_astropy(ramp) -> None:
+    from astropy.visualization import ZScaleInterval
+
+    low, high = ZScaleInterval().get_limits(ramp.data)
+    assert ramp.stamp("linear", "zscale").content == ramp.stamp("linear", (float(low), float(high))).content
 
 
 def test_limits_are_percent_of_the_pixels(ramp) -> None:
@@ -100,7 +123,7 @@ def test_scaled_integers_are_drawn_by_their_values(tmp_path) -> None:
     assert read(cut.stamp("linear", (100.0, 102.0)).content).tolist() == [[128, 255], [0, 64]]
 
 
-@pytest.mark.parametrize("arguments", [{"stretch": "cubic"}, {"colour": "puce"}, {"limits": 0.0}, {"limits": 101.0}])
+@pytest.mark.parametrize("arguments", [{"stretch": "cubic"}, {"colour": "puce"}, {"limits": 0.0}, {"limits": 101.0}, {"limits": "zscal"}])
 def test_what_is_no_stretch_colour_or_limit_is_said(ramp, arguments) -> None:
     with pytest.raises(ValueError, match=r"one of|percent"):
         ramp.stamp(**arguments)

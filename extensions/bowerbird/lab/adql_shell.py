@@ -1,4 +1,4 @@
-"""What a shell gets for `%%adql` at its start: the magic and its completion; neither imports anything before it is used."""
+"""What a shell gets at its start: `%%adql`, its completion, and the look of a table of cutouts; none imports anything before it is used."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ _MAGIC = "%%adql"
 
 
 def register(shell: Any) -> None:
-    """Give a shell the magic and its completion."""
+    """Give a shell the magic, its completion, and the look of a table of cutouts."""
     from IPython.core.completer import SimpleCompletion, context_matcher  # noqa: PLC0415  # a shell has it
 
     def adql(line: str, cell: str) -> Any:
@@ -31,6 +31,16 @@ def register(shell: Any) -> None:
 
     shell.register_magic_function(adql, "cell", "adql")
     shell.Completer.custom_matchers.append(adql_words)
+    shell.display_formatter.mimebundle_formatter.for_type_by_name("astropy.table.table", "Table", _cutouts_shown)
+
+
+def _cutouts_shown(table: Any, include: Any = None, exclude: Any = None) -> Any:
+    """Show a table that `bowerbird.cutouts` made as its stamps and its rows; None leaves any other to astropy."""
+    if "cutout" not in table.colnames:
+        return None
+    from bowerbird.views import shown_cutouts  # noqa: PLC0415  # see above
+
+    return shown_cutouts(table)
 
 
 @cache

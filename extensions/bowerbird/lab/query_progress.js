@@ -1,7 +1,7 @@
 // The browser's side of QueryProgress. While a cell runs, its kernel hears nothing but an interrupt: that is what Cancel is.
 function render({ model, el }) {
   const root = document.createElement("div");
-  root.className = "bb-table bb-progress";
+  root.className = "bb-widget bb-progress";
   const words = document.createElement("span");
   words.setAttribute("role", "status");
   const bar = document.createElement("progress");

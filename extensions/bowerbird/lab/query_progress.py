@@ -1,16 +1,15 @@
 """A query that is under way: what it does, for how long, a bar, and a way to stop it."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from bowerbird.lab.page_parts import script, style
 from bowerbird.vo.jobs import State
 from bowerbird.vo.uws import Phase
 
-_HERE = Path(__file__).parent
 # Who gets an answer sooner sees nothing of this.
 _QUIET_SECONDS = 0.5
 _WORDS = {
@@ -26,8 +25,8 @@ _WORDS = {
 class QueryProgress(anywidget.AnyWidget):
     """A line with a bar; `share` is below 0 where nobody knows how far it is."""
 
-    _esm = (_HERE / "query_progress.js").read_text(encoding="utf-8")
-    _css = (_HERE / "result_table.css").read_text(encoding="utf-8")
+    _esm = script("query_progress.js")
+    _css = style()
     words = traitlets.Unicode().tag(sync=True)
     share = traitlets.Float(-1).tag(sync=True)
 

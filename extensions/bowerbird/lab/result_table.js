@@ -1,47 +1,34 @@
 // The browser's side of ResultTable: draws the rows on the screen and asks Python for the rest.
 const ROW = 28;
-// Browsers draw nothing higher than some 17 million pixels: above this, one pixel of the bar is several rows.
-const HIGHEST = 8_000_000;
 const AHEAD = 10;
-
-const made = (tag, parent, attributes = {}) => {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  parent?.append(element);
-  return element;
-};
-const spaced = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 
 function render({ model, el }) {
   const columns = model.get("columns");
-  // JupyterLab's shortcuts would take Enter and the arrows away from the fields and the rows.
-  const root = made("div", el, { class: "bb-table", "data-lm-suppress-shortcuts": "true" });
-  const bar = made("div", root, { class: "bb-bar" });
-  const status = made("span", bar, { role: "status", class: "bb-status" });
-  const actions = made("span", bar, { class: "bb-actions" });
-  const send = made("button", actions, { type: "button", title: "Hand these rows to TOPCAT, or to what else listens by SAMP" });
-  send.textContent = "Send to TOPCAT";
-  const copy = made("button", actions, { type: "button" });
-  copy.textContent = "Copy as Python";
+  const { root, status, actions, code } = frame(el, "bb-table");
+  const send = button(actions, "Send to TOPCAT", "Hand these rows to TOPCAT, or to what else listens by SAMP");
+  const copy = button(actions, "Copy as Python");
   const scroller = made("div", root, { class: "bb-scroller", tabindex: "0", role: "region", "aria-label": "Rows of the table" });
   const room = made("div", scroller, { class: "bb-room" });
   const table = made("table", room, { role: "grid", "aria-multiselectable": "true", "aria-colcount": columns.length + 1 });
   const head = made("thead", table);
   const body = made("tbody", table);
-  const code = made("pre", root, { class: "bb-code", hidden: "" });
+  root.append(code);
 
   let seen = model.get("seen");
-  let first = 0;
   let request = 0;
   let sorted = null;
-  let asked = null;
-  let moving = false;
+  let mine = false;
   let anchor = null;
   let shown = { start: 0, numbers: [], cells: [] };
 
   const visible = () => Math.max(1, Math.floor((scroller.clientHeight - head.offsetHeight) / ROW));
-  const last = () => Math.max(0, seen - visible());
-  const height = () => Math.min(seen * ROW, HIGHEST) + head.offsetHeight;
+  const roll = rolled(scroller, room, {
+    line: () => ROW,
+    above: () => head.offsetHeight,
+    count: () => seen,
+    visible,
+    changed() { draw(); ask(); },
+  });
 
   function say(message = "", refused = false) {
     const chosen = model.get("selected").length;
@@ -52,16 +39,14 @@ function render({ model, el }) {
   }
 
   function ask() {
-    asked = null;
     request += 1;
-    model.send({ type: "rows", start: Math.max(0, first - AHEAD), count: visible() + 2 * AHEAD, request });
+    model.send({ type: "rows", start: Math.max(0, roll.first - AHEAD), count: visible() + 2 * AHEAD, request });
   }
-  const soon = () => { asked ??= requestAnimationFrame(() => { draw(); ask(); }); };
 
   function draw() {
     const chosen = new Set(model.get("selected"));
     const lines = [];
-    for (let at = first; at < Math.min(seen, first + visible() + 1); at += 1) {
+    for (let at = roll.first; at < Math.min(seen, roll.first + visible() + 1); at += 1) {
       const here = at - shown.start;
       const number = shown.numbers[here];
       const line = made("tr", null, { "aria-rowindex": at + 2, "aria-selected": String(chosen.has(number)) });
@@ -78,32 +63,15 @@ function render({ model, el }) {
     }
     body.replaceChildren(...lines);
     table.setAttribute("aria-rowcount", seen + 1);
-    room.style.height = `${height()}px`;
+    roll.fit();
   }
 
-  function go(row, fromBar = false) {
-    first = Math.min(Math.max(0, Math.round(row)), last());
-    if (!fromBar) {
-      const range = scroller.scrollHeight - scroller.clientHeight;
-      const before = scroller.scrollTop;
-      scroller.scrollTop = last() ? (first / last()) * range : 0;
-      // Where it stays, no event comes: the next one is the user's.
-      moving = scroller.scrollTop !== before;
-    }
-    soon();
-  }
-
-  scroller.addEventListener("scroll", () => {
-    if (moving) { moving = false; return; }
-    const range = scroller.scrollHeight - scroller.clientHeight;
-    go(range > 0 ? (scroller.scrollTop / range) * last() : 0, true);
-  });
   scroller.addEventListener("keydown", (event) => {
     if (event.target !== scroller) return;
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: visible(), PageUp: -visible(), Home: -seen, End: seen };
     if (!(event.key in steps)) return;
     event.preventDefault();
-    go(first + steps[event.key]);
+    roll.go(roll.first + steps[event.key]);
   });
 
   function choose(event) {
@@ -120,8 +88,10 @@ function render({ model, el }) {
       chosen = before.includes(number) ? before.filter((one) => one !== number) : [...before, number];
     } else if (before.length === 1 && before[0] === number) chosen = [];
     if (!event.shiftKey) anchor = Number(line.dataset.at);
+    mine = true;
     model.set("selected", chosen);
     model.save_changes();
+    mine = false;
     say();
     draw();
   }
@@ -133,10 +103,10 @@ function render({ model, el }) {
   made("th", filters);
   const buttons = columns.map((column, index) => {
     const cell = made("th", names, { scope: "col", "aria-sort": "none", class: `bb-${column.kind}` });
-    const button = made("button", cell, { type: "button", title: column.description || column.name });
-    made("span", button).textContent = column.name;
-    if (column.unit) made("small", button).textContent = column.unit;
-    button.addEventListener("click", () => {
+    const sorter = button(cell, "", column.description || column.name);
+    made("span", sorter).textContent = column.name;
+    if (column.unit) made("small", sorter).textContent = column.unit;
+    sorter.addEventListener("click", () => {
       const descending = sorted?.column === index && !sorted.descending;
       const back = sorted?.column === index && sorted.descending;
       sorted = back ? null : { column: index, descending };
@@ -179,19 +149,12 @@ function render({ model, el }) {
       shown = { start: 0, numbers: [], cells: [] };
       say();
       draw();
-      go(0);
+      roll.go(0);
     },
-    async python(message) {
-      code.textContent = message.code;
-      code.hidden = false;
-      try {
-        await navigator.clipboard.writeText(message.code);
-        say("Copied: paste it into a cell");
-      } catch {
-        getSelection()?.selectAllChildren(code);
-        say("The browser keeps its clipboard: copy what is marked below");
-      }
+    found(message) {
+      if (message.at < roll.first || message.at >= roll.first + visible()) roll.go(message.at - visible() / 2);
     },
+    python(message) { copied(message.code, code, say); },
     sent(message) { say(message.message); },
     refused(message) {
       if (Number.isInteger(message.column)) fields[message.column]?.setAttribute("aria-invalid", "true");
@@ -199,16 +162,19 @@ function render({ model, el }) {
     },
   };
   const hear = (message) => answers[message?.type]?.(message);
-  const again = () => { say(); draw(); };
+  const again = () => {
+    say();
+    draw();
+    // What was selected elsewhere comes into view.
+    if (!mine && model.get("selected").length) model.send({ type: "find", row: model.get("selected").at(-1) });
+  };
   model.on("msg:custom", hear);
   model.on("change:selected", again);
-  const watcher = new ResizeObserver(soon);
-  watcher.observe(scroller);
   say();
   draw();
   ask();
   return () => {
-    watcher.disconnect();
+    roll.end();
     model.off("msg:custom", hear);
     model.off("change:selected", again);
   };

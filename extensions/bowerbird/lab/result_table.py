@@ -1,16 +1,15 @@
 """The table that a query's result is looked at in: only the rows on the screen travel to the browser."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
+import numpy as np
 import traitlets
 
 from bowerbird.errors import ServiceError
+from bowerbird.lab.page_parts import script, style
 from bowerbird.lab.table_view import FilterError, TableView, static_html, view
-
-_HERE = Path(__file__).parent
 
 
 class ResultTable(anywidget.AnyWidget):
@@ -19,8 +18,8 @@ class ResultTable(anywidget.AnyWidget):
     `selected` has the numbers of the chosen rows in the table that was given; `chosen()` is a table of them.
     """
 
-    _esm = (_HERE / "result_table.js").read_text(encoding="utf-8")
-    _css = (_HERE / "result_table.css").read_text(encoding="utf-8")
+    _esm = script("result_table.js")
+    _css = style("result_table.css")
     columns: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
     total = traitlets.Int().tag(sync=True)
     seen = traitlets.Int().tag(sync=True)
@@ -49,6 +48,7 @@ class ResultTable(anywidget.AnyWidget):
             "rows": self._rows,
             "sort": self._sort,
             "filter": self._filter,
+            "find": self._find,
             "python": self._python,
             "samp": self._samp,
         }
@@ -76,6 +76,11 @@ class ResultTable(anywidget.AnyWidget):
     def _changed(self) -> dict[str, Any]:
         self.seen = len(self._view.order)
         return {"type": "view", "seen": self.seen}
+
+    def _find(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Say where a row is seen; one that a filter hides is seen nowhere, and nothing moves."""
+        places = np.flatnonzero(self._view.order == int(asked["row"])).tolist()
+        return {"type": "found", "at": places[0]} if places else {"type": "hidden"}
 
     def _python(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"type": "python", "code": self._view.python(self._name)}

@@ -1,0 +1,107 @@
+"""Where the stamps of a strip come from: cutouts that are made already, or images that are cut when a stamp comes into view."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from bowerbird.batch import Wish, cut_all
+from bowerbird.cut import Cut
+from bowerbird.cutouts import sources
+from bowerbird.errors import BadArgument
+from bowerbird.image import Choices
+from bowerbird.regions import Regions
+
+# A row, its cutout, and why there is none.
+Piece: TypeAlias = tuple[int, Cut | None, str]
+
+# A picture is a hundred pixels a side: what is larger than this is no stamp (bytes).
+MOST_BYTES = 1 << 26
+_MOST_WRITTEN = 5
+
+
+class Source(Protocol):
+    """Gives the cutouts of rows."""
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+
+    def cuts(self, rows: Sequence[int]) -> Iterator[Piece]:
+        """Yield what becomes of each of some rows, in any order."""
+
+    def arguments(self) -> list[str]:
+        """Return, as Python, what follows the positions in a call that makes the same strip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The cutouts in a table that `bowerbird.cutouts` made."""
+
+    table: Any
+
+    def __len__(self) -> int:
+        """Return how many rows the table has."""
+        return len(self.table)
+
+    def cuts(self, rows: Sequence[int]) -> Iterator[Piece]:
+        """Yield the cutouts of some rows."""
+        reasons = self.table["reason"] if "reason" in self.table.colnames else None
+        for row in rows:
+            cut = self.table["cutout"][row]
+            yield row, cut, "" if cut is not None else str(reasons[row] if reasons is not None else "there is no cutout")
+
+    def arguments(self) -> list[str]:
+        """Return nothing: the table has all."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """Images that are cut around positions; each time anew, so that no number of them fills the memory."""
+
+    regions: Regions
+    images: Sequence[str | os.PathLike[str]]
+    hdu: Choices
+    said: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return how many positions there are."""
+        return len(self.regions)
+
+    def cuts(self, rows: Sequence[int]) -> Iterator[Piece]:
+        """Yield the cutouts of some rows, file by file."""
+        some = Regions(self.regions.of(np.asarray(rows, dtype=int)), [self.regions.troubles[row] for row in rows])
+        for made in cut_all(some, [self.images[row] for row in rows], Wish(self.hdu, most_bytes=MOST_BYTES)):
+            yield rows[made.row], None if made.reason else Cut(b"".join(made.parts)), made.reason
+
+    def arguments(self) -> list[str]:
+        """Return size, image and HDU as they were given."""
+        return list(self.said)
+
+
+def source(positions: Any, size: Any, image: Any, hdu: Choices) -> Source:
+    """Return where the stamps of these arguments come from; ValueError says what is missing."""
+    if size is None and image is None:
+        if "cutout" in getattr(positions, "colnames", ()):
+            return Held(positions)
+        told = "stamps need a size and an image, as in bowerbird.stamps(positions, '5 arcsec', '/data/…/image.fits')"
+        raise BadArgument(f"{told}; only a table that bowerbird.cutouts made has its pixels")
+    if size is None or image is None:
+        raise BadArgument(f"{'size' if size is None else 'image'} is missing; stamps of positions need both a size and an image")
+    wanted, images = sources(positions, size, image)
+    said = [_written(size, "size"), _written(image, "image")]
+    return Cutting(wanted, images, hdu, (*said, *([f"hdu={hdu!r}"] if hdu is not None else [])))
+
+
+def _written(given: Any, name: str) -> str:
+    """Return an argument as Python: itself where that is short, else the name it has in the call."""
+    if isinstance(given, str | os.PathLike):
+        return repr(os.fspath(given))
+    if isinstance(given, tuple | list) and len(given) <= _MOST_WRITTEN:
+        inside = ", ".join(_written(one, name) for one in given)
+        return f"({inside})" if isinstance(given, tuple) else f"[{inside}]"
+    if hasattr(given, "to_string") and getattr(given, "shape", None) == ():
+        return repr(str(given))
+    return name

@@ -1,0 +1,237 @@
+// The browser's side of StampStrip: shows the stamps on the screen and asks Python for those it does not have.
+const GAP = 8;
+const CAPTION = 20;
+const SIDES = { small: 72, medium: 112, large: 208 };
+// So many pictures stay in the page.
+const MOST_KEPT = 1500;
+const LIMITS = [[100, "all values"], [99.5, "99.5 %"], [99, "99 %"], [95, "95 %"], ["zscale", "zscale"]];
+
+function choice(parent, words, options, value, chosen) {
+  const label = made("label", parent);
+  label.append(`${words} `);
+  const select = made("select", label);
+  for (const [key, name] of options) made("option", select, { value: JSON.stringify(key) }).textContent = name;
+  select.value = JSON.stringify(value);
+  select.addEventListener("change", () => chosen(JSON.parse(select.value)));
+  return select;
+}
+
+function render({ model, el }) {
+  const total = model.get("total");
+  const { root, bar, status, actions, code } = frame(el, "bb-strip");
+  const looks = made("span", null, { class: "bb-looks" });
+  bar.insertBefore(looks, actions);
+  const scroller = made("div", root, {
+    class: "bb-stamps", tabindex: "0", role: "listbox", "aria-multiselectable": "true", "aria-label": "Stamps of the sources",
+  });
+  const room = made("div", scroller, { class: "bb-room" });
+  const grid = made("div", room, { class: "bb-tiles", role: "presentation" });
+  root.append(code);
+  const id = `bb-${Math.random().toString(36).slice(2)}`;
+
+  let side = SIDES.medium;
+  let current = 0;
+  let anchor = 0;
+  let mine = false;
+  const tiles = new Map();
+  const asked = new Set();
+
+  const step = () => side + GAP;
+  const line = () => side + CAPTION + GAP;
+  const across = () => Math.max(1, Math.floor((scroller.clientWidth - GAP) / step()));
+  const count = () => Math.ceil(total / across());
+  const visible = () => Math.max(1, Math.floor((scroller.clientHeight - GAP) / line()));
+  const look = () => ({ stretch: model.get("stretch"), limits: model.get("limits"), colour: model.get("colour"), invert: model.get("invert") });
+  const roll = rolled(scroller, room, { line, above: () => GAP, count, visible, changed() { draw(); ask(); } });
+
+  function say(message = "", refused = false) {
+    const chosen = model.get("selected").length;
+    status.textContent = message || `${spaced(total)} stamps${chosen ? `, ${spaced(chosen)} selected` : ""}`;
+    status.classList.toggle("bb-refused", refused);
+  }
+
+  function shown() {
+    const start = roll.first * across();
+    return Array.from({ length: Math.max(0, Math.min(total, start + (visible() + 1) * across()) - start) }, (_, at) => start + at);
+  }
+
+  function ask() {
+    const here = shown();
+    if (!here.length) return;
+    // What comes next is asked for too, after what is on the screen.
+    const next = Array.from({ length: across() * visible() }, (_, at) => here.at(-1) + 1 + at).filter((row) => row < total);
+    const missing = [...here, ...next].filter((row) => !tiles.has(row));
+    const seen = here.filter((row) => !tiles.has(row));
+    if (!seen.length && missing.every((row) => asked.has(row))) return;
+    asked.clear();
+    missing.forEach((row) => asked.add(row));
+    if (missing.length) model.send({ type: "stamps", rows: missing, look: look() });
+  }
+
+  function tile(row, chosen) {
+    const known = tiles.get(row);
+    const element = made("div", null, {
+      role: "option", id: `${id}-${row}`, class: "bb-tile", "aria-selected": String(chosen.has(row)), "aria-posinset": row + 1, "aria-setsize": total,
+    });
+    element.dataset.row = row;
+    element.classList.toggle("bb-current", row === current);
+    if (known?.url) made("img", element, { src: known.url, alt: "", draggable: "false" });
+    else made("span", element, { class: known ? "bb-reason" : "bb-waits" }).textContent = known?.reason ?? "…";
+    const words = known?.label ?? String(row);
+    made("span", element, { class: "bb-caption" }).textContent = words;
+    element.title = known?.reason ? `${words}: ${known.reason}` : words;
+    return element;
+  }
+
+  function draw() {
+    const chosen = new Set(model.get("selected"));
+    grid.style.setProperty("--bb-side", `${side}px`);
+    grid.style.gridTemplateColumns = `repeat(${across()}, ${side}px)`;
+    grid.replaceChildren(...shown().map((row) => tile(row, chosen)));
+    scroller.setAttribute("aria-activedescendant", `${id}-${current}`);
+    roll.fit();
+  }
+  let drawing = null;
+  const drawSoon = () => { drawing ??= requestAnimationFrame(() => { drawing = null; draw(); }); };
+
+  function bring(row) {
+    const at = Math.floor(row / across());
+    if (at < roll.first) roll.go(at);
+    else if (at >= roll.first + visible()) roll.go(at - visible() + 1);
+    else roll.soon();
+  }
+
+  function choose(rows) {
+    mine = true;
+    model.set("selected", rows);
+    model.save_changes();
+    mine = false;
+    say();
+    draw();
+  }
+  const between = (one, other) => {
+    const [low, high] = [one, other].sort((a, b) => a - b);
+    return Array.from({ length: high - low + 1 }, (_, at) => low + at);
+  };
+  const toggled = (row) => {
+    const before = model.get("selected");
+    return before.includes(row) ? before.filter((one) => one !== row) : [...before, row];
+  };
+
+  grid.addEventListener("click", (event) => {
+    const element = event.target.closest(".bb-tile");
+    if (!element) return;
+    const row = Number(element.dataset.row);
+    const before = model.get("selected");
+    current = row;
+    if (event.shiftKey) choose(between(anchor, row));
+    else {
+      anchor = row;
+      if (event.ctrlKey || event.metaKey) choose(toggled(row));
+      else choose(before.length === 1 && before[0] === row ? [] : [row]);
+    }
+  });
+
+  scroller.addEventListener("keydown", (event) => {
+    const page = visible() * across();
+    const steps = {
+      ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across(), PageDown: page, PageUp: -page, Home: -total, End: total,
+    };
+    if (event.key in steps) {
+      current = Math.min(Math.max(0, current + steps[event.key]), total - 1);
+      if (event.shiftKey) choose(between(anchor, current));
+      else anchor = current;
+      bring(current);
+    } else if (event.key === " ") choose(toggled(current));
+    else if (event.key === "Enter") choose([current]);
+    else if (event.key === "Escape" && model.get("selected").length) choose([]);
+    else return;
+    event.preventDefault();
+  });
+
+  function forget() {
+    for (const one of tiles.values()) if (one.url) URL.revokeObjectURL(one.url);
+    tiles.clear();
+    asked.clear();
+  }
+  function keep(row, one) {
+    if (tiles.get(row)?.url) URL.revokeObjectURL(tiles.get(row).url);
+    tiles.delete(row);
+    tiles.set(row, one);
+    const here = new Set(shown());
+    for (const [old, gone] of tiles) {
+      if (tiles.size <= MOST_KEPT) break;
+      if (here.has(old)) continue;
+      if (gone.url) URL.revokeObjectURL(gone.url);
+      tiles.delete(old);
+    }
+  }
+
+  const set = (name) => (value) => { model.set(name, value); model.save_changes(); };
+  const given = model.get("limits");
+  const limits = Array.isArray(given) ? [[given, `${given[0]} to ${given[1]}`], ...LIMITS] : LIMITS;
+  const known = limits.some(([key]) => JSON.stringify(key) === JSON.stringify(given)) ? limits : [[given, `${given} %`], ...limits];
+  const selects = {
+    stretch: choice(looks, "Stretch", model.get("stretches").map((one) => [one, one]), model.get("stretch"), set("stretch")),
+    limits: choice(looks, "Limits", known, given, set("limits")),
+    colour: choice(looks, "Colours", model.get("colours").map((one) => [one, one]), model.get("colour"), set("colour")),
+  };
+  const inverted = made("label", looks);
+  const invert = made("input", inverted, { type: "checkbox" });
+  inverted.append(" Invert");
+  invert.checked = model.get("invert");
+  invert.addEventListener("change", () => set("invert")(invert.checked));
+  choice(looks, "Size", Object.entries(SIDES).map(([name, value]) => [value, name]), side, (value) => {
+    const row = roll.first * across();
+    side = value;
+    draw();
+    roll.go(Math.floor(row / across()));
+  });
+  button(actions, "Copy as Python").addEventListener("click", () => model.send({ type: "python" }));
+
+  const answers = {
+    stamp(message, buffers) {
+      if (JSON.stringify(message.look) !== JSON.stringify(look())) return;
+      asked.delete(message.row);
+      const one = { label: message.label, reason: message.reason };
+      if (buffers?.length) one.url = URL.createObjectURL(new Blob([buffers[0]], { type: "image/png" }));
+      keep(message.row, one);
+      drawSoon();
+    },
+    python(message) { copied(message.code, code, say); },
+    sent(message) { say(message.message); },
+    refused(message) { say(message.message, true); },
+  };
+  const hear = (message, buffers) => answers[message?.type]?.(message, buffers);
+  const again = () => {
+    say();
+    draw();
+    // What was selected elsewhere comes into view.
+    if (!mine && model.get("selected").length) {
+      current = model.get("selected").at(-1);
+      bring(current);
+    }
+  };
+  const anew = () => {
+    for (const [name, select] of Object.entries(selects)) select.value = JSON.stringify(model.get(name));
+    invert.checked = model.get("invert");
+    forget();
+    roll.soon();
+  };
+  const looked = ["stretch", "limits", "colour", "invert"].map((name) => `change:${name}`);
+  model.on("msg:custom", hear);
+  model.on("change:selected", again);
+  looked.forEach((name) => model.on(name, anew));
+  say();
+  draw();
+  ask();
+  return () => {
+    roll.end();
+    forget();
+    model.off("msg:custom", hear);
+    model.off("change:selected", again);
+    looked.forEach((name) => model.off(name, anew));
+  };
+}
+
+export default { render };

@@ -1,0 +1,128 @@
+"""What a notebook looks at a table with: its rows, stamps of its sources, and the sky around them, linked."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bowerbird.errors import BadArgument
+
+if TYPE_CHECKING:
+    from bowerbird.image import Choices
+    from bowerbird.lab.result_table import ResultTable
+    from bowerbird.lab.stamp_strip import StampStrip
+    from bowerbird.regions import Positions
+    from bowerbird.stamp import Limits
+    from bowerbird.stencil import Size
+
+
+def show(table: Any, *, name: str | None = None) -> "ResultTable":
+    """Return a table as one looks at it: of any length, sorted, filtered and selected in the notebook.
+
+    Parameters
+    ----------
+    table : Table or QTable
+        The rows.
+    name : str, optional
+        What "Copy as Python" calls it; without it, the name of its variable.
+
+    Returns
+    -------
+    ResultTable
+        Shows itself; ``selected`` has the numbers of the selected rows, and ``chosen()`` is a table of them.
+
+    """
+    from bowerbird.lab.result_table import ResultTable  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.lab.variables import name_of  # noqa: PLC0415  # as above
+
+    return ResultTable(table, name or name_of(table))
+
+
+def stamps(  # noqa: PLR0913  # most are named when they are given
+    positions: "Positions",
+    size: "Size | Any" = None,
+    image: Any = None,
+    *,
+    hdu: "Choices" = None,
+    label: str | Sequence[Any] | None = None,
+    stretch: str = "asinh",
+    limits: "Limits" = 99.5,
+    colour: str = "grey",
+    invert: bool = False,
+    name: str | None = None,
+) -> "StampStrip":
+    """Return stamps of many sources, which are cut as they come into view.
+
+    Parameters
+    ----------
+    positions : Table, SkyCoord, array or list
+        The sources, as for `cutouts`; or a table that `cutouts` made, which needs no more.
+    size : Quantity, Angle, str, pair of them, column, or name of a column
+        The side of a stamp, as for `cutouts`.
+    image : path, list of paths, or name of a column
+        The FITS file, or one for each source, as for `cutouts`.
+    hdu : int, str or (str, int), optional
+        Which HDU, as for `cutout`.
+    label : name of a column, or list, optional
+        What stands below each stamp; without it, the number of its row.
+    stretch : {"asinh", "linear", "sqrt", "log"}
+        How the brightness grows.
+    limits : float, "zscale" or (float, float)
+        How many percent of a stamp's pixels are neither black nor white; IRAF's limits; or the values of black and
+        white, in the image's unit, for all.
+    colour : {"grey", "heat", "viridis", "magma"}
+        The colours from faint to bright.
+    invert : bool
+        Whether bright is dark.
+    name : str, optional
+        What "Copy as Python" calls the positions; without it, the name of their variable.
+
+    Returns
+    -------
+    StampStrip
+        Shows itself; ``selected`` has the numbers of the selected rows, and ``chosen()`` is a table of them. A source
+        that cannot be cut has the reason in place of its stamp.
+
+    """
+    from bowerbird.lab.stamp_labels import labels  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.lab.stamp_source import source  # noqa: PLC0415  # as above
+    from bowerbird.lab.stamp_strip import StampStrip  # noqa: PLC0415  # as above
+    from bowerbird.lab.variables import name_of  # noqa: PLC0415  # as above
+    from bowerbird.stamp import Look  # noqa: PLC0415  # as above
+
+    look = Look(stretch, limits, colour, invert)
+    found = source(positions, size, image, hdu)
+    return StampStrip(found, positions, look, labels(label, positions, len(found)), name or name_of(positions))
+
+
+def linked(*views: Any) -> Any:
+    """Return views of one table below each other: what is selected in one is selected in all.
+
+    Parameters
+    ----------
+    *views
+        What `stamps`, `sky` and `show` return, or a table, which is shown as by `show`; row 5 is the same source in all.
+
+    Returns
+    -------
+    ipywidgets.VBox
+        All of them; its ``children`` are the views.
+
+    """
+    from ipywidgets import VBox  # noqa: PLC0415  # `import bowerbird` stays light
+    from traitlets import link  # noqa: PLC0415  # as above
+
+    made = [show(view) if hasattr(view, "colnames") else view for view in views]
+    for number, view in enumerate(made, start=1):
+        if not hasattr(view, "selected"):
+            raise BadArgument(f"view {number} is a {type(view).__name__}; link what bowerbird.stamps, sky and show return, or a table")
+    for other in made[1:]:
+        link((made[0], "selected"), (other, "selected"))
+    return VBox(made)
+
+
+def shown_cutouts(table: Any) -> Any:
+    """Return how a notebook shows a table that `cutouts` made: its stamps above its rows, linked; without scripts, the stamps."""
+    strip = stamps(table)
+    rows = table.copy(copy_data=False)
+    del rows["cutout"]
+    both = linked(strip, show(rows, name=strip.name))
+    return {**both._repr_mimebundle_(), **strip.still()}

@@ -1,0 +1,308 @@
+"""Stamps are looked at: made when they come into view, drawn as one asks, selected by hand and by key, each failure a tile."""
+
+import base64
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bowerbird
+import numpy as np
+import pytest
+from astropy.table import Table
+from bowerbird.lab import load_ipython_extension, stamp_maker
+from bowerbird.lab.contact_sheet import MOST
+from bowerbird.lab.stamp_strip import StampStrip
+from bowerbird.stamp import Look
+from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
+
+from tests.extensions.skies import Mosaic
+from tests.extensions.widget_page import luminance, shown, unreadable
+from tests.support.browser import CHROMIUM, Visit, chromium, visit
+
+MILLION = 1_000_000
+USUAL = {"stretch": "asinh", "limits": 99.5, "colour": "grey", "invert": False}
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory) -> Path:
+    return Mosaic(shape=(300, 300)).write(tmp_path_factory.mktemp("images") / "mosaic.fits")
+
+
+def sources(count: int) -> Table:
+    dice = np.random.default_rng(2)
+    table = Table({"ra": 150 + dice.uniform(-0.006, 0.006, count), "dec": 2 + dice.uniform(-0.006, 0.006, count)})
+    table["name"] = [f"S{row}" for row in range(count)] if count < MILLION else np.arange(count)
+    return table
+
+
+def strip_of(image: Path, count: int = 60, **more: Any) -> StampStrip:
+    return bowerbird.stamps(sources(count), "4 arcsec", image, label="name", **more)
+
+
+def asked(strip: StampStrip, rows: list[int], **look: Any) -> dict[int, tuple[dict[str, Any], list[bytes]]]:
+    said: list[Any] = []
+    strip.send = lambda content, buffers=None: said.append((content, buffers or []))
+    strip._answer(strip, {"type": "stamps", "rows": rows, "look": {**USUAL, **look}})
+    strip.wait()
+    return {content["row"]: (content, buffers) for content, buffers in said if content["type"] == "stamp"}
+
+
+def pixels(content: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+def test_a_stamp_is_the_picture_of_the_cutout(image) -> None:
+    table = sources(3)
+    made = bowerbird.cutouts(table, "4 arcsec", image)
+    tiles = asked(bowerbird.stamps(table, "4 arcsec", image), [2, 0], stretch="log", colour="viridis", invert=True, limits=[0.0, 30000.0])
+    for row in (0, 2):
+        assert tiles[row][1] == [made["cutout"][row].stamp("log", (0.0, 30000.0), "viridis", invert=True).content]
+    assert asked(bowerbird.stamps(made), [1])[1][1] == [made["cutout"][1].stamp().content]
+
+
+def test_a_source_that_cannot_be_cut_is_a_tile_with_its_reason_and_fails_no_other(image) -> None:
+    table = sources(4)
+    table["ra"][1], table["dec"][2] = 10.0, np.nan
+    table["image"] = [str(image)] * 3 + [str(image.with_name("none.fits"))]
+    tiles = asked(bowerbird.stamps(table, "4 arcsec", "image"), [0, 1, 2, 3])
+    assert tiles[0][1]
+    assert [tiles[row][1] for row in (1, 2, 3)] == [[], [], []]
+    assert "has no place in the projection" in tiles[1][0]["reason"]
+    assert "not a number" in tiles[2][0]["reason"]
+    assert "no such file" in tiles[3][0]["reason"]
+
+
+def test_a_stamp_of_a_large_piece_is_small_and_a_huge_one_is_refused(image, monkeypatch) -> None:
+    large = asked(bowerbird.stamps(sources(1), "1 arcmin", image), [0])[0][1][0]
+    assert max(pixels(large).shape[:2]) <= stamp_maker.SIDE
+    monkeypatch.setattr("bowerbird.lab.stamp_source.MOST_BYTES", 1000)
+    assert "ask for a smaller size" in asked(bowerbird.stamps(sources(1), "1 arcmin", image), [0])[0][0]["reason"]
+
+
+def test_stamps_that_are_known_are_told_of_at_once_and_memory_stays_small(image, monkeypatch) -> None:
+    strip = strip_of(image)
+    first = asked(strip, [0, 1])
+    image_gone = strip._source.cuts
+    monkeypatch.setattr(type(strip._source), "cuts", lambda *_: (_ for _ in ()).throw(RuntimeError("it is asked again")))
+    assert asked(strip, [1, 0]) == {1: first[1], 0: first[0]}
+    assert "it is asked again" in asked(strip, [2])[2][0]["reason"]
+    monkeypatch.undo()
+    assert strip._source.cuts == image_gone
+    monkeypatch.setattr(stamp_maker, "_MOST_KEPT", 3000)
+    asked(strip, list(range(20)))
+    assert sum(len(tile.content) for tile in strip._maker._kept.values()) <= 3000
+
+
+def test_a_new_wish_takes_the_place_of_the_one_before(image) -> None:
+    strip, told = strip_of(image, 400), []
+    strip.send = lambda content, buffers=None: told.append(content["row"])
+    strip._maker.want(range(400), Look())
+    strip._maker.want([399], Look())
+    strip.wait()
+    assert told[-1] == 399
+    assert len(told) < 100
+
+
+def test_the_python_makes_the_same_strip(image, monkeypatch) -> None:
+    table = sources(5)
+    strip = bowerbird.stamps(table, "4 arcsec", image, stretch="log", limits=(0.0, 5.0), invert=True, name="table")
+    strip.selected = [3, 1]
+    names: dict[str, Any] = {"table": table}
+    exec(strip.python(), names)  # noqa: S102  # what is copied must run
+    again = names["strip"]
+    assert again.python() == strip.python()
+    assert list(again.chosen()["name"]) == ["S1", "S3"]
+    assert asked(again, [0]) == asked(strip, [0])
+
+
+def test_without_scripts_there_are_pictures_labels_and_reasons(image) -> None:
+    table = sources(50)
+    table["ra"][1] = 10.0
+    table["name"] = ["<b>", *table["name"][1:]]
+    strip = bowerbird.stamps(table, "4 arcsec", image, label="name")
+    bundle, _ = strip._repr_mimebundle_() or ({}, {})
+    html = bundle["text/html"]
+    assert f"The first {MOST} of 50 stamps" in html
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+    stored = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    assert len(stored) == MOST - 1
+    assert base64.b64decode(stored[1]) == asked(strip, [2])[2][1][0]
+    sheet = pixels(bundle["image/png"])
+    assert sheet.shape == (112 * 2 + 8, 120 * 10 - 8, 4)
+    assert sheet[56, 56, 3] == 255
+    assert sheet[56, 120 + 56, 3] == 0, "the empty frame of the one that cannot be cut"
+
+
+def test_what_is_no_strip_is_said(image) -> None:
+    table = sources(2)
+    for arguments, says in (
+        ((table,), "need a size and an image"),
+        ((table, "4 arcsec"), "image is missing"),
+        ((table, None, image), "size is missing"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            bowerbird.stamps(*arguments)
+    for more, says in (
+        ({"label": "nome"}, "ra, dec, name"),
+        ({"label": ["a"]}, "1 labels for 2"),
+        ({"stretch": "cube"}, "one of"),
+        ({"limits": 0}, "percent"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            bowerbird.stamps(table, "4 arcsec", image, **more)
+
+
+def test_what_a_browser_must_not_ask_is_refused_in_words(image) -> None:
+    strip, said = strip_of(image), []
+    strip.send = lambda content, buffers=None: said.append(content)
+    for wrong in ({"stretch": "cube"}, {"limits": [1]}, {"limits": "x"}, {"colour": "<"}):
+        strip._answer(strip, {"type": "stamps", "rows": [0], "look": {**USUAL, **wrong}})
+    strip._answer(strip, {"type": "stamps", "rows": ["x"], "look": USUAL})
+    strip._answer(strip, {"type": "stamps"})
+    assert [answer["type"] for answer in said] == ["refused"] * 6
+    for nothing in ({"type": "exec"}, "rows", None):
+        strip._answer(strip, nothing)
+    assert len(said) == 6
+    assert asked(strip, [-1, 60, 10**9, *[0] * 9999]).keys() == {0}
+
+
+def test_views_of_a_table_share_what_is_selected(image) -> None:
+    table = sources(9)
+    both = bowerbird.linked(bowerbird.stamps(table, "4 arcsec", image), table)
+    strip, rows = both.children
+    strip.selected = [4]
+    assert list(rows.chosen()["name"]) == ["S4"]
+    rows.selected = [7, 8]
+    assert list(strip.chosen()["name"]) == ["S7", "S8"]
+    with pytest.raises(ValueError, match="view 2 is a str"):
+        bowerbird.linked(strip, "rows")
+
+
+def test_a_table_of_cutouts_shows_its_stamps_above_its_rows_and_any_other_stays_astropys(image) -> None:
+    shell = InteractiveShell.instance()
+    load_ipython_extension(shell)
+    table = sources(3)
+    made = bowerbird.cutouts(table, "4 arcsec", image)
+    assert shell.display_formatter
+    bundle, _ = shell.display_formatter.format(made)
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle["text/html"].count("<img") == 3
+    assert "cutout" in made.colnames
+    plain, _ = shell.display_formatter.format(table)
+    assert plain.keys() == {"text/plain", "text/html"}
+    assert "<table" in plain["text/html"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM.exists():
+        pytest.skip("needs Debian's chromium")
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def seen(browser: Any, tmp_path: Path) -> Iterator[Visit]:
+    with visit(browser, tmp_path) as made:
+        yield made
+        assert not made.complaints
+
+
+def drawn(seen: Visit, row: int) -> None:
+    seen.page.wait_for_function("row => document.querySelector(`[data-row='${row}'] img`)?.complete", arg=row)
+
+
+def selected(seen: Visit) -> list[int]:
+    return [int(one.get_attribute("data-row") or -1) for one in seen.page.locator("[role=option][aria-selected=true]").all()]
+
+
+@pytest.mark.browser
+def test_of_a_million_stamps_only_those_on_the_screen_are_made(seen, image) -> None:
+    shown(seen, strip_of(image, MILLION))
+    drawn(seen, 0)
+    page = seen.page
+    assert page.locator(".bb-status").inner_text() == "1\u2009000\u2009000 stamps"
+    assert page.locator(".bb-tile").count() < 60
+    page.locator(".bb-stamps").press("End")
+    drawn(seen, MILLION - 1)
+    page.evaluate("document.querySelector('.bb-stamps').scrollTop = 0")
+    drawn(seen, 0)
+    assert page.evaluate("window.travelled") < 500_000
+
+
+@pytest.mark.browser
+def test_stamps_are_selected_by_hand_and_by_key(seen, image) -> None:
+    strip = strip_of(image)
+    shown(seen, strip)
+    drawn(seen, 0)
+    page, stamps = seen.page, seen.page.locator(".bb-stamps")
+    page.locator("[data-row='2']").click()
+    page.locator("[data-row='4']").click(modifiers=["Shift"])
+    page.locator("[data-row='3']").click(modifiers=["Control"])
+    page.wait_for_function("document.querySelectorAll('[aria-selected=true]').length === 2")
+    assert strip.selected == [2, 4]
+    assert page.locator(".bb-status").inner_text() == "60 stamps, 2 selected"
+    stamps.press("Escape")
+    assert selected(seen) == []
+    for key in ("Home", "ArrowRight", "Enter", "Shift+ArrowRight", "Shift+ArrowRight"):
+        stamps.press(key)
+    assert selected(seen) == [1, 2, 3]
+    stamps.press("ArrowLeft")
+    stamps.press(" ")
+    assert selected(seen) == [1, 3]
+    assert stamps.get_attribute("aria-activedescendant") == page.locator("[data-row='2']").get_attribute("id")
+    assert list(strip.chosen()["name"]) == ["S1", "S3"]
+
+
+@pytest.mark.browser
+def test_what_is_selected_elsewhere_comes_into_view(seen, image) -> None:
+    shown(seen, strip_of(image, 1000))
+    drawn(seen, 0)
+    seen.page.evaluate("window.change('selected', [777])")
+    drawn(seen, 777)
+    assert selected(seen) == [777]
+
+
+@pytest.mark.browser
+def test_stretch_colours_and_size_are_chosen_and_copied_as_python(seen, image) -> None:
+    strip = strip_of(image, name="table")
+    shown(seen, strip)
+    drawn(seen, 0)
+    page = seen.page
+    before = page.locator("[data-row='0'] img").get_attribute("src")
+    page.get_by_label("Stretch").select_option("log")
+    page.get_by_label("Limits").select_option("zscale")
+    page.get_by_label("Colours").select_option("magma")
+    page.get_by_label("Invert").check()
+    page.wait_for_function("before => (document.querySelector(\"[data-row='0'] img\")?.src ?? before) !== before", arg=before)
+    page.get_by_label("Size").select_option("large")
+    drawn(seen, 0)
+    assert page.locator("[data-row='0'] img").bounding_box()["width"] == 208
+    assert strip.look == Look("log", "zscale", "magma", True)
+    page.get_by_role("button", name="Copy as Python").click()
+    page.wait_for_function("!document.querySelector('.bb-code').hidden")
+    names: dict[str, Any] = {"table": sources(60)}
+    exec(page.locator(".bb-code").inner_text(), names)  # noqa: S102  # what is copied must run
+    assert names["strip"].look == strip.look
+    seen.picture("stamp-strip")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_readable_in_light_and_in_dark_and_reasons_are_text(seen, image, scheme) -> None:
+    table = sources(6)
+    table["name"] = ["S0", "<b>S1</b>", *table["name"][2:]]
+    table["ra"][1] = 10.0
+    seen.page.emulate_media(color_scheme=scheme)
+    shown(seen, bowerbird.stamps(table, "4 arcsec", image, label="name"))
+    drawn(seen, 0)
+    seen.page.wait_for_selector(".bb-reason")
+    assert seen.page.locator(".bb-tile b").count() == 0
+    ground = luminance(seen.page.evaluate("getComputedStyle(document.querySelector('.bb-strip')).backgroundColor"))
+    assert (ground > 0.5) == (scheme == "light")
+    assert not unreadable(seen, ".bb-strip", (".bb-status", ".bb-caption", ".bb-reason", ".bb-looks label", ".bb-looks select"))
+    seen.page.evaluate("window.leave()")
