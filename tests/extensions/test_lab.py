@@ -249,6 +249,36 @@ def test_a_million_rows_are_filtered_sorted_and_selected_in_a_lab(lab, tmp_path)
         assert page.locator(".jp-CodeCell").count() == 1
 
 
+STAMPS = """
+import os
+import bowerbird
+image = os.environ["BOWERBIRD_DATA"] + "/releases/a370/dr1/a370_i.fits"
+places = Table({"id": ids, "ra": 39.9708 + dice.uniform(-0.005, 0.005, n), "dec": -1.5822 + dice.uniform(-0.005, 0.005, n)})
+bowerbird.linked(bowerbird.stamps(places, "4 arcsec", image, label="id"), places)
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_a_million_stamps_and_their_rows_are_selected_together_in_a_lab(lab, tmp_path) -> None:
+    with chromium() as browser, visit(browser, tmp_path) as seen:
+        page = seen.page
+        opened(lab, page, "stamps", TABLE + STAMPS)
+        stamps = page.locator(".bb-stamps")
+        expect(stamps.locator("[data-row='0'] img")).to_be_visible(timeout=SHOWN_MS)
+        stamps.locator("[data-row='3']").click()
+        expect(page.locator(".bb-table tr[aria-selected=true] td").first).to_have_text(str(2**62 + 3))
+        page.get_by_label("Filter id").fill(str(2**62 + 765_432))
+        page.get_by_label("Filter id").press("Enter")
+        page.locator(".bb-table tbody td", has_text=str(2**62 + 765_432)).first.click()
+        chosen = stamps.locator("[data-row='765432']")
+        expect(chosen.locator("img")).to_be_visible()
+        expect(chosen).to_have_attribute("aria-selected", "true")
+        page.get_by_role("button", name="Copy as Python").first.click()
+        expect(page.locator(".bb-strip .bb-code")).to_contain_text("bowerbird.stamps(places, '4 arcsec', '")
+        seen.picture("stamps-in-lab")
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 def test_cancel_beside_the_bar_stops_the_query(lab, tmp_path) -> None:
