@@ -16,7 +16,7 @@ from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.state import layout
+from bowerbird_hub.state import copied, layout
 from bowerbird_hub.state.backup import BackupError, back_up
 from bowerbird_hub.state.backup import restore as put_back
 from bowerbird_hub.state.logs import Follower, logs_in, tail
@@ -82,6 +82,8 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
     try:
         platform = read_platform(request)
         layout.claim(var)
+        if said := copied.disown(var):
+            click.echo(said)
         ending.wait_while_ending(var)
         refuse_taken_port(request, platform)
         if handover.ask_for_it(var, request.install):
@@ -150,6 +152,12 @@ def status(as_json: bool, var: Var) -> None:
     """
     if not as_json and layout_of(var) is None:
         raise FoundWrong(nothing_in(var))
+    try:
+        said = copied.disown(var)
+    except layout.LayoutError as error:
+        raise CannotRun(str(error)) from error
+    if said and not as_json:
+        click.echo(said)
     found = status_of(var)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else in_words(found))
     sys.exit(0 if found.running else FoundWrong.exit_code)
@@ -167,6 +175,8 @@ def down(purge: bool, yes: bool, var: Var) -> None:
         click.confirm(f"Delete {var.root} with every home, space and secret in it?", abort=True)
     try:
         stuck = ending.end_platform(var, click.echo)
+    except layout.LayoutError as error:
+        raise CannotRun(str(error)) from error
     except layout.VarInUse as error:
         raise CannotRun(f"another command is at work on {var.root}; try again in a moment") from error
     if stuck:

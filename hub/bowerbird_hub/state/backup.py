@@ -4,13 +4,14 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
 from bowerbird_config.paths import LAYOUT, Var
 from bowerbird_hub.state import layout
+from bowerbird_hub.state.copied import forget_servers
 from bowerbird_hub.state.inventory import inventory
 from bowerbird_hub.state.sqlite_copies import copy_database, is_companion, is_database
 from bowerbird_hub.state.state_files import read_json, write_json
@@ -117,7 +118,7 @@ def restore(place: Path, var: Var) -> int:
         var.root.parent.mkdir(parents=True, exist_ok=True)
         names = tuple(sorted(path.name for path in (place / CONTENT).iterdir() if path.is_dir()))
         copied = _copy(place / CONTENT, draft, names)
-        _forget_servers(Var(draft).database)
+        forget_servers(Var(draft).database)
         draft.rename(var.root)
     except OSError as error:
         raise BackupError(f"the backup was not restored: {error.strerror} ({error.filename}); {var.root} is as it was") from error
@@ -126,17 +127,6 @@ def restore(place: Path, var: Var) -> int:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return copied
-
-
-def _forget_servers(database: Path) -> None:
-    """Take the servers out of the hub's database: those it names, if they still run, are another platform's."""
-    if not database.exists():
-        return
-    with closing(sqlite3.connect(database)) as connection:
-        if connection.execute("select 1 from sqlite_master where name = 'spawners'").fetchone():
-            connection.execute("delete from servers where id in (select server_id from spawners)")
-            connection.execute("update spawners set server_id = null, state = null, started = null")
-            connection.commit()
 
 
 def _check(place: Path) -> int | None:

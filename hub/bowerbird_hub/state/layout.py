@@ -49,7 +49,22 @@ def name_holder(handle: int) -> None:
     """Write into the lock that this process holds it."""
     us = find(os.getpid())
     os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps({"pid": os.getpid(), "start_ticks": us.start_ticks if us else 0}).encode(), 0)
+    told = {"pid": os.getpid(), "start_ticks": us.start_ticks if us else 0, "file": _file(os.fstat(handle))}
+    os.pwrite(handle, json.dumps(told).encode(), 0)
+
+
+def _file(known: os.stat_result) -> list[int]:
+    return [known.st_dev, known.st_ino]
+
+
+def is_copy(var: Var) -> bool:
+    """Tell whether the lock was copied from another state directory's: it names another file than the one it is."""
+    lock = var.root / "lock"
+    try:
+        own = _file(lock.stat())
+        return bool(read_json(lock).get("file", own) != own)
+    except FileNotFoundError:
+        return False
 
 
 def rename_holder(var: Var) -> None:
@@ -62,8 +77,8 @@ def rename_holder(var: Var) -> None:
 
 
 def holder(var: Var) -> Process | None:
-    """Return the process that holds the state directory, where there is one."""
-    known = read_json(var.root / "lock")
+    """Return the process that holds the state directory, where there is one. Of a copy it is the original's, and holds nothing."""
+    known = {} if is_copy(var) else read_json(var.root / "lock")
     process = find(known["pid"]) if known else None
     return process if process and process.start_ticks == known["start_ticks"] else None
 

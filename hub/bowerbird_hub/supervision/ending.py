@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from bowerbird_config.paths import Var
-from bowerbird_hub.state import layout
+from bowerbird_hub.state import copied, layout
 from bowerbird_hub.state.state_files import read_json
 from bowerbird_hub.supervision import sweep
 from bowerbird_hub.supervision.board import state_path
@@ -21,6 +21,8 @@ _POLL_SECONDS = 0.05
 
 def end_platform(var: Var, say: Callable[[str], None]) -> list[str]:
     """End what runs for this directory; returns what could not be ended. VarInUse where somebody else begins meanwhile."""
+    if said := copied.disown(var):
+        say(said)
     supervisor = layout.holder(var)
     if supervisor and supervisor.send(signal.SIGTERM):
         say("asking the supervisor to end the platform")
