@@ -101,13 +101,14 @@ def cone(  # noqa: PLR0913  # most are named when they are given
         All columns of the rows inside.
 
     """
-    from bowerbird.vo.crossmatch import position_columns  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.vo.crossmatch import Service, position_columns  # noqa: PLC0415  # `import bowerbird` stays light
     from bowerbird.vo.names import position as found  # noqa: PLC0415  # as above
 
     at, reach = found(position), _degrees(radius)
     if table is None:
         return _cone_search(service, (float(at.ra.deg), float(at.dec.deg), reach), limit, seconds)
-    ra, dec = position_columns(lambda adql: query(adql, service=service, seconds=seconds, cache=cache), table)
+    there = Service(lambda adql: query(adql, service=service, seconds=seconds, cache=cache), _explained(service, seconds))
+    ra, dec = position_columns(there, table)
     circle = f"CIRCLE('ICRS', {float(at.ra.deg)!r}, {float(at.dec.deg)!r}, {reach!r})"
     adql = f"SELECT * FROM {table} WHERE 1 = CONTAINS(POINT('ICRS', {ra}, {dec}), {circle})"  # noqa: S608  # the name is checked
     return query(adql, service=service, limit=limit, seconds=seconds, cache=cache)
@@ -199,7 +200,16 @@ def match(  # noqa: PLR0913  # most are named when they are given
     def ask(adql: str, tables: Mapping[str, Any] | None = None) -> Any:
         return query(adql, tables, service, seconds=seconds)
 
-    return crossmatch.remote(ask, mine(table), other, reach, find, epochs)
+    there = crossmatch.Service(ask, _explained(service, seconds))
+    return crossmatch.remote(there, mine(table), other, reach, find, epochs)
+
+
+def _explained(service: str | None, seconds: float) -> Callable[[str], None]:
+    """Return what raises the reason that a service gives for a table which is closed."""
+    from bowerbird.vo.loop import LOOP  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.vo.session import session  # noqa: PLC0415  # as above
+
+    return lambda table: LOOP.run(session().tap(service).check_open(table, seconds=seconds))
 
 
 def _degrees(radius: Any) -> float:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, count
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -25,6 +26,7 @@ from bowerbird.votable.field import Datatype
 from bowerbird_services import adql
 from bowerbird_services.tables import Catalogue, Column, Position, Table
 
+from tests.bench import small_jobs
 from tests.bench.row import Row, paired
 from tests.bench.table_service import ROWS, TABLE, TOKEN, Service, service, stars
 from tests.support.dachs import DaCHS, dachs
@@ -242,21 +244,8 @@ def _cones(served: Service, peer: DaCHS, rounds: int) -> list[Row]:
 
 def _small_jobs(served: Service, peer: DaCHS, rounds: int) -> list[Row]:
     """Compare one small asynchronous query from its text to its table."""
-    places = iter(_places(5) * rounds)
-    tap = _pyvo(peer.tap, {})
-
-    def client(url: str, table: str, token: str | None) -> float:
-        return _seconds(lambda: _client(url, Question(cone(table, *next(places)), background=True, keep=False), token))
-
-    def pyvos() -> float:
-        return _seconds(lambda: tap.run_async(cone("sky.stars", *next(places))).to_table())
-
-    whole = paired(rounds, lambda: client(served.tap, TABLE, TOKEN), pyvos)
-    alone = paired(rounds, lambda: client(peer.tap, "sky.stars", None), pyvos)
-    return [
-        _against("P10", "small asynchronous query, our client on ours", whole, "s", 25, "pyvo on DaCHS"),
-        _against("P10-client", "small asynchronous query, our client on DaCHS", alone, "s", 1.5, "pyvo on DaCHS"),
-    ]
+    tap, places = _pyvo(peer.tap, {}), chain.from_iterable(map(_places, count(5)))
+    return small_jobs.rows(served, peer, lambda adql: tap.run_async(adql).to_table(), lambda table: cone(table, *next(places)), rounds)
 
 
 def _joined(peer: DaCHS) -> float:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from bowerbird.lab.result_table import ResultTable
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from tests.support.tap_server import Behaviour, Reply, broken, tap_server
+from tests.support.tap_server import Behaviour, Reply, broken, numbers, tap_server
 
 QUERY = "SELECT id,\n\tfoo FROM demo.stars\n"
 
@@ -47,6 +48,18 @@ def test_an_error_is_underlined_at_its_column(shell: InteractiveShell, tap: Beha
     with pytest.raises(bowerbird.QueryRefused, match="no column foo"):
         shell.run_cell_magic("adql", f"--service {tap.url}", QUERY)
     assert capsys.readouterr().err == "\tfoo FROM demo.stars\n\t^\n"
+
+
+def test_rows_that_the_limit_cut_off_are_told_in_one_line(
+    shell: InteractiveShell, tap: Behaviour, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tap.answer = lambda _: numbers(2, overflow=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        shell.run_cell_magic("adql", f"rows --service {tap.url} --limit 2", QUERY)
+    said = f"Overflow: {tap.url} cut the answer off at 2 rows; ask for more with limit=, or for fewer in the query\n"
+    assert capsys.readouterr().err == said
+    assert shell.user_ns["rows"].meta["overflow"]
 
 
 def test_a_message_without_a_place_underlines_nothing() -> None:

@@ -27,6 +27,19 @@ def numbers(rows: int = 3, *, overflow: bool = False) -> bytes:
     return made + writer.end([Info("QUERY_STATUS", "OVERFLOW")] if overflow else [])
 
 
+def positions(seen: "Seen", *, overflow: bool = False) -> bytes:
+    """Answer as a service does whose one table has two positions: what TAP_SCHEMA says of it, its rows, its crossmatch."""
+    query = seen.form.get("QUERY", "")
+    if "TAP_SCHEMA" in query:
+        writer = Writer(Header([Field("column_name", "unicodeChar", "*"), Field("ucd", "unicodeChar", "*")]))
+        rows: list[list[object]] = [["ra", "dec"], ["pos.eq.ra;meta.main", "pos.eq.dec;meta.main"]]
+    else:
+        row = [Field("bowerbird_row", "long")] if "TAP_UPLOAD" in query else []
+        writer = Writer(Header([*row, Field("ra", "double", unit="deg"), Field("dec", "double", unit="deg")]))
+        rows = [[0, 1] for _ in row] + [[1.0, 2.0], [3.0, 4.0]]
+    return writer.start() + writer.rows(rows) + writer.end([Info("QUERY_STATUS", "OVERFLOW")] if overflow else [])
+
+
 @dataclass
 class Seen:
     """One request."""
@@ -67,6 +80,8 @@ class Behaviour:
     odd: Callable[[Seen], Reply | None] = lambda _: None
     reads_phase: bool = True
     reads_wait: bool = True
+    # Whether WAIT is answered as soon as there is news, or only when its time is over.
+    prompt: bool = True
     finishes: bool = True
     formats: tuple[str, ...] = (MIME,)
     editions: dict[str, str] = field(default_factory=dict)
@@ -183,12 +198,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self._told(seen, name, job)
 
     def _told(self, seen: Seen, name: str, job: Job) -> Reply:
-        wait = parse_qs(urlsplit(seen.path).query).get("WAIT")
-        if wait and self.behaviour.reads_wait and job.phase == "EXECUTING":
-            self.behaviour.changed.wait(min(int(wait[0]), 1))
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(seen.path).query).items()}
+        if self.behaviour.reads_wait and "WAIT" in asked and job.phase == asked.get("PHASE", job.phase) == "EXECUTING":
+            self._hold(job, int(asked["WAIT"]))
         told = job.phase
-        if job.phase == "EXECUTING" and self.behaviour.finishes:
-            job.phase = "ERROR" if job.error else "COMPLETED"
+        if job.phase == "EXECUTING":
+            self._finish(job)
         body = (
             f'<uws:job xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0" xmlns:xlink="http://www.w3.org/1999/xlink">'
             f"<uws:jobId>{name}</uws:jobId><uws:phase>{told}</uws:phase>"
@@ -196,6 +211,19 @@ class _Handler(BaseHTTPRequestHandler):
             f"<uws:errorSummary><uws:message>{job.error}</uws:message></uws:errorSummary>{self.behaviour.info}</uws:job>"
         )
         return Reply(body=body.encode(), kind="text/xml")
+
+    def _hold(self, job: Job, seconds: int) -> None:
+        if not self.behaviour.prompt:
+            self.behaviour.changed.wait_for(self.behaviour.over.is_set, seconds)
+            self._finish(job)
+        elif self.behaviour.finishes:
+            self._finish(job)
+        else:
+            self.behaviour.changed.wait(min(seconds, 1))
+
+    def _finish(self, job: Job) -> None:
+        if self.behaviour.finishes:
+            job.phase = "ERROR" if job.error else "COMPLETED"
 
 
 @contextmanager

@@ -4,7 +4,9 @@ import argparse
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Never
 
@@ -74,7 +76,8 @@ def adql(shell: Any, line: str, cell: str) -> Any:
     watch = Watch(display)
     try:
         _say_how_many(question, asked.service)
-        rows = catalogues.asked(question, asked.service, _SECONDS, "qtable", follow=watch.follow, look=watch.look)
+        with _warnings_as_sentences():
+            rows = catalogues.asked(question, asked.service, _SECONDS, "qtable", follow=watch.follow, look=watch.look)
     except QueryRefused as refused:
         marked = underlined(cell, refused.trouble)
         if marked:
@@ -87,6 +90,15 @@ def adql(shell: Any, line: str, cell: str) -> Any:
     from bowerbird.lab.result_table import ResultTable  # noqa: PLC0415  # a query that fails needs no widget
 
     return ResultTable(rows, name=asked.name or "table")
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Print a warning as its sentence: the line that it would point at is no line of the cell."""
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for one in caught:
+        print(f"{one.category.__name__}: {one.message}", file=sys.stderr)
 
 
 def _say_how_many(question: Question, service: str | None) -> None:

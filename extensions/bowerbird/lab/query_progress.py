@@ -7,6 +7,7 @@ import anywidget
 import traitlets
 
 from bowerbird.lab.page_parts import script, style
+from bowerbird.lab.spaced import spaced
 from bowerbird.vo.jobs import State
 from bowerbird.vo.uws import Phase
 
@@ -68,7 +69,4 @@ class Watch:
 
 
 def _rows(state: State | None) -> str:
-    if state is None or not state.rows:
-        return ""
-    number = f"{state.rows:,}".replace(",", "\u2009")
-    return f", {number} rows so far"
+    return f", {spaced(state.rows)} rows so far" if state is not None and state.rows else ""

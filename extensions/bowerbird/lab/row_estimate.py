@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from bowerbird.errors import ServiceError, ServiceSlow
+from bowerbird.lab.spaced import spaced
 
 _BOUND = re.compile(r"\bTOP\s+\d|^\s*SELECT\s+COUNT\s*\(|\bTAP_SCHEMA\b|^\s*WITH\b", re.IGNORECASE)
 _MANY = 100_000
@@ -26,5 +27,4 @@ def warning(adql: str, count: Callable[[str], int]) -> str:
         return ""
     if rows < _MANY:
         return ""
-    spaced = f"{rows:,}".replace(",", "\u2009")
-    return f"{spaced} rows will come; --limit ROWS gets fewer, an interrupt stops the query."
+    return f"{spaced(rows)} rows will come; --limit ROWS gets fewer, an interrupt stops the query."

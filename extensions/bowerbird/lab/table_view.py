@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from bowerbird.lab.spaced import spaced
+
 Array: TypeAlias = np.ndarray[Any, Any]
 _RANGE = re.compile(r"(?P<low>\S+)\s*\.\.\s*(?P<high>\S+)")
 _COMPARED = re.compile(r"(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.+)")
@@ -238,6 +240,6 @@ def static_html(seen: TableView, most: int = 20) -> str:
         for row in seen.rows(0, most)[1]
     ]
     total = len(seen.order)
-    said = f"{total:,} rows" if total <= most else f"The first {most:,} of {total:,} rows"
-    shown = f'<caption style="text-align:left">{said}</caption>'.replace(",", "\u2009")
+    said = f"{spaced(total)} rows" if total <= most else f"The first {spaced(most)} of {spaced(total)} rows"
+    shown = f'<caption style="text-align:left">{said}</caption>'
     return f'<table style="border-spacing:1em .2em">{shown}<thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'

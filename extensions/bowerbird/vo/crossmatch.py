@@ -1,7 +1,6 @@
 """A table of one's own beside a table of a service, or beside another of one's own."""
 
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,17 @@ from astropy.table import QTable, hstack, vstack
 from bowerbird.errors import BadArgument
 from bowerbird.vo.pairs import Find, Pairs, at_meeting, chosen, meeting, near, ordered
 from bowerbird.vo.sources import Sources, motion_columns, sources
+from bowerbird.warned import warn
 
-Ask = Callable[..., Any]
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a service is asked: for rows, and for the reason why it has no such table, which is raised where it tells one."""
+
+    ask: Callable[..., Any]
+    explain: Callable[[str], None]
+
+
 # A circle that all rows are looked for in may be so much wider than the one that was asked for.
 _WIDENED = 2.0
 _ROW, _RA, _DEC = "bowerbird_row", "bowerbird_ra", "bowerbird_dec"
@@ -28,13 +36,14 @@ def checked(name: str) -> str:
     return name
 
 
-def position_columns(ask: Ask, table: str) -> tuple[str, str]:
+def position_columns(service: Service, table: str) -> tuple[str, str]:
     """Return the columns of a service's table that hold the position (by TAP_SCHEMA), as a query writes them."""
     bare = checked(table).replace("'", "''")
-    rows = ask(f"SELECT column_name, ucd FROM TAP_SCHEMA.columns WHERE table_name = '{bare}'")  # noqa: S608  # checked
+    rows = service.ask(f"SELECT column_name, ucd FROM TAP_SCHEMA.columns WHERE table_name = '{bare}'")  # noqa: S608  # checked
     names = [str(name) for name in rows["column_name"]]
     ucds = [str(ucd).lower() for ucd in rows["ucd"]]
     if not names:
+        service.explain(table)
         raise BadArgument(f"the service has no table {table}, or none that you may see; its tables are in TAP_SCHEMA.tables")
     by_ucd = dict(zip(reversed(ucds), reversed(names), strict=True))
     for ra, dec in (("pos.eq.ra;meta.main", "pos.eq.dec;meta.main"), ("pos.eq.ra", "pos.eq.dec")):
@@ -52,9 +61,12 @@ def local(mine: QTable, other: QTable, radius_arcsec: float, find: Find, epochs:
     return _beside(mine, other, chosen(pairs, find))
 
 
-def remote(ask: Ask, mine: QTable, table: str, radius_arcsec: float, find: Find, epochs: tuple[float | None, float | None]) -> QTable:
+def remote(
+    service: Service, mine: QTable, table: str, radius_arcsec: float, find: Find, epochs: tuple[float | None, float | None]
+) -> QTable:
     """Return a table beside one of a service; positions go there, nothing else of the table does."""
-    ra, dec = position_columns(ask, table)
+    ask = service.ask
+    ra, dec = position_columns(service, table)
     first = sources(mine, epochs[0])
     empty = ask(f"SELECT TOP 1 * FROM {table}")  # noqa: S608  # checked
     looked = sources(empty, epochs[1])
@@ -91,7 +103,7 @@ def _query(table: str, ra: str, dec: str, circle: Circle) -> str:
     return f"{adql} WHERE {circle.condition}" if circle.condition else adql
 
 
-def _circles(ask: Ask, table: str, rows: QTable, radius_arcsec: float, years: float) -> list[Circle]:
+def _circles(ask: Callable[..., Any], table: str, rows: QTable, radius_arcsec: float, years: float) -> list[Circle]:
     """Return where to look for what has moved that long: the few fast ones far around, all others near by.
 
     One circle for all would be as wide as the fastest star has come, and bring everything that lies in it.
@@ -125,7 +137,7 @@ def _positions(there: Any) -> dict[str, Any]:
     return {_ROW: known.astype("i8"), _RA: there.ra.deg[known], _DEC: there.dec.deg[known]}
 
 
-def _fastest(ask: Ask, table: str, rows: QTable, names: tuple[str, str]) -> float:
+def _fastest(ask: Callable[..., Any], table: str, rows: QTable, names: tuple[str, str]) -> float:
     """Return the largest motion in arcsec a year, and a little more."""
     top = ask(f"SELECT MAX({_squared(rows, names)}) AS fastest FROM {table}")  # noqa: S608  # names of its own columns
     squared = float(np.nan_to_num(np.asarray(getattr(top["fastest"], "value", top["fastest"]), dtype="f8")[0]))
@@ -171,4 +183,4 @@ def _beside(mine: QTable, other: QTable, pairs: Pairs) -> QTable:
 
 def _say(trouble: str) -> None:
     if trouble:
-        warnings.warn(f"positions are compared as they stand: {trouble}", UserWarning, stacklevel=4)
+        warn(f"positions are compared as they stand: {trouble}")

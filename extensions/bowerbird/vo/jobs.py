@@ -15,14 +15,13 @@ from defusedxml.ElementTree import fromstring
 
 from bowerbird.errors import JobLost, NotATable, QueryRefused, ServiceError
 from bowerbird.vo.http import HTTP, Asked, Small, refuse
-from bowerbird.vo.patience import patience
+from bowerbird.vo.patience import Due, Patience
 from bowerbird.vo.records import Record, Records
 from bowerbird.vo.said import words
 from bowerbird.vo.uws import Phase
 
 _UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
-_LONG_POLL_SECONDS = 5
 # How long the end of a job may take once its user has gone on.
 _CLEAN_SECONDS = 8
 # A number with more digits counts no rows.
@@ -104,30 +103,34 @@ class Job:
             raise refused(replace(asked, url=self.service), answer, self.http)
         return read_state(answer, self.service, self.query)
 
-    async def wait(self, follow: Follower = nobody) -> State:
+    async def wait(self, follow: Follower = nobody, patience: Patience | None = None) -> State:
         """Return when the job is over; a job that the service left pending is run. `follow` hears each state."""
-        begun, nudged = time.monotonic(), False
-        state = await self.state()
+        patience, begun, nudged = patience or Patience(), time.monotonic(), False
+        # One that waits for its turn, or to be run, is told at once.
+        state = await self._asked(patience, patience.due(0), Phase.EXECUTING)
         while not state.phase.over:
             follow(state)
-            if state.phase is Phase.PENDING and not nudged:
+            phase = state.phase
+            if phase is Phase.PENDING and not nudged:
                 # Some services, DaCHS among them, do not read PHASE=RUN where the job is made.
                 await self._post({"PHASE": "RUN"}, "phase")
-                nudged = True
-            state = await self._later(state, time.monotonic() - begun)
+                nudged, phase = True, Phase.QUEUED
+            state = await self._asked(patience, patience.due(time.monotonic() - begun), phase)
         follow(state)
         return self._checked(state)
 
-    async def _later(self, state: State, waited_seconds: float) -> State:
-        """Return how it stands after the pause that is due."""
-        due, asked = patience(waited_seconds), time.monotonic()
-        if not due.long:
-            await asyncio.sleep(due.seconds)
+    async def _asked(self, patience: Patience, due: Due, phase: Phase) -> State:
+        """Return how it stands once it has left a phase, or after the pause that is due."""
+        if not due.wait_seconds:
+            await asyncio.sleep(due.pause_seconds)
             return await self.state()
-        now = await self.state(_LONG_POLL_SECONDS, state.phase)
-        if now.phase is state.phase:
+        asked = time.monotonic()
+        now = await self.state(due.wait_seconds, phase)
+        took = time.monotonic() - asked
+        patience.heard(due, took, over=now.phase.over)
+        if now.phase is phase:
             # A service without WAIT answers at once: it is not to be asked without pause.
-            await asyncio.sleep(max(0.0, due.seconds - (time.monotonic() - asked)))
+            await asyncio.sleep(max(0.0, due.pause_seconds - took))
         return now
 
     def _checked(self, state: State) -> State:

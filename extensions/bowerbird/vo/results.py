@@ -1,13 +1,13 @@
 """What a service answered, in the spool, and the forms that it is given in."""
 
 import tempfile
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
 from bowerbird.errors import BadArgument, NotATable, Overflow, QueryRefused, VOTableError
 from bowerbird.votable import VOTable, read
+from bowerbird.warned import warn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,11 +81,7 @@ class Answer:
         """Warn where rows are missing."""
         if self.overflow:
             rows = f"{len(self.votable.table):,}"
-            warnings.warn(
-                f"{self.service} cut the answer off at {rows} rows; ask for more with limit=, or for fewer in the query",
-                Overflow,
-                stacklevel=4,
-            )
+            warn(f"{self.service} cut the answer off at {rows} rows; ask for more with limit=, or for fewer in the query", Overflow)
 
     def to(self, form: str) -> Any:
         """Return the rows in a form that `check_form` knows."""

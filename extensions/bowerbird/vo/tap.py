@@ -3,20 +3,23 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from bowerbird.errors import ServiceError, ServiceSlow, TooLarge
+from bowerbird.errors import QueryRefused, ServiceError, ServiceSlow, TooLarge
 from bowerbird.vo import cache
 from bowerbird.vo.cache import Cache
 from bowerbird.vo.fetch import MOST_BYTES, fetched
 from bowerbird.vo.http import HTTP, Asked
 from bowerbird.vo.jobs import Follower, Job, nobody
+from bowerbird.vo.patience import Patience
 from bowerbird.vo.records import Records
 from bowerbird.vo.results import Answer
+from bowerbird.vo.said import words
 
 NOWHERE = Cache(None)
 BINARY2 = "application/x-votable+xml;serialization=BINARY2"
@@ -62,6 +65,7 @@ class TAP:
         self._cache = kept
         self._most_bytes = most_bytes
         self._format: str | None = None
+        self._patience = Patience()
 
     async def ask(self, question: Question, *, seconds: float, follow: Follower = nobody) -> Answer:
         """Return the answer within `seconds`, for everything together; else ServiceSlow, and nothing is left running."""
@@ -120,6 +124,18 @@ class TAP:
                 return False
         return True
 
+    async def check_open(self, table: str, *, seconds: float) -> None:
+        """Raise QueryRefused, in the words of the service, where it says that a table is closed to who asks."""
+        asked = Asked("GET", f"{self.address}/tables/{quote(table)}")
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._http.small(asked)
+        except TimeoutError as error:
+            raise ServiceSlow(self.address, f"was not done within {seconds:g} s", "give it more with seconds=") from error
+        said = words(answer.body) if answer.status == HTTPStatus.FORBIDDEN else ""
+        if said:
+            raise QueryRefused(self.address, said, "ask for another table")
+
     async def response_format(self) -> str:
         """Return the format to ask for: BINARY2 where the service lists it, else whatever its VOTable is."""
         if self._format is None:
@@ -168,7 +184,7 @@ class TAP:
 
     async def result(self, job: Job, question: Question, follow: Follower = nobody) -> Answer:
         """Return the answer of a job when it is there."""
-        state = await job.wait(follow)
+        state = await job.wait(follow, self._patience)
         return await self._fetched(Asked("GET", state.result or f"{job.url}/results/result", query=question.adql))
 
     async def _fetched(self, asked: Asked) -> Answer:

@@ -4,8 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
-import types
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +24,10 @@ from bowerbird.vo.uws import Phase
 from bowerbird.votable import Field, Header, Info, Writer
 
 from tests.extensions.vo.conftest import QUERY
+from tests.support.interrupts import Interrupt
 from tests.support.sessions import forget
-from tests.support.tap_server import Behaviour, Reply, until
+from tests.support.tap_server import Behaviour, Reply, positions, until
 from tests.support.tap_server import Job as TAPJob
-
-
-@types.coroutine
-def interrupted(work: Coroutine[Any, Any, Any], at: int) -> Generator[Any, Any, Any]:
-    """Run a coroutine, and cancel its task at the `at`-th time that it waits."""
-    waited, thrown = 0, None
-    while True:
-        try:
-            pending = work.throw(thrown) if thrown is not None else work.send(None)
-        except StopIteration as end:
-            return end.value
-        waited += 1
-        if waited == at:
-            task = asyncio.current_task()
-            assert task
-            task.cancel()
-        try:
-            thrown = None
-            yield pending
-        except BaseException as error:  # all is handed on
-            thrown = error
 
 
 @pytest.mark.parametrize("reads_phase", [True, False])
@@ -67,7 +46,7 @@ def test_interrupted_at_every_await_no_job_is_left(tap: Behaviour, records: Reco
             return False
 
     async def _awaited(work: Any, at: int) -> Any:
-        return await interrupted(work, at)
+        return await Interrupt(at).of(work)
 
     stopped = 0
     while asyncio.run(asked(stopped + 1)):
@@ -95,7 +74,7 @@ def test_interrupted_at_every_await_of_an_answer_at_once_no_file_is_left_open(
             kept = Cache(tmp_path / f"answers-{at}")
             work = TAP(http, tap.url, records, kept=kept).ask(Question(QUERY), seconds=20)
             try:
-                (await asyncio.ensure_future(interrupted(work, at))).file.close()
+                (await asyncio.ensure_future(Interrupt(at).of(work))).file.close()
             except asyncio.CancelledError:
                 return True
             return False
@@ -129,7 +108,7 @@ def test_interrupted_at_every_await_of_an_answer_on_disk_no_file_is_left_open(
         async with HTTP(Tokens(), pause_seconds=0.01) as http:
             work = TAP(http, tap.url, records, kept=Cache(tmp_path / "answers")).ask(Question(QUERY), seconds=20)
             try:
-                (await asyncio.ensure_future(interrupted(work, at))).file.close()
+                (await asyncio.ensure_future(Interrupt(at).of(work))).file.close()
             except asyncio.CancelledError:
                 return True
             return False
@@ -303,13 +282,19 @@ def test_rows_in_one_line(tap: Behaviour) -> None:
         bowerbird.query(QUERY, service=tap.url, form="csv")  # type: ignore[arg-type]
 
 
-def test_rows_that_are_missing_are_warned_of(tap: Behaviour) -> None:
-    from tests.support.tap_server import numbers
-
-    tap.answer = lambda _: numbers(2, overflow=True)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda url: bowerbird.query("SELECT * FROM stars WHERE 1=CONTAINS(a, b)", service=url),
+        lambda url: bowerbird.cone((1, 2), "1 deg", "stars", service=url),
+    ],
+    ids=["query", "cone"],
+)
+def test_rows_that_are_missing_are_warned_of_at_the_line_that_asks(tap: Behaviour, ask: Callable[[str], Any]) -> None:
+    tap.answer = lambda seen: positions(seen, overflow="CONTAINS" in seen.form["QUERY"])
     with pytest.warns(bowerbird.Overflow, match="cut the answer off at 2 rows") as caught:
-        bowerbird.query(QUERY, service=tap.url)
-    assert caught[0].filename == __file__
+        ask(tap.url)
+    assert [one.filename for one in caught] == [__file__]
 
 
 def test_without_a_platform_a_service_is_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:

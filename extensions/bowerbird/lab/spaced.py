@@ -1,0 +1,8 @@
+"""Numbers as people read them: their thousands are set apart by thin spaces. Pure."""
+
+_THIN = "\u2009"
+
+
+def spaced(number: int) -> str:
+    """Return a whole number with its thousands apart."""
+    return f"{number:,}".replace(",", _THIN)
