@@ -36,7 +36,8 @@ def positions(seen: "Seen", *, overflow: bool = False) -> bytes:
     else:
         row = [Field("bowerbird_row", "long")] if "TAP_UPLOAD" in query else []
         writer = Writer(Header([*row, Field("ra", "double", unit="deg"), Field("dec", "double", unit="deg")]))
-        rows = [[0, 1] for _ in row] + [[1.0, 2.0], [3.0, 4.0]]
+        rows = [[1.0, 2.0], [3.0, 4.0]]
+        rows[:0] = [[0, 1]] if row else []
     return writer.start() + writer.rows(rows) + writer.end([Info("QUERY_STATUS", "OVERFLOW")] if overflow else [])
 
 
