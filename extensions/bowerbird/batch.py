@@ -1,5 +1,6 @@
 """Many cutouts of many images: grouped by file, in the order in which their pixels lie, read ahead, none failing another.
 
+They are planned a piece at a time, so that the first come soon whatever their number.
 A source that cannot be cut comes out with a reason. A file that is not as it was when its group began gives no more
 pixels: what is read of it could be of two files.
 """
@@ -16,7 +17,7 @@ import numpy as np
 
 from bowerbird.errors import CutoutError, NotCuttable
 from bowerbird.image import Choices, file_descriptor, plain
-from bowerbird.layers import in_order, layers
+from bowerbird.layers import Plan, in_order, layers
 from bowerbird.product import Product
 from bowerbird.refusals import explained
 from bowerbird.regions import Regions
@@ -25,6 +26,9 @@ from bowerbird.window import Mode
 # So much is asked of a disk before it is needed (bytes, and cutouts).
 _AHEAD_BYTES = 1 << 25
 _MOST_AHEAD = 64
+# So many are planned at a time, and so many of a group tell how close the others lie.
+_PIECE = 512
+_SAMPLE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,16 @@ class _Group:
         self._status = os.fstat(self._file)
         descriptor = stack.enter_context(plain(self._file))
         self._layers = stack.enter_context(layers(descriptor, wish.hdu, many=True))
-        plans = self._layers.plans(regions.of(rows))
-        order = in_order(plans)
-        self._plans = [(int(rows[number]), plans[number]) for number in order]
-        self._layers.expect([plan for _, plan in self._plans])
+        self._regions, self._rows = regions, rows[self._layers.order(regions.of(rows))]
+        each = max(1, len(rows) // _SAMPLE)
+        self._layers.expect(self._layers.plans(regions.of(self._rows[::each])), each)
+
+    def _planned(self) -> Iterator[tuple[int, Plan]]:
+        for first in range(0, len(self._rows), _PIECE):
+            rows = self._rows[first : first + _PIECE]
+            plans = self._layers.plans(self._regions.of(rows))
+            for number in in_order(plans):
+                yield int(rows[number]), plans[number]
 
     def cut(self) -> Iterator[Made]:
         """Yield all of them; what lies ahead is asked for while one is read."""
@@ -105,7 +115,7 @@ class _Group:
         changed_ns = max(self._status.st_mtime_ns, self._status.st_ctime_ns)
         waiting: deque[tuple[int, Product, Any]] = deque()
         ahead = 0
-        for row, plan in self._plans:
+        for row, plan in self._planned():
             try:
                 product = self._layers.product(plan, self._wish.mode, name)
             except CutoutError as error:

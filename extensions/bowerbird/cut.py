@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from bowerbird.batch import Made
 from bowerbird.errors import NotCuttable
-from bowerbird.folder import write
+from bowerbird.folder import Folder
 
 if TYPE_CHECKING:
     from bowerbird.stamp import Limits, Stamp
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Cutouts without a folder stay in memory, and some of those with one until they are written (bytes).
 _MOST_IN_MEMORY = 1 << 32
 _MOST_UNWRITTEN = 1 << 24
+# So much is handed to the writer at a time: it and who reads take turns with the interpreter.
+_BATCH = 1 << 20
 
 
 class Cut:
@@ -32,8 +34,9 @@ class Cut:
 
     """
 
-    def __init__(self, content: bytes = b"", file: Path | None = None) -> None:
-        self._content = content
+    def __init__(self, parts: Sequence[Any] = (), file: Path | None = None) -> None:
+        # Bytes after bytes: to join them would copy what most never look at.
+        self._parts = parts
         self.file = file
 
     def hdus(self) -> fits.HDUList:
@@ -42,7 +45,7 @@ class Cut:
 
     def content(self) -> bytes:
         """Return the bytes of the FITS file."""
-        return self._content if self.file is None else self.file.read_bytes()
+        return b"".join(self._parts) if self.file is None else self.file.read_bytes()
 
     @property
     def hdu(self) -> Any:
@@ -78,21 +81,24 @@ class Cut:
         Path(path).write_bytes(self.content())
 
     def __repr__(self) -> str:
-        return f"<Cut {self.file}>" if self.file is not None else f"<Cut of {len(self._content):,} bytes>"
+        return f"<Cut {self.file}>" if self.file is not None else f"<Cut of {sum(map(len, self._parts)):,} bytes>"
 
 
 class Cuts:
     """What became of the sources of one call, by row: a cutout or a reason; `files` are where cutouts go, if they go to files.
 
-    Files are written by a thread of their own while the next pixels are read; leaving the context waits for it.
+    Files are written by a thread of their own, some at a time, while the next pixels are read; leaving the context waits
+    for all that were taken.
     """
 
-    def __init__(self, count: int, files: Sequence[Path | None]) -> None:
+    def __init__(self, count: int, files: Sequence[Path | None], folder: Folder | None = None) -> None:
         self.all: list[Cut | None] = [None] * count
         self.reasons = [""] * count
-        self._files = files
+        self._files, self._folder = files, folder
         self._held = 0
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cutouts")
+        self._batch: list[tuple[str, Sequence[Any]]] = []
+        self._batched = 0
         self._writing: deque[tuple[Future[None], int]] = deque()
         self._unwritten = 0
 
@@ -100,7 +106,9 @@ class Cuts:
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
-        self._writer.shutdown(wait=True, cancel_futures=kind is not None)
+        # An interrupt keeps what was cut.
+        self._write_batch()
+        self._writer.shutdown(wait=True)
         if kind is None:
             self._wait(0)
 
@@ -118,18 +126,24 @@ class Cuts:
             return
         file = self._files[made.row] if self._files else None
         if file is None:
-            self.all[made.row] = Cut(self._hold(made.parts))
-        else:
-            if made.parts:
-                length = sum(map(len, made.parts))
-                self._writing.append((self._writer.submit(write, file, made.parts), length))
-                self._unwritten += length
-                self._wait(_MOST_UNWRITTEN)
-            self.all[made.row] = Cut(file=file)
+            self.all[made.row] = Cut(self._held_parts(made.parts))
+            return
+        if made.parts:
+            self._batch.append((file.name, made.parts))
+            self._batched += sum(map(len, made.parts))
+            if self._batched > _BATCH:
+                self._write_batch()
+        self.all[made.row] = Cut(file=file)
 
-    def _hold(self, parts: Sequence[Any]) -> bytes:
-        content = b"".join(parts)
-        self._held += len(content)
+    def _write_batch(self) -> None:
+        if self._batch and self._folder is not None:
+            self._writing.append((self._writer.submit(self._folder.write_all, self._batch), self._batched))
+            self._unwritten += self._batched
+            self._batch, self._batched = [], 0
+            self._wait(_MOST_UNWRITTEN)
+
+    def _held_parts(self, parts: Sequence[Any]) -> Sequence[Any]:
+        self._held += sum(map(len, parts))
         if self._held > _MOST_IN_MEMORY:
             raise NotCuttable(f"these cutouts are more than {_MOST_IN_MEMORY / 1e9:.0f} GB, too much for memory; give a folder for them")
-        return content
+        return parts

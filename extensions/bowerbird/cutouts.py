@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     """
     from bowerbird.batch import Wish, cut_all  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
     from bowerbird.cut import Cuts  # noqa: PLC0415  # as above
-    from bowerbird.folder import files_in  # noqa: PLC0415  # as above
+    from bowerbird.folder import Folder, files_in  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
     if progress is not None and not callable(progress):
@@ -84,7 +85,9 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
         Path(folder).mkdir(parents=True, exist_ok=True)
         wanted.troubles[:] = [first or second for first, second in zip(wanted.troubles, troubles, strict=True)]
     wish = Wish(hdu, mode_of(mode), files)
-    with Cuts(count, files) as cuts:
+    with ExitStack() as stack:
+        into = stack.enter_context(closing(Folder(Path(folder)))) if folder is not None else None
+        cuts = stack.enter_context(Cuts(count, files, into))
         for done, made in enumerate(cut_all(wanted, images, wish), start=1):
             cuts.take(made)
             if progress is not None:

@@ -13,6 +13,7 @@ from bowerbird.errors import BadArgument
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MOST_PARTS = 1024
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 # What a file system takes (255 bytes), less what a part is called besides.
 _LONGEST_NAME = 225
 # Threads of two servers that share the folder may have one number.
@@ -48,23 +49,39 @@ def _trouble(text: str, name: str, seen: set[str]) -> str:
     return ""
 
 
-def write(file: Path, parts: Sequence[Any]) -> None:
-    """Write a file that appears when it is whole."""
-    beside = f"{file.parent}/.{file.name}.{_OURS}.{threading.get_native_id()}.part"
-    try:
-        _write(beside, parts)
-        os.rename(beside, file)
-    except BaseException as error:  # whatever ends it, an interrupt too, must leave no half file
-        with suppress(OSError):
-            os.unlink(beside)
-        if isinstance(error, OSError) and error.errno in _FULL:
-            told = "there is no room for more cutouts; those that are written stay, and the same call goes on where this one ended"
-            raise OSError(error.errno, told, str(file.parent)) from None
-        raise
+class Folder:
+    """An open folder for cutouts; `close` lets go of it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # Every file is named from here: the way to the folder is not looked up again for each.
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._descriptor)
+
+    def write_all(self, files: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Write files, each of which appears when it is whole; the first that goes wrong ends it."""
+        for name, parts in files:
+            self._write(name, parts)
+
+    def _write(self, name: str, parts: Sequence[Any]) -> None:
+        here, beside = self._descriptor, f".{name}.{_OURS}.{threading.get_native_id()}.part"
+        try:
+            _fill(os.open(beside, _NEW, 0o666, dir_fd=here), parts)
+            os.rename(beside, name, src_dir_fd=here, dst_dir_fd=here)
+        except BaseException as error:  # whatever ends it, an interrupt too, must leave no half file
+            with suppress(OSError):
+                os.unlink(beside, dir_fd=here)
+            if isinstance(error, OSError) and error.errno in _FULL:
+                told = "there is no room for more cutouts; those that are written stay, and the same call goes on where this one ended"
+                raise OSError(error.errno, told, str(self._path)) from None
+            raise
 
 
-def _write(path: str, parts: Sequence[Any]) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+def _fill(descriptor: int, parts: Sequence[Any]) -> None:
+    """Write all of a new file, and close it."""
     try:
         wanted = sum(map(len, parts))
         written = os.writev(descriptor, parts[:_MOST_PARTS])

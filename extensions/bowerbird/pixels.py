@@ -1,8 +1,8 @@
 """The pixels of a box, read from a plain FITS file by planned byte ranges.
 
 All ranges are asked for at once before the first is read, and the kernel reads nothing beside them: a disk then works
-on many at a time, and a megabyte moves where a gigabyte lies. Bytes are read, not mapped: a file that shrinks
-meanwhile is then an error and not the end of the process.
+on many at a time, and a megabyte moves where a gigabyte lies. Bytes are read, or copied by the kernel, and a mapping is
+never touched: a file that shrinks meanwhile is then an error and not the end of the process.
 """
 
 import errno
@@ -10,16 +10,19 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from bowerbird.errors import NotCuttable
+from bowerbird.gather import Mapping
 
 # Between ranges closer than this a read goes on (bytes): copying them is quicker than asking again.
 _NEAR = 1 << 14
+# Closer than this no page of the file lies between them.
+_CLOSE = 1 << 12
 _CHUNK = 1 << 23
 _PAGE = 1 << 12
 _SHORTER = "the file became shorter while it was read"
@@ -39,11 +42,42 @@ class Ranges:
         """The bytes between two teeth."""
         return self.pitch - self.length
 
+    @property
+    def first(self) -> int:
+        """Where the first range begins."""
+        return int(self.offsets[0])
+
+    @property
+    def last(self) -> int:
+        """Where the last range begins."""
+        return int(self.offsets[-1]) + (self.teeth - 1) * self.pitch
+
+    @property
+    def end(self) -> int:
+        """Where the last range ends."""
+        return self.last + self.length
+
+    @property
+    def middle(self) -> int:
+        """Where a range half-way begins."""
+        return int(self.offsets[len(self.offsets) // 2]) + self.teeth // 2 * self.pitch
+
     @cached_property
-    def starts(self) -> list[int]:
+    def begins(self) -> Any:
         """Where each range begins."""
-        found: list[int] = (self.offsets[:, None] + np.arange(self.teeth, dtype=np.int64) * self.pitch).ravel().tolist()
+        return (self.offsets[:, None] + _comb(self.teeth, self.pitch)).ravel()
+
+    @property
+    def starts(self) -> list[int]:
+        """The same as a list of whole numbers."""
+        found: list[int] = self.begins.tolist()
         return found
+
+
+# Cutouts of one size and image have one comb.
+@lru_cache(maxsize=64)
+def _comb(teeth: int, pitch: int) -> Any:
+    return np.arange(teeth, dtype=np.int64) * pitch
 
 
 def plan(start: int, shape: tuple[int, ...], box: tuple[slice, ...], item_bytes: int) -> Ranges:
@@ -58,7 +92,7 @@ def plan(start: int, shape: tuple[int, ...], box: tuple[slice, ...], item_bytes:
     length = pitches[whole] * counts[whole]
     outer = list(zip(counts[whole + 1 :], pitches[whole + 1 :], strict=False)) or [(1, length)]
     teeth, pitch = outer[0]
-    offsets = np.array([first], dtype=np.int64)
+    offsets = np.array([first])
     for count, step in outer[1:]:
         offsets = (np.arange(count, dtype=np.int64)[:, None] * step + offsets).ravel()
     return Ranges(offsets, length, pitch, teeth)
@@ -72,44 +106,47 @@ def read(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
         _read_apart(descriptor, ranges, destination)
 
 
+def is_in_memory(descriptor: int, ranges: Ranges) -> bool:
+    """Return whether three of the ranges are in memory; all of them are, then, nearly always."""
+    return all(_has(descriptor, start, ranges.length) for start in (ranges.first, ranges.middle, ranges.last))
+
+
 def ask(descriptor: int, ranges: Ranges) -> None:
     """Have the kernel begin to read what will be read later, unless it is in memory."""
-    starts = ranges.starts
-    if all(_in_memory(descriptor, starts[at], ranges.length) for at in (0, len(starts) // 2, -1)):
+    if is_in_memory(descriptor, ranges):
         return
-    for start in starts:
+    for start in ranges.starts:
         os.posix_fadvise(descriptor, start, ranges.length, os.POSIX_FADV_WILLNEED)
 
 
-def ask_between(descriptor: int, ranges: Ranges, done: int) -> int:
-    """Have the kernel begin to read ranges and all between them, but what lies before `done`; return where that ends."""
-    starts = ranges.starts
-    first, end = max(done, starts[0]), starts[-1] + ranges.length
-    if end <= first or all(_in_memory(descriptor, starts[at], ranges.length) for at in (0, len(starts) // 2, -1)):
-        return done
+def ask_between(descriptor: int, first: int, end: int) -> None:
+    """Have the kernel begin to read all from one place to another."""
     os.posix_fadvise(descriptor, first, end - first, os.POSIX_FADV_WILLNEED)
-    return end
 
 
 def density(many: Sequence[Ranges]) -> float:
     """Return the share of the file, from the first range to the last, that ranges take when pages are read whole."""
     pages = sum((ranges.length + _PAGE) * ranges.teeth * len(ranges.offsets) for ranges in many)
-    span = max(ranges.starts[-1] + ranges.length for ranges in many) - min(ranges.starts[0] for ranges in many)
+    span = max(ranges.end for ranges in many) - min(ranges.first for ranges in many)
     return pages / span
 
 
-def read_asked(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
-    """Read all ranges into `destination`, as `read` does; they were asked for before."""
-    if ranges.gap <= _NEAR:
+def read_asked(descriptor: int, mapping: Mapping, ranges: Ranges, destination: memoryview) -> None:
+    """Read all ranges into `destination`, as `read` does; they were asked for before, and the file is mapped."""
+    if ranges.gap <= _CLOSE:
         _read_together(descriptor, ranges, destination)
-        return
+    elif not mapping.copy(ranges.begins, ranges.length, destination):
+        _read_each(descriptor, ranges, destination)
+
+
+def _read_each(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
     length = ranges.length
     places = [[destination[at : at + length]] for at in range(0, len(destination), length)]
     if sum(map(os.preadv, repeat(descriptor), places, ranges.starts)) != len(destination):
         raise NotCuttable(_SHORTER)
 
 
-def _in_memory(descriptor: int, start: int, length: int) -> bool:
+def _has(descriptor: int, start: int, length: int) -> bool:
     try:
         return os.preadv(descriptor, [bytearray(length)], start, os.RWF_NOWAIT) == length
     except OSError:

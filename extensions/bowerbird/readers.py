@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ from astropy.io import fits
 
 from bowerbird import pixels
 from bowerbird.errors import NotCuttable
+from bowerbird.gather import Mapping
 from bowerbird.image import Image, opened
 
 Slices: TypeAlias = tuple[slice, ...]
@@ -17,6 +19,8 @@ Slices: TypeAlias = tuple[slice, ...]
 _PLANE = 2
 # The share of the file from which on it is read in one go.
 _DENSE = 0.4
+# So much more is asked for then than is known to be needed (bytes).
+_STRIDE = 1 << 23
 # Decompressed rows that are kept for the next box (bytes).
 _MOST_KEPT = 1 << 28
 
@@ -43,7 +47,11 @@ def reader(image: Image, descriptor: int, *, many: bool = False) -> Iterator[Rea
             yield _RowTiles(hdu) if many and _is_in_rows(hdu) else _Tiles(hdu)
     else:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
-        yield _ManyRows(image, descriptor) if many else _Rows(image, descriptor)
+        if not many:
+            yield _Rows(image, descriptor)
+            return
+        with closing(Mapping(descriptor)) as mapping, ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as asker:
+            yield _ManyRows(image, descriptor, mapping, asker)
 
 
 class _Rows:
@@ -61,27 +69,36 @@ class _Rows:
         pixels.read(self._descriptor, asked, destination)
 
 
-class _ManyRows(_Rows):
-    """Rows of many boxes. Where these lie close, all between them is read too: a disk is quicker in one go than in pieces."""
+class _ManyRows:
+    """Rows of many boxes. Where these lie close, all between them is read too: a disk is quicker in one go than in pieces.
 
-    def __init__(self, image: Image, descriptor: int) -> None:
-        super().__init__(image, descriptor)
+    That is asked for by a thread of its own: where a disk has much to do, to ask takes as long as to read.
+    """
+
+    def __init__(self, image: Image, descriptor: int, mapping: Mapping, asker: Executor) -> None:
+        self._image, self._descriptor = image, descriptor
+        self._mapping, self._asker = mapping, asker
         self._is_dense = False
         self._asked = 0
+        self._asking: Future[None] | None = None
 
     def expect(self, boxes: Sequence[Slices], each: int) -> None:
         self._is_dense = bool(boxes) and pixels.density([self._image.ranges(box) for box in boxes]) * each > _DENSE
 
-    def ask(self, box: Slices) -> pixels.Ranges:
+    def ask(self, box: Slices) -> tuple[pixels.Ranges, Future[None] | None]:
         ranges = self._image.ranges(box)
-        if self._is_dense:
-            self._asked = pixels.ask_between(self._descriptor, ranges, self._asked)
-        else:
+        if not self._is_dense:
             pixels.ask(self._descriptor, ranges)
-        return ranges
+        elif ranges.end > self._asked and not pixels.is_in_memory(self._descriptor, ranges):
+            first, self._asked = max(self._asked, ranges.first), ranges.end + _STRIDE
+            self._asking = self._asker.submit(pixels.ask_between, self._descriptor, first, self._asked)
+        return ranges, self._asking
 
-    def read(self, asked: pixels.Ranges, destination: memoryview) -> None:
-        pixels.read_asked(self._descriptor, asked, destination)
+    def read(self, asked: tuple[pixels.Ranges, Future[None] | None], destination: memoryview) -> None:
+        ranges, asking = asked
+        if asking is not None:
+            asking.result()
+        pixels.read_asked(self._descriptor, self._mapping, ranges, destination)
 
 
 class _Tiles:

@@ -30,7 +30,11 @@ _HALF_A_SIDE = 0.5
 # A pixel so little beside the straight way to it (a part of its length) lies on no other side of a seam.
 _BENT = 0.25
 # Squares are followed so many at a time: their points then fit into the processor's cache.
-_AT_ONCE = 64
+_AT_ONCE = 512
+_OUTLINES_AT_ONCE = 64
+# Where an outline bends by less than this (a part of its reach), its ends lie on its edge, and few points show how far it goes.
+_GENTLE = 0.01
+_FEW = 5
 # A pixel's centre and the ends of the two steps of one pixel across it.
 _CROSS = np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5], [-0.5, 0.0], [0.0, -0.5]])
 _POLES = np.array([[0.0, 90.0], [0.0, -90.0]])
@@ -62,6 +66,8 @@ class Sky:
             raise NotCuttable(f"no two axes of the image are the sky alone, in a frame that is understood ({error})") from None
         self._order = slice(None) if self.wcs.wcs.lng == 0 else slice(None, None, -1)
         self._straight = not self.wcs.has_distortion
+        # A table may have any bump between two points.
+        self._smooth = self.wcs.cpdis1 is self.wcs.cpdis2 is self.wcs.det2im1 is self.wcs.det2im2 is None
         # wcslib keeps notes in the object while it transforms, and runs without the interpreter's lock.
         self._lock = threading.Lock()
 
@@ -98,11 +104,22 @@ class Sky:
             for first in range(0, len(centres), _AT_ONCE):
                 part = slice(first, first + _AT_ONCE)
                 for rows, reach in self._reaches(np.arange(len(centres))[part], centres[part], sides[part]):
-                    low = np.clip(np.floor(reach.min(axis=1) + 0.5 + TOUCH), -_FAR, _FAR)
+                    low = np.clip(_starts(reach.min(axis=1)), -_FAR, _FAR)
                     starts[rows] = low
-                    stops[rows] = np.clip(np.ceil(reach.max(axis=1) + 0.5 - TOUCH), low + 1, _FAR)
+                    stops[rows] = np.clip(_stops(reach.max(axis=1)), low + 1, _FAR)
                     found[rows] = True
         return starts, stops, found
+
+    def order(self, regions: Stencils) -> Array:
+        """Return the numbers of squares in the order of their centres, row by row; those without a place come last."""
+        centres = self._own_frame(regions)
+        try:
+            with self._lock:
+                pixels = self.pixels(centres)
+        except ValueError:
+            # wcslib refuses all points for one of them; along the sky is an order too.
+            pixels = centres
+        return np.lexsort(pixels.T)
 
     def _own_frame(self, regions: Stencils) -> Array:
         if regions.coordinates is None and self.frame.name == "icrs":
@@ -140,14 +157,39 @@ class Sky:
         steps[~there] = np.eye(2)
         slopes = np.linalg.inv(steps)
         there &= (np.abs(ends[:, :1] @ slopes) < _RETURNS).all(axis=(1, 2))
-        counts = _counts(sides, steps)
         reached = []
+        if self._smooth:
+            reach, certain = self._few(around, middles[:, None], _edges(sides, steps), slopes)
+            certain &= there & ~_is_polar(around, sides)
+            reached.append((rows[certain], reach[certain]))
+            there &= ~certain
+        counts = _counts(sides, steps)
         for count in np.unique(counts[there]).tolist():
-            some = there & (counts == count)
-            near, middle = Around(centres[some]), middles[some][:, None]
-            offsets = _squares(sides[some], steps[some], near, count)
-            reached.append((rows[some], self._follow(near, middle, offsets, middle + offsets @ slopes[some])))
+            like = np.flatnonzero(there & (counts == count))
+            for first in range(0, len(like), _OUTLINES_AT_ONCE):
+                some = like[first : first + _OUTLINES_AT_ONCE]
+                near, middle = Around(centres[some]), middles[some][:, None]
+                offsets = _squares(sides[some], steps[some], near, count)
+                reached.append((rows[some], self._follow(near, middle, offsets, middle + offsets @ slopes[some])))
         return reached
+
+    def _few(self, around: Around, middle: Array, offsets: Array, slopes: Array) -> tuple[Array, Array]:
+        """Return the pixels of a few points on each side of squares, and for which all others would give the same box.
+
+        Between two points a side lies no farther from the straight line than the points nearby lie from theirs, if it
+        is smooth or has a kink: by so much the true reach is uncertain, and where no edge of a pixel is that near, the
+        box is the same. Where the image bends that little, no point inside a square reaches beyond its sides.
+        """
+        pixels = self.pixels(around.points(offsets))
+        expected = middle + offsets @ slopes
+        way, away = expected - middle, pixels - expected
+        certain = (np.hypot(away[..., 0], away[..., 1]) <= np.hypot(way[..., 0], way[..., 1]) * _BENT).all(axis=1)
+        bends = np.abs(np.diff(pixels.reshape(len(pixels), 4, _FEW, 2), n=2, axis=2)).max(axis=(1, 2))
+        low, high = pixels.min(axis=1), pixels.max(axis=1)
+        certain &= (bends <= (high - low) * _GENTLE).all(axis=1)
+        certain &= (_starts(low - bends) == _starts(low + bends)).all(axis=1)
+        certain &= (_stops(high - bends) == _stops(high + bends)).all(axis=1)
+        return pixels, certain
 
     def _follow(self, around: Around, middle: Array, offsets: Array, expected: Array) -> Array:
         """Return the pixels of offsets; the image's own plane goes on where the projection is torn."""
@@ -213,12 +255,37 @@ def _counts(sides: Array, steps: Array) -> Array:
     return np.maximum(_FEWEST_STEPS, 1 << np.frexp(wanted)[1])
 
 
-def _squares(sides: Array, steps: Array, around: Around, count: int) -> Array:
-    """Return offsets on the outline of squares and inside them; their sides run as the rows of the image do at the centre."""
+def _starts(low: Array) -> Array:
+    """Return the first pixels of reaches."""
+    return np.floor(low + 0.5 + TOUCH)
+
+
+def _stops(high: Array) -> Array:
+    """Return the first pixels behind reaches."""
+    return np.ceil(high + 0.5 - TOUCH)
+
+
+def _turn(steps: Array) -> Array:
+    """Return how squares are turned: their sides run as the rows of the image do at the centre."""
     rows = steps[:, 0] / np.hypot(steps[:, 0, 0], steps[:, 0, 1])[:, None]
-    turn = np.stack([rows, np.stack([-rows[:, 1], rows[:, 0]], axis=-1)], axis=1)
+    return np.stack([rows, np.stack([-rows[:, 1], rows[:, 0]], axis=-1)], axis=1)
+
+
+def _is_polar(around: Around, sides: Array) -> Array:
+    """Return which squares may have a pole inside."""
+    return 90 - np.abs(around.latitudes) <= sides.sum(axis=1)
+
+
+def _edges(sides: Array, steps: Array) -> Array:
+    """Return offsets of a few points on each side of squares, the corners twice."""
+    return (_outline(_FEW) * sides[:, None]) @ _turn(steps)
+
+
+def _squares(sides: Array, steps: Array, around: Around, count: int) -> Array:
+    """Return offsets on the outline of squares and inside them."""
+    turn = _turn(steps)
     shares = np.broadcast_to(_shares(count), (len(sides), *_shares(count).shape))
-    if (90 - np.abs(around.latitudes) <= sides.sum(axis=1)).any():
+    if _is_polar(around, sides).any():
         poles = around.offsets(np.broadcast_to(_POLES, (len(sides), 2, 2))) @ turn.swapaxes(1, 2) / sides[:, None]
         inside = (np.abs(poles) <= _HALF_A_SIDE).all(axis=-1, keepdims=True)
         shares = np.concatenate([shares, np.where(inside, poles, 0.0)], axis=1)
@@ -228,8 +295,14 @@ def _squares(sides: Array, steps: Array, around: Around, count: int) -> Array:
 @lru_cache(maxsize=16)
 def _shares(count: int) -> Array:
     """Return points on the outline of a square of side 1 around 0, `count` a side, and a grid of some inside."""
+    inside = np.meshgrid(np.linspace(-0.5, 0.5, _INSIDE_STEPS), np.linspace(-0.5, 0.5, _INSIDE_STEPS))
+    return np.concatenate([_outline(count), np.stack(inside, axis=-1).reshape(-1, 2)])
+
+
+@lru_cache(maxsize=16)
+def _outline(count: int) -> Array:
+    """Return points on the outline of a square of side 1 around 0, side after side, each in the order along it."""
     edge = np.linspace(-0.5, 0.5, count)
     ends = np.full(count, 0.5)
-    outline = [(edge, ends), (edge, -ends), (ends, edge), (-ends, edge)]
-    inside = np.meshgrid(np.linspace(-0.5, 0.5, _INSIDE_STEPS), np.linspace(-0.5, 0.5, _INSIDE_STEPS))
-    return np.concatenate([np.stack(pair, axis=-1) for pair in outline] + [np.stack(inside, axis=-1).reshape(-1, 2)])
+    sides = [(edge, ends), (edge, -ends), (ends, edge), (-ends, edge)]
+    return np.concatenate([np.stack(pair, axis=-1) for pair in sides])

@@ -11,6 +11,7 @@ from bowerbird import batch
 from bowerbird import cut as made_cuts
 from bowerbird.image import forget
 from bowerbird.regions import regions
+from bowerbird.sky import Sky
 
 from tests.extensions.skies import PIXEL, SCALE, SIDE, Mosaic, around
 
@@ -118,3 +119,32 @@ def test_memory_is_bounded_whatever_the_number(tmp_path) -> None:
         tracemalloc.stop()
     assert made > 300_000_000
     assert peak < 40_000_000
+
+
+def test_the_first_come_before_all_are_planned_and_an_interrupt_then_keeps_them(path, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(batch, "_PIECE", 4)
+    monkeypatch.setattr(batch, "_MOST_AHEAD", 1)
+    planned: list[int] = []
+    boxes = Sky.boxes
+
+    def watch(sky, squares):
+        planned.append(len(squares.longitude))
+        return boxes(sky, squares)
+
+    def stop(done, of):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sky, "boxes", watch)
+    with pytest.raises(KeyboardInterrupt):
+        bowerbird.cutouts(around((150.0, 2.0), 400), SIDE, path, folder=tmp_path / "made", progress=stop)
+    assert sum(planned) < 100
+    assert len(os.listdir(tmp_path / "made")) == 2
+
+
+def test_pieces_of_the_plan_make_what_the_whole_makes(path, monkeypatch) -> None:
+    places = around((150.0, 2.0), 50)
+    whole = bowerbird.cutouts(places, SIDE, path)
+    monkeypatch.setattr(batch, "_PIECE", 7)
+    pieces = bowerbird.cutouts(places, SIDE, path)
+    assert [cut.content() for cut in pieces["cutout"]] == [cut.content() for cut in whole["cutout"]]
