@@ -23,7 +23,9 @@ class PlainAddresses:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http" and not scope["path"].startswith(self._exactly):
-            scope = {**scope, "path": self.plain(scope["path"])}
+            plain = self.plain(scope["path"])
+            if plain != scope["path"]:
+                scope = {**scope, "path": plain}
         await self._app(scope, receive, send)
 
     def plain(self, path: str) -> str:

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -26,7 +26,6 @@ class Description:
     columns: tuple[Column, ...]
     infos: Sequence[tuple[str, str]] = ()
     spool: Path | None = None
-    id_of: Callable[[Column], str | None] = field(default=lambda _column: None)
     tables: Sequence[Table] = ()
 
 
@@ -170,7 +169,7 @@ class _ParquetWriter:
 
 
 def _votable(serialization: Serialization) -> Callable[[Description], Writer]:
-    return lambda told: VOTableWriter(told.columns, told.infos, serialization, told.id_of, told.tables)
+    return lambda told: VOTableWriter(told.columns, told.infos, serialization, told.tables)
 
 
 def _separated(separator: str) -> Callable[[Description], Writer]:

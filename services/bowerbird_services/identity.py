@@ -153,7 +153,7 @@ class HubNames:
                 self._known.clear()
             answer = asyncio.ensure_future(self._ask(token))
             self._known[key] = (now, answer)
-        return await asyncio.shield(answer)
+        return answer.result() if answer.done() else await asyncio.shield(answer)
 
     async def _ask(self, token: str) -> str | None:
         try:

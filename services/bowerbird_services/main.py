@@ -79,7 +79,8 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     # What a killed service had spilt is nobody's any more.
     shutil.rmtree(arguments.state / "spill", ignore_errors=True)
     room = Room(arguments.tables, _made(arguments.state / "spill"))
-    computing = ConesFirst(DuckDBBackend(room, prepare=adql.register))
+    database = DuckDBBackend(room, prepare=adql.register)
+    computing = ConesFirst(database, database.files)
     address = arguments.address.rstrip("/")
     shelf = Shelf(arguments.tables)
     store = TableStore(shelf, Doors.below(address))

@@ -30,6 +30,8 @@ class Places:
 
     async def enter(self, owner: Owner, limit: int, of_all: float = math.inf) -> None:
         """Return when they have fewer than `limit` places and all fewer than `of_all`; whoever called gives it back by `leave`."""
+        if self.take(owner, limit, of_all):
+            return
         waiting = _Waiting(owner, limit, of_all)
         self._queue.append(waiting)
         self._give()
@@ -41,6 +43,13 @@ class Places:
             else:  # it was given in the same moment
                 self.leave(owner)
             raise
+
+    def take(self, owner: Owner, limit: int, of_all: float = math.inf) -> bool:
+        """Take a place where there is one for them and nobody waits; tell whether they have it, which they give back by `leave`."""
+        free = not self._queue and self._taken[owner] < limit and self._taken.total() < of_all
+        if free:
+            self._taken[owner] += 1
+        return free
 
     def leave(self, owner: Owner) -> None:
         """Give a place back."""

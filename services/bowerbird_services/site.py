@@ -109,6 +109,8 @@ class Site:
     async def entered(self, places: Places, identity: Identity, words: str) -> None:
         """Wait for a place, for as long as an answer may take; Fault where none was free in time. `words` go on after "N "."""
         allowance = self.allowance(identity)
+        if places.take(identity.name, allowance.at_once):
+            return
         try:
             async with asyncio.timeout(allowance.sync.total_seconds()):
                 await places.enter(identity.name, allowance.at_once)

@@ -5,14 +5,17 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from astropy.coordinates import Angle, Latitude, Longitude
-from cdshealpix.nested import cone_search, polygon_search
+from astropy.coordinates import Latitude, Longitude
+from cdshealpix import cdshealpix
+from cdshealpix.nested import polygon_search
 
 from bowerbird_services.tables import HEALPIX_ORDER
 
 # The first and the last index of each range, in their order; none where the region has no place at all.
 Ranges = tuple[tuple[int, int], ...]
 
+# By how many orders the cells are finer that tell whether a cell is touched.
+_FINER = 2
 _CELL_DEGREES = 58.6  # a cell of order 0
 FINEST = 22
 _WIDEST_DEGREES = 40.0
@@ -31,8 +34,9 @@ def of_circle(ra: float, dec: float, radius: float) -> Ranges | None:
     if radius > _WIDEST_DEGREES:
         return None
     padded = reach(radius)
-    place = Longitude(ra % 360, "deg"), Latitude(dec, "deg")
-    cells, orders, _ = cone_search(*place, Angle(padded, "deg"), depth=_order(padded), flat=False)
+    # What `nested.cone_search` asks too, after it has spent twenty times as long on three angles with units.
+    place = math.radians(ra % 360), math.radians(dec), math.radians(padded)
+    cells, orders, _ = cdshealpix.cone_search(_order(padded), _FINER, *place, False)
     return _ranges(np.asarray(cells), np.asarray(orders))
 
 

@@ -22,6 +22,8 @@ _log = logging.getLogger("bowerbird.services")
 _NOTHING = object()
 # Chunks below this are gathered: a small one costs a round through the loop like a large one.
 LEAST_CHUNK = 64 << 10
+# Whoever waits for this long is looked after: until then it is not noticed that they have gone.
+_PATIENT_SECONDS = 0.05
 
 
 class Outflow:
@@ -150,7 +152,7 @@ class Threads:
 
     async def first(self, flow: Outflow, chunks: Iterator[bytes]) -> bytes:
         """Return the first bytes; being cancelled stops the query."""
-        step = asyncio.ensure_future(self.run(next, chunks, b""))
+        step = asyncio.get_running_loop().run_in_executor(self._pool, next, chunks, b"")
         try:
             return await asyncio.shield(step)
         except asyncio.CancelledError:
@@ -238,13 +240,24 @@ async def while_there(receive: Receive, work: Coroutine[Any, Any, None]) -> None
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """Return what the work returns; ClientDisconnect, and the work cancelled, where the client does not wait for it."""
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(gone(request.receive))
+    try:
+        # Most work is done before anybody has the time to leave.
+        await asyncio.wait({working}, timeout=_PATIENT_SECONDS)
+        if not working.done():
+            await _done_or_gone(request, working)
+        return await working
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+async def _done_or_gone(request: Request, working: asyncio.Future[Any]) -> None:
+    leaving: asyncio.Future[Any] = asyncio.ensure_future(gone(request.receive))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             raise ClientDisconnect
-        return await working
     finally:
         leaving.cancel()
-        working.cancel()
-        await asyncio.gather(leaving, working, return_exceptions=True)
+        await asyncio.gather(leaving, return_exceptions=True)

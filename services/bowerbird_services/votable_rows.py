@@ -1,6 +1,8 @@
 """An answer as a VOTable 1.4, by the engine that notebooks use too."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import pyarrow as pa
@@ -16,6 +18,37 @@ Serialization = Literal["BINARY2", "BINARY", "TABLEDATA"]
 _NULLS = {"unsignedByte": 255, "short": -(1 << 15), "int": -(1 << 31), "long": -(1 << 63)}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kind:
+    """What answers have in common; two are the same where they were made of the very same objects, which is found out at once."""
+
+    columns: Sequence[Column]
+    tables: tuple[Table, ...]
+    serialization: Serialization
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Kind) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return (id(self.columns), self.serialization, *map(id, self.tables))
+
+
+@lru_cache(maxsize=64)
+def _head(kind: _Kind) -> tuple[pa.Schema, Header]:
+    """Return the rows' schema, and the header without what differs from answer to answer."""
+    columns = kind.columns
+    nulls = _NULLS if kind.serialization == "BINARY" else {}
+    coosys, place_of = systems(columns, kind.tables)
+    timesys, time_of = times(columns)
+    system_of = {**place_of, **time_of}
+    fields = tuple(_field(column, system_of.get(column), nulls) for column in columns)
+    return schema_of(columns), Header(fields, coosys=coosys, timesys=timesys)
+
+
 class VOTableWriter:
     """Writes rows as they come; the last word of an overflow or a failure is an INFO after them (DALI 1.1, section 4.4)."""
 
@@ -24,17 +57,11 @@ class VOTableWriter:
         columns: Sequence[Column],
         infos: Sequence[tuple[str, str]],
         serialization: Serialization,
-        id_of: Callable[[Column], str | None] = lambda _column: None,
         tables: Sequence[Table] = (),
     ) -> None:
-        self._schema = schema_of(columns)
-        nulls = _NULLS if serialization == "BINARY" else {}
-        coosys, place_of = systems(columns, tables)
-        timesys, time_of = times(columns)
-        system_of = {**place_of, **time_of}
-        fields = tuple(_field(column, id_of(column), system_of.get(column), nulls) for column in columns)
+        self._schema, header = _head(_Kind(columns, tuple(tables), serialization))
         told = (Info("QUERY_STATUS", "OK"), *(Info(name, value) for name, value in infos))
-        self._writer = Writer(Header(fields, told, coosys=coosys, timesys=timesys), serialization)
+        self._writer = Writer(replace(header, infos=told), serialization)
 
     def start(self) -> bytes:
         """Return everything before the rows."""
@@ -53,7 +80,7 @@ class VOTableWriter:
         return self._writer.end((Info("QUERY_STATUS", "ERROR", message),))
 
 
-def _field(column: Column, identifier: str | None, system: str | None, nulls: Mapping[str, int]) -> Field:
+def _field(column: Column, system: str | None, nulls: Mapping[str, int]) -> Field:
     return Field(
         column.name,
         column.datatype.value,
@@ -64,6 +91,5 @@ def _field(column: Column, identifier: str | None, system: str | None, nulls: Ma
         utype=column.utype,
         description=column.description,
         null=nulls.get(column.datatype.value),
-        id=identifier,
         ref=system,
     )

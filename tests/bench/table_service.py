@@ -131,7 +131,8 @@ def main() -> None:
     known = _identities()
     for name in ("spill", "spool"):
         (place / name).mkdir()
-    computing = ConesFirst(DuckDBBackend(Room(place / "tables", place / "spill"), prepare=adql.register))
+    database = DuckDBBackend(Room(place / "tables", place / "spill"), prepare=adql.register)
+    computing = ConesFirst(database, database.files)
     engine = TablesEngine(known.records, TableStore(Shelf(place / "tables")), computing, translate)
     jobs = JobStore(place / "jobs")
     with served(create(Site(engine, known, Threads(8), place / "spool"), jobs)) as address:

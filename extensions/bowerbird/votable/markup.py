@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from bowerbird.errors import VOTableError
@@ -25,6 +26,7 @@ _CLOSE: dict[str, str] = {
 }
 # What XML 1.0 has no way to write.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SPECIAL = re.compile(f"[&<>\r]|{_UNWRITABLE.pattern}")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _ATTRIBUTE_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
@@ -35,6 +37,11 @@ def text(content: str) -> str:
     if found:
         raise VOTableError(f"XML has no way to write the character {found[0]!r}; BINARY2 has")
     return content.translate(_ESCAPES)
+
+
+def is_plain(content: str) -> bool:
+    """Tell whether a text is character data as it is."""
+    return _SPECIAL.search(content) is None
 
 
 def prose(content: str) -> str:
@@ -82,6 +89,7 @@ def _description(description: str) -> str:
     return element("DESCRIPTION", prose(description)) if description else ""
 
 
+@lru_cache(maxsize=4096)
 def _field(tag: str, field: Field, serialization: Serialization = "TABLEDATA", value: str | None = None) -> str:
     # BINARY2 flags a missing cell; only the missing element of an array needs a value that stands for it.
     needed = field.null is not None and (serialization != "BINARY2" or bool(field.arraysize))

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +15,30 @@ from bowerbird.votable.ragged import Array, Ragged, offsets
 _INFINITE = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 
 
-def rows(fields: Sequence[Field], columns: Sequence[Cells]) -> bytes:
-    """Return rows; a missing cell is an empty one."""
+def plain_texts(field: Field, column: Any) -> list[str] | None:
+    """Return texts as they stand in the rows; None where they have to be looked at one by one."""
+    shape = field.shape
+    of_any_length = field.is_text and shape.variable and not shape.fixed and shape.longest is None
+    if not of_any_length or not isinstance(column, np.ndarray) or column.dtype != object or column.ndim != 1:
+        return None
+    if isinstance(column, np.ma.MaskedArray):
+        return None
+    found = ["" if text is None else text for text in column.tolist()]
+    try:
+        joined = "".join(found)
+    except TypeError:
+        return None
+    return found if joined.isascii() and markup.is_plain(joined) else None
+
+
+def rows(fields: Sequence[Field], columns: Sequence[Cells | list[str]]) -> bytes:
+    """Return rows; a missing cell is an empty one. What stands as text among the columns was made by `plain_texts`."""
     if not columns:
         return b""
-    made = [_nulled(_written(field, column), column) for field, column in zip(fields, columns, strict=True)]
+    made = [
+        column if isinstance(column, list) else _nulled(_written(field, column), column)
+        for field, column in zip(fields, columns, strict=True)
+    ]
     lines = map("</TD><TD>".join, zip(*made, strict=True))
     return "".join([f"<TR><TD>{line}</TD></TR>\n" for line in lines]).encode()
 

@@ -6,7 +6,8 @@ from typing import Any
 from bowerbird.errors import VOTableError
 from bowerbird.votable import binary_writer, markup, tabledata_writer
 from bowerbird.votable.base64_lines import Encoder
-from bowerbird.votable.cells import cells
+from bowerbird.votable.cells import Cells, cells
+from bowerbird.votable.field import Field
 from bowerbird.votable.header import Header, Info
 from bowerbird.votable.layout import layout
 from bowerbird.votable.markup import Serialization
@@ -35,7 +36,7 @@ class Writer:
         fields = self._header.fields
         if len(columns) != len(fields):
             raise VOTableError(f"{len(columns)} columns were given for {len(fields)} fields")
-        checked = [cells(field, column) for field, column in zip(fields, columns, strict=True)]
+        checked = [self._checked(field, column) for field, column in zip(fields, columns, strict=True)]
         sizes = {len(column) for column in checked}
         if len(sizes) > 1:
             raise VOTableError(f"columns have different lengths: {', '.join(map(str, sorted(sizes)))}")
@@ -43,17 +44,21 @@ class Writer:
             _check_values(fields, checked)
         if self._serialization == "TABLEDATA":
             return tabledata_writer.rows(fields, checked)
-        return self._lines.add(binary_writer.rows(self._layout, checked))
+        return self._lines.add(binary_writer.rows(self._layout, [column for column in checked if isinstance(column, Cells)]))
+
+    def _checked(self, field: Field, column: Any) -> Cells | list[str]:
+        ready = tabledata_writer.plain_texts(field, column) if self._serialization == "TABLEDATA" else None
+        return cells(field, column) if ready is None else ready
 
     def end(self, infos: Iterable[Info] = ()) -> bytes:
         """Return what comes after the last row; `infos` tell of an overflow, or of an error in the middle."""
         return self._lines.end() + markup.end(self._serialization, infos).encode()
 
 
-def _check_values(fields: Sequence[Any], columns: Sequence[Any]) -> None:
+def _check_values(fields: Sequence[Field], columns: Sequence[Cells | list[str]]) -> None:
     """Refuse a value that would be read as null where there are no flags."""
     for field, column in zip(fields, columns, strict=True):
-        if field.null is None or not field.is_integer or column.counts is not None:
+        if field.null is None or not field.is_integer or isinstance(column, list) or column.counts is not None:
             continue
         hit = (column.values == field.null).reshape(len(column), -1).all(axis=1)
         if column.nulls is not None:

@@ -14,6 +14,7 @@ from bowerbird_config.resources import Action, ReleaseRef
 from bowerbird_config.tables import schema_name
 
 from bowerbird_services.store import obscore, tap_schema
+from bowerbird_services.store.kept_sights import KeptSights
 from bowerbird_services.store.observed import Observations, Observed
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.tables import Catalogue, Table
@@ -43,6 +44,11 @@ class SeenCatalogue(Catalogue):
         self._sight = sight
         self.announced = sight.announced
         super().__init__([*sight.tables, obscore.TABLE, *tap_schema.TABLES])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SeenCatalogue) and self._sight == other._sight
+
+    __hash__ = None  # type: ignore[assignment]  # nobody has them as keys
 
     def given(self, tables: Iterable[Table]) -> dict[str, pa.Table]:
         """Return the rows of those of the tables that lie in no file: TAP_SCHEMA and ObsCore as this identity sees them."""
@@ -91,10 +97,13 @@ class TableStore:
         """Keep the shelf; `doors` say where the files of releases are had."""
         self._shelf = shelf
         self.observations = Observations(shelf, doors)
+        self._kept: KeptSights[SeenCatalogue] = KeptSights()
 
     def catalogue(self, platform: Platform, identity: Identity, at: datetime) -> SeenCatalogue:
         """Return the tables that this identity may read at that time."""
-        return SeenCatalogue(self.sight(platform, identity, at))
+        # Told before the sight is made, so that whatever comes meanwhile makes it anew.
+        lying = self._shelf.holdings()
+        return self._kept.of(identity, platform, lying, at, lambda: SeenCatalogue(self.sight(platform, identity, at)))
 
     def damaged(self) -> tuple[tuple[Table, ...], int]:
         """Return which tables have lost rows, and how many there are, whoever may see them."""

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from bowerbird_services import sky_order
 from bowerbird_services.cone import ConeSearch
-from bowerbird_services.store.backend import STOPPED, TOO_LONG, UNREADABLE, Interrupted, OutOfTime, Unreadable
-from bowerbird_services.store.parquet_groups import Groups, NotForGroups, ParquetGroups
+from bowerbird_services.store.backend import STOPPED, TOO_LONG, Interrupted, OutOfTime
+from bowerbird_services.store.parquet_groups import Groups, ParquetGroups
+from bowerbird_services.store.taken import taken
 from bowerbird_services.tables import HEALPIX_COLUMN
 
 # Groups times columns: with more of them, a database that computes in several threads is faster.
@@ -28,18 +29,17 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Groups of one file that a cone may have rows in, and the ranges of their order that it has them in."""
+    """Groups of one file that a cone may have rows in."""
 
     groups: Groups
-    ranges: sky_order.Ranges
     numbers: tuple[int, ...]
 
 
 class ConeReader:
     """Reads cones; safe to use from many threads."""
 
-    def __init__(self) -> None:
-        self._files = ParquetGroups(HEALPIX_COLUMN)
+    def __init__(self, files: ParquetGroups) -> None:
+        self._files = files
 
     def open(self, search: ConeSearch, seconds: float | None = None) -> "ConeResult | None":
         """Return the rows of a cone; None where it is none to be read like this. QueryFailed where a file is damaged."""
@@ -47,18 +47,18 @@ class ConeReader:
         ranges = sky_order.of_circle(search.ra, search.dec, search.radius)
         if position is None or ranges is None or not search.table.files:
             return None
-        try:
-            files = [self._files.of(path) for path in search.table.files]
-        except NotForGroups:
-            return None
-        except (OSError, pa.ArrowException) as error:
-            raise Unreadable(UNREADABLE) from error
-        pieces = [_Piece(groups, ranges, _fitting(groups, ranges)) for groups in files]
-        names = dict.fromkeys([HEALPIX_COLUMN, position.ra, position.dec, *(name for name, _ in search.outputs)])
+        files = []
+        for path in search.table.files:
+            groups = self._files.light(path)
+            if groups is None:
+                return None
+            files.append(groups)
+        pieces = [_Piece(groups, _fitting(groups, ranges)) for groups in files]
+        names = {HEALPIX_COLUMN, position.ra, position.dec, *(name for name, _ in search.outputs)}
         if sum(len(piece.numbers) for piece in pieces) * len(names) > _MOST_READ:
             return None
         fields = _fields(files, search)
-        return ConeResult(self._files, pieces, search, fields, seconds) if fields else None
+        return ConeResult(self._files, pieces, ranges, search, fields, seconds) if fields else None
 
 
 def _fitting(groups: Groups, ranges: sky_order.Ranges) -> tuple[int, ...]:
@@ -72,13 +72,14 @@ def _fields(files: list[Groups], search: ConeSearch) -> pa.Schema | None:
     """Return the columns of the answer; None where a file has them otherwise, or values that have to be understood first."""
     position = search.table.position
     assert position is not None  # noqa: S101  whoever calls has looked
-    for groups in files:
-        for name in (position.ra, position.dec, *(name for name, _ in search.outputs)):
-            places = groups.schema.get_all_field_indices(name)
-            if len(places) != 1 or not _is_plain(groups.schema.field(places[0]).type):
-                return None
-    shown = [[pa.field(name, groups.schema.field(column).type) for column, name in search.outputs] for groups in files]
-    return pa.schema(shown[0]) if all(fields == shown[0] for fields in shown) else None
+    names = (position.ra, position.dec, *(name for name, _ in search.outputs))
+    kinds = {tuple(groups.types.get(name) for name in names) for groups in files}
+    if len(kinds) != 1:
+        return None
+    found = kinds.pop()
+    if not all(kind is not None and _is_plain(kind) for kind in found):
+        return None
+    return pa.schema([pa.field(name, kind) for (_, name), kind in zip(search.outputs, found[2:], strict=True)])
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -90,8 +91,17 @@ def _is_plain(kind: pa.DataType) -> bool:
 class ConeResult:
     """The rows of one cone, group by group."""
 
-    def __init__(self, files: ParquetGroups, pieces: list[_Piece], search: ConeSearch, schema: pa.Schema, seconds: float | None) -> None:
+    def __init__(  # all of one cone
+        self,
+        files: ParquetGroups,
+        pieces: list[_Piece],
+        ranges: sky_order.Ranges,
+        search: ConeSearch,
+        schema: pa.Schema,
+        seconds: float | None,
+    ) -> None:
         self._files, self._pieces, self._search = files, pieces, search
+        self._first, self._last = np.array(ranges, np.int64).reshape(-1, 2).T
         self._end = None if seconds is None else time.monotonic() + seconds
         self._stopped = False
         self.schema = schema
@@ -104,10 +114,7 @@ class ConeResult:
                 if room == 0:
                     return
                 self._go_on()
-                try:
-                    batch = self._batch(piece, number, room)
-                except (OSError, pa.ArrowException) as error:
-                    raise Unreadable(UNREADABLE) from error
+                batch = self._batch(piece.groups, number, room)
                 if batch is not None:
                     room = None if room is None else room - batch.num_rows
                     yield batch
@@ -119,21 +126,23 @@ class ConeResult:
         if self._end is not None and time.monotonic() > self._end:
             raise OutOfTime(TOO_LONG)
 
-    def _batch(self, piece: _Piece, number: int, most: int | None) -> pa.RecordBatch | None:
+    def _batch(self, groups: Groups, number: int, most: int | None) -> pa.RecordBatch | None:
         position = self._search.table.position
         assert position is not None  # noqa: S101  `open` has looked
-        groups = piece.groups
-        (order,) = self._files.read(groups, number, [HEALPIX_COLUMN])
-        near = _near(_numbers(order, -1), piece.ranges)
+        near = self._near(self._files.places(groups, number))
         if not len(near):
             return None
-        ra, dec = (_numbers(array, math.nan).astype(float)[near] for array in self._files.read(groups, number, [position.ra, position.dec]))
+        ra, dec = (_numbers(array, near) for array in self._files.read(groups, number, [position.ra, position.dec]))
         rows = near[within(ra, dec, self._search)][:most]
         if not len(rows):
             return None
-        chosen = pa.array(rows)
         arrays = self._files.read(groups, number, [name for name, _ in self._search.outputs])
-        return pa.RecordBatch.from_arrays([array.take(chosen) for array in arrays], schema=self.schema)
+        return pa.RecordBatch.from_arrays([taken(array, rows) for array in arrays], schema=self.schema)
+
+    def _near(self, places: np.ndarray) -> np.ndarray:
+        """Return the rows of a group that lie in the ranges."""
+        starts, ends = np.searchsorted(places, self._first), np.searchsorted(places, self._last, "right")
+        return np.concatenate([np.arange(start, end) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
 
     def interrupt(self) -> None:
         """Stop the query; whoever waits for rows gets Interrupted after the group that is read now."""
@@ -146,17 +155,10 @@ class ConeResult:
         self._stopped = True
 
 
-def _near(order: np.ndarray, ranges: sky_order.Ranges) -> np.ndarray:
-    found = np.zeros(len(order), bool)
-    for low, high in ranges:
-        found |= (order >= low) & (order <= high)
-    return np.flatnonzero(found)
-
-
-def _numbers(array: pa.Array, null: float) -> np.ndarray:
-    filled = array.fill_null(null) if array.null_count else array
-    numbers: np.ndarray = filled.to_numpy(zero_copy_only=False)
-    return numbers
+def _numbers(array: pa.Array, rows: np.ndarray) -> np.ndarray:
+    """Return some of a column's numbers; NaN where there is none."""
+    filled = array.cast(pa.float64()).fill_null(math.nan) if array.null_count else array
+    return np.asarray(filled.to_numpy(zero_copy_only=False)[rows], float)
 
 
 def within(ra: np.ndarray, dec: np.ndarray, search: ConeSearch) -> np.ndarray:

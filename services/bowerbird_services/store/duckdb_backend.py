@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from bowerbird_services.store.backend import STOPPED, TOO_LONG, UNREADABLE, Interrupted, OutOfTime, QueryFailed, Runnable, Unreadable
 from bowerbird_services.store.crossmatch import Pairs
-from bowerbird_services.store.row_groups import RowGroups
+from bowerbird_services.store.parquet_groups import ParquetGroups
 from bowerbird_services.tables import Table
 
 BATCH_ROWS = 50_000
@@ -47,14 +48,16 @@ class Room:
 
 
 class DuckDBBackend:
-    """Queries of one process; safe to use from many threads."""
+    """Queries of one process; safe to use from many threads. `files` is what groups of rows are read through."""
 
     def __init__(self, room: Room, prepare: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None) -> None:
         """Keep the room; `prepare` adds functions before the configuration is locked."""
         self._root = _connect(room)
         prepare(self._root)
         _lock(self._root, room)
-        self._row_groups = RowGroups()
+        self.files = ParquetGroups()
+        # Threads of Python beside DuckDB's own, for the crossmatches of all queries together.
+        self._pool = ThreadPoolExecutor(room.threads, thread_name_prefix="crossmatch")
 
     def run(self, query: Runnable, given: Mapping[str, pa.Table], *, seconds: float | None = None) -> "DuckDBResult":
         """Begin a query; see `Backend.run`."""
@@ -64,7 +67,7 @@ class DuckDBBackend:
             for table in query.tables:
                 _show(cursor, table, given)
             for match in query.crossmatches:
-                cursor.register(match.view, Pairs(match, given[match.given.table.view], self._row_groups))
+                cursor.register(match.view, Pairs(match, given[match.given.table.view], self.files, self._pool))
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             cursor.close()
             raise _in_words(error) from error
@@ -77,6 +80,7 @@ class DuckDBBackend:
         """Close the database; what still runs fails."""
         self._root.interrupt()
         self._root.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 class DuckDBResult:
@@ -216,6 +220,8 @@ def _in_words(error: Exception) -> QueryFailed:
     told = str(error)
     if isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in told:
         return Interrupted(STOPPED)
+    if UNREADABLE in told:  # of what a query reads through us
+        return Unreadable(UNREADABLE)
     if told.startswith(_BY_ZERO):
         return QueryFailed(_DIVIDED)
     for kind, begins, sentence in _SENTENCES:

@@ -1,6 +1,5 @@
 """SCS 1.03: the rows of one table around a position, asked of TAP's engine as ADQL."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
@@ -17,7 +16,7 @@ from bowerbird_services.formats import Description, chosen
 from bowerbird_services.site import Site
 from bowerbird_services.store.names import delimited
 from bowerbird_services.streams import Outflow
-from bowerbird_services.tables import Column, Table
+from bowerbird_services.tables import Catalogue, Column, Table
 from bowerbird_services.vo import vosi
 from bowerbird_services.vo.dali import VOTABLE, Fault, Parameters, attribute, parameters
 from bowerbird_services.vo.tap import form_of, limit_of, named_table
@@ -27,6 +26,16 @@ from bowerbird_services.vo.xml import document
 ID, RA, DEC = "ID_MAIN", "POS_EQ_RA_MAIN", "POS_EQ_DEC_MAIN"
 _OLD: Final = frozenset({ID, RA, DEC})
 _SCS_VERBOSITY: Final = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a cone search of a table shows: the columns of an answer, each under its own name, and the query up to its circle."""
+
+    table: Table
+    columns: tuple[Column, ...]
+    outputs: tuple[tuple[str, str], ...]
+    begin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +87,20 @@ def columns(table: Table, verbosity: int) -> tuple[Column, ...]:
     return tuple(found)
 
 
-def query(table: Table, shown: Sequence[Column], asked: Cone) -> str:
-    """Return the ADQL that answers."""
+def shown(table: Table, verbosity: int) -> Shown:
+    """Return what a cone search shows; Fault where the table has no positions."""
+    found = columns(table, verbosity)
     position = table.position
     assert position is not None  # noqa: S101 - `columns` has refused a table without
-    names = ", ".join(delimited(column.name) for column in shown)
+    names = ", ".join(delimited(column.name) for column in found)
     point = f"POINT({delimited(position.ra)}, {delimited(position.dec)})"
-    circle = f"CIRCLE({asked.ra!r}, {asked.dec!r}, {asked.radius!r})"
-    return f"SELECT {names} FROM {delimited(table.schema)}.{delimited(table.name)} WHERE 1 = CONTAINS({point}, {circle})"  # noqa: S608
+    begin = f"SELECT {names} FROM {delimited(table.schema)}.{delimited(table.name)} WHERE 1 = CONTAINS({point}, "  # noqa: S608
+    return Shown(table, found, tuple((column.name, column.name) for column in found), begin)
+
+
+def query(shown: Shown, asked: Cone) -> str:
+    """Return the ADQL that answers."""
+    return f"{shown.begin}CIRCLE({asked.ra!r}, {asked.dec!r}, {asked.radius!r}))"
 
 
 def error_document(message: str) -> bytes:
@@ -97,11 +112,17 @@ def error_document(message: str) -> bytes:
     ).encode("utf-8", "replace")
 
 
+def _named(request: Request, catalogue: Catalogue) -> Table:
+    return named_table(catalogue, f"{request.path_params['schema']}.{request.path_params['table']}")
+
+
 class SCSService:
     """Answers for every table with positions of one site."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        # By table and verbosity; another making of a table is another object.
+        self._shown: dict[tuple[str, int], Shown] = {}
 
     def routes(self) -> list[Route]:
         """Return the addresses below /scs."""
@@ -111,8 +132,7 @@ class SCSService:
         ]
 
     async def _table(self, request: Request, identity: Identity) -> Table:
-        catalogue = await self._site.threads.run(self._site.engine.catalogue, identity, self._site.clock())
-        return named_table(catalogue, f"{request.path_params['schema']}.{request.path_params['table']}")
+        return _named(request, await self._site.threads.run(self._site.engine.catalogue, identity, self._site.clock()))
 
     async def search(self, request: Request) -> Response:
         """Answer a cone; what is wrong with a request is told as SCS wants it."""
@@ -128,27 +148,37 @@ class SCSService:
 
     async def _search(self, request: Request, identity: Identity) -> Response:
         site = self._site
-        table = await self._table(request, identity)
         given = await parameters(request)
         await given.close()
         asked = cone(given)
         form = form_of(given) if given.single("RESPONSEFORMAT") else chosen("votable/td")
         assert form is not None  # noqa: S101 - it is one of ours
-        shown = columns(table, asked.verbosity)
-        adql = query(table, shown, asked)
         # A radius of nothing asks what the columns are.
         limit = limit_of(given, site.allowance(identity)) if asked.radius else 0
-        outputs = tuple((column.name, column.name) for column in shown)
-        search = ConeSearch(table, outputs, asked.ra, asked.dec, asked.radius, limit + 1 if limit else 0)
 
-        def begin() -> Answer:
-            return site.engine.cone(search, adql, site.engine.catalogue(identity, site.clock()))
+        seen: Shown
 
-        infos = (("standardID", vosi.CONE_SEARCH), ("QUERY", adql), ("SERVICE_PROTOCOL", "SCS 1.03"))
-        flow = Outflow(begin, form, lambda answer: Description(shown, infos, site.spool, tables=answer.tables), limit)
+        def open_answer() -> Answer:
+            nonlocal seen
+            catalogue = site.engine.catalogue(identity, site.clock())
+            seen = self._seen(_named(request, catalogue), asked.verbosity)
+            search = ConeSearch(seen.table, seen.outputs, asked.ra, asked.dec, asked.radius, limit + 1 if limit else 0)
+            return site.engine.cone(search, query(seen, asked), catalogue)
+
+        def describe(answer: Answer) -> Description:
+            infos = (("standardID", vosi.CONE_SEARCH), ("QUERY", query(seen, asked)), ("SERVICE_PROTOCOL", "SCS 1.03"))
+            return Description(seen.columns, infos, site.spool, tables=answer.tables)
+
+        flow = Outflow(open_answer, form, describe, limit)
         # Many clients of cone searches compare the media type as a text.
         media_type = "application/x-votable+xml" if form.mime.startswith(VOTABLE) else form.mime
         return await site.answer(request, identity, flow, media_type, form.text)
+
+    def _seen(self, table: Table, verbosity: int) -> Shown:
+        known = self._shown.get((table.view, verbosity))
+        if known is None or known.table is not table:
+            known = self._shown[table.view, verbosity] = shown(table, verbosity)
+        return known
 
     async def capabilities(self, request: Request) -> Response:
         """Tell what the cone search of a table can do."""

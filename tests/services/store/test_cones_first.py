@@ -245,16 +245,8 @@ def test_a_cone_is_stopped_between_two_groups(table: Table) -> None:
         list(late.batches())
 
 
-def test_what_is_kept_of_files_is_bounded(table: Table) -> None:
-    files = ParquetGroups(HEALPIX_COLUMN, kept_bytes=9000)
-    groups = files.of(table.files[0])
-    wanted = [files.read(groups, number, ["source_id", "ra"]) for number in range(len(groups.low))]
-    assert files.kept_bytes <= 9000
-    assert wanted == [files.read(groups, number, ["source_id", "ra"]) for number in range(len(groups.low))]
-
-
 def test_a_reader_knows_no_cone_of_a_table_without_files(table: Table) -> None:
-    assert ConeReader().open(ConeSearch(replace(table, files=()), (("ra", "ra"),), 0, 0, 1)) is None
+    assert ConeReader(ParquetGroups()).open(ConeSearch(replace(table, files=()), (("ra", "ra"),), 0, 0, 1)) is None
 
 
 def test_rounding_decides_as_in_the_c_library(table: Table) -> None:

@@ -1,20 +1,13 @@
-"""Cells that circles touch, and groups of rows that are kept while there is room for them."""
-
-from itertools import pairwise
-from pathlib import Path
+"""Cells that circles touch."""
 
 import numpy as np
-import pytest
 from astropy import units
 from astropy.coordinates import Latitude, Longitude, SkyCoord
 from bowerbird_services.store.cells import touched
-from bowerbird_services.store.row_groups import RowGroups, groups
 from bowerbird_services.tables import HEALPIX_ORDER
 from cdshealpix.nested import lonlat_to_healpix
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tests.support.shelves import put, stars
 
 # Poles, RA 0, and corners of HEALPix's twelve faces, where four or three cells meet.
 EDGE = 41.8103148957786
@@ -49,25 +42,3 @@ def test_whatever_lies_in_a_circle_lies_in_one_of_its_cells(seed: int, radius: f
 def test_a_circle_without_a_middle_touches_no_cell() -> None:
     cells = touched(np.array([np.nan, 1.0, np.inf, 5.0, -725.0]), np.array([0.0, np.nan, 0.0, 91.0, 5.0]), 0.1, 1e-12)
     assert set(cells.row) == {4}
-
-
-def test_groups_of_rows_are_kept_while_there_is_room_and_are_the_file_s(tmp_path: Path) -> None:
-    table = put(tmp_path, ("sky", "dr1"), "stars", stars())
-    known = groups(table.files)
-    assert [group.rows for group in known] == [500] * 4
-    assert all(before.last <= after.first for before, after in pairwise(known))
-    kept = RowGroups(kept_bytes=3 * 500 * 8)
-    first = kept.columns(known[0], ["ra", "dec"])
-    assert kept.columns(known[0], ["dec", "ra"])["ra"] is first["ra"]
-    for group in known:
-        kept.columns(group, ["ra", "dec"])
-    again = kept.columns(known[0], ["ra"])["ra"]
-    assert again is not first["ra"]
-    assert again == first["ra"]
-    assert kept.columns(known[1], ["mag"], keep=False)["mag"] is not kept.columns(known[1], ["mag"])["mag"]
-    assert kept.fits(known[0], 0)
-    assert not kept.fits(known[0], 4)
-    for file in table.files:
-        file.unlink()
-    with pytest.raises(OSError, match="No such file"):
-        kept.columns(known[0], ["name"])
