@@ -270,7 +270,7 @@ class Expressions:
             if len(selected.columns) != 1:
                 raise self.error("a subquery of IN has one column", query)
             return self._truth(f"({part.sql} IN ({selected.sql}))", [part])
-        listed = [self.plain(item, scope) for item in node.expressions]
+        listed = [self.plain(item, scope) for item in node.expressions or [None]]
         for item in listed:
             self._comparable(part, item, node)
         return self._truth(f"({part.sql} IN ({', '.join(item.sql for item in listed)}))", [part, *listed])
@@ -360,7 +360,7 @@ class Expressions:
         if length:
             if not length.isdigit() or name != "VARCHAR":
                 raise self.error(f"ADQL cannot CAST to {wanted[:40]}", node)
-            sql = f"left({sql}, {int(length)})"
+            sql, column = f"left({sql}, {int(length)})", replace(column, arraysize=f"{int(length)}{'*' * (kind == 'VARCHAR')}")
         time = None if datatype in TEXTS else column.time
         return self._made(sql, replace(column, indexed=False, std=False, time=time), [part])
 

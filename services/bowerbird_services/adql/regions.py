@@ -17,6 +17,8 @@ Vector = np.ndarray
 _POINT, _CIRCLE, _POLYGON = 2, 3, 6
 _POLE = 90.0
 _STEPS = 500
+# In radians: what rounding leaves of nothing, far below what any position is known to.
+_NOTHING = 1e-15
 
 
 def vectors(ra: Any, dec: Any) -> Vector:
@@ -53,6 +55,12 @@ def _middle(vertices: Vector) -> Vector:
     return found
 
 
+def _beyond(numbers: np.ndarray) -> np.ndarray:
+    """Return on which side of an edge something lies: -1, 1, or 0 on it."""
+    found: np.ndarray = np.sign(np.where(abs(numbers) <= _NOTHING, 0.0, numbers))
+    return found
+
+
 class Polygon:
     """A polygon, seen from its middle in the projection that makes great circles straight."""
 
@@ -73,7 +81,7 @@ class Polygon:
         return points @ self.east / depth, points @ self.north / depth
 
     def contains(self, points: Vector) -> np.ndarray:
-        """Return which points lie inside; those on the edge may be either."""
+        """Return which points lie inside or on the edge (ADQL 2.1, section 4.2.7)."""
         points = np.atleast_2d(points)
         front = points @ self.middle > 0
         x, y = self._flat(np.where(front[:, None], points, self.middle))
@@ -83,6 +91,22 @@ class Polygon:
                 crosses = (y1 > y) != (y2 > y)
                 inside ^= crosses & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
         found: np.ndarray = inside & front
+        others = np.flatnonzero(~found)
+        found[others[self._on_edge(points[others])]] = True
+        return found
+
+    def _on_edge(self, points: Vector) -> np.ndarray:
+        """Return which points lie on an edge, as well as numbers can say it."""
+        found = np.zeros(len(points), bool)
+        for start, end in zip(self.vertices, np.roll(self.vertices, -1, axis=0), strict=True):
+            pole = np.cross(start, end)
+            length = np.linalg.norm(pole)
+            if length > 0:
+                pole /= length
+                near = np.flatnonzero(abs(points @ pole) <= _NOTHING)
+                place = points[near]
+                between = (place @ np.cross(pole, start) >= -_NOTHING) & (place @ np.cross(end, pole) >= -_NOTHING)
+                found[near[between]] = True
         return found
 
     def _edges(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
@@ -109,8 +133,8 @@ class Polygon:
         a, b = self.vertices, np.roll(self.vertices, -1, axis=0)
         c, d = other.vertices, np.roll(other.vertices, -1, axis=0)
         p, q = np.cross(a, b), np.cross(c, d)
-        sides = (p @ c.T) * (p @ d.T) < 0
-        others = ((a @ q.T) * (b @ q.T)) < 0
+        sides = _beyond(p @ c.T) * _beyond(p @ d.T) < 0
+        others = _beyond(a @ q.T) * _beyond(b @ q.T) < 0
         same = ((a + b) @ (c + d).T) > 0
         return bool((sides & others & same).any())
 

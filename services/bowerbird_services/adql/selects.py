@@ -12,8 +12,9 @@ from bowerbird_services.adql.expressions import Expressions
 from bowerbird_services.adql.functions import widest
 from bowerbird_services.adql.joins import Joins, Part, cells_of_any
 from bowerbird_services.adql.names import called, reference
-from bowerbird_services.adql.typed import Expression, Named, Pairing, Scope, Selected, Source, quoted
+from bowerbird_services.adql.typed import NUMBERS, TEXTS, Expression, Named, Pairing, Scope, Selected, Source, quoted
 from bowerbird_services.crossmatches import Crossmatch
+from bowerbird_services.store.columns import is_array
 from bowerbird_services.tables import HEALPIX_COLUMN, Catalogue, Column, Table
 
 _OPERATIONS: dict[type[exp.Expr], str] = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
@@ -91,12 +92,22 @@ class Queries:
         word = _OPERATIONS[type(node)] + ("" if node.args.get("distinct") else " ALL")
         if len(left.columns) != len(right.columns):
             raise self.expressions.error(f"{word} needs as many columns on both sides", node.args["expression"])
-        kinds = [widest([one.datatype, other.datatype]) for one, other in zip(left.columns, right.columns, strict=True)]
-        columns = tuple(replace(column, datatype=kind) for column, kind in zip(left.columns, kinds, strict=True))
+        columns = tuple(
+            self._either(node, place, one, other) for place, (one, other) in enumerate(zip(left.columns, right.columns, strict=True))
+        )
         outputs = {column.name.lower(): Expression(quoted(column.name), column) for column in columns}
         inner = Scope(sources=[Source("", "", "", columns)], outputs=outputs)
         tail = self._tail(node, inner, list(outputs.values()), most)
         return Selected(f"({left.sql}) {word} ({right.sql}){tail}", columns)
+
+    def _either(self, node: exp.Expr, place: int, one: Column, other: Column) -> Column:
+        """Return what a set operation makes of two columns: what is said of the left one, and a type that holds both."""
+        if _is_null(node.this, place):
+            return replace(one, datatype=other.datatype, arraysize=other.arraysize, xtype=other.xtype)
+        if not _is_null(node.args["expression"], place) and _family(one) != _family(other):
+            words = f"{one.name!r} and {other.name!r} stand in one column, and are not of one kind; CAST one of them"
+            raise self.expressions.error(words, node.args["expression"])
+        return replace(one, datatype=widest([one.datatype, other.datatype]))
 
     def _select(self, node: exp.Expr, scope: Scope, most: int | None, carry: bool) -> Selected:
         self.expressions.check(node, _SELECT)
@@ -335,3 +346,14 @@ def _distinct_names(columns: list[Column]) -> tuple[Column, ...]:
         taken.add(name.lower())
         named.append(replace(column, name=name))
     return tuple(named)
+
+
+def _family(column: Column) -> tuple[object, ...]:
+    """Return what columns must have in common to be one (ADQL 2.1, section 4.5)."""
+    text = column.datatype in TEXTS
+    return ("text" if text else "number" if column.datatype in NUMBERS else column.datatype, is_array(column))
+
+
+def _is_null(node: exp.Expr, place: int) -> bool:
+    listed = getattr(node, "selects", ())
+    return place < len(listed) and isinstance(listed[place].unalias(), exp.Null)
