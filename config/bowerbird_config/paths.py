@@ -78,6 +78,11 @@ class Var:
         return self.root / "tables"
 
     @property
+    def surveys(self) -> Path:
+        """The HiPS and MOCs of the releases' images, `surveys/COLLECTION/RELEASE/`; made again from the releases."""
+        return self.root / "surveys"
+
+    @property
     def cache(self) -> Path:
         """What can be made again."""
         return self.root / "cache"

@@ -100,6 +100,11 @@ def in_colour(red: "Cut", green: "Cut", blue: "Cut", look: Look) -> Stamp:
     return Stamp(png(_drawn(np.stack(lights, axis=-1), np.isfinite(planes).all(axis=0))))
 
 
+def drawn(values: Any, limits: tuple[float, float], stretch: str = "asinh") -> bytes:
+    """Return the PNG file of an image between two values; see `Stamp`."""
+    return png(_drawn(_light(values, stretch, limits), np.isfinite(values)))
+
+
 def _drawn(light: Any, there: Any) -> Any:
     pixels = np.rint(light * _WHITE).astype(np.uint8)
     if not there.all():

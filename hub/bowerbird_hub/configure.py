@@ -176,9 +176,10 @@ def _demo(platform: Platform, deployment: Deployment) -> None:
 
 
 def _places_of_services(deployment: Deployment) -> None:
-    """Make the directories that the HTTP services see: jobs and tables are theirs alone, and in the third is the hub's socket."""
+    """Make the directories that the HTTP services see: all are theirs alone but the last, in which is the hub's socket."""
     var, owner = deployment.var, SERVICES_ID if deployment.as_root else -1
-    for place, uid, mode in ((var.services, owner, 0o700), (var.tables, owner, 0o700), (var.services_socket.parent, -1, 0o750)):
+    own = (var.services, var.tables, var.surveys)
+    for place, uid, mode in (*((each, owner, 0o700) for each in own), (var.services_socket.parent, -1, 0o750)):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chown(place, uid, owner)
         place.chmod(mode)

@@ -82,7 +82,8 @@ def vo_url(platform: Platform, port: int) -> str:
 def _vo(platform: Platform, install: Install, var: Var, ports: Ports) -> Sandbox:
     python, look = install.services_python, install.root / "hub/bowerbird_hub/pages/bowerbird.css"
     arguments = (
-        *("--port", str(ports.services), "--tables", str(var.tables), "--state", str(var.services)),
+        *("--port", str(ports.services), "--tables", str(var.tables), "--surveys", str(var.surveys)),
+        *("--state", str(var.services)),
         *(
             "--identities",
             str(var.services_socket),
@@ -105,6 +106,7 @@ def _vo(platform: Platform, install: Install, var: Var, ports: Ports) -> Sandbox
             *code,
             Bind.same(look),
             Bind.same(var.tables),
+            Bind.same(var.surveys),
             Bind.same(var.services_socket.parent),
             Bind.same(var.services, writable=True),
         ),

@@ -24,6 +24,7 @@ from bowerbird_services.vo import vosi
 from bowerbird_services.vo.asynchronous import AsyncService
 from bowerbird_services.vo.dali import Fault, error_response
 from bowerbird_services.vo.health import Health
+from bowerbird_services.vo.hips_service import HiPSService
 from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import Runner
 from bowerbird_services.vo.scs import SCSService
@@ -58,6 +59,9 @@ def create(
     products = ProductService(site, directories) if directories else None
     if products:
         routes.append(Mount(f"{prefix}{_PRODUCTS}", routes=products.routes()))
+    hips = HiPSService(site, site.surveys) if site.surveys else None
+    if hips:
+        routes += [Mount(f"{prefix}/hips", routes=hips.hips_routes()), Mount(f"{prefix}/moc", routes=hips.moc_routes())]
     handlers = {
         Fault: _fault,
         QueryFault: _query_fault,
@@ -67,7 +71,7 @@ def create(
         sqlite3.Error: _disk,
         Exception: _unexpected,
     }
-    closing = [runner.close, *([products.close] if products else []), site.threads.close]
+    closing = [runner.close, *(part.close for part in (products, hips) if part), site.threads.close]
     lifespan = _lifespan(runner, closing)
     middleware = [Middleware(AnswerHeaders), Middleware(PlainAddresses, prefix, f"{_PRODUCTS}/")]
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)

@@ -46,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The tables of a platform for clients of the Virtual Observatory.")
     parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
     parser.add_argument("--tables", type=Path, required=True, help="where the tables lie")
+    parser.add_argument("--surveys", type=Path, required=True, help="where the HiPS lie")
     parser.add_argument("--state", type=Path, required=True, help="where jobs are kept and queries spill")
     parser.add_argument("--releases", type=Path, required=True, help="the socket where the hub hands over directories of releases")
     parser.add_argument("--identities", type=Path, required=True, help="the socket of the hub's identity records")
@@ -88,6 +89,7 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     identities = Identities(records, names, lambda: datetime.now(UTC))
     site = Site(engine, identities, Threads(_THREADS), _made(arguments.state / "spool"), address)
     directories = hub_directories(arguments.releases)
+    site.surveys = arguments.surveys
     site.archive = Archive(records, shelf, directories, store.observations)
     jobs = JobStore(arguments.state / "jobs")
     features = tuple(Feature(known.type, known.form, known.description) for known in adql.features())

@@ -72,7 +72,7 @@ class ProductService:
 
     async def _answer(self, request: Request, identity: Identity, file: ReleaseFile) -> Response:
         told = {"ETag": file.tag, "Last-Modified": formatdate(file.modified, usegmt=True), "Accept-Ranges": "bytes"}
-        if _is_known(request.headers.get("if-none-match"), file.tag):
+        if is_known(request.headers.get("if-none-match"), file.tag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
         told["Content-Type"] = _media_type(request.path_params["path"])
         if request.method == "HEAD":
@@ -148,7 +148,8 @@ def _media_type(path: str) -> str:
     return next((kind for end, kind in _TYPES.items() if name.endswith(end)), "application/octet-stream")
 
 
-def _is_known(tags: str | None, tag: str) -> bool:
+def is_known(tags: str | None, tag: str) -> bool:
+    """Tell whether If-None-Match names what would be sent."""
     known = [each.strip().removeprefix("W/") for each in (tags or "").split(",")]
     return tag in known or known == ["*"]
 

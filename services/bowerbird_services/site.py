@@ -44,6 +44,8 @@ class Site:
     places: Places = field(default_factory=Places)
     # The product files; None where the service has tables only.
     archive: Archive | None = None
+    # Where the HiPS lie.
+    surveys: Path | None = None
 
     def address_of(self, connection: HTTPConnection) -> str:
         """Return the address under which that client knows the application."""

@@ -63,6 +63,7 @@ def _manifest(var: Var, copy: Path, *, with_releases: bool) -> dict[str, object]
         "made_by_uid": os.geteuid(),
         "inventory": asdict(inventory(copy)),
         "tables": "left out: `up` makes them again from the releases",
+        "surveys": "left out: `up` makes them again from the releases",
         "releases": "saved" if with_releases else "left out: `up` makes the demo releases again, by config/default/recipe/build.py",
     }
 

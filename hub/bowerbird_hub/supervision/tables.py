@@ -17,6 +17,8 @@ from bowerbird_hub.runtimes.sandbox import SERVICES_ID, Bind, Sandbox, argv
 from bowerbird_hub.supervision import helper
 from pydantic import ValidationError
 
+# The state of a row while something is made.
+MAKING = "making"
 _LOOK_SECONDS = 5.0
 _MEMBERS = ("config", "extensions", "services")
 _RELEASES = PurePosixPath("/releases")
@@ -35,9 +37,24 @@ class Tables:
     as_root: bool
 
     @property
+    def name(self) -> str:
+        """What it makes: its log and its row are called so."""
+        return "tables"
+
+    @property
+    def place(self) -> Path:
+        """Where it puts what it makes."""
+        return self.var.tables
+
+    @property
+    def program(self) -> str:
+        """The module that makes it."""
+        return "bowerbird_services.ingest.run"
+
+    @property
     def log(self) -> Path:
         """What the ingest said."""
-        return self.var.logs / "tables.log"
+        return self.var.logs / f"{self.name}.log"
 
     @property
     def possible(self) -> bool:
@@ -57,12 +74,12 @@ class Tables:
         wrong: list[str] = []
 
         def heard(line: str) -> None:
-            line = line.removeprefix("tables: ")
-            if line.startswith("table "):
+            line = line.removeprefix(f"{self.name}: ")
+            if line.startswith(("table ", "survey ")):
                 wrong.append(line)
             say(line)
 
-        _prepare(self.var.tables, SERVICES_ID if self.as_root else os.geteuid())
+        _prepare(self.place, SERVICES_ID if self.as_root else os.geteuid())
         seen = self._seen(order) if self.as_root else order
         surroundings = {**environment, **_NO_HOME} if self.as_root else environment
         status = await helper.run(self.command(order), self.log, heard, surroundings, seen.model_dump_json().encode())
@@ -73,7 +90,7 @@ class Tables:
     def command(self, order: TableOrder) -> tuple[str, ...]:
         """Return the argv of the ingest."""
         python = self.install.services_python
-        program = (*_GENTLY, str(python), "-I", "-m", "bowerbird_services.ingest.run", str(self.var.tables))
+        program = (*_GENTLY, str(python), "-I", "-m", self.program, str(self.place))
         if not self.as_root:
             return program
         releases = (Bind(release.directory, _place(release.name)) for release in order.releases if release.directory.is_dir())
@@ -85,11 +102,19 @@ class Tables:
                 Bind.same(python.parent.parent),
                 *(Bind.same(self.install.root / member) for member in _MEMBERS),
                 *releases,
-                Bind.same(self.var.tables, writable=True),
+                Bind.same(self.place, writable=True),
             ),
-            hostname="tables",
+            hostname=self.name,
         )
         return tuple(argv(sandbox))
+
+    def traces(self, order: TableOrder) -> str:
+        """Return what changes when there is something to do."""
+        return traces(order)
+
+    def made(self) -> object:
+        """Return what changes when something that was made is lost."""
+        return rows_of(self.var)
 
     def _seen(self, order: TableOrder) -> TableOrder:
         """Return the order as the sandbox sees the releases."""
@@ -113,16 +138,17 @@ def traces(order: TableOrder) -> str:
     for release in order.releases:
         files = [release.directory, *(release.directory / table.file for table in release.tables.values())]
         files += [release.directory / table.metadata for table in release.tables.values() if table.metadata]
-        told += [f"{path} {_stamp(path)}" for path in files]
+        told += [f"{path} {stamp(path)}" for path in files]
     return "\n".join(told)
 
 
 def rows_of(var: Var) -> dict[Path, tuple[int, int] | None]:
     """Return which files of rows there are: what changes when one is lost or cut off."""
-    return {path: _stamp(path) for path in var.tables.glob("*/*/*.parquet")}
+    return {path: stamp(path) for path in var.tables.glob("*/*/*.parquet")}
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return when a file was changed and how long it is; None where there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -131,19 +157,20 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 async def keep(tables: Tables, row: Callable[[str, str], None], environment: Mapping[str, str], seconds: float = _LOOK_SECONDS) -> None:
-    """Make the tables, and again whenever something changed or was lost, until cancelled; `row` gets a state and what is to say."""
+    """Make what `tables` makes, and again whenever something changed or was lost, until cancelled; `row` gets a state and what to say."""
     if not tables.possible:
         return
-    done, there = None, None
+    done: object = None
+    there: object = None
     while True:
         order = await asyncio.to_thread(tables.order)
-        now = await asyncio.to_thread(traces, order) if order and order.releases else done
-        if order is not None and (now != done or await asyncio.to_thread(rows_of, tables.var) != there):
+        now = await asyncio.to_thread(tables.traces, order) if order and order.releases else done
+        if order is not None and (now != done or await asyncio.to_thread(tables.made) != there):
             done = now
             try:
-                wrong = await tables.make(order, lambda line: row("making", line), environment)
+                wrong = await tables.make(order, lambda line: row(MAKING, line), environment)
             except OSError as error:
                 wrong = f"the ingest could not be started ({error.strerror})"
-            there = await asyncio.to_thread(rows_of, tables.var)
+            there = await asyncio.to_thread(tables.made)
             row("not whole" if wrong else "ready", wrong or "")
         await asyncio.sleep(seconds)

@@ -21,9 +21,10 @@ from bowerbird_hub.supervision.records import boot_id
 from bowerbird_hub.supervision.status import lacks
 from bowerbird_hub.supervision.stopping import Hurry, stop_platform
 from bowerbird_hub.supervision.supervisor import Supervisor
-from bowerbird_hub.supervision.tables import Tables, keep
+from bowerbird_hub.supervision.surveys import Surveys
+from bowerbird_hub.supervision.tables import MAKING, Tables, keep
 
-DEMO_ROW, TABLES_ROW = "demo releases", "tables"
+DEMO_ROW = "demo releases"
 DONE, NOT_STARTED = 0, 2
 _ROTATE_SECONDS = 20.0
 _STRAYS_SECONDS = 5.0
@@ -150,10 +151,23 @@ def _demo_releases(plan: Plan) -> DemoReleases | None:
 
 
 async def _keep_tables(plan: Plan, board: Board, starting: asyncio.Task[bool]) -> None:
-    """Make the tables after the start, so that signing in waits for none, and keep them."""
+    """Make the tables after the start, so that signing in waits for none, then the HiPS of images, and keep both."""
     await asyncio.wait({starting})
-    tables = Tables(plan.install, plan.var, plan.as_root)
-    await keep(tables, lambda state, rest: board.row(TABLES_ROW, state, rest), plan.environment)
+    tables, surveys = Tables(plan.install, plan.var, plan.as_root), Surveys(plan.install, plan.var, plan.as_root)
+    ready = asyncio.Event()
+
+    def told(state: str, rest: str) -> None:
+        board.row(tables.name, state, rest)
+        if state != MAKING:
+            ready.set()
+
+    async def then() -> None:
+        await ready.wait()
+        await keep(surveys, lambda state, rest: board.row(surveys.name, state, rest), plan.environment, surveys.seconds)
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(keep(tables, told, plan.environment))
+        both.create_task(then())
 
 
 async def _rotate(var: Var) -> None:

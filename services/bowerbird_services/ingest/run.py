@@ -29,7 +29,7 @@ _NOWHERE = "rows have a position that is none, such as one beyond a pole; search
 
 def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
     """Make what the order asks for and take away what it does not; returns how many tables could not be made."""
-    with _alone(root):
+    with alone(root):
         wrong = 0
         for number, release in enumerate(order.releases, start=1):
             say(f"{number} of {len(order.releases)}: {release.name} …")
@@ -108,7 +108,8 @@ def _sweep(root: Path, places: list[tuple[str, str]]) -> None:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def alone(root: Path) -> Iterator[None]:
+    """Wait until no other works below `root`, and keep others waiting."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

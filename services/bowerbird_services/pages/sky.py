@@ -25,7 +25,7 @@ _MARGIN = 14
 
 
 @lru_cache(maxsize=1)
-def _pixels() -> np.ndarray:
+def pixels() -> np.ndarray:
     """Return the HEALPix pixel of each cell of the picture, -1 outside of the sky; RA grows to the left around 12 h."""
     x = (np.arange(WIDTH) + 0.5) / WIDTH * 4 - 2
     y = 1 - (np.arange(HEIGHT) + 0.5) / HEIGHT * 2
@@ -46,13 +46,13 @@ def picture(coverage: Coverage, table: str) -> Html:
     counts = np.zeros(PIXELS, dtype=np.int64)
     counts[list(coverage.counts)] = list(coverage.counts.values())
     bounds = _bounds(counts[counts > 0])
-    cells = _pixels()
+    cells = pixels()
     level = np.where((cells >= 0) & (counts[cells] > 0), np.searchsorted(bounds, counts[cells], side="right"), -1)
-    paths = [tag("path", class_=f"sky-{each}", d=_runs(level == each)) for each in range(LEVELS) if (level == each).any()]
+    paths = [tag("path", class_=f"sky-{each}", d=runs(level == each)) for each in range(LEVELS) if (level == each).any()]
     box = f"-{_MARGIN} -{_MARGIN} {WIDTH + 2 * _MARGIN} {HEIGHT + 2 * _MARGIN}"
     drawn = tag(
         "svg", tag("title", title), tag("ellipse", class_="sky", cx="180", cy="90", rx="180", ry="90"),
-        tag("g", *paths, shape_rendering="crispEdges"), tag("path", class_="grid", d=_grid()), *_labels(), viewBox=box, role="img",
+        tag("g", *paths, shape_rendering="crispEdges"), tag("path", class_="grid", d=grid()), *_labels(), viewBox=box, role="img",
     )  # fmt: skip
     return tag("figure", drawn, tag("figcaption", *_legend(counts[counts > 0], set(np.unique(level).tolist()))), class_="coverage")
 
@@ -63,7 +63,7 @@ def _bounds(counts: np.ndarray) -> np.ndarray:
     return np.geomspace(least, max(most, least + 1), LEVELS + 1)[1:-1]
 
 
-def _runs(cells: np.ndarray) -> str:
+def runs(cells: np.ndarray) -> str:
     """Return a path that covers those cells, a rectangle for each run of a line."""
     parts = []
     for row, line in enumerate(cells):
@@ -85,7 +85,7 @@ def _place(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=1)
-def _grid() -> str:
+def grid() -> str:
     """Return the lines of the grid: every 30 degrees of Dec, every 60 of RA."""
     along, across = np.linspace(-90, 90, 37), np.linspace(0, 360, 3)
     lines = [_place(np.full(along.shape, float(ra)), along) for ra in range(0, 361, 60)]

@@ -1,0 +1,61 @@
+"""The HiPS of all releases: `python -m bowerbird_services.ingest.run_hips DIRECTORY`, with the order on standard input.
+
+Ends with 1 where one could not be made; what could be made is there all the same. Lines on standard output say how far it
+is. One runs at a time; the next goes on with what a killed one left.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bowerbird_config.table_order import ReleaseOrder, TableOrder
+
+from bowerbird_services.ingest import hips
+from bowerbird_services.ingest.product_files import products
+from bowerbird_services.ingest.run import alone
+from bowerbird_services.ingest.sky_image import NoImage
+from bowerbird_services.store import surveys
+
+_IMAGES = frozenset({"image", "cube"})
+
+
+def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
+    """Make the HiPS of the releases that have images, and take away the others; returns how many could not be made."""
+    with alone(root):
+        wrong, made = 0, 0
+        for release in order.releases:
+            try:
+                made += _release(release, root, say) is not None
+            except (NoImage, OSError) as error:
+                say(f"survey of {release.name}: {error}")
+                wrong += 1
+        _sweep(root, {surveys.folder_of(root, release.collection, release.release) for release in order.releases})
+        say(f"{made} surveys are there")
+        return wrong
+
+
+def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> surveys.Survey | None:
+    without = {table.file for table in release.tables.values()}
+    files = [product.file for product in products(release.directory, without) if product.dataproduct_type in _IMAGES]
+    folder = surveys.folder_of(root, release.collection, release.release)
+    return hips.make(release.directory, files, folder, lambda line: say(f"{release.name}: {line}"))
+
+
+def _sweep(root: Path, asked: set[Path]) -> None:
+    for folder in root.glob("*/*"):
+        if folder not in asked and folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    """Read the order and follow it."""
+    # Images of a release are its team's: nobody else of this machine sees them.
+    os.umask(0o077)
+    order = TableOrder.model_validate_json(sys.stdin.buffer.read())
+    return 1 if run(order, Path(sys.argv[1]), lambda line: print(f"surveys: {line}", flush=True)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""/hips and /moc: the HiPS of releases and the sky that their images cover, for whoever may read the release."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from bowerbird_config.identity import ANONYMOUS, Identity
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from bowerbird_services.products import is_known
+from bowerbird_services.site import Site
+from bowerbird_services.store import surveys
+from bowerbird_services.streams import Threads
+from bowerbird_services.vo import hips, moc
+from bowerbird_services.vo.dali import Fault, parameters
+
+_THREADS = 4
+_ABSENT = "there is no such file"
+_TYPES: Final = {"fits": "application/fits", "png": "image/png"}
+_TILE: Final = re.compile(r"Norder(?P<order>[0-9]{1,2})/Dir[0-9]{1,19}/Npix(?P<number>[0-9]{1,19})\.(?P<kind>png|fits)")
+_OVERVIEW: Final = re.compile(r"Norder(?P<order>[0-9]{1,2})/Allsky\.(?P<kind>png|fits)")
+
+
+class HiPSService:
+    """Answers for the HiPS and MOCs below `root`."""
+
+    def __init__(self, site: Site, root: Path) -> None:
+        self._site = site
+        self._root = root
+        # Its own: a map on the screen asks for many tiles at once, and keeps no query waiting.
+        self._threads = Threads(_THREADS)
+
+    def hips_routes(self) -> list[Route]:
+        """Return the addresses below /hips."""
+        return [
+            Route(f"/{hips.LIST}", self.hipslist),
+            Route("/{collection}/{release}", self.page),
+            Route("/{collection}/{release}/{path:path}", self.file),
+        ]
+
+    def moc_routes(self) -> list[Route]:
+        """Return the addresses below /moc."""
+        return [Route("/{collection}", self.moc), Route("/{collection}/{release}", self.moc)]
+
+    async def close(self) -> None:
+        """Let the threads go."""
+        await self._threads.close()
+
+    async def hipslist(self, request: Request) -> Response:
+        """Send the surveys that whoever asks may see."""
+        identity = await self._site.identities.of(request)
+        address = f"{self._site.address_of(request)}/hips"
+        found = await self._threads.run(lambda: list(self._seen(identity)))
+        records = [hips.listed(about, f"{address}/{about.name}") for about in found]
+        return _told(request, hips.text(records).encode(), hips.TEXT)
+
+    async def page(self, request: Request) -> Response:
+        """Lead who opens the address of a survey to the page of its collection, whether that is there or not."""
+        return RedirectResponse(
+            f"{self._site.address_of(request)}/collections/{quote(request.path_params['collection'])}", HTTPStatus.SEE_OTHER
+        )
+
+    async def file(self, request: Request) -> Response:
+        """Send a tile, an overview, the properties or the MOC of a survey."""
+        identity = await self._site.identities.of(request)
+        place, path = _place(request), request.path_params["path"]
+        self._allow(identity, place)
+        about = await self._threads.run(self._about, place)
+        if about is None:
+            raise Fault("there is no HiPS of this release: it has no images, or they are not drawn yet", HTTPStatus.NOT_FOUND)
+        if path == hips.PROPERTIES:
+            return _told(request, hips.text([hips.properties(about)]).encode(), hips.TEXT)
+        kind = _kind(path)
+        if kind is None:
+            raise Fault(_ABSENT, HTTPStatus.NOT_FOUND)
+        file = surveys.folder_of(self._root, *place) / about.survey.folder / path
+        try:
+            return await self._threads.run(_sent, request, file, _TYPES[kind])
+        except FileNotFoundError:
+            raise Fault("there is no such tile: no image lies there", HTTPStatus.NOT_FOUND) from None
+
+    async def moc(self, request: Request) -> Response:
+        """Send the sky that the images of a release cover, or of all releases of a collection that one may read."""
+        identity = await self._site.identities.of(request)
+        form = moc.form((await parameters(request)).single("RESPONSEFORMAT"))
+        if "release" in request.path_params:
+            place = _place(request)
+            self._allow(identity, place)
+            one = await self._threads.run(self._about, place)
+            found = [one] if one else []
+        else:
+            name = request.path_params["collection"]
+            found = await self._threads.run(lambda: [about for about in self._seen(identity) if about.place[0] == name])
+        if not found:
+            raise Fault("there is no MOC here: nothing of it has images that are open to you and drawn already", HTTPStatus.NOT_FOUND)
+        files = [surveys.folder_of(self._root, *about.place) / about.survey.folder / surveys.MOC_FILE for about in found]
+        title = ", ".join(f"{about.collection.title}: {about.release.title}" for about in found)
+        content = await self._threads.run(lambda: moc.written(moc.together(files), form, title))
+        return _told(request, content, moc.FORMATS[form])
+
+    def _allow(self, identity: Identity, place: tuple[str, str]) -> None:
+        decision = self._site.identities.records.decide(identity, *place, self._site.clock())
+        if not decision.allowed:
+            raise Fault(_ABSENT, HTTPStatus.NOT_FOUND) if decision.hidden else Fault(decision.sentence, HTTPStatus.FORBIDDEN)
+
+    def _seen(self, identity: Identity) -> Iterator[hips.About]:
+        records, at = self._site.identities.records, self._site.clock()
+        for collection, about in records.platform.collections.items():
+            for release in about.releases:
+                if records.decide(identity, collection, release, at).allowed:
+                    found = self._about((collection, release))
+                    if found is not None:
+                        yield found
+
+    def _about(self, place: tuple[str, str]) -> hips.About | None:
+        records = self._site.identities.records
+        collection = records.platform.collections.get(place[0])
+        release = collection.releases.get(place[1]) if collection else None
+        survey = _survey(surveys.folder_of(self._root, *place)) if release else None
+        if collection is None or release is None or survey is None:
+            return None
+        public = records.decide(ANONYMOUS, *place, self._site.clock()).allowed
+        return hips.About(place, collection, release, survey, public)
+
+
+def _place(request: Request) -> tuple[str, str]:
+    return request.path_params["collection"], request.path_params["release"]
+
+
+def _survey(folder: Path) -> surveys.Survey | None:
+    try:
+        stat = (folder / surveys.NAME).stat()
+    except OSError:
+        return None
+    return _kept(folder, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=256)
+def _kept(folder: Path, _modified: int, _inode: int) -> surveys.Survey | None:
+    return surveys.read(folder)
+
+
+def _kind(path: str) -> str | None:
+    """Return of which kind the file of a survey is that has this path; None where none has it."""
+    if path == surveys.MOC_FILE:
+        return "fits"
+    if found := _TILE.fullmatch(path):
+        exact = surveys.tile(found["kind"], int(found["order"]), int(found["number"]))
+    elif found := _OVERVIEW.fullmatch(path):
+        exact = surveys.overview(found["kind"], int(found["order"]))
+    else:
+        return None
+    return found["kind"] if exact == path else None
+
+
+def _told(request: Request, content: bytes, media_type: str) -> Response:
+    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:24]}"', "Content-Type": media_type}
+    if is_known(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(content, headers=headers)
+
+
+def _sent(request: Request, file: Path, media_type: str) -> Response:
+    """Return the answer with a file, whole; a tile is a megabyte at most."""
+    stat = file.stat()
+    tag = f'"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"'
+    headers = {"ETag": tag, "Last-Modified": formatdate(stat.st_mtime, usegmt=True), "Content-Type": media_type}
+    if is_known(request.headers.get("if-none-match"), tag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if request.method == "HEAD":
+        return Response(headers=headers | {"Content-Length": str(stat.st_size)})
+    return Response(file.read_bytes(), headers=headers)

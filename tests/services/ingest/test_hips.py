@@ -1,0 +1,232 @@
+"""The HiPS of a release: its pixels are those of the images, and it is whole again after whatever cut it short."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy import units
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+from bowerbird_config.table_order import TableOrder
+from bowerbird_services.ingest import hips
+from bowerbird_services.ingest.run_hips import run
+from bowerbird_services.store import surveys
+from bowerbird_services.store.surveys import Survey
+from mocpy import MOC
+from scipy.ndimage import map_coordinates
+
+from tests.support.sky_images import tangent, waves, write
+
+PLACE = ("sky", "dr1")
+NAME = "field.fits"
+
+
+def order(directory: Path, place: tuple[str, str] = PLACE) -> TableOrder:
+    return TableOrder.model_validate({"releases": [{"collection": place[0], "release": place[1], "directory": str(directory)}]})
+
+
+def made(root: Path) -> tuple[Survey, Path]:
+    """Return the survey that lies below a root, and the folder of its tiles."""
+    folder = surveys.folder_of(root, *PLACE)
+    survey = surveys.read(folder)
+    assert survey is not None
+    return survey, folder / survey.folder
+
+
+def tiles(folder: Path, order: int) -> dict[int, Any]:
+    return {int(path.stem[4:]): fits.getdata(path) for path in folder.glob(f"Norder{order}/Dir*/Npix*.fits")}
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    return tmp_path / "release"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "surveys"
+
+
+@pytest.mark.parametrize("frame", ["RA", "GLON"])
+def test_pixels_are_those_of_the_image_at_their_place(release: Path, root: Path, frame: str) -> None:
+    values, wcs = waves(300, 200), tangent(300, 200, frame=frame)
+    write(release / NAME, values, wcs)
+    assert run(order(release), root, print) == 0
+    survey, folder = made(root)
+    # The first order whose pixels are no larger than 1e-3 degrees: 58.6 / 512 / 2**7 is 8.9e-4.
+    assert survey.order == 7
+    seen = 0
+    for number, pixels in tiles(folder, 7).items():
+        path = folder / surveys.tile("fits", 7, number)
+        rows, columns = np.nonzero(np.isfinite(pixels))
+        # Where each pixel is by the cards of the tile, and what lies there by the image's own: no part of ours.
+        places = WCS(fits.getheader(path)).pixel_to_world(columns, rows)
+        x, y = wcs.world_to_pixel(places)
+        within = (x >= 0) & (y >= 0) & (x <= 299) & (y <= 199)
+        expected = map_coordinates(values.astype(float), [y[within], x[within]], order=1)
+        np.testing.assert_allclose(pixels[rows, columns][within], expected, rtol=1e-5)
+        assert (np.abs(x - 149.5) <= 150.001).all()
+        assert (np.abs(y - 99.5) <= 100.001).all()
+        seen += len(rows)
+    # All of the image is there: its area over that of a pixel.
+    assert seen == pytest.approx(300 * 200 * 1e-6 / (41_252.96 / 12 / 4**16), rel=0.01)
+
+
+def test_the_finer_image_is_seen_where_two_lie_one_over_the_other(release: Path, root: Path) -> None:
+    write(release / "a-coarse.fits", np.full((80, 80), 5.0, dtype="f4"), tangent(80, 80, pixel=4e-3))
+    fine = np.full((40, 40), 9.0, dtype="f4")
+    fine[:20] = np.nan
+    write(release / "b-fine.fits", fine, tangent(40, 40))
+    write(release / "z-beside.fits", np.full((30, 30), 7, dtype="i2"), tangent(30, 30, centre=(10.0, -40.0), pixel=4e-3), BLANK=-1)
+    assert run(order(release), root, print) == 0
+    survey, folder = made(root)
+    assert survey.images == ("a-coarse.fits", "b-fine.fits", "z-beside.fits")
+    values = np.concatenate([pixels[np.isfinite(pixels)] for pixels in tiles(folder, survey.order).values()])
+    assert set(np.unique(values)) == {5.0, 7.0, 9.0}
+    # Half of the fine one has no values: there the other is seen.
+    assert (values == 9).sum() == pytest.approx(40 * 20 * 1e-6 / (41_252.96 / 12 / 4 ** (survey.order + 9)), rel=0.1)
+
+
+def test_a_cube_is_seen_as_its_mean(release: Path, root: Path) -> None:
+    wcs = WCS(naxis=3)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN", "WAVE"]
+    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt, wcs.wcs.cunit = [150, 2, 5e-7], [10, 10, 1], [-1e-3, 1e-3, 1e-9], ["deg", "deg", "m"]
+    cube = np.stack([np.full((20, 20), level, dtype="f4") for level in (1, 2, 6)])
+    cube[2, :, 15:] = np.nan
+    write(release / NAME, cube, wcs)
+    assert run(order(release), root, print) == 0
+    survey, folder = made(root)
+    values = np.concatenate([pixels[np.isfinite(pixels)] for pixels in tiles(folder, survey.order).values()])
+    assert (values.min(), values.max()) == (1.5, 3.0)
+
+
+def test_the_moc_is_what_has_values_and_no_more(release: Path, root: Path) -> None:
+    values, wcs = waves(200, 200), tangent(200, 200)
+    values[:, :100] = np.nan
+    write(release / NAME, values, wcs)
+    run(order(release), root, print)
+    survey, folder = made(root)
+    with fits.open(folder / surveys.MOC_FILE) as file:
+        told = file[1].header
+        assert (told["MOCVERS"], told["MOCDIM"], told["ORDERING"], told["COORDSYS"]) == ("2.0", "SPACE", "RANGE", "C")
+        assert told["MOCORD_S"] == survey.order + 6
+        file.verify("exception")
+    moc = MOC.load(folder / surveys.MOC_FILE, "fits")
+    y, x = np.indices((200, 200))
+    places = wcs.pixel_to_world(x, y)
+    assert moc.contains_skycoords(places[:, 100:]).all()
+    # A cell of the MOC is eight pixels of a tile wide.
+    assert not moc.contains_skycoords(places[:, :85]).any()
+    assert survey.sky_fraction == pytest.approx(moc.sky_fraction)
+    centre = SkyCoord(survey.ra, survey.dec, unit="deg")
+    assert centre.separation(places[100, 150]) < 0.01 * units.deg
+    assert 0.2 < survey.fov < 0.3
+
+
+def test_each_tile_has_all_above_it_and_its_picture(release: Path, root: Path) -> None:
+    write(release / NAME, waves(150, 150), tangent(150, 150))
+    run(order(release), root, print)
+    survey, folder = made(root)
+    for each in range(survey.order + 1):
+        numbers = set(tiles(folder, each))
+        assert numbers == {number >> 2 * (survey.order - each) for number in tiles(folder, survey.order)}
+        for number in numbers:
+            assert (folder / surveys.tile("png", each, number)).read_bytes().startswith(b"\x89PNG")
+    for kind in surveys.FORMATS:
+        assert (folder / surveys.overview(kind, 3)).is_file()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) == survey.size_bytes
+
+
+def test_what_did_not_change_is_not_drawn_again_and_what_did_is(release: Path, root: Path) -> None:
+    write(release / NAME, waves(50, 50), tangent(50, 50))
+    run(order(release), root, print)
+    first, folder = made(root)
+    stamp = (folder / surveys.MOC_FILE).stat().st_mtime_ns
+    run(order(release), root, print)
+    assert (folder / surveys.MOC_FILE).stat().st_mtime_ns == stamp
+    write(release / NAME, waves(50, 50) + 1000, tangent(50, 50))
+    run(order(release), root, print)
+    second, folder = made(root)
+    assert second.values[0] == pytest.approx(first.values[0] + 1000, rel=1e-3)
+    run(order(release), root, print)
+    assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [second.folder]
+
+
+def test_a_damaged_image_is_said_and_the_others_are_drawn(release: Path, root: Path) -> None:
+    write(release / NAME, waves(50, 50), tangent(50, 50))
+    write(release / "short.fits", waves(200, 200), tangent(200, 200))
+    os.truncate(release / "short.fits", 20_000)
+    (release / "text.fits").write_text("no FITS at all")
+    said: list[str] = []
+    assert run(order(release), root, said.append) == 0
+    survey, _ = made(root)
+    assert survey.images == (NAME,)
+    assert [line for line in said if "short.fits" in line] == [
+        "sky/dr1: short.fits cannot be drawn: the file ends before its pixels do: it is cut short, or is being written"
+    ]
+
+
+def test_a_release_without_images_has_none_and_one_that_lost_them_has_none_any_more(release: Path, root: Path) -> None:
+    release.mkdir()
+    assert run(order(release), root, print) == 0
+    assert surveys.read(surveys.folder_of(root, *PLACE)) is None
+    write(release / NAME, waves(50, 50), tangent(50, 50))
+    run(order(release), root, print)
+    made(root)
+    (release / NAME).unlink()
+    run(order(release), root, print)
+    assert surveys.read(surveys.folder_of(root, *PLACE)) is None
+    assert not list(root.rglob("*.fits"))
+
+
+def test_what_was_killed_leaves_nothing_half_and_the_next_goes_on(release: Path, root: Path) -> None:
+    write(release / "a.fits", waves(60, 60), tangent(60, 60))
+    write(release / "b.fits", waves(900, 900), tangent(900, 900, centre=(150.1, 4.2)))
+    command = [sys.executable, "-m", "bowerbird_services.ingest.run_hips", str(root)]
+    folder = surveys.folder_of(root, *PLACE)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as drawing:
+        assert drawing.stdin is not None
+        drawing.stdin.write(order(release).model_dump_json().encode())
+        drawing.stdin.close()
+        # The first image is painted, the second is begun.
+        while not list(folder.glob(".work-*.json")):
+            assert drawing.poll() is None, "it ended before it could be killed"
+            time.sleep(0.001)
+        drawing.send_signal(signal.SIGKILL)
+    assert surveys.read(folder) is None
+    (work,) = (path for path in folder.glob(".work-*") if path.is_dir())
+    before = {path: path.stat().st_mtime_ns for path in work.rglob("Npix*.fits")}
+    said: list[str] = []
+    assert run(order(release), root, said.append) == 0
+    survey, place = made(root)
+    assert not any("a.fits" in line for line in said)
+    kept = place / next(iter(before)).relative_to(work)
+    assert kept.stat().st_mtime_ns == next(iter(before.values()))
+    assert not list(folder.glob(".work-*"))
+    assert survey.images == ("a.fits", "b.fits")
+    assert not list(place.glob(".*"))
+
+
+def test_tiles_are_coarser_where_there_is_no_room_for_them(release: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(release / NAME, waves(300, 300), tangent(300, 300))
+    monkeypatch.setattr(hips, "LARGEST", 100_000)
+    said: list[str] = []
+    assert run(order(release), root, said.append) == 0
+    survey, _ = made(root)
+    assert survey.order < 7
+    assert any("they are made of order" in line for line in said)
+
+
+def test_a_survey_is_for_the_service_alone(release: Path, root: Path) -> None:
+    write(release / NAME, waves(50, 50), tangent(50, 50))
+    command = [sys.executable, "-m", "bowerbird_services.ingest.run_hips", str(root)]
+    told = subprocess.run(command, input=order(release).model_dump_json().encode(), capture_output=True, check=True)
+    assert told.stdout.decode().splitlines()[-1] == "surveys: 1 surveys are there"
+    assert {oct(path.stat().st_mode & 0o077) for path in root.rglob("*")} == {"0o0"}
