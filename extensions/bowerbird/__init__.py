@@ -10,6 +10,7 @@ The names below are all there is for a researcher; a module is imported when it 
 """
 
 from bowerbird.about import About, about
+from bowerbird.archive import images, links
 from bowerbird.bands import rgb
 from bowerbird.catalogues import cone, jobs, match, query
 from bowerbird.cutout import cutout
@@ -33,8 +34,10 @@ __all__ = [
     "cone",
     "cutout",
     "cutouts",
+    "images",
     "jobs",
     "linked",
+    "links",
     "match",
     "query",
     "releases",

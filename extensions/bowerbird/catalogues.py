@@ -104,7 +104,7 @@ def cone(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.vo.crossmatch import Service, position_columns  # noqa: PLC0415  # `import bowerbird` stays light
     from bowerbird.vo.names import position as found  # noqa: PLC0415  # as above
 
-    at, reach = found(position), _degrees(radius)
+    at, reach = found(position), degrees(radius)
     if table is None:
         return _cone_search(service, (float(at.ra.deg), float(at.dec.deg), reach), limit, seconds)
     there = Service(lambda adql: query(adql, service=service, seconds=seconds, cache=cache), _explained(service, seconds))
@@ -189,7 +189,7 @@ def match(  # noqa: PLR0913  # most are named when they are given
 
     if find not in ("best", "all", "symmetric"):
         raise BadArgument(f"find is {find!r}; it is 'best', 'all' or 'symmetric'")
-    reach = _degrees(radius) * 3600
+    reach = degrees(radius) * 3600
 
     def mine(given: Any) -> QTable:
         return QTable([given.ravel()], names=["position"]) if isinstance(given, SkyCoord) else QTable(given)
@@ -212,7 +212,8 @@ def _explained(service: str | None, seconds: float) -> Callable[[str], None]:
     return lambda table: LOOP.run(session().tap(service).check_open(table, seconds=seconds))
 
 
-def _degrees(radius: Any) -> float:
+def degrees(radius: Any) -> float:
+    """Return a radius in degrees; ValueError says how it is written."""
     from astropy.coordinates import Angle  # noqa: PLC0415  # `import bowerbird` stays light
     from astropy.units import UnitsError  # noqa: PLC0415  # as above
 

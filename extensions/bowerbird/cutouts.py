@@ -41,7 +41,9 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     size : Quantity, Angle, str, pair of them, column, or name of a column
         As for `cutout`, the same for all; or a column with a unit: n sides, or n × 2 (height, width).
     image : path, list of paths, or name of a column
-        The FITS file, or one for each position: a list, or the name of the table's column that holds them.
+        The FITS file, or one for each position: a list, or the name of the table's column that holds them. One that is
+        not here is named by its publisher DID (``ivo://…``) or by its address of DataLink, as `images` finds them: the
+        service that has it cuts it (SODA), and the pixels are the same.
     hdu : int, str, (str, int) or list of them, optional
         Which HDU or HDUs, as for `cutout`.
     mode : {"trim", "partial", "strict"}
@@ -70,9 +72,10 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
         There is no room left in the folder. What is written stays, and the same call goes on there.
 
     """
-    from bowerbird.batch import Wish, cut_all  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
+    from bowerbird.batch import Wish  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
     from bowerbird.cut import Cuts  # noqa: PLC0415  # as above
     from bowerbird.folder import Folder, files_in  # noqa: PLC0415  # as above
+    from bowerbird.remote import cut_each  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
     if progress is not None and not callable(progress):
@@ -88,7 +91,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     with ExitStack() as stack:
         into = stack.enter_context(closing(Folder(Path(folder)))) if folder is not None else None
         cuts = stack.enter_context(Cuts(count, files, into))
-        for done, made in enumerate(cut_all(wanted, images, wish), start=1):
+        for done, made in enumerate(cut_each(wanted, images, wish), start=1):
             cuts.take(made)
             if progress is not None:
                 progress(done, count)

@@ -101,7 +101,7 @@ class QueryRefused(ServiceError):
     """The service read the query and says what is wrong with it."""
 
     def __init__(self, service: str, said: str, way_out: str = "change the query", query: str = "") -> None:
-        way_out = "until then no query reads it" if _WHOM_TO_ASK in said else way_out
+        way_out = "until then no query reads it" if tells_whom_to_ask(said) else way_out
         super().__init__(service, f"says: {said or 'an error, without a word on it'}", way_out, query)
 
 
@@ -123,6 +123,11 @@ class JobLost(ServiceError):
 
 class Overflow(UserWarning):
     """There would have been more rows: the answer was cut off at a limit."""
+
+
+def tells_whom_to_ask(said: str) -> bool:
+    """Tell whether a service says that something is closed to who asks, and not that it does not know them."""
+    return _WHOM_TO_ASK in said
 
 
 def _shortened(query: str, most: int = 200) -> str:

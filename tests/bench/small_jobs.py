@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import bowerbird
 import httpx
-from bowerbird.vo.tokens import PLATFORM
+from bowerbird.vo.addresses import PLATFORM
 
 from tests.bench.row import Row, paired
 from tests.bench.table_service import TABLE, TOKEN, Service

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bowerbird.lab.spaced import spaced
 from bowerbird.lab.stamp_maker import Tile
 from bowerbird.png import png, rgba
 
@@ -22,7 +23,7 @@ _REASON = f"display:block;width:{_SIDE}px;height:{_SIDE}px;box-sizing:border-box
 
 def as_html(tiles: Sequence[Tile], labels: Sequence[str], total: int) -> str:
     """Return HTML that needs no scripts, and of styles only what it brings; its colours are the page's."""
-    count = f"{total:,}".replace(",", "\u2009")
+    count = spaced(total)
     said = f"{count} stamps" if total <= len(tiles) else f"The first {len(tiles)} of {count} stamps"
     figures = "".join(_figure(tile, label) for tile, label in zip(tiles, labels, strict=True))
     return f'<div role="group" aria-label="Stamps"><p>{said}</p>{figures}</div>'

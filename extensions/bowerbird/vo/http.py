@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from bowerbird.errors import ServiceError, ServiceGone, SignInNeeded, TooLarge
+from bowerbird.errors import QueryRefused, ServiceError, ServiceGone, SignInNeeded, TooLarge, tells_whom_to_ask
 from bowerbird.vo.tokens import Tokens, origin
 
 _TROUBLED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -164,6 +164,8 @@ def gone(asked: Asked, error: httpx.HTTPError) -> ServiceGone:
 
 def refuse(asked: Asked, status: int, said: str, signed: bool) -> ServiceError:
     """Return the error for a status that no answer has."""
+    if tells_whom_to_ask(said):
+        return QueryRefused(asked.url, said, query=asked.query)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         trouble = "does not take the token that it got; it may have run out" if signed else "wants you to sign in"
         way_out = "restart your server for a new token" if signed else "use a service of this platform, or ask its administrator"

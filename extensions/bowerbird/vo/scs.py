@@ -1,10 +1,10 @@
 """SCS 1.03: the rows of one catalogue around a position."""
 
-import asyncio
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from bowerbird.errors import QueryRefused, ServiceError, ServiceSlow
+from bowerbird.errors import QueryRefused
+from bowerbird.vo.deadline import within
 from bowerbird.vo.fetch import fetched
 from bowerbird.vo.http import HTTP, Asked
 from bowerbird.vo.results import Answer
@@ -32,15 +32,8 @@ async def ask(http: HTTP, service: str, cone: Cone, *, seconds: float) -> Answer
     """Return what a cone search answers within `seconds`; what it says is wrong is a QueryRefused."""
     query = urlencode(cone.parameters())
     asked = Asked("GET", address(service, cone), query=query)
-    try:
-        async with asyncio.timeout(seconds):
-            answer = await fetched(http, asked, service)
-    except ServiceError:
-        raise
-    except TimeoutError as error:
-        raise ServiceSlow(
-            service, f"was not done within {seconds:g} s", "give it more with seconds=, or a smaller radius", query
-        ) from error
+    async with within(seconds, service, query, "or a smaller radius"):
+        answer = await fetched(http, asked, service)
     wrong = error_of(answer.votable)
     if wrong is not None:
         answer.file.close()

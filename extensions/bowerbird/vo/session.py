@@ -4,11 +4,12 @@ import os
 from collections.abc import Mapping
 
 from bowerbird.errors import BadArgument
+from bowerbird.vo import addresses
 from bowerbird.vo.cache import Cache
 from bowerbird.vo.http import HTTP
 from bowerbird.vo.records import Records
 from bowerbird.vo.tap import TAP
-from bowerbird.vo.tokens import PLATFORM, Tokens
+from bowerbird.vo.tokens import Tokens
 
 
 class Session:
@@ -31,12 +32,16 @@ class Session:
 
     def tap(self, service: str | None) -> TAP:
         """Return a service; None is the platform's own, ValueError where there is none."""
-        address = service or self._environment.get(PLATFORM)
+        address = service or self._environment.get(addresses.PLATFORM)
         if not address:
             raise BadArgument("no platform is here that has tables: name a TAP service, as in service='https://example.org/tap'")
         if address not in self._services:
             self._services[address] = TAP(self.http, address, self.records, kept=self.cache)
         return self._services[address]
+
+    def beside(self, path: str) -> str | None:
+        """Return the address of another service of the platform; None where there is no platform."""
+        return addresses.beside(self._environment, path)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -10,9 +10,10 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from bowerbird.errors import QueryRefused, ServiceError, ServiceSlow, TooLarge
+from bowerbird.errors import QueryRefused, ServiceError, TooLarge
 from bowerbird.vo import cache
 from bowerbird.vo.cache import Cache
+from bowerbird.vo.deadline import within
 from bowerbird.vo.fetch import MOST_BYTES, fetched
 from bowerbird.vo.http import HTTP, Asked
 from bowerbird.vo.jobs import Follower, Job, nobody
@@ -69,14 +70,8 @@ class TAP:
 
     async def ask(self, question: Question, *, seconds: float, follow: Follower = nobody) -> Answer:
         """Return the answer within `seconds`, for everything together; else ServiceSlow, and nothing is left running."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._answered(question, follow)
-        except ServiceError:
-            raise
-        except TimeoutError as error:
-            way_out = "give it more with seconds=, or ask for less"
-            raise ServiceSlow(self.address, f"was not done within {seconds:g} s", way_out, question.adql) from error
+        async with within(seconds, self.address, question.adql):
+            return await self._answered(question, follow)
 
     async def _answered(self, question: Question, follow: Follower) -> Answer:
         key = cache.key(self.address, question.adql, question.uploads, question.limit) if question.keep else None
@@ -127,11 +122,8 @@ class TAP:
     async def check_open(self, table: str, *, seconds: float) -> None:
         """Raise QueryRefused, in the words of the service, where it says that a table is closed to who asks."""
         asked = Asked("GET", f"{self.address}/tables/{quote(table)}")
-        try:
-            async with asyncio.timeout(seconds):
-                answer = await self._http.small(asked)
-        except TimeoutError as error:
-            raise ServiceSlow(self.address, f"was not done within {seconds:g} s", "give it more with seconds=") from error
+        async with within(seconds, self.address):
+            answer = await self._http.small(asked)
         said = words(answer.body) if answer.status == HTTPStatus.FORBIDDEN else ""
         if said:
             raise QueryRefused(self.address, said, "ask for another table")

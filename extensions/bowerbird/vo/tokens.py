@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-PLATFORM = "BOWERBIRD_TAP_URL"
+from bowerbird.vo.addresses import own
+
 _TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105  # the name of the variable
 _PORTS = {"http": 80, "https": 443}
 
@@ -18,9 +19,9 @@ class Tokens:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Return what the platform tells a server: its token is for its own table service."""
-        service, token = environment.get(PLATFORM), environment.get(_TOKEN)
-        return cls({service: token} if service and token else {})
+        """Return what the platform tells a server: its token is for its own services."""
+        token = environment.get(_TOKEN)
+        return cls({address: token for address in own(environment)} if token else {})
 
     def token(self, url: str) -> str | None:
         """Return the token for an address, or None where it must not go."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -15,7 +16,9 @@ from bowerbird.vo.loop import LOOP, Loop
 from bowerbird.vo.records import Record, Records
 from bowerbird.vo.results import spool
 
+from tests.extensions.skies import Mosaic
 from tests.extensions.vo.conftest import QUERY
+from tests.support.archive_server import archive_server
 from tests.support.interrupts import Interrupt
 from tests.support.sessions import forget
 from tests.support.tap_server import Behaviour, positions
@@ -83,6 +86,29 @@ def test_of_a_call_nothing_goes_on(name: str, tap: Behaviour, files: list[Any], 
         at += 1
     assert at > 5
     assert files
+
+
+@pytest.mark.parametrize("name", ["images", "links", "cutouts"])
+def test_of_a_call_of_an_archive_nothing_goes_on(
+    name: str, files: list[Any], stopped: Callable[..., bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with archive_server(Mosaic(shape=(40, 50)).write(tmp_path / "mosaic.fits")) as archive:
+        links = f"{archive.url}/datalink/links?ID=1"
+        calls: dict[str, Callable[[], Any]] = {
+            "images": lambda: bowerbird.images((150, 2), "1 arcmin", f"{archive.url}/sia2/query"),
+            "links": lambda: bowerbird.links(links),
+            "cutouts": lambda: bowerbird.cutouts([(150.0, 2.0)] * 2, "2 arcsec", links),
+        }
+        at = 1
+        while stopped(calls[name], at):
+            assert all(file.closed for file in files), f"interrupted at wait {at}"
+            assert LOOP.run(others()) == 0, f"interrupted at wait {at}"
+            assert not list((tmp_path / "temporary").glob("bowerbird-cuts-*")), f"interrupted at wait {at}"
+            at += 1
+    # Pieces are fetched beside each other: the call waits for all of them at a time.
+    assert at > (2 if name == "cutouts" else 5)
 
 
 def test_the_rows_of_a_job_that_was_left_are_still_to_be_had(tap: Behaviour, files: list[Any], stopped: Callable[..., bool]) -> None:

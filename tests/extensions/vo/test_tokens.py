@@ -75,3 +75,22 @@ def test_the_platform_tells_its_token_and_where_it_goes() -> None:
     told = {"BOWERBIRD_TAP_URL": "http://hub.example/services/vo/tap", "JUPYTERHUB_API_TOKEN": "secret"}
     assert Tokens.of(told).token("http://hub.example/services/vo/tap/sync") == "secret"
     assert Tokens.of({"JUPYTERHUB_API_TOKEN": "secret"}).token("http://hub.example/services/vo/tap/sync") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "signed"),
+    [
+        ("http://hub.example/services/vo/sia2/query?POS=x", True),
+        ("http://hub.example/services/vo/soda/sync", True),
+        ("http://hub.example/services/vo/datalink/links", True),
+        ("http://hub.example/services/vo", False),
+        ("http://hub.example/services/vo/elsewhere", False),
+        ("http://hub.example/sia2/query", False),
+        ("http://hub.example/user/eve/sia2/query", False),
+        ("https://hub.example/services/vo/sia2/query", False),
+    ],
+)
+def test_a_servers_token_is_for_the_services_of_its_platform_alone(url: str, signed: bool) -> None:
+    environment = {"BOWERBIRD_TAP_URL": "http://hub.example/services/vo/tap", "JUPYTERHUB_API_TOKEN": "secret"}
+    assert (Tokens.of(environment).token(url) == "secret") is signed
+    assert Tokens.of({"BOWERBIRD_TAP_URL": "http://hub.example/services/vo/tables", "JUPYTERHUB_API_TOKEN": "x"}).token(url) is None
