@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
-from bowerbird.votable import Field, Header, Info, Writer
+from bowerbird.votable import Field, Header, Info, VOTableError, Writer
 
+from bowerbird_services.engine import QueryFault
 from bowerbird_services.frames import systems, times
 from bowerbird_services.rows import fitted, numpy_columns, schema_of
 from bowerbird_services.tables import Column, Table
@@ -61,6 +62,7 @@ class VOTableWriter:
     ) -> None:
         self._schema, header = _head(_Kind(columns, tuple(tables), serialization))
         told = (Info("QUERY_STATUS", "OK"), *(Info(name, value) for name, value in infos))
+        self._fields = header.fields
         self._writer = Writer(replace(header, infos=told), serialization)
 
     def start(self) -> bytes:
@@ -69,7 +71,12 @@ class VOTableWriter:
 
     def rows(self, batch: pa.RecordBatch) -> bytes:
         """Return some rows."""
-        return self._writer.rows(numpy_columns(fitted(batch, self._schema)))
+        columns = [_shaped(field, cells) for field, cells in zip(self._fields, numpy_columns(fitted(batch, self._schema)), strict=True)]
+        try:
+            return self._writer.rows(columns)
+        except VOTableError as error:
+            # What one serialization has no way to write, another has.
+            raise QueryFault(f"{error}; ask for another format, such as RESPONSEFORMAT=votable/td") from error
 
     def end(self, overflow: bool) -> Iterable[bytes]:
         """Yield what stands after the rows."""
@@ -78,6 +85,16 @@ class VOTableWriter:
     def failed(self, message: str) -> bytes | None:
         """Return the end of an answer that broke off."""
         return self._writer.end((Info("QUERY_STATUS", "ERROR", message),))
+
+
+def _shaped(field: Field, cells: Any) -> Any:
+    """Return cells as the field's arraysize has them: a batch has the elements of each one behind the other."""
+    shape = field.shape
+    if field.is_text or shape.variable or not shape.fixed:
+        return cells
+    for place, cell in enumerate(cells):
+        cells[place] = cell.reshape(shape.fixed) if cell.size else None
+    return cells
 
 
 def _field(column: Column, system: str | None, nulls: Mapping[str, int]) -> Field:

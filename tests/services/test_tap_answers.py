@@ -204,3 +204,13 @@ def test_every_example_runs_and_has_one_name_and_one_query(client: httpx.Client)
         assert name.text
         assert len(name) == len(query) == 0, "plain text"
         answer(client, str(query.text), MAXREC="2")
+
+
+@pytest.mark.parametrize("form", ["votable", "votable/b", "votable/td"])
+def test_a_text_of_some_length_is_no_longer(client: httpx.Client, form: str) -> None:
+    names = f"SELECT TOP 5 CAST(name AS CHAR(20)) AS a, CAST(name AS VARCHAR(6)) AS b, name FROM {STARS}"
+    found = table(client, names, RESPONSEFORMAT=form)
+    assert [field.arraysize for field in found.fields][:2] == ["20", "6*"]
+    for row in found.array:
+        assert str(row["a"]).rstrip("\0 ") == row["name"]
+        assert row["b"] == row["name"][:6]

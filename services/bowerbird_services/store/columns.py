@@ -91,10 +91,18 @@ def arrow_array(values: np.ndarray[Any, Any], column: Column) -> pa.Array:
         texts = [None if value is None else str(value) for value in np.ma.getdata(values)]
         return pa.array(texts, pa.string(), mask=mask)
     if pa.types.is_list(kind):
-        return pa.array([None if cell is None else np.ma.asarray(cell).reshape(-1).tolist() for cell in values], kind)
+        return pa.array([_elements(cell) for cell in values], kind)
     if values.dtype == object:
         return pa.array(list(np.ma.filled(values, None)), kind)
     mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     plain = np.ma.getdata(values)
     # Arrow takes numbers in this machine's order only.
     return pa.array(plain.astype(plain.dtype.newbyteorder("=")), mask=mask).cast(kind)
+
+
+def _elements(cell: Any) -> list[Any] | None:
+    """Return the elements of a cell; None of one that has none that is known."""
+    if cell is None or (np.size(cell) and np.ma.getmaskarray(cell).all()):
+        return None
+    found: list[Any] = np.ma.asarray(cell).reshape(-1).tolist()
+    return found
