@@ -1,10 +1,11 @@
 """Collections and releases: what is published, whose it is, and until when."""
 
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from bowerbird_config.links import Link
 from bowerbird_config.model import Frozen, FrozenDict, Line, Model, Moment, Slug
 from bowerbird_config.tables import ReleaseTable, TableName
 
@@ -26,6 +27,8 @@ class Release(Model):
     doi: str = ""
     licence: str = ""
     source: str = ""
+    serve: Literal["files", "cutouts"] = Field("files", description="whether its images and cubes are handed out whole, or cut only")
+    links: tuple[Link, ...] = Field((), description="what belongs to its files, came before them, or was made of them")
     tables: Frozen[TableName, ReleaseTable] = Field(default_factory=FrozenDict, description="what of it can be queried, by name")
 
     @model_validator(mode="after")

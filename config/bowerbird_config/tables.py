@@ -22,7 +22,8 @@ def _table_name(name: str) -> str:
     return name
 
 
-def _inside(file: str) -> str:
+def inside(file: str) -> str:
+    """Return a path as it stands below the directory of a release; ValueError where it leads elsewhere."""
     path = PurePosixPath(file)
     if path.is_absolute() or not path.parts or ".." in path.parts or "\0" in file:
         raise ValueError(f"{file!r} is not a file inside the release; write its path from the release's directory")
@@ -35,7 +36,7 @@ def _column_name(name: str) -> str:
     return name
 
 
-FileInside = Annotated[str, AfterValidator(_inside)]
+FileInside = Annotated[str, AfterValidator(inside)]
 TableName = Annotated[str, AfterValidator(_table_name)]
 ColumnName = Annotated[str, AfterValidator(_column_name)]
 

@@ -88,6 +88,11 @@ def picture(cut: "Cut", look: Look, most: int = 0) -> Any:
     """Return the picture as an array, its first row at the top; with `most`, of so many pixels a side at most, each the mean of several."""
     values = _plane(cut.hdu)
     values = _fewer(values, -(-max(values.shape) // most)) if most else values
+    return pictured(values, look)
+
+
+def pictured(values: Any, look: Look) -> Any:
+    """Return the picture of pixels of the sky as an array; their first row is at the bottom, and what is not finite is transparent."""
     light = _light(values, look.stretch, _limits(look.limits, values))
     return _drawn(_COLOURS[look.colour](1 - light if look.invert else light), np.isfinite(values))
 

@@ -23,6 +23,7 @@ from bowerbird_services.streams import Threads
 from bowerbird_services.vo import vosi
 from bowerbird_services.vo.asynchronous import AsyncService
 from bowerbird_services.vo.dali import Fault, error_response
+from bowerbird_services.vo.datalink import DataLinkService
 from bowerbird_services.vo.health import Health
 from bowerbird_services.vo.hips_service import HiPSService
 from bowerbird_services.vo.jobs import JobStore
@@ -56,6 +57,7 @@ def create(
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes()), *pages]
     if site.archive:
         routes.append(Mount(f"{prefix}/sia2", routes=SIA2Service(site, site.archive, health).routes()))
+        routes.append(Mount(f"{prefix}/datalink", routes=DataLinkService(site, site.archive, health).routes()))
     products = ProductService(site, directories) if directories else None
     if products:
         routes.append(Mount(f"{prefix}{_PRODUCTS}", routes=products.routes()))

@@ -9,9 +9,10 @@ from bowerbird_config.collections import Release
 from bowerbird_config.identity import Identity
 
 from bowerbird_services.identity import Records
+from bowerbird_services.relations import Relation, Relations
 from bowerbird_services.release_files import Directories, ReleaseFile, open_file
 from bowerbird_services.store.dids import DID, NoDID
-from bowerbird_services.store.obscore import Doors
+from bowerbird_services.store.obscore import LINKED, Doors
 from bowerbird_services.store.observed import Observations, Observed
 from bowerbird_services.store.products import Product
 from bowerbird_services.store.shelf import Shelf
@@ -37,6 +38,7 @@ class Record:
     product: Product
     release: Release
     decision: Decision
+    public: bool
 
     @property
     def place(self) -> tuple[str, str]:
@@ -52,6 +54,8 @@ class Archive:
         self._shelf = shelf
         self._directories = directories
         self._observations = observations or Observations(shelf)
+        # Replaced as a whole when the platform is another; two threads that do so at once make the same.
+        self._relations: Relations | None = None
 
     @property
     def doors(self) -> Doors:
@@ -78,8 +82,38 @@ class Archive:
         if product is None:
             raise NoRecord
         release = self._records.platform.collections[named.collection].releases[named.release]
-        return Record(named, product, release, decision)
+        return Record(named, product, release, decision, release.public_at(at))
+
+    def decision(self, identity: Identity, place: tuple[str, str], at: datetime) -> Decision:
+        """Decide whether they may read a release."""
+        return self._records.decide(identity, *place, at)
+
+    def is_public(self, place: tuple[str, str], at: datetime) -> bool:
+        """Return whether everybody may read a release, whose reading was decided already."""
+        return self._records.platform.collections[place[0]].releases[place[1]].public_at(at)
+
+    def product(self, did: DID) -> Product | None:
+        """Return the product of that name, whoever may read it; None where there is none."""
+        return self._shelf.holdings().product(did.place, did.file)
+
+    def relations(self, did: DID) -> tuple[Relation, ...]:
+        """Return what a file is linked to, whoever may read that."""
+        platform = self._records.platform
+        known = self._relations
+        if known is None or known.platform is not platform:
+            known = self._relations = Relations(platform)
+        return known.of(did)
+
+    def is_cut_only(self, did: DID) -> bool:
+        """Return whether a file is an image or cube that its release hands out by pieces alone."""
+        product, about = self.product(did), self._records.platform.collections.get(did.collection)
+        release = about.releases.get(did.release) if about else None
+        return product is not None and release is not None and release.serve == "cutouts" and product.dataproduct_type in LINKED
+
+    def file(self, did: DID) -> ReleaseFile:
+        """Return the open file of that name, whoever may read it; the caller has decided that, and closes it."""
+        return open_file(self._directories, *did.place, did.file)
 
     def opened(self, record: Record) -> ReleaseFile:
         """Return the open file of a record, which the caller closes; NoFile, ClosedFile or Away where it cannot be opened."""
-        return open_file(self._directories, *record.place, record.product.file)
+        return self.file(record.did)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
+from posixpath import normpath
 from typing import Final
 
 from bowerbird_config.identity import Identity
@@ -18,6 +19,7 @@ from bowerbird_services.identity import Away
 from bowerbird_services.places import Places
 from bowerbird_services.release_files import ClosedFile, Directories, NoFile, ReleaseFile, open_file
 from bowerbird_services.site import Site
+from bowerbird_services.store.dids import DID
 from bowerbird_services.streams import Threads, unless_gone, while_there
 from bowerbird_services.vo.dali import Fault
 
@@ -74,7 +76,7 @@ class ProductService:
         told = {"ETag": file.tag, "Last-Modified": formatdate(file.modified, usegmt=True), "Accept-Ranges": "bytes"}
         if is_known(request.headers.get("if-none-match"), file.tag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
-        told["Content-Type"] = _media_type(request.path_params["path"])
+        told["Content-Type"] = media_type(request.path_params["path"])
         if request.method == "HEAD":
             return Response(headers=told | {"Content-Length": str(file.size)})
         part = _part(request, file, told["Last-Modified"])
@@ -96,6 +98,14 @@ class ProductService:
         decision = self._site.identities.records.decide(identity, collection, release, self._site.clock())
         if not decision.allowed:
             raise Fault(_ABSENT, HTTPStatus.NOT_FOUND) if decision.hidden else Fault(decision.sentence, HTTPStatus.FORBIDDEN)
+        archive = self._site.archive
+        # As the file would be opened: no link is followed, so that a path has one file.
+        did = DID(collection, release, normpath(request.path_params["path"]))
+        if archive is not None and archive.is_cut_only(did):
+            links = archive.doors.linked(did)
+            raise Fault(
+                f"images and cubes of {collection}/{release} are cut and not handed out whole; cut them by {links}", HTTPStatus.FORBIDDEN
+            )
 
     async def _opened(self, request: Request) -> ReleaseFile:
         place = request.path_params
@@ -143,7 +153,8 @@ class _FileAnswer(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
-def _media_type(path: str) -> str:
+def media_type(path: str) -> str:
+    """Return what a file is by its name."""
     name = path.lower()
     return next((kind for end, kind in _TYPES.items() if name.endswith(end)), "application/octet-stream")
 

@@ -7,6 +7,8 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from bowerbird_config import sockets
 from bowerbird_config.beneath import open_beneath
@@ -40,6 +42,12 @@ class ReleaseFile:
     def close(self) -> None:
         """Let it go."""
         os.close(self.descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
 
 def hub_directories(path: Path) -> Directories:

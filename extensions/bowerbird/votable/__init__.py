@@ -9,6 +9,7 @@ from bowerbird.votable.field import Field
 from bowerbird.votable.header import Coosys, Group, Header, Info, Link, Param, Timesys
 from bowerbird.votable.ragged import Ragged
 from bowerbird.votable.reader import Reader, read
+from bowerbird.votable.services import Input, Service
 from bowerbird.votable.table import Table, VOTable
 from bowerbird.votable.writer import Writer, error_document
 
@@ -18,10 +19,12 @@ __all__ = [
     "Group",
     "Header",
     "Info",
+    "Input",
     "Link",
     "Param",
     "Ragged",
     "Reader",
+    "Service",
     "Table",
     "Timesys",
     "VOTable",

@@ -8,6 +8,7 @@ from typing import Literal
 from bowerbird.errors import VOTableError
 from bowerbird.votable.field import Field
 from bowerbird.votable.header import Coosys, Group, Header, Info, Link, Param, Timesys
+from bowerbird.votable.services import Input, Service
 
 Serialization = Literal["BINARY2", "BINARY", "TABLEDATA"]
 START = (
@@ -75,9 +76,22 @@ def start(header: Header, serialization: Serialization) -> str:
     )
 
 
-def end(serialization: Serialization, infos: Iterable[Info] = ()) -> str:
+def end(serialization: Serialization, infos: Iterable[Info] = (), services: Iterable[Service] = ()) -> str:
     """Return everything after the last row."""
-    return f"{_CLOSE[serialization]}</TABLE>\n{''.join(map(info_element, infos))}</RESOURCE>\n</VOTABLE>\n"
+    beside = "".join(map(_service, services))
+    return f"{_CLOSE[serialization]}</TABLE>\n{''.join(map(info_element, infos))}</RESOURCE>\n{beside}</VOTABLE>\n"
+
+
+def _service(service: Service) -> str:
+    inputs = element("GROUP", "".join(map(_input, service.inputs)), name="inputParams")
+    inside = _description(service.description) + "".join(map(_param, service.params)) + inputs
+    return element("RESOURCE", inside, type="meta", utype="adhoc:service", ID=service.id)
+
+
+def _input(given: Input) -> str:
+    ends = [element(tag, value=value) for tag, value in (("MIN", given.low), ("MAX", given.high)) if value is not None]
+    values = "".join([*ends, *(element("OPTION", value=value) for value in given.options)])
+    return _field("PARAM", given.field, value=given.value, values=element("VALUES", values) if values else "")
 
 
 def info_element(info: Info) -> str:
@@ -90,10 +104,10 @@ def _description(description: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _field(tag: str, field: Field, serialization: Serialization = "TABLEDATA", value: str | None = None) -> str:
+def _field(tag: str, field: Field, serialization: Serialization = "TABLEDATA", value: str | None = None, values: str = "") -> str:
     # BINARY2 flags a missing cell; only the missing element of an array needs a value that stands for it.
     needed = field.null is not None and (serialization != "BINARY2" or bool(field.arraysize))
-    inside = _description(field.description) + (element("VALUES", null=str(field.null)) if needed else "")
+    inside = _description(field.description) + (element("VALUES", null=str(field.null)) if needed else values)
     return element(
         tag,
         inside,

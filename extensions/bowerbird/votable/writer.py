@@ -11,6 +11,7 @@ from bowerbird.votable.field import Field
 from bowerbird.votable.header import Header, Info
 from bowerbird.votable.layout import layout
 from bowerbird.votable.markup import Serialization
+from bowerbird.votable.services import Service
 
 
 class Writer:
@@ -50,9 +51,9 @@ class Writer:
         ready = tabledata_writer.plain_texts(field, column) if self._serialization == "TABLEDATA" else None
         return cells(field, column) if ready is None else ready
 
-    def end(self, infos: Iterable[Info] = ()) -> bytes:
+    def end(self, infos: Iterable[Info] = (), services: Iterable[Service] = ()) -> bytes:
         """Return what comes after the last row; `infos` tell of an overflow, or of an error in the middle."""
-        return self._lines.end() + markup.end(self._serialization, infos).encode()
+        return self._lines.end() + markup.end(self._serialization, infos, services).encode()
 
 
 def _check_values(fields: Sequence[Field], columns: Sequence[Cells | list[str]]) -> None:

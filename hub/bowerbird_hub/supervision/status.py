@@ -79,6 +79,9 @@ class Status:
     problems: tuple[str, ...] = field(default=())
     tap_url: str | None = None
     scs_url: str | None = None
+    sia_url: str | None = None
+    datalink_url: str | None = None
+    soda_url: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the status as `--json` prints it."""
@@ -107,6 +110,9 @@ def status_of(var: Var) -> Status:
         problems=problems,
         tap_url=_of_tables(told.get("url"), "tap"),
         scs_url=_of_tables(told.get("url"), "scs"),
+        sia_url=_of_tables(told.get("url"), "sia2"),
+        datalink_url=_of_tables(told.get("url"), "datalink/links"),
+        soda_url=_of_tables(told.get("url"), "soda/sync"),
     )
 
 

@@ -32,6 +32,8 @@ class Product:
     em_res_power: float | None = None
     em_xel: int | None = None
     o_ucd: str | None = None
+    pol_states: str | None = None
+    pol_xel: int | None = None
     facility_name: str | None = None
     instrument_name: str | None = None
 

@@ -1,0 +1,162 @@
+"""DataLink 1.1: what belongs to a product: the file, its cutouts, previews, and its relatives in all releases."""
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from http import HTTPStatus
+from typing import Final
+
+from bowerbird.errors import CutoutError
+from bowerbird.votable import Field, Header, Info, Service, Writer
+from bowerbird_config.identity import Identity
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bowerbird_services.archive import Archive, ClosedRecord, NoRecord
+from bowerbird_services.formats import chosen
+from bowerbird_services.identity import Away
+from bowerbird_services.links import Link, Links
+from bowerbird_services.previews import SIZES, Previews
+from bowerbird_services.release_files import ClosedFile, NoFile
+from bowerbird_services.site import Site
+from bowerbird_services.store.obscore import DATALINK
+from bowerbird_services.vo import soda_inputs, vosi
+from bowerbird_services.vo.dali import VOTABLE, Fault, Parameters, parameters, shown
+from bowerbird_services.vo.health import Health
+from bowerbird_services.vo.tap import limit_of
+from bowerbird_services.vo.tap_service import sign_in_headers
+from bowerbird_services.vo.xml import document
+
+STANDARD: Final = "ivo://ivoa.net/std/DataLink#links-1.1"
+# Section 3.2, in the order of `Link`.
+_FIELDS: Final = (
+    Field("ID", "char", "*", ucd="meta.id;meta.main", description="what was asked about"),
+    Field("semantics", "char", "*", ucd="meta.code", description="what the link is to it, by the vocabulary datalink/core"),
+    Field("access_url", "char", "*", ucd="meta.ref.url", description="where it is"),
+    Field("service_def", "char", "*", ucd="meta.ref", description="id of the descriptor of the service that makes it"),
+    Field("error_message", "char", "*", ucd="meta.code.error", description="why there is no link"),
+    Field("description", "char", "*", ucd="meta.note", description="what it is, for people"),
+    Field("content_type", "char", "*", ucd="meta.code.mime", description="media type of what comes"),
+    Field("content_length", "long", unit="byte", ucd="phys.size;meta.file", description="size of what comes"),
+    Field("content_qualifier", "char", "*", ucd="meta.code", description="kind of what comes, by the vocabulary product-type"),
+    Field("link_auth", "char", "*", ucd="meta.code", description="whether one has to sign in: true, or optional where everybody may read"),
+    Field("link_authorized", "boolean", ucd="meta.code", description="whether whoever asked may follow it"),
+)
+_MOST_IDS: Final = 1000
+
+
+def asked(given: Parameters) -> tuple[str, ...]:
+    """Return the identifiers that are asked about; Fault where there is none."""
+    found = tuple(dict.fromkeys(text for text in given.many("ID") if text))
+    if not found:
+        raise Fault("UsageFault: ID is missing; give the obs_publisher_did of a product, as ivoa.obscore has it")
+    if len(found) > _MOST_IDS:
+        raise Fault(f"UsageFault: {len(found)} ID were given; the most at once are {_MOST_IDS}")
+    return found
+
+
+def written(links: Sequence[Link], services: Sequence[Service], form: str | None, overflow: bool) -> bytes:
+    """Return the document of some links; Fault where it is asked for in a format that DataLink has not."""
+    name = "".join((form or "votable/td").lower().split())
+    known = chosen("votable/td" if name in {DATALINK, "votable", VOTABLE} else name)
+    if known is None or not known.mime.startswith((VOTABLE, "text/xml")):
+        raise Fault(f"RESPONSEFORMAT is {shown(form or '')}; links come as VOTable alone")
+    serialization = next((each for each in ("BINARY2", "BINARY") if known.mime.endswith(f"={each}")), "TABLEDATA")
+    writer = Writer(Header(_FIELDS, (Info("QUERY_STATUS", "OK"), Info("standardID", STANDARD))), serialization)  # type: ignore[arg-type]  # as above
+    rows = list(zip(*map(astuple, links), strict=True)) or [()] * len(_FIELDS)
+    infos = (Info("QUERY_STATUS", "OVERFLOW"),) if overflow else ()
+    return writer.start() + (writer.rows([list(column) for column in rows]) if links else b"") + writer.end(infos, services)
+
+
+class DataLinkService:
+    """Answers for the products of one site."""
+
+    def __init__(self, site: Site, archive: Archive, health: Health) -> None:
+        self._site = site
+        self._archive = archive
+        self._health = health
+        self._previews = Previews()
+
+    def routes(self) -> list[Route]:
+        """Return the addresses below /datalink."""
+        return [
+            Route("/links", self.links, methods=["GET", "POST"]),
+            Route("/preview", self.preview),
+            Route("/capabilities", self.capabilities),
+            Route("/availability", self.availability),
+        ]
+
+    async def links(self, request: Request) -> Response:
+        """Tell what belongs to the products that are named."""
+        site = self._site
+        identity = await site.identities.of(request)
+        given = await parameters(request)
+        await given.close()
+        names = asked(given)
+        limit = limit_of(given, site.allowance(identity))
+        found, services = await self._found(identity, names, site.address_of(request), limit)
+        body = written(found[:limit], services, given.single("RESPONSEFORMAT"), len(found) > limit)
+        return Response(body, media_type=DATALINK)
+
+    async def _found(self, identity: Identity, names: Sequence[str], base: str, limit: int) -> tuple[list[Link], list[Service]]:
+        finder, at = Links(self._archive, f"{base}/datalink"), self._site.clock()
+
+        def find() -> tuple[list[Link], list[Service]]:
+            links: list[Link] = []
+            services: list[Service] = []
+            for number, name in enumerate(names, 1):
+                some, cut = finder.of(identity, name, at, f"cutout{number}")
+                links += some
+                if cut is not None:
+                    services.append(soda_inputs.descriptor(cut.id, f"{base}/soda/sync", cut.did, cut.product))
+                if len(links) > limit:
+                    break
+            return links, services
+
+        try:
+            return await self._site.threads.run(find)
+        except Away as error:
+            raise _away(error) from error
+
+    async def preview(self, request: Request) -> Response:
+        """Send the picture of a product."""
+        identity = await self._site.identities.of(request)
+        given = Parameters.of(request.query_params.multi_items())
+        pixels = given.count("SIZE") or SIZES["preview"]
+        if pixels not in SIZES.values():
+            raise Fault(f"SIZE is {pixels}; it is {' or '.join(map(str, SIZES.values()))}")
+        name = given.needed("ID")
+        try:
+            body, tag = await self._site.threads.run(self._picture, identity, name, pixels)
+        except (NoRecord, NoFile):
+            raise Fault("there is no such product", HTTPStatus.NOT_FOUND) from None
+        except (ClosedRecord, ClosedFile) as error:
+            raise Fault(str(error) or "the platform itself may not read the file", HTTPStatus.FORBIDDEN) from error
+        except CutoutError as error:
+            raise Fault(f"there is no picture of this product: {error}", HTTPStatus.NOT_FOUND) from error
+        except Away as error:
+            raise _away(error) from error
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+        return Response(body, media_type="image/png", headers={"ETag": tag})
+
+    def _picture(self, identity: Identity, name: str, pixels: int) -> tuple[bytes, str]:
+        record = self._archive.record(identity, name, self._site.clock())
+        with self._archive.opened(record) as file:
+            return self._previews.of(record.did, file, pixels), f'{file.tag[:-1]}-{pixels}"'
+
+    async def capabilities(self, request: Request) -> Response:
+        """Tell what the service can do, and how to sign in; this is no secret."""
+        identity = await self._site.identities.of(request)
+        base = f"{self._site.address_of(request)}/datalink"
+        answer = document(vosi.simple_capabilities(STANDARD, base, "links", "1.1"))
+        answer.headers.update(sign_in_headers(identity))
+        return answer
+
+    async def availability(self, _request: Request) -> Response:
+        """Tell whether the service can answer."""
+        return document(vosi.availability(self._site.started, self._health.of_products()))
+
+
+def _away(error: Away) -> Fault:
+    return Fault(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
