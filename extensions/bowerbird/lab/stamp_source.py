@@ -74,7 +74,7 @@ class Cutting:
         """Yield the cutouts of some rows, file by file."""
         some = Regions(self.regions.of(np.asarray(rows, dtype=int)), [self.regions.troubles[row] for row in rows])
         for made in cut_all(some, [self.images[row] for row in rows], Wish(self.hdu, most_bytes=MOST_BYTES)):
-            yield rows[made.row], None if made.reason else Cut(b"".join(made.parts)), made.reason
+            yield rows[made.row], None if made.reason else Cut(made.parts), made.reason
 
     def arguments(self) -> list[str]:
         """Return size, image and HDU as they were given."""
