@@ -8,10 +8,11 @@ pixels: what is read of it could be of two files.
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -29,6 +30,15 @@ _MOST_AHEAD = 64
 # So many are planned at a time, and so many of a group tell how close the others lie.
 _PIECE = 512
 _SAMPLE = 50
+# From so many on they are read by threads of their own, so many (and bytes) at a time, while others are planned and written.
+_WORTH_THREADS = 64
+_READERS = 2
+_TOGETHER = 8
+_TOGETHER_BYTES = 1 << 20
+_MOST_IN_FLIGHT = 4
+
+# A row, what is cut for it, and what was asked for.
+_Planned: TypeAlias = tuple[int, Product, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ def _said(path: str, error: Exception) -> str:
 
 
 class _Group:
-    """The sources of one image: planned together, then read one after the other."""
+    """The sources of one image: planned some at a time, and read in the order in which their pixels lie."""
 
     def __init__(self, path: str, rows: Any, regions: Regions, wish: Wish, stack: ExitStack) -> None:
         self._path, self._wish = path, wish
@@ -100,6 +110,11 @@ class _Group:
         self._regions, self._rows = regions, rows[self._layers.order(regions.of(rows))]
         each = max(1, len(rows) // _SAMPLE)
         self._layers.expect(self._layers.plans(regions.of(self._rows[::each])), each)
+        self._reading: deque[Future[list[Made]]] = deque()
+        self._readers: Executor | None = None
+        if len(rows) >= _WORTH_THREADS and self._layers.are_shared:
+            self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="cutouts")
+            stack.callback(self._readers.shutdown, cancel_futures=True)
 
     def _planned(self) -> Iterator[tuple[int, Plan]]:
         for first in range(0, len(self._rows), _PIECE):
@@ -113,7 +128,7 @@ class _Group:
         name = Path(self._path).name
         # A copy that keeps its times may be younger here than it says.
         changed_ns = max(self._status.st_mtime_ns, self._status.st_ctime_ns)
-        waiting: deque[tuple[int, Product, Any]] = deque()
+        waiting: deque[_Planned] = deque()
         ahead = 0
         for row, plan in self._planned():
             try:
@@ -130,10 +145,34 @@ class _Group:
             waiting.append((row, product, product.ask(self._layers.sources)))
             ahead += product.content_bytes
             while waiting and (ahead > _AHEAD_BYTES or len(waiting) > _MOST_AHEAD):
-                ahead -= waiting[0][1].content_bytes
-                yield self._read(*waiting.popleft())
+                some = self._next(waiting)
+                ahead -= sum(product.content_bytes for _, product, _ in some)
+                yield from self._read_some(some)
         while waiting:
-            yield self._read(*waiting.popleft())
+            yield from self._read_some(self._next(waiting))
+        while self._reading:
+            yield from self._reading.popleft().result()
+
+    def _next(self, waiting: deque[_Planned]) -> list[_Planned]:
+        """Take what is read together from those that wait."""
+        some = [waiting.popleft()]
+        room = _TOGETHER_BYTES - some[0][1].content_bytes
+        while self._readers and waiting and len(some) < _TOGETHER and waiting[0][1].content_bytes <= room:
+            room -= waiting[0][1].content_bytes
+            some.append(waiting.popleft())
+        return some
+
+    def _read_some(self, some: list[_Planned]) -> Iterator[Made]:
+        """Read, here or by another thread, and yield what is ready."""
+        if self._readers is None:
+            yield from self._read_all(some)
+            return
+        self._reading.append(self._readers.submit(self._read_all, some))
+        while len(self._reading) > _MOST_IN_FLIGHT:
+            yield from self._reading.popleft().result()
+
+    def _read_all(self, some: list[_Planned]) -> list[Made]:
+        return [self._read(*one) for one in some]
 
     def _read(self, row: int, product: Product, asked: Any) -> Made:
         try:

@@ -27,6 +27,11 @@ class Layers:
         self.images, self.sources = chosen, sources
         self._every = every
 
+    @property
+    def are_shared(self) -> bool:
+        """Whether several threads may read at once."""
+        return all(source.is_shared for source in self.sources.values())
+
     def plans(self, regions: Stencils) -> list[Plan]:
         """Return for each region its boxes."""
         columns = [_boxes(image, regions) for image in self.images]

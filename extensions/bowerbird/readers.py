@@ -26,7 +26,9 @@ _MOST_KEPT = 1 << 28
 
 
 class Reader(Protocol):
-    """Reads boxes of an image; lengths have NAXIS1 first."""
+    """Reads boxes of an image; lengths have NAXIS1 first. Where it `is_shared`, several threads may read at once."""
+
+    is_shared: bool
 
     def expect(self, boxes: Sequence[Slices], each: int) -> None:
         """Learn which boxes will be asked for, in their order: these are one of so many `each`."""
@@ -55,6 +57,8 @@ def reader(image: Image, descriptor: int, *, many: bool = False) -> Iterator[Rea
 
 
 class _Rows:
+    is_shared = True
+
     def __init__(self, image: Image, descriptor: int) -> None:
         self._image, self._descriptor = image, descriptor
 
@@ -74,6 +78,8 @@ class _ManyRows:
 
     That is asked for by a thread of its own: where a disk has much to do, to ask takes as long as to read.
     """
+
+    is_shared = True
 
     def __init__(self, image: Image, descriptor: int, mapping: Mapping, asker: Executor) -> None:
         self._image, self._descriptor = image, descriptor
@@ -102,6 +108,8 @@ class _ManyRows:
 
 
 class _Tiles:
+    is_shared = False
+
     def __init__(self, hdu: fits.CompImageHDU) -> None:
         self._hdu = hdu
 
