@@ -30,6 +30,7 @@ from playwright.sync_api import Browser
 
 from tests.services.people import Tokens
 from tests.services.serving import served
+from tests.support import surveys
 from tests.support.browser import chromium, visit
 from tests.support.page_lines import lack_of_stilts, lines_of, run
 from tests.support.platforms import described
@@ -61,6 +62,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     for release in RELEASES:
         table = put(shelf, ("demo", release), "stars", stars(300))
         coverage.write(table.files[0])
+        surveys.put(tmp_path / "surveys", ("demo", release), surveys.cone())
     records = Records(known)
     records.take(
         {"kind": "identity", "record": IdentityRecord(1, "member", 600_000, 600_000, known.identity("member").memberships).to_json()}
@@ -70,7 +72,9 @@ def address(tmp_path: Path) -> Iterator[str]:
     (tmp_path / "spool").mkdir()
     computing = DuckDBBackend(Room(shelf, tmp_path / "spill"), prepare=adql.register)
     store = TableStore(Shelf(shelf))
-    site = Site(TablesEngine(records, store, computing, translate), identities, Threads(4), tmp_path / "spool")
+    site = Site(
+        TablesEngine(records, store, computing, translate), identities, Threads(4), tmp_path / "spool", surveys=tmp_path / "surveys"
+    )
     jobs = JobStore(tmp_path / "jobs")
     sign_in = SignIn(
         Application("service-vo", "secret", "http://127.0.0.1:9/hub/api", "http://localhost:9/services/vo"), httpx.AsyncClient()
@@ -137,6 +141,16 @@ def test_table_page_tells_columns_rows_coverage_and_until_when_it_is_closed(addr
     assert all(f"<code>{name}</code>" in page for name in ("source_id", "mag", "name"))
     assert re.search(r'<svg viewBox="[^"]*" role="img"><title>Where on the sky the rows of demo_dr2.stars are', page)
     assert "Doe" not in page
+
+
+def test_pages_show_the_sky_that_images_cover_to_whoever_may_read_them(address: str) -> None:
+    nobody, member = (httpx.get(f"{address}/collections/demo", headers=headers).text for headers in ({}, MEMBER))
+    assert "square arcminutes" in nobody
+    assert re.findall(r"/hips/demo/(\w+)", nobody) == ["dr1"]
+    assert set(re.findall(r"/moc/demo/(\w+)", member)) == {"dr1", "dr2", "dr3"}
+    page = httpx.get(f"{address}/tables/demo_dr1.stars").text
+    assert "Its images on the sky" in page
+    assert f"{address}/moc/demo/dr1" in page
 
 
 def test_sign_in_that_has_ended_is_told_and_its_cookie_taken_back(address: str) -> None:

@@ -1,6 +1,6 @@
 """What the pages say: all collections, one collection, one table. Pure; what may be said was decided before."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from bowerbird_config.clients import Clients, Lines
@@ -34,23 +34,35 @@ def _in_one_line(frame: Frame, release: SeenRelease) -> list[Part]:
     return [release.about.title, *listed]
 
 
-def collection(frame: Frame, releases: list[SeenRelease]) -> list[Part]:
-    """Return one collection: those of its releases that may be known."""
+def collection(frame: Frame, releases: list[SeenRelease], images: Mapping[str, list[Part]]) -> list[Part]:
+    """Return one collection: those of its releases that may be known, with what is told of their images by their names."""
     about = releases[0].about_collection
     contact = tag("p", f"Whom to ask: {about.contact}.", class_="quiet") if about.contact else None
     described = tag("p", about.description, class_="lead") if about.description else None
     told: list[Part] = [tag("h1", about.title), described, contact]
     for release in releases:
-        told += [tag("h2", release.about.title, id=release.name), *_release(frame, release)]
+        told += [tag("h2", release.about.title, id=release.name), *_release(frame, release, images.get(release.name, []))]
     return told
 
 
-def _release(frame: Frame, release: SeenRelease) -> list[Part]:
+def _release(frame: Frame, release: SeenRelease, images: list[Part]) -> list[Part]:
     if not release.decision.allowed:
         return [tag("p", release.decision.sentence, class_="notice")]
     files = tag("p", "Its files are under ", tag("code", f"/data/releases/{release.collection}/{release.name}"), " of every server.")
     described = tag("p", release.about.description) if release.about.description else None
-    return [described, standing(release), tables(frame, release.tables), files, *cite(release, "h3")]
+    return [described, standing(release), tables(frame, release.tables), *images, files, *cite(release, "h3")]
+
+
+def images(drawn: Html, address: str, name: str, heading: str) -> list[Part]:
+    """Return what a release's images cover, `drawn`, and where maps have it; `address` is the service's, `name` COLLECTION/RELEASE."""
+    forms = ("ascii", "json", "svg")
+    others = [tag("span", ", " if number else "", tag("code", f"?RESPONSEFORMAT={form}")) for number, form in enumerate(forms)]
+    return [
+        tag(heading, "Its images on the sky"),
+        drawn,
+        tag("p", "As a HiPS, for Aladin and other maps: ", tag("code", f"{address}/hips/{name}")),
+        tag("p", "What they cover, as a MOC: ", tag("code", f"{address}/moc/{name}"), ", in FITS or with ", *others, "."),
+    ]
 
 
 def standing(release: SeenRelease) -> Html:
@@ -88,14 +100,14 @@ def whole(number: int) -> str:
     return f"{number:,}".replace(",", "\u2009")
 
 
-def table(frame: Frame, release: SeenRelease, shown: Table, drawn: Html | None, clients: Clients) -> list[Part]:
-    """Return one table."""
+def table(frame: Frame, release: SeenRelease, shown: Table, drawn: Html | None, clients: Clients, images: list[Part]) -> list[Part]:
+    """Return one table; `drawn` is where its rows are, `images` what is told of those of its release."""
     title = shown.title or shown.full_name
     part_of = tag("p", tag("code", shown.full_name), " of ", frame.link(f"collections/{release.collection}", release.about.title))
     described = tag("p", shown.description) if shown.description else None
     told: list[Part] = [tag("h1", title), part_of, described, tag("p", f"{whole(shown.rows)} rows, {len(shown.columns)} columns.")]
     told += [standing(release), *_position(shown, drawn), tag("h2", "Columns"), columns(shown.columns)]
-    return [*told, *_ways(frame, shown, release, clients), *cite(release, "h2")]
+    return [*told, *_ways(frame, shown, release, clients), *images, *cite(release, "h2")]
 
 
 def _position(shown: Table, drawn: Html | None) -> list[Part]:

@@ -8,14 +8,15 @@ from pathlib import Path
 from bowerbird_config.clients import Clients
 from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_services.identity import Away
-from bowerbird_services.pages import content, sky
+from bowerbird_services.pages import content, footprint, sky
 from bowerbird_services.pages.frame import Frame, Visitor
 from bowerbird_services.pages.markup import Html, Part, tag
 from bowerbird_services.pages.sign_in import CALLBACK, SignIn
 from bowerbird_services.site import Site
-from bowerbird_services.store import coverage
+from bowerbird_services.store import coverage, surveys
 from bowerbird_services.store.catalogues import SeenRelease, Sight, TableStore
 from bowerbird_services.tables import Table
+from bowerbird_services.vo import moc
 from bowerbird_services.vo.dali import Fault
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -31,6 +32,15 @@ def _picture(rows: Path, table: str) -> Html | None:
     """Return where on the sky the rows of a file are; a file has a name of its own for each making."""
     counted = coverage.read(rows)
     return sky.picture(counted, table) if counted else None
+
+
+@lru_cache(maxsize=64)
+def _footprint(file: Path, name: str) -> Html | None:
+    """Return where on the sky images are, by their MOC; its folder has a name of its own for each making."""
+    try:
+        return footprint.picture(moc.read(file), name)
+    except (OSError, ValueError):
+        return None
 
 
 class Pages:
@@ -105,8 +115,9 @@ class Pages:
         releases = [release for release in sight.releases if release.collection == name]
         if not releases:
             return self._absent(request, visitor)
-        title = releases[0].about_collection.title
-        return self._shown(visitor, title, content.collection(self._frame, releases), here=f"collections/{name}")
+        title, address = releases[0].about_collection.title, self._site.address_of(request)
+        images = await self._site.threads.run(lambda: {release.name: self._images(release, address, "h3") for release in releases})
+        return self._shown(visitor, title, content.collection(self._frame, releases, images), here=f"collections/{name}")
 
     async def table(self, request: Request) -> Response:
         """Show a table; one of an announced release is refused in words, and any other is not there."""
@@ -120,14 +131,22 @@ class Pages:
         shown = next((table for table in release.tables if table.name == name), None)
         if shown is None:
             return self._absent(request, visitor)
-        clients = Clients(f"{self._site.address_of(request)}/tap")
-        drawn = await self._site.threads.run(self._content, release, shown, clients)
+        drawn = await self._site.threads.run(self._content, release, shown, self._site.address_of(request))
         return self._shown(visitor, shown.title or shown.full_name, drawn, here=f"tables/{shown.full_name}")
 
-    def _content(self, release: SeenRelease, shown: Table, clients: Clients) -> list[Part]:
+    def _content(self, release: SeenRelease, shown: Table, address: str) -> list[Part]:
         rows = shown.files[0] if shown.position is not None and len(shown.files) == 1 else None
         drawn = _picture(rows, shown.full_name) if rows is not None and coverage.path_of(rows).exists() else None
-        return content.table(self._frame, release, shown, drawn, clients)
+        images = self._images(release, address, "h2")
+        return content.table(self._frame, release, shown, drawn, Clients(f"{address}/tap"), images)
+
+    def _images(self, release: SeenRelease, address: str, heading: str) -> list[Part]:
+        """Return what is told of the images of a release; nothing where it may not be read, or none are drawn."""
+        if self._site.surveys is None or not release.decision.allowed:
+            return []
+        file = surveys.moc_of(self._site.surveys, release.collection, release.name)
+        drawn = _footprint(file, release.about.title) if file else None
+        return content.images(drawn, address, f"{release.collection}/{release.name}", heading) if drawn else []
 
     def _announced(self, visitor: Visitor, release: SeenRelease) -> Response:
         # The same for every name in its schema: which tables there are is not told.

@@ -48,6 +48,13 @@ def read(folder: Path) -> Survey | None:
         return None
 
 
+def moc_of(root: Path, collection: str, release: str) -> Path | None:
+    """Return the file of the MOC of a release's images; None where none are drawn."""
+    folder = folder_of(root, collection, release)
+    known = read(folder)
+    return folder / known.folder / MOC_FILE if known else None
+
+
 def tile(kind: str, order: int, number: int) -> str:
     """Return the path of a tile (HiPS 1.0, section 4.1)."""
     return f"Norder{order}/Dir{number // 10_000 * 10_000}/Npix{number}.{kind}"
