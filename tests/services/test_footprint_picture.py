@@ -61,5 +61,5 @@ def test_the_picture_alone_is_an_svg_file_of_both_schemes() -> None:
     drawn = footprint.alone(cone(), "<demo>")
     root: ET.Element = fromstring(drawn)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    assert root[0].text == "Where on the sky the images of <demo> are. The images cover 113 square arcminutes."
+    assert root[0].text == "Where on the sky the images of <demo> are. The images cover 114 square arcminutes."
     assert "prefers-color-scheme:dark" in drawn
