@@ -4,13 +4,14 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
+import astropy.units as u
 import numpy as np
-from astropy.coordinates import ConvertError, SkyCoord
+from astropy.coordinates import ICRS, ConvertError, SkyCoord, UnitSphericalRepresentation
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning, Wcsprm
-from astropy.wcs.utils import wcs_to_celestial_frame
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from bowerbird.errors import NoSky, NotCuttable, OutsideImage
 from bowerbird.fits_cards import Cards
@@ -86,6 +87,37 @@ class Sky:
         flat = pixels.reshape(-1, 2)
         world = self.wcs.wcs_pix2world(flat, 0) if self._straight else self.wcs.all_pix2world(flat, 0)
         return np.asarray(world)[:, self._order].reshape(pixels.shape)
+
+    @cached_property
+    def scale(self) -> float:
+        """The side of a pixel in degrees, where the projection is true; the shorter one."""
+        return float(min(proj_plane_pixel_scales(self.wcs)))
+
+    def find(self, points: Array) -> Array:
+        """Return the pixels of (longitude, latitude), ICRS; nan where there is none."""
+        own = self._own_frame(Stencils(points[:, 0], points[:, 1], None, None))
+        with self._lock:
+            return self._each(self.pixels, own)
+
+    def places(self, pixels: Array) -> Array:
+        """Return the (longitude, latitude), ICRS, of pixels; nan where there is none."""
+        with self._lock:
+            points = self._each(self.points, pixels)
+        if self.frame.name == "icrs":
+            return points
+        there = self.frame.realize_frame(UnitSphericalRepresentation(*(points.T * u.deg))).transform_to(ICRS())
+        return np.stack([there.ra.deg, there.dec.deg], axis=-1)
+
+    @staticmethod
+    def _each(turn: Callable[[Array], Array], given: Array) -> Array:
+        """Return what becomes of all; where wcslib refuses all of them for one, that one is nan."""
+        try:
+            return turn(given)
+        except ValueError:
+            if len(given) == 1:
+                return np.full(given.shape, np.nan)
+            half = len(given) // 2
+            return np.concatenate([Sky._each(turn, given[:half]), Sky._each(turn, given[half:])])
 
     def box(self, region: Stencil) -> Box:
         """Return the smallest box of pixels that covers the square; it may reach beyond the image."""
