@@ -33,6 +33,7 @@ _ARCHIVES: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"
 _ALTERNATE = re.compile(r"(?:CTYPE|CRPIX|CRVAL|CDELT)\d+([A-Z])")
 _SHIFTED_TABLES = ("WCSDVARR", "D2IMARR")
 _MOST_KEPT = 64
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,11 @@ def file_descriptor(path: str | os.PathLike[str]) -> Iterator[int]:
 
 
 @contextmanager
-def plain(descriptor: int) -> Iterator[int]:
-    """Give a descriptor of the file's plain bytes: the same, or one in memory when the file is gzipped as a whole."""
+def plain(descriptor: int, most_bytes: int | None = None) -> Iterator[int]:
+    """Give a descriptor of the file's plain bytes: the same, or one in memory when the file is gzipped as a whole.
+
+    NotCuttable where those in memory would be more than `most_bytes`.
+    """
     opener = _ARCHIVES.get(os.pread(descriptor, 2, 0))
     if opener is None:
         yield descriptor
@@ -118,12 +122,25 @@ def plain(descriptor: int) -> Iterator[int]:
     inflated = os.memfd_create("inflated")
     try:
         with open(descriptor, "rb", closefd=False) as file, opener(file) as source, open(inflated, "wb", closefd=False) as target:
-            shutil.copyfileobj(source, target)
+            _inflate(source, target, most_bytes)
         yield inflated
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, OSError) as error:
         raise NotCuttable(f"the file is compressed as a whole and cannot be read: {error}") from None
     finally:
         os.close(inflated)
+
+
+def _inflate(source: IO[bytes], target: IO[bytes], most_bytes: int | None) -> None:
+    if most_bytes is None:
+        shutil.copyfileobj(source, target)
+        return
+    left = most_bytes
+    while chunk := source.read(_CHUNK):
+        left -= len(chunk)
+        if left < 0:
+            told = f"it is compressed as a whole and larger than {most_bytes / 1e6:.0f} MB when it is not"
+            raise NotCuttable(f"the file cannot be cut: {told}; compressed by tiles (.fz) it could be")
+        target.write(chunk)
 
 
 def images(descriptor: int, choices: Choices = None) -> list[Image]:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from bowerbird.areas import Area, covered
 from bowerbird.axes import cuts
 from bowerbird.errors import CutoutError, OutsideImage
 from bowerbird.image import EVERY, Choices, Image, images
@@ -40,6 +41,20 @@ class Layers:
     def order(self, regions: Stencils) -> Any:
         """Return the numbers of regions about in the order in which their pixels lie: quicker than plans, by their centres alone."""
         return self.images[0].sky.order(regions)
+
+    def covering(self, area: Area | None) -> list[Box | None]:
+        """Return the box of an area in each image, None where it has none of it; OutsideImage where none has. No area is all of each."""
+        boxes: list[Box | None] = []
+        missed: OutsideImage | None = None
+        for image in self.images:
+            try:
+                boxes.append(_covered(image, area))
+            except OutsideImage as error:
+                missed = missed or error
+                boxes.append(None)
+        if missed and not any(boxes):
+            raise missed
+        return boxes
 
     def expect(self, plans: Sequence[Plan], each: int) -> None:
         """Tell what reads each image where boxes will come, in about their order: these are one of so many `each`."""
@@ -77,6 +92,12 @@ def _window(image: Image, box: Box | None, mode: Mode, along: Mapping[int, slice
     if box is None:
         raise OutsideImage(LOST)
     return window(image, box, mode, along)
+
+
+def _covered(image: Image, area: Area | None) -> Box:
+    across, along = image.sky.axes
+    lengths = image.shape[across], image.shape[along]
+    return Box((0, 0), lengths) if area is None else covered(image.sky, lengths, area)
 
 
 def _boxes(image: Image, regions: Stencils) -> list[Box | None]:

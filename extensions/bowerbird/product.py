@@ -42,6 +42,12 @@ class Product:
         self._lengths = [image.dtype.itemsize * math.prod(window.shape) for image, window in layers]
         self.content_bytes = sum(self._lengths)
 
+    @property
+    def size(self) -> int:
+        """How many bytes the file has."""
+        headers = (header.block() for header in self._headers)
+        return sum(map(len, [*self._above, *headers, *self._below])) + sum(map(_padded, self._lengths))
+
     def ask(self, sources: Sources) -> list[Any]:
         """Have the pixels come nearer, and return what `parts` takes for them."""
         return [sources[image].ask(window.present) for image, window in self.layers]
@@ -65,9 +71,8 @@ class Product:
         """Return whether a file is this cutout already, whole: the same length, and the same headers but for what pixels tell."""
         headers = [header.block() for header in self._headers]
         lengths = [_padded(length) for length in self._lengths]
-        wanted = sum(map(len, [*self._above, *headers, *self._below])) + sum(lengths)
         with file.open("rb") as made:
-            if os.fstat(made.fileno()).st_size != wanted or made.read(sum(map(len, self._above))) != b"".join(self._above):
+            if os.fstat(made.fileno()).st_size != self.size or made.read(sum(map(len, self._above))) != b"".join(self._above):
                 return False
             for header, length in zip(headers, lengths, strict=True):
                 if _of_header(made.read(len(header))) != _of_header(header):

@@ -30,6 +30,7 @@ from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.runner import Runner
 from bowerbird_services.vo.scs import SCSService
 from bowerbird_services.vo.sia2 import SIA2Service
+from bowerbird_services.vo.soda_service import SODAService
 from bowerbird_services.vo.tap_service import TAPService
 from bowerbird_services.vo.upload_sources import UploadSources
 
@@ -53,11 +54,15 @@ def create(
     runner = Runner(site, jobs, Threads(_JOB_THREADS))
     sources = UploadSources(site, jobs)
     health = Health(site, jobs)
+    closing: list[Callable[[], Awaitable[None]]] = [runner.close]
     tap = [*TAPService(site, features, sources, health).routes(), *AsyncService(site, jobs, runner, sources).routes()]
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes()), *pages]
     if site.archive:
         routes.append(Mount(f"{prefix}/sia2", routes=SIA2Service(site, site.archive, health).routes()))
         routes.append(Mount(f"{prefix}/datalink", routes=DataLinkService(site, site.archive, health).routes()))
+        soda = SODAService(site, site.archive, health)
+        routes.append(Mount(f"{prefix}/soda", routes=soda.routes()))
+        closing.append(soda.close)
     products = ProductService(site, directories) if directories else None
     if products:
         routes.append(Mount(f"{prefix}{_PRODUCTS}", routes=products.routes()))
@@ -73,7 +78,7 @@ def create(
         sqlite3.Error: _disk,
         Exception: _unexpected,
     }
-    closing = [runner.close, *(part.close for part in (products, hips) if part), site.threads.close]
+    closing += [*(part.close for part in (products, hips) if part), site.threads.close]
     lifespan = _lifespan(runner, closing)
     middleware = [Middleware(AnswerHeaders), Middleware(PlainAddresses, prefix, f"{_PRODUCTS}/")]
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)

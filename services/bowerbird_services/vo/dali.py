@@ -100,7 +100,7 @@ def shown(value: str) -> str:
     return repr(value if len(value) <= 60 else f"{value[:57]}…")  # noqa: PLR2004  one line of a message
 
 
-async def parameters(request: Request, most_bytes: int = MAX_TEXT_BYTES) -> Parameters:
+async def parameters(request: Request, most_bytes: int = MAX_TEXT_BYTES, most_fields: int = _MAX_FIELDS) -> Parameters:
     """Read a request's parameters, from its query and its body; Fault where that is longer than `most_bytes` or no form."""
     pairs = list(request.query_params.multi_items())
     if request.method not in {"POST", "PUT"}:
@@ -113,7 +113,7 @@ async def parameters(request: Request, most_bytes: int = MAX_TEXT_BYTES) -> Para
             raise Fault(f"the body is {kind or 'of no type'}; send a form", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         return Parameters.of(pairs)
     try:
-        form = await limited.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=MAX_TEXT_BYTES)
+        form = await limited.form(max_files=_MAX_FILES, max_fields=most_fields, max_part_size=MAX_TEXT_BYTES)
     except MultiPartException as error:
         raise Fault(f"the form cannot be read: {error.message}") from error
     files: dict[str, UploadFile] = {}

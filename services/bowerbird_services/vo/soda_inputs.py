@@ -8,8 +8,8 @@ from bowerbird.votable import Field, Input, Service
 from bowerbird_services.adql import regions
 from bowerbird_services.store.dids import DID
 from bowerbird_services.store.products import Product
+from bowerbird_services.vo.soda import STANDARD
 
-STANDARD: Final = "ivo://ivoa.net/std/SODA#sync-1.0"
 _CIRCLE: Final = 3
 
 
