@@ -1,5 +1,6 @@
-"""One small asynchronous query from its text to its table: our client beside pyvo, and beside the least that DaCHS takes."""
+"""One small asynchronous query from its text to its table: our client beside pyvo, and beside what DaCHS itself takes."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -7,8 +8,12 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 import bowerbird
-import httpx
 from bowerbird.vo.addresses import PLATFORM
+from bowerbird.vo.http import HTTP, Asked
+from bowerbird.vo.jobs import Job
+from bowerbird.vo.records import Records
+from bowerbird.vo.tap import TAP, Question
+from bowerbird.vo.tokens import Tokens
 
 from tests.bench.row import Row, paired
 from tests.bench.table_service import TABLE, TOKEN, Service
@@ -17,8 +22,6 @@ from tests.support.sessions import forget
 
 Ask = Callable[[str], object]
 _PEERS_TABLE = "sky.stars"
-_POLL_SECONDS = 1.0
-_MOST_SECONDS = 60.0
 
 
 @contextmanager
@@ -37,24 +40,17 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def least(peer: DaCHS, adql: str) -> float:
-    """Return what a client would need that knows by itself when DaCHS is done: the job by its own clock, and the answer's way."""
-    with httpx.Client(timeout=60, trust_env=False) as client:
-        client.get(f"{peer.tap}/availability")
+async def _told(peer: DaCHS, adql: str) -> tuple[float, float]:
+    """Return after how long our client knows that a job of DaCHS is over, and after how long it was, by the clock of DaCHS."""
+    async with HTTP(Tokens()) as http:
+        form = Question(adql).form(await TAP(http, peer.tap, Records(None)).response_format())
         begun = time.time()
-        made = client.post(f"{peer.tap}/async", data={"QUERY": adql, "LANG": "ADQL", "REQUEST": "doQuery"})
-        job = str(made.headers["location"])
-        client.post(f"{job}/phase", data={"PHASE": "RUN"})
-        # Whoever asks takes from the processor that the job is started with.
-        deadline = time.monotonic() + _MOST_SECONDS
-        while (phase := client.get(f"{job}/phase").text) != "COMPLETED":
-            if phase == "ERROR" or time.monotonic() > deadline:
-                raise RuntimeError(f"DaCHS did not do {adql}: it is {phase}")
-            time.sleep(_POLL_SECONDS)
-        name = job.rpartition("/")[2]
-        ended = float(peer.sql(f"SELECT extract(epoch FROM endtime) FROM tap_schema.tapjobs WHERE jobid = '{name}'"))  # noqa: S608  its own
-        answer = _seconds(lambda: client.get(f"{job}/results/result").raise_for_status())
-        return ended - begun + answer + _seconds(lambda: client.delete(job))
+        asked = Asked("POST", f"{peer.tap}/async", {**form, "PHASE": "RUN"}, query=adql)
+        async with await Job.submit(http, asked, peer.tap, Records(None)) as job:
+            await job.wait()
+            told, name = time.time(), job.url.rpartition("/")[2]
+            ended = peer.sql(f"SELECT extract(epoch FROM endtime) FROM tap_schema.tapjobs WHERE jobid = '{name}'")  # noqa: S608  its own
+            return told - begun, float(ended) - begun
 
 
 def rows(served: Service, peer: DaCHS, pyvos: Ask, new: Callable[[str], str], rounds: int) -> list[Row]:
@@ -76,10 +72,19 @@ def rows(served: Service, peer: DaCHS, pyvos: Ask, new: Callable[[str], str], ro
             first()  # with what is asked of a service once
         whole = paired(rounds, lambda: query(TABLE, served.tap), theirs)
         alone = paired(rounds, ours_there, theirs)
-        floor = paired(rounds, ours_there, lambda: least(peer, new(_PEERS_TABLE)))
+        told = [asyncio.run(_told(peer, new(_PEERS_TABLE))) for _ in range(rounds)]
     what = "small asynchronous query, our client"
     return [
         Row.against("P10", f"{what} on ours", *whole, peer_name="pyvo on DaCHS", unit="s", goal=25, better="higher"),
         Row.against("P10-client", f"{what} on DaCHS", *alone, peer_name="pyvo on DaCHS", unit="s", goal=1.5, better="higher"),
-        Row.against("P10-floor", f"{what} on DaCHS", *floor, peer_name="the least that DaCHS takes", unit="s", goal=0.85, better="higher"),
+        # No client can be sooner: what DaCHS takes to start a process for each job is most of it.
+        Row.against(
+            "P10-floor",
+            "a small job of DaCHS is known to be over",
+            *zip(*told, strict=True),
+            peer_name="when it is",
+            unit="s",
+            goal=0.85,
+            better="higher",
+        ),
     ]

@@ -17,7 +17,7 @@ from bowerbird.vo.results import Answer
 
 # A few lines for each of a few records.
 _MOST_BYTES = 16 << 20
-_CUTOUT = "#cutout"
+_CUTS = {"#cutout", "#proc"}
 _SODA = "ivo://ivoa.net/std/soda#sync"
 CONTENT = "content=datalink"
 
@@ -43,7 +43,8 @@ class Links:
         table, troubles = self.answer.votable.table, []
         for row in range(len(table)):
             found = self.services.get(_text(table, "service_def", row))
-            if _text(table, "semantics", row) == _CUTOUT and found and found.standard.lower().startswith(_SODA):
+            # Older archives say #proc of it: what cuts is told by what it speaks.
+            if _text(table, "semantics", row) in _CUTS and found and found.standard.lower().startswith(_SODA):
                 return Descriptor(found.standard, found.url, {"ID": _text(table, "ID", row), **found.given})
             troubles += [trouble] if (trouble := _text(table, "error_message", row)) else []
         way_out = "take the whole file, if there is a link #this"
