@@ -22,6 +22,7 @@ from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.orphans import end_orphans, unmount_unused
 from bowerbird_hub.runtimes.process import ProcessSpawner
 from bowerbird_hub.runtimes.sandbox import CAS_ID, SERVICES_ID
+from bowerbird_hub.service_spawner import replace_jupyterhubs
 from bowerbird_hub.sign_on import demo_accounts
 from bowerbird_hub.sign_on.cas import CASAuthenticator
 from bowerbird_hub.state.secret_files import read_secret
@@ -166,6 +167,7 @@ def _classes(c: Any, live: Live, host: Host, obituaries: Obituaries, deployment:
     c.ProcessSpawner.live = live
     c.ProcessSpawner.host = host
     c.ProcessSpawner.obituaries = obituaries
+    replace_jupyterhubs()
     c.JupyterHub.template_vars = PageFacts(live, obituaries).variables()
 
 

@@ -1,4 +1,4 @@
-"""What people and clients make of an address: slashes too many name the same thing."""
+"""Addresses with slashes too many, as people and clients write them: each is taken for the one without."""
 
 import re
 from typing import Final
@@ -9,10 +9,10 @@ _SLASHES: Final = re.compile("/{2,}")
 
 
 class PlainAddresses:
-    """Serves each address below `prefix` as the one without slashes too many; paths of files below `exactly` are what they are.
+    """Serves each address below `prefix` as the one without slashes too many, but for paths of files, which stand below `exactly`.
 
-    Clients join the address of a service, which people write with a slash at its end, and a name by one more. They are
-    answered where they are: who is sent elsewhere may lose what was sent.
+    Clients join the address of a service, which people write with a slash at its end, and a name by another slash. They get
+    the answer and no redirection, upon which some clients drop the body of their request.
     """
 
     def __init__(self, app: ASGIApp, prefix: str, exactly: str) -> None:

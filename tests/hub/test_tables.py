@@ -134,6 +134,18 @@ async def test_rows_that_are_lost_are_made_again(tables: Tables) -> None:
     assert any(file.stat().st_size > 10 for file in tables.var.tables.rglob("*.parquet"))
 
 
+@pytest.mark.asyncio
+async def test_rows_that_are_lost_while_others_are_made_are_made_again(tables: Tables) -> None:
+    def harm(said: list[tuple[str, str]]) -> bool:
+        if said[-1][0] == "making" and "tables are there" in said[-1][1] and not settled(1)(said):
+            for file in tables.var.tables.rglob("*.parquet"):
+                os.truncate(file, 10)
+        return settled(2)(said)
+
+    await watched(tables, harm)
+    assert "rows of stars of sky/dr1 were damaged or gone; made again" in tables.log.read_text()
+
+
 @pytest.mark.root
 def test_the_sandbox_sees_the_releases_of_the_platform_and_writes_tables_alone(tables: Tables) -> None:
     order = tables.order()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from bowerbird.vo.tokens import Tokens
 from bowerbird.vo.uws import Phase
 from bowerbird_config.paths import Var
 from bowerbird_hub.runtimes.sandbox import SERVICES_ID
+from bowerbird_hub.supervision.processes import environment, living
 from bowerbird_hub.supervision.status import _of_tables
 
 from tests.services.waiting import until
@@ -254,3 +256,18 @@ def test_code_of_another_browser_signs_nobody_in(hub: RunningHub) -> None:
         assert stranger.get(back).status_code == 400
         assert "Sign in" in stranger.get(f"{hub.url}services/vo/").text
     assert owner.client.get(back).status_code == 200
+
+
+def test_a_service_that_was_killed_is_missed_and_answers_again(hub: RunningHub) -> None:
+    def serving() -> set[int]:
+        told = ((process.pid, environment(process.pid)) for process in living())
+        return {pid for pid, of in told if of.get("JUPYTERHUB_SERVICE_NAME") == "vo" and of.get("BOWERBIRD_VAR") == str(hub.var.root)}
+
+    killed = serving()
+    assert killed
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    # JupyterHub by itself looks each 30 s.
+    until(lambda: "Service vo exited with status" in hub.log(), seconds=10)
+    until(lambda: count(hub, "dr1").status_code == 200, seconds=READY_SECONDS)
+    assert not serving() & killed

@@ -165,12 +165,13 @@ async def keep(tables: Tables, row: Callable[[str, str], None], environment: Map
     while True:
         order = await asyncio.to_thread(tables.order)
         now = await asyncio.to_thread(tables.traces, order) if order and order.releases else done
-        if order is not None and (now != done or await asyncio.to_thread(tables.made) != there):
-            done = now
+        made = await asyncio.to_thread(tables.made)
+        if order is not None and (now != done or made != there):
+            # As it was before: what is lost while others are made, or right after, is seen the next time.
+            done, there = now, made
             try:
                 wrong = await tables.make(order, lambda line: row(MAKING, line), environment)
             except OSError as error:
                 wrong = f"the ingest could not be started ({error.strerror})"
-            there = await asyncio.to_thread(tables.made)
             row("not whole" if wrong else "ready", wrong or "")
         await asyncio.sleep(seconds)

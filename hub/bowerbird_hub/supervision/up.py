@@ -22,9 +22,10 @@ from bowerbird_hub.supervision.status import lacks
 from bowerbird_hub.supervision.stopping import Hurry, stop_platform
 from bowerbird_hub.supervision.supervisor import Supervisor
 from bowerbird_hub.supervision.surveys import Surveys
+from bowerbird_hub.supervision.table_service import answering, probe
 from bowerbird_hub.supervision.tables import MAKING, Tables, keep
 
-DEMO_ROW = "demo releases"
+DEMO_ROW, SERVICE_ROW = "demo releases", "table service"
 DONE, NOT_STARTED = 0, 2
 _ROTATE_SECONDS = 20.0
 _STRAYS_SECONDS = 5.0
@@ -123,6 +124,8 @@ async def _start(plan: Plan, supervisor: Supervisor, board: Board) -> bool:
     making = asyncio.create_task(_make_demo_releases(plan, board))
     try:
         ready = await supervisor.settled()
+        if ready and _tables(plan).possible:
+            await answering(probe(plan.ports), plan.var.logs / "hub.log", lambda state, rest: board.row(SERVICE_ROW, state, rest))
         await making
     finally:
         making.cancel()
@@ -153,7 +156,7 @@ def _demo_releases(plan: Plan) -> DemoReleases | None:
 async def _keep_tables(plan: Plan, board: Board, starting: asyncio.Task[bool]) -> None:
     """Make the tables after the start, so that signing in waits for none, then the HiPS of images, and keep both."""
     await asyncio.wait({starting})
-    tables, surveys = Tables(plan.install, plan.var, plan.as_root), Surveys(plan.install, plan.var, plan.as_root)
+    tables, surveys = _tables(plan), Surveys(plan.install, plan.var, plan.as_root)
     ready = asyncio.Event()
 
     def told(state: str, rest: str) -> None:
@@ -168,6 +171,10 @@ async def _keep_tables(plan: Plan, board: Board, starting: asyncio.Task[bool]) -
     async with asyncio.TaskGroup() as both:
         both.create_task(keep(tables, told, plan.environment))
         both.create_task(then())
+
+
+def _tables(plan: Plan) -> Tables:
+    return Tables(plan.install, plan.var, plan.as_root)
 
 
 async def _rotate(var: Var) -> None:

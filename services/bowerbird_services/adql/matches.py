@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 
 from bowerbird_services.adql.typed import Match, Place, Shape, Source, number
+from bowerbird_services.sky_order import reach
 
 _LEAST_RADIUS = 3e-5  # degrees; the cells of a zone are then fewer than 2 ** 24
 # Degrees; `width` holds where a zone reaches less than a quarter turn beyond a pole.
@@ -64,12 +65,11 @@ class _Grid:
     """The zones and cells for one radius; all numbers as SQL."""
 
     def __init__(self, radius: float) -> None:
-        # More than what is asked for, by more than numbers are rounded.
-        reach = max(radius * 1.000001 + 1e-11, _LEAST_RADIUS)
-        sine = math.sin(math.radians(reach))
-        self.reach = number(reach)
-        self.height = number(_SPREAD * reach)
-        self._quarters = [number(value / 90) for value in (_SPREAD * reach, 90 - _SPREAD / 2 * reach, (_SPREAD / 2 + 1) * reach)]
+        far = max(reach(radius), _LEAST_RADIUS)
+        sine = math.sin(math.radians(far))
+        self.reach = number(far)
+        self.height = number(_SPREAD * far)
+        self._quarters = [number(value / 90) for value in (_SPREAD * far, 90 - _SPREAD / 2 * far, (_SPREAD / 2 + 1) * far)]
         self._cells = number(2 * math.pi / (_SPREAD * sine)), number(2 * math.pi / _SPREAD)
 
     def width(self, zone: str) -> str:
