@@ -16,7 +16,9 @@ from astropy.wcs import WCS
 from bowerbird_services.store.products import Product
 
 _FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")
-_PLANE, _CUBE = 2, 3
+_PLANE, _HYPERCUBE = 2, 4
+# FITS 4.0, table 29: the values of a STOKES axis.
+_STATES = {1: "I", 2: "Q", 3: "U", 4: "V", -1: "RR", -2: "LL", -3: "RL", -4: "LR", -5: "XX", -6: "YY", -7: "XY", -8: "YX"}
 # A spectrum in a table names its axis so.
 _WAVELENGTHS = ("wave", "wavelength", "lambda", "loglam")
 # Where a wavelength axis names no unit: all that a spectrograph on the ground reaches in Angstrom.
@@ -58,13 +60,16 @@ def _told(hdu: Any) -> dict[str, Any] | None:
     shape = tuple(hdu.shape or ())
     if len(shape) == 1 and shape[0] > 1:
         return _spectrum(hdu.header, shape[0])
-    if len(shape) not in {_PLANE, _CUBE}:
+    if not _PLANE <= len(shape) <= _HYPERCUBE:
         return None
     wcs = WCS(hdu.header)
-    if not wcs.has_celestial:
+    if not wcs.has_celestial or max(wcs.wcs.lng, wcs.wcs.lat) >= len(shape):
         return None
-    kind = {"dataproduct_type": "image" if len(shape) == _PLANE else "cube", "o_ucd": "phot.flux"}
-    return kind | _field(wcs.celestial, shape[-1], shape[-2]) | (_spectral(wcs, shape[0]) if len(shape) == _CUBE else {})
+    lengths = shape[::-1]  # NAXIS1 first
+    width, height = lengths[wcs.wcs.lng], lengths[wcs.wcs.lat]
+    # An axis of one pixel makes no cube: radio images have one for the frequency and one for the polarisation.
+    kind = {"dataproduct_type": "cube" if math.prod(lengths) > width * height else "image", "o_ucd": "phot.flux"}
+    return kind | _field(wcs.celestial, width, height) | _spectral(wcs, lengths) | _polarised(wcs, lengths)
 
 
 def _field(wcs: WCS, width: int, height: int) -> dict[str, Any]:
@@ -83,11 +88,27 @@ def _field(wcs: WCS, width: int, height: int) -> dict[str, Any]:
     }
 
 
-def _spectral(wcs: WCS, planes: int) -> dict[str, Any]:
-    if not wcs.has_spectral:
+def _spectral(wcs: WCS, lengths: tuple[int, ...]) -> dict[str, Any]:
+    if not wcs.has_spectral or wcs.wcs.spec >= len(lengths):
         return {}
-    edges = wcs.spectral.pixel_to_world(np.array([-0.5, planes - 0.5])).to_value(units.m, units.spectral())
+    planes = lengths[wcs.wcs.spec]
+    try:
+        edges = wcs.spectral.pixel_to_world(np.array([-0.5, planes - 0.5])).to_value(units.m, units.spectral())
+    except ValueError:  # velocities of a line that the header does not name, and units that are none
+        return {"em_xel": planes}
     return {"em_min": float(edges.min()), "em_max": float(edges.max()), "em_xel": planes}
+
+
+def _polarised(wcs: WCS, lengths: tuple[int, ...]) -> dict[str, Any]:
+    """Return the states of polarisation in the words of ObsCore 1.1, section B.6.6; none where a pixel is of no state."""
+    axis = next((number for number, kind in enumerate(wcs.wcs.ctype) if kind.strip() == "STOKES" and number < len(lengths)), None)
+    if axis is None or lengths[axis] > len(_STATES):
+        return {}
+    first, step = wcs.wcs.crval[axis], wcs.wcs.get_cdelt()[axis]
+    codes = [first + (pixel - wcs.wcs.crpix[axis]) * step for pixel in range(1, lengths[axis] + 1)]
+    states = [_STATES.get(round(code)) for code in codes]
+    named = [state for state in states if state]
+    return {"pol_states": f"/{'/'.join(named)}/", "pol_xel": len(named)} if len(named) == len(states) else {}
 
 
 def _spectrum(header: Any, length: int) -> dict[str, Any] | None:

@@ -16,10 +16,12 @@ from bowerbird_services.archive import Archive, ClosedRecord, NoRecord
 from bowerbird_services.formats import chosen
 from bowerbird_services.identity import Away
 from bowerbird_services.links import Link, Links
+from bowerbird_services.places import Places
 from bowerbird_services.previews import SIZES, Previews
 from bowerbird_services.release_files import ClosedFile, NoFile
 from bowerbird_services.site import Site
 from bowerbird_services.store.obscore import DATALINK
+from bowerbird_services.streams import unless_gone
 from bowerbird_services.vo import soda_inputs, vosi
 from bowerbird_services.vo.dali import VOTABLE, Fault, Parameters, parameters, shown
 from bowerbird_services.vo.health import Health
@@ -43,6 +45,7 @@ _FIELDS: Final = (
     Field("link_authorized", "boolean", ucd="meta.code", description="whether whoever asked may follow it"),
 )
 _MOST_IDS: Final = 1000
+_CROWDED: Final = "pictures are being made for you already, the most at once; ask again when one has come"
 
 
 def asked(given: Parameters) -> tuple[str, ...]:
@@ -76,6 +79,7 @@ class DataLinkService:
         self._archive = archive
         self._health = health
         self._previews = Previews()
+        self._places = Places()
 
     def routes(self) -> list[Route]:
         """Return the addresses below /datalink."""
@@ -127,7 +131,7 @@ class DataLinkService:
             raise Fault(f"SIZE is {pixels}; it is {' or '.join(map(str, SIZES.values()))}")
         name = given.needed("ID")
         try:
-            body, tag = await self._site.threads.run(self._picture, identity, name, pixels)
+            body, tag = await unless_gone(request, self._pictured(identity, name, pixels))
         except (NoRecord, NoFile):
             raise Fault("there is no such product", HTTPStatus.NOT_FOUND) from None
         except (ClosedRecord, ClosedFile) as error:
@@ -139,6 +143,14 @@ class DataLinkService:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
         return Response(body, media_type="image/png", headers={"ETag": tag})
+
+    async def _pictured(self, identity: Identity, name: str, pixels: int) -> tuple[bytes, str]:
+        """Return a picture in turn: each reads much of a file, and so many at once are enough for one who asks."""
+        await self._site.entered(self._places, identity, _CROWDED)
+        try:
+            return await self._site.threads.run(self._picture, identity, name, pixels)
+        finally:
+            self._places.leave(identity.name)
 
     def _picture(self, identity: Identity, name: str, pixels: int) -> tuple[bytes, str]:
         record = self._archive.record(identity, name, self._site.clock())

@@ -51,6 +51,33 @@ def test_an_image_has_its_place_and_its_outline_across_the_meridian(tmp_path: Pa
     assert (image.t_min, image.t_max, image.t_exptime) == (61465.5, 61466.0, 43200.0)
 
 
+def test_a_radio_cube_of_four_axes_has_its_wavelengths_and_its_polarisation(tmp_path: Path) -> None:
+    frequency = {"CTYPE3": "FREQ", "CUNIT3": "Hz", "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CDELT3": 1e6}
+    stokes = {"CTYPE4": "STOKES", "CRVAL4": 1.0, "CRPIX4": 1.0, "CDELT4": 1.0}
+    write(tmp_path / "radio.fits", np.zeros((3, 5, 50, 100), np.float32), SKY | frequency | stokes)
+    cube = only(tmp_path)
+    assert (cube.dataproduct_type, cube.s_xel1, cube.s_xel2, cube.em_xel) == ("cube", 100, 50, 5)
+    assert (cube.em_min, cube.em_max) == pytest.approx((299792458 / 1.4045e9, 299792458 / 1.3995e9))
+    assert (cube.pol_states, cube.pol_xel) == ("/I/Q/U/", 3)
+
+
+def test_an_image_with_axes_of_one_pixel_is_no_cube(tmp_path: Path) -> None:
+    frequency = {"CTYPE3": "FREQ", "CUNIT3": "Hz", "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CDELT3": 1e6}
+    stokes = {"CTYPE4": "STOKES", "CRVAL4": -5.0, "CRPIX4": 1.0, "CDELT4": -1.0}
+    write(tmp_path / "radio.fits", np.zeros((1, 1, 50, 100), np.float32), SKY | frequency | stokes)
+    image = only(tmp_path)
+    assert (image.dataproduct_type, image.pol_states) == ("image", "/XX/")
+    assert image.em_min is not None
+
+
+def test_velocities_of_no_line_and_states_of_no_name_tell_nothing_wrong(tmp_path: Path) -> None:
+    velocity = {"CTYPE3": "VRAD", "CUNIT3": "m/s", "CRVAL3": 1000.0, "CRPIX3": 1.0, "CDELT3": 500.0}
+    stokes = {"CTYPE4": "STOKES", "CRVAL4": 17.0, "CRPIX4": 1.0, "CDELT4": 1.0}
+    write(tmp_path / "hi.fits", np.zeros((2, 5, 50, 100), np.float32), SKY | velocity | stokes)
+    cube = only(tmp_path)
+    assert (cube.dataproduct_type, cube.em_min, cube.em_xel, cube.pol_states) == ("cube", None, 5, None)
+
+
 def test_a_cube_has_its_wavelengths(tmp_path: Path) -> None:
     spectral = {"CTYPE3": "WAVE", "CUNIT3": "Angstrom", "CRVAL3": 5000.0, "CRPIX3": 1.0, "CDELT3": 2.0}
     write(tmp_path / "cube.fits", np.zeros((11, 50, 100), np.float32), SKY | spectral)
