@@ -26,6 +26,7 @@ from bowerbird_hub.supervision.processes import environment, living
 from bowerbird_hub.supervision.status import _of_tables
 
 from tests.services.waiting import until
+from tests.support import surveys
 from tests.support.hub import PLATFORM, Person, RunningHub, running_hub
 from tests.support.page_lines import lack_of_stilts, lines_of, run
 from tests.support.shelves import put, stars
@@ -50,8 +51,10 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     with running_hub(var, PLATFORM + COLLECTIONS) as hub:
         for release, rows in (("dr1", 100), ("dr2", 50)):
             put(var.tables, ("sky", release), "stars", stars(rows))
-        for path in var.tables.rglob("*"):
-            os.chown(path, SERVICES_ID, SERVICES_ID)
+            surveys.put(var.surveys, ("sky", release), surveys.cone())
+        for place in (var.tables, var.surveys):
+            for path in place.rglob("*"):
+                os.chown(path, SERVICES_ID, SERVICES_ID)
         deadline = time.monotonic() + READY_SECONDS
         while httpx.get(tap(hub, "availability")).status_code != 200:
             assert time.monotonic() < deadline, f"the service does not answer:\n{hub.log()[-4000:]}"
@@ -153,6 +156,20 @@ def test_files_of_releases_are_sent_to_those_who_may_read_them(hub: RunningHub) 
     assert httpx.get(team).status_code == 404
     secret, _ = token(hub.sign_in("owner"))
     assert httpx.get(team, headers={"Authorization": f"Bearer {secret}"}).text == "dr2"
+
+
+def test_surveys_are_sent_to_those_who_may_read_the_release(hub: RunningHub) -> None:
+    def listed(headers: dict[str, str]) -> list[str]:
+        told = httpx.get(f"{hub.url}services/vo/hips/hipslist", headers=headers).text
+        return re.findall(r"hips_service_url += .*/services/vo/hips/sky/(\w+)", told)
+
+    assert listed({}) == ["dr1"]
+    team = f"{hub.url}services/vo/hips/sky/dr2/Moc.fits"
+    assert httpx.get(team).status_code == 404
+    secret, _ = token(hub.sign_in("owner"))
+    signed = {"Authorization": f"Bearer {secret}"}
+    assert listed(signed) == ["dr1", "dr2"]
+    assert httpx.get(team, headers=signed).content.startswith(b"SIMPLE  =")
 
 
 def test_pages_of_the_hub_are_still_the_hubs(hub: RunningHub) -> None:

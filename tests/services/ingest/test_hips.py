@@ -20,6 +20,7 @@ from bowerbird_services.ingest.run_hips import run
 from bowerbird_services.store import surveys
 from bowerbird_services.store.surveys import Survey
 from mocpy import MOC
+from PIL import Image
 from scipy.ndimage import map_coordinates
 
 from tests.support.sky_images import tangent, waves, write
@@ -142,6 +143,20 @@ def test_each_tile_has_all_above_it_and_its_picture(release: Path, root: Path) -
     for kind in surveys.FORMATS:
         assert (folder / surveys.overview(kind, 3)).is_file()
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) == survey.size_bytes
+
+
+def test_a_picture_shows_its_tile_the_same_way_up_and_nothing_where_nothing_is(release: Path, root: Path) -> None:
+    y, x = np.mgrid[:150, :150]
+    write(release / NAME, (x + 3 * y).astype("f4"), tangent(150, 150))
+    run(order(release), root, print)
+    survey, folder = made(root)
+    for number, values in tiles(folder, survey.order).items():
+        with Image.open(folder / surveys.tile("png", survey.order, number)) as picture:
+            grey, seen = (np.asarray(band)[::-1].astype(float) for band in picture.convert("LA").split())
+        there = np.isfinite(values)
+        np.testing.assert_array_equal(seen == 255, there)
+        if np.ptp(values[there]) > 50:
+            assert np.corrcoef(grey[there], np.argsort(np.argsort(values[there])))[0, 1] > 0.9
 
 
 def test_what_did_not_change_is_not_drawn_again_and_what_did_is(release: Path, root: Path) -> None:
