@@ -11,6 +11,7 @@ from bowerbird.errors import BadArgument
 if TYPE_CHECKING:
     from astropy.table import Table
 
+    from bowerbird.covering import Spread
     from bowerbird.cut import Cuts
     from bowerbird.image import Choices
     from bowerbird.regions import Positions, Regions
@@ -43,7 +44,8 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     image : path, list of paths, or name of a column
         The FITS file, or one for each position: a list, or the name of the table's column that holds them. One that is
         not here is named by its publisher DID (``ivo://…``) or by its address of DataLink, as `images` finds them: the
-        service that has it cuts it (SODA), and the pixels are the same.
+        service that has it cuts it (SODA), and the pixels are the same. Or a folder, a release (``"a370/dr1"``) or a
+        collection: every image there that holds a part of the square is cut.
     hdu : int, str, (str, int) or list of them, optional
         Which HDU or HDUs, as for `cutout`.
     mode : {"trim", "partial", "strict"}
@@ -53,7 +55,8 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
         one that is there already is not cut again. Memory is bounded then, whatever the number of sources; without a
         folder all cutouts are held in memory, 4 GB of them at most.
     names : list of str, or name of a column, optional
-        What the files are called; without it, by their row: ``000000.fits`` and so on.
+        What the files are called; without it, by their row: ``000000.fits`` and so on. Where images are of a folder or
+        release, the image's name follows each.
     progress : callable, optional
         Called as ``progress(done, of)`` after each source.
 
@@ -62,7 +65,8 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     astropy.table.Table
         The table that was given, or one with the columns ``ra`` and ``dec`` (degrees, ICRS), with two more columns:
         ``cutout``, with a `Cut` each (None where there is none), and ``reason``, why there is none. With a folder also
-        ``file``.
+        ``file``. Where images are of a folder or release, each row is there once for every image, in the column
+        ``image``, that holds a part of its square.
 
     Raises
     ------
@@ -73,18 +77,22 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
 
     """
     from bowerbird.batch import Wish  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
+    from bowerbird.covering import folders, spread  # noqa: PLC0415  # as above
     from bowerbird.cut import Cuts  # noqa: PLC0415  # as above
     from bowerbird.folder import Folder, files_in  # noqa: PLC0415  # as above
+    from bowerbird.regions import regions  # noqa: PLC0415  # as above
     from bowerbird.remote import cut_each  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
     if progress is not None and not callable(progress):
         raise BadArgument(f"progress is {progress!r}; give a function, like print, that is called as progress(done, of)")
-    wanted, images = sources(positions, size, image)
+    where = folders(_column(image, positions))
+    held = spread(where, regions(positions, _size(size, positions)), hdu) if where else None
+    wanted, images = (held.wanted, held.images) if held else sources(positions, size, image)
     count = len(wanted)
     files: Sequence[Path | None] = ()
     if folder is not None:
-        files, troubles = files_in(Path(folder), _names(names, positions), count)
+        files, troubles = files_in(Path(folder), _names(names, positions, held), count)
         Path(folder).mkdir(parents=True, exist_ok=True)
         wanted.troubles[:] = [first or second for first, second in zip(wanted.troubles, troubles, strict=True)]
     wish = Wish(hdu, mode_of(mode), files)
@@ -95,7 +103,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
             cuts.take(made)
             if progress is not None:
                 progress(done, count)
-    return _table(positions, wanted, cuts, with_files=folder is not None)
+    return _table(positions, held, wanted, cuts, with_files=folder is not None)
 
 
 def sources(positions: "Positions", size: "Size | Any", image: Any) -> "tuple[Regions, Sequence[str | os.PathLike[str]]]":
@@ -118,12 +126,12 @@ def _size(size: Any, positions: Any) -> Any:
     return found
 
 
-def _names(names: Any, positions: Any) -> Any:
+def _names(names: Any, positions: Any, held: "Spread | None") -> Any:
     found = _column(names, positions)
     if isinstance(found, str):
         _refuse(found, "no column, and names are one for each position", positions)
         raise BadArgument(f"names is {found!r}; give one for each position, in a list")
-    return found
+    return found if held is None or found is None else held.names(found)
 
 
 def _each(image: Any, positions: Any, count: int) -> Sequence[str | os.PathLike[str]]:
@@ -151,15 +159,17 @@ def _refuse(name: str, told: str, positions: Any) -> None:
         raise BadArgument(f"{name!r} is {told}; the table has {', '.join(positions.colnames)}")
 
 
-def _table(positions: Any, wanted: "Regions", cuts: "Cuts", *, with_files: bool) -> "Table":
+def _table(positions: Any, held: "Spread | None", wanted: "Regions", cuts: "Cuts", *, with_files: bool) -> "Table":
     import numpy as np  # noqa: PLC0415  # `import bowerbird` stays light
     from astropy.table import Column, Table  # noqa: PLC0415  # as above
 
     if isinstance(positions, Table):
-        table = positions.copy()
+        table = positions.copy() if held is None else positions[held.rows]
     else:
         squares = wanted.squares
         table = Table({"ra": Column(squares.longitude, unit="deg"), "dec": Column(squares.latitude, unit="deg")})
+    if held is not None:
+        table["image"] = Column(held.images, dtype=str)
     column = np.empty(len(cuts.all), dtype=object)
     column[:] = cuts.all
     table["cutout"] = Column(column, dtype=object)

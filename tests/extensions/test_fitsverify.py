@@ -1,0 +1,77 @@
+"""HEASARC's fitsverify finds no fault with cutouts, of whatever kind."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import bowerbird
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from tests.extensions.skies import PIXEL, SIP, TPV, Mosaic
+
+needs_fitsverify = pytest.mark.skipif(shutil.which("fitsverify") is None, reason="needs fitsverify: apt-get install fitsverify")
+CLEAN = "Verification found 0 warning(s) and 0 error(s)."
+CENTRE, SIDE = (150.0, 2.0), 21.5 * PIXEL
+EDGE = (150.0 + 112 * PIXEL.value, 2.0)
+
+
+def verdict(file: Path) -> str:
+    """Return what fitsverify says of a file; its exit code alone counts no warnings."""
+    done = subprocess.run(["fitsverify", str(file)], capture_output=True, text=True, check=False, timeout=60)
+    said = [line.strip("* ") for line in done.stdout.splitlines() if line.startswith("*")]
+    return "\n".join(said) or done.stdout + done.stderr
+
+
+def several(path: Path, **more: object) -> Path:
+    """Three images of one field in a file, with checksums and keywords that count extensions."""
+    mosaic = Mosaic(**more)  # type: ignore[arg-type]  # fields of a Mosaic
+    top = fits.PrimaryHDU()
+    top.header["NEXTEND"] = 3
+    images = [fits.ImageHDU(mosaic.pixels(), mosaic.header(), name=name) for name in ("DATA", "STAT", "DQ")]
+    fits.HDUList([top, *images]).writeto(path, checksum=True)
+    return path
+
+
+def tiled(path: Path) -> Path:
+    """A tile-compressed image."""
+    mosaic = Mosaic(dtype=">i2")
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(mosaic.pixels(), mosaic.header(), name="SCI")]).writeto(path, checksum=True)
+    return path
+
+
+def cube(path: Path) -> Path:
+    """Four axes: sky, frequency, Stokes."""
+    header = Mosaic().header()
+    for axis, kind, step in ((3, "FREQ", 1e6), (4, "STOKES", 1.0)):
+        header[f"CTYPE{axis}"], header[f"CRVAL{axis}"], header[f"CDELT{axis}"], header[f"CRPIX{axis}"] = kind, 1.0, step, 1.0
+    fits.PrimaryHDU(np.zeros((1, 3, 170, 230), dtype=">f4"), header).writeto(path, checksum=True)
+    return path
+
+
+KINDS = {
+    "plain": (lambda path: Mosaic().write(path), None),
+    "distorted": (lambda path: Mosaic(projection="TAN-SIP", cards=SIP).write(path), None),
+    "polynomial": (lambda path: Mosaic(projection="TPV", cards=TPV).write(path), None),
+    "extension": (lambda path: Mosaic(dtype=">i2").write(path, extension=True), None),
+    "several": (several, ["DATA", "STAT", "DQ"]),
+    "every": (lambda path: several(path, dtype=">i4"), "*"),
+    "tiled": (tiled, None),
+    "cube": (cube, None),
+}
+
+
+@needs_fitsverify
+@pytest.mark.parametrize("mode", ["trim", "partial"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_cutout_has_a_fault(tmp_path, kind, mode) -> None:
+    make, hdu = KINDS[kind]
+    path = make(tmp_path / "original.fits")
+    assert verdict(path) == CLEAN, "the original is to blame"
+    made = bowerbird.cutouts([CENTRE, EDGE], SIDE, path, hdu=hdu, mode=mode, folder=tmp_path / "made")
+    assert not any(made["reason"])
+    for file in made["file"]:
+        assert verdict(Path(file)) == CLEAN
+        with fits.open(file, checksum=True) as hdus:
+            hdus.verify("exception")
