@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import proxy
+from scripts import aladin, proxy
 from scripts.environments import ENVIRONMENTS, Environment
 from scripts.folders import replace_folder
 from scripts.running import Log
@@ -81,7 +81,7 @@ class Workshop:
         steps = [self._tools(), *self._environment("hub")]
         if need in ("up", "test"):
             steps += [step for name in ("fuse", "lab", "cas", "services") for step in self._environment(name)]
-            steps += [self._proxy(), self._demo_data()]
+            steps += [self._proxy(), self._aladin(), self._demo_data()]
         if need == "test":
             steps += self._environment("test")
         return steps
@@ -122,9 +122,16 @@ class Workshop:
 
     def _proxy(self) -> Step:
         fingerprint = self._hash("package-lock.json", "requirements/node.txt")
-        cost = Cost(2, 6) if proxy.system_has_node() else Cost(64, 213)
+        cost = Cost(3, 9) if proxy.system_has_node() else Cost(65, 216)
         stamp = self.state / "node/stamp"
-        return Step("the proxy in front of the hub", stamp, fingerprint, lambda: proxy.install(self.root, self.uv, self.log), cost)
+        return Step(
+            "the proxy in front of the hub, and Aladin Lite", stamp, fingerprint, lambda: proxy.install(self.root, self.uv, self.log), cost
+        )
+
+    def _aladin(self) -> Step:
+        # A new environment has none, so the stamp lies in it.
+        stamp = aladin.place(self.root) / "stamp"
+        return Step("Aladin Lite, in the lab", stamp, self._hash("package-lock.json"), lambda: aladin.install(self.root), Cost(0, 3))
 
     def _demo_data(self) -> Step:
         fingerprint = self._hash("requirements/demo.txt")

@@ -17,7 +17,7 @@ from bowerbird.cutout import cutout
 from bowerbird.cutouts import cutouts
 from bowerbird.errors import CutoutError, NotCuttable, OutsideImage, Overflow, QueryRefused, Refused, ServiceError
 from bowerbird.releases import Release, Releases, releases
-from bowerbird.views import linked, show, stamps
+from bowerbird.views import linked, show, skymap, stamps
 
 __all__ = [
     "About",
@@ -43,5 +43,6 @@ __all__ = [
     "releases",
     "rgb",
     "show",
+    "skymap",
     "stamps",
 ]

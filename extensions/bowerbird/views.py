@@ -8,6 +8,7 @@ from bowerbird.errors import BadArgument
 if TYPE_CHECKING:
     from bowerbird.image import Choices
     from bowerbird.lab.result_table import ResultTable
+    from bowerbird.lab.sky_view import SkyView
     from bowerbird.lab.stamp_strip import StampStrip
     from bowerbird.regions import Positions
     from bowerbird.stamp import Limits
@@ -93,13 +94,60 @@ def stamps(  # noqa: PLR0913  # most are named when they are given
     return StampStrip(found, positions, look, labels(label, positions, len(found)), name or name_of(positions))
 
 
+def skymap(  # noqa: PLR0913  # most are named when they are given
+    table: "Positions | None" = None,
+    *,
+    survey: str | None = None,
+    image: Any = None,
+    footprints: Any = None,
+    moc: Any = None,
+    position: Any = None,
+    width: Any = None,
+    name: str | None = None,
+) -> "SkyView":
+    """Return a map of the sky around sources.
+
+    Parameters
+    ----------
+    table : Table, SkyCoord, array or list, optional
+        The sources, as for `cutouts`; of many thousands every second or third is drawn.
+    survey : str, optional
+        A release whose images are the sky behind, such as ``"a370/dr1"``; its HiPS is shown to those who may read it.
+    image : path, optional
+        A FITS image to show, of which a small copy is made; its outline is drawn.
+    footprints : Table, or list, optional
+        Outlines to draw: a table with a column ``s_region``, such as an answer of ObsTAP; or a list of such texts, or of
+        FITS files.
+    moc : mocpy.MOC or dict, optional
+        A coverage to draw.
+    position : SkyCoord, str or (ra, dec), optional
+        The centre, as for `cone`; without it, that of what is shown.
+    width : Quantity or str, optional
+        How much is shown, such as ``"10 arcmin"``.
+    name : str, optional
+        What "Copy as Python" calls the sources; without it, the name of their variable.
+
+    Returns
+    -------
+    SkyView
+        Shows itself; ``selected`` has the numbers of the selected rows, and ``chosen()`` is a table of them.
+
+    """
+    from bowerbird.lab.sky_scene import Asked, scene  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.lab.sky_view import SkyView  # noqa: PLC0415  # as above
+    from bowerbird.lab.variables import name_of  # noqa: PLC0415  # as above
+
+    asked = Asked(survey, image, footprints, moc, position, width)
+    return SkyView(scene(table, asked), table, asked.arguments(), name or name_of(table))
+
+
 def linked(*views: Any) -> Any:
     """Return views of one table below each other: what is selected in one is selected in all.
 
     Parameters
     ----------
     *views
-        What `stamps`, `sky` and `show` return, or a table, which is shown as by `show`; row 5 is the same source in all.
+        What `stamps`, `skymap` and `show` return, or a table, which is shown as by `show`; row 5 is the same source in all.
 
     Returns
     -------
@@ -113,7 +161,7 @@ def linked(*views: Any) -> Any:
     made = [show(view) if hasattr(view, "colnames") else view for view in views]
     for number, view in enumerate(made, start=1):
         if not hasattr(view, "selected"):
-            raise BadArgument(f"view {number} is a {type(view).__name__}; link what bowerbird.stamps, sky and show return, or a table")
+            raise BadArgument(f"view {number} is a {type(view).__name__}; link what bowerbird.stamps, skymap and show return, or a table")
     for other in made[1:]:
         link((made[0], "selected"), (other, "selected"))
     return VBox(made)

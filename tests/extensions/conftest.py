@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.extensions.real_lab import PYTHON, Lab, real_lab
 from tests.extensions.skies import Mosaic
 from tests.extensions.views import make_view
 from tests.support.sessions import forget
@@ -40,3 +41,12 @@ def other_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def path(tmp_path: Path) -> Path:
     """A small image of one field."""
     return Mosaic().write(tmp_path / "mosaic.fits")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One lab for all tests that need one."""
+    if not PYTHON.exists():
+        pytest.skip("needs the lab environment: ./bowerbird test makes it")
+    with real_lab(tmp_path_factory.mktemp("lab")) as found:
+        yield found

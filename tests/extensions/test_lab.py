@@ -2,31 +2,19 @@
 
 import json
 import os
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from bowerbird.lab.handlers import missing_data, page
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.extensions.views import make_view
+from tests.extensions.real_lab import BASE, SHOWN_MS, TOKEN, Lab, opened
 from tests.support.browser import CHROMIUM, chromium, visit
 from tests.support.tap_server import tap_server, until
 
-ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".bowerbird/envs/lab/bin/python"
-BASE = "/user/somebody/"
-TOKEN = "a-token-of-this-test"
-READY_SECONDS = 40
 TABLE = """
 import numpy as np
 from astropy.table import MaskedColumn, Table
@@ -40,75 +28,6 @@ SHOWN = """
 from bowerbird.lab.result_table import ResultTable
 ResultTable(stars, name="stars")
 """
-SHOWN_MS = 60_000
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_arguments: object) -> None:
-        """Follow nothing: where an answer points to is what is tested."""
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A lab that answers."""
-
-    port: int
-    home: Path
-    log: Path
-    news: Path
-    view: Path
-
-    def get(self, path: str, token: str = TOKEN) -> tuple[int, str, str]:
-        """Return status, body and Location of an answer."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{BASE}{path}", headers={"Authorization": f"token {token}"})
-        try:
-            with urllib.request.build_opener(_Stay).open(request, timeout=10) as answer:
-                return answer.status, answer.read().decode(), ""
-        except urllib.error.HTTPError as answer:
-            return answer.code, answer.read().decode(), answer.headers.get("Location") or ""
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Start a lab once for these tests."""
-    if not PYTHON.exists():
-        pytest.skip("needs the lab environment: ./bowerbird test makes it")
-    place = tmp_path_factory.mktemp("lab")
-    home = place / "home"
-    home.mkdir()
-    view = make_view(place / "data")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
-    options = ["--no-browser", "--allow-root", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.base_url={BASE}"]
-    options += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={place}"]
-    environment = {**os.environ, "HOME": str(home), "BOWERBIRD_DATA": str(view), "JUPYTER_RUNTIME_DIR": str(place / "runtime")}
-    environment["BOWERBIRD_NEWS"] = str(place / "news.json")
-    log = place / "lab.log"
-    with (
-        log.open("w") as output,
-        subprocess.Popen(
-            [str(PYTHON), "-m", "jupyter", "lab", *options], env=environment, cwd=home, stdout=output, stderr=subprocess.STDOUT
-        ) as server,
-    ):
-        try:
-            found = Lab(port, home, log, place / "news.json", view)
-            _wait(found, server)
-            yield found
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
-
-
-def _wait(lab: Lab, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            lab.get("api/status")
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(lab.log.read_text())
 
 
 def test_it_opens_on_the_tutorial_with_its_picture_until_that_is_changed(lab) -> None:
@@ -200,17 +119,6 @@ def table_of() -> Any:
     names: dict[str, Any] = {}
     exec(TABLE, names)  # noqa: S102  # our own words
     return names["stars"]
-
-
-def opened(lab: Lab, page: Page, name: str, *cells: str) -> None:
-    """Open a notebook of these cells and run them all."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, lab.home / f"{name}.ipynb")
-    page.goto(f"http://127.0.0.1:{lab.port}{BASE}lab/tree/home/{name}.ipynb?token={TOKEN}&reset")
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=SHOWN_MS)
-    page.click("text=Run >> nth=0")
-    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
 
 
 @pytest.mark.browser

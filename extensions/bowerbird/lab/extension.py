@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bowerbird.lab import shipped
+from bowerbird.lab import shipped, sky_handlers
 from bowerbird.lab.handlers import handlers
 from bowerbird.lab.tutorials import Home, give
 
@@ -18,3 +18,4 @@ def load(server: Any) -> None:
     else:
         server.log.info("tutorials copied to %s: %s", home.folder, ", ".join(given) or "none, they are there")
     server.web_app.add_handlers(".*$", handlers(server.base_url, server.default_url, home, Path(server.root_dir)))
+    server.web_app.add_handlers(".*$", sky_handlers.handlers(server.base_url))

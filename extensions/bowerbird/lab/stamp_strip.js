@@ -187,6 +187,8 @@ function render({ model, el }) {
     draw();
     roll.go(Math.floor(row / across()));
   });
+  const send = button(actions, "Send to ds9", "Hand the selected cutouts to ds9, or to what else takes images by SAMP");
+  send.addEventListener("click", () => model.send({ type: "samp" }));
   button(actions, "Copy as Python").addEventListener("click", () => model.send({ type: "python" }));
 
   const answers = {

@@ -6,6 +6,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from bowerbird.errors import BadArgument, ServiceError
 from bowerbird.lab import contact_sheet
 from bowerbird.lab.page_parts import script, style
 from bowerbird.lab.stamp_labels import Labels
@@ -15,6 +16,8 @@ from bowerbird.stamp import COLOURS, STRETCHES, Limits, Look
 
 # No screen shows more stamps than this at once.
 MOST_TILES = 500
+# A program shows each image that it gets.
+MOST_SENT = 16
 _COLOURS_TO_CHOOSE = [one for one in COLOURS if one != "inverted"]
 
 
@@ -69,7 +72,7 @@ class StampStrip(anywidget.AnyWidget):
             return
         try:
             step(content)
-        except (KeyError, TypeError, ValueError) as error:
+        except (ServiceError, KeyError, TypeError, ValueError) as error:
             self.send({"type": "refused", "message": str(error)})
 
     def _stamps(self, asked: dict[str, Any]) -> None:
@@ -87,6 +90,16 @@ class StampStrip(anywidget.AnyWidget):
 
     def _python(self, _: dict[str, Any]) -> None:
         self.send({"type": "python", "code": self.python()})
+
+    def _samp(self, _: dict[str, Any]) -> None:
+        """Hand the selected cutouts, a few of them, to ds9 or to what else takes images."""
+        from bowerbird.vo.samp import send_images  # noqa: PLC0415  # rarely asked for
+
+        rows = [row for row in sorted(set(self.selected)) if 0 <= row < self.total][:MOST_SENT]
+        images = {self._labels.of(row): cut.content() for row, cut, _ in self._source.cuts(rows) if cut is not None}
+        if not images:
+            raise BadArgument("no stamp is selected that has pixels; select those to send")
+        self.send({"type": "sent", "message": f"Sent {len(images)} to {send_images(images)}"})
 
     def python(self) -> str:
         """Return the Python that makes the same strip, and a table of the selected rows."""

@@ -5,14 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import bowerbird
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from bowerbird.errors import ServiceGone
 from bowerbird.lab.result_table import ResultTable
 from bowerbird.vo.samp import send
 from bowerbird.votable import read
 from pyvo.samp import SAMPHubServer, SAMPIntegratedClient
+
+from tests.extensions.skies import Mosaic
 
 BIG = 2**62 + 1
 
@@ -40,7 +44,8 @@ class Listener:
         self.client.connect()
         self.heard = threading.Event()
         self.told: dict[str, str] = {}
-        self.client.bind_receive_notification("table.load.votable", self._hear)
+        for kind in ("table.load.votable", "image.load.fits"):
+            self.client.bind_receive_notification(kind, self._hear)
 
     def _hear(self, _key: str, _sender: str, _kind: str, told: dict[str, str], _extra: object) -> None:
         self.told = told
@@ -79,3 +84,37 @@ def test_without_a_hub_it_is_said_beside_the_table() -> None:
     assert answer["type"] == "refused"
     assert "no hub here" in answer["message"]
     assert "start TOPCAT on the machine where this notebook computes" in answer["message"]
+
+
+def test_selected_cutouts_are_taken_by_who_takes_images(hub: SAMPHubServer, tmp_path: Path) -> None:
+    listener = Listener()
+    try:
+        image = Mosaic().write(tmp_path / "mosaic.fits")
+        strip = bowerbird.stamps([(150.0, 2.0), (150.001, 2.0)], "4 arcsec", image, label=["one", "two"])
+        said: list[dict[str, str]] = []
+        strip.send = lambda content, buffers=None: said.append(content)
+        strip._answer(strip, {"type": "samp"})
+        assert said[-1]["type"] == "refused"
+        strip.selected = [1]
+        strip._answer(strip, {"type": "samp"})
+        assert said[-1] == {"type": "sent", "message": "Sent 1 to A table viewer"}
+        assert listener.heard.wait(20)
+        assert listener.told["name"] == "two"
+        with fits.open(Path(urlsplit(listener.told["url"]).path)) as hdus:
+            assert np.array_equal(hdus[0].data, bowerbird.cutout(image, (150.001, 2.0), "4 arcsec")[0].data)
+    finally:
+        listener.client.disconnect()
+
+
+def test_the_sources_of_a_map_are_taken_as_a_table(hub: SAMPHubServer) -> None:
+    listener = Listener()
+    try:
+        view = bowerbird.skymap([(150.0, 2.0), (150.001, 2.0)])
+        said: list[dict[str, str]] = []
+        view.send = lambda content, buffers=None: said.append(content)
+        view._answer(view, {"type": "samp"})
+        assert said[-1] == {"type": "sent", "message": "Sent to A table viewer"}
+        assert listener.heard.wait(20)
+        assert list(read(Path(urlsplit(listener.told["url"]).path).read_bytes()).to_table()["ra"]) == [150.0, 150.001]
+    finally:
+        listener.client.disconnect()
