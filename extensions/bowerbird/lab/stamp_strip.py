@@ -66,7 +66,7 @@ class StampStrip(anywidget.AnyWidget):
 
     def _answer(self, _: Any, content: Any, __: Any = None) -> None:
         """Answer the browser; what cannot be done is said in words."""
-        steps: dict[str, Callable[[dict[str, Any]], None]] = {"stamps": self._stamps, "python": self._python}
+        steps: dict[str, Callable[[dict[str, Any]], None]] = {"stamps": self._stamps, "python": self._python, "samp": self._samp}
         step = steps.get(content.get("type", "")) if isinstance(content, dict) else None
         if step is None:
             return
