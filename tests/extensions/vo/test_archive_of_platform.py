@@ -1,0 +1,89 @@
+"""Images of a platform whose files are not here: found, linked and cut by its own services, as whoever asks may."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import bowerbird
+import numpy as np
+import pytest
+from bowerbird_services.store.dids import DID
+
+from tests.services.gallery import Gallery, gallery
+from tests.support.sessions import forget
+
+# What anyio and Starlette import late is imported here: pytest rewrites it, and Python 3.11's parser fails deep in another thread.
+OPEN_FILE = anyio.open_file
+M13 = (250.4, 36.46)
+SIZE = "0.096 deg"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with gallery(tmp_path_factory.mktemp("gallery")) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def platform(shown: Gallery, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("BOWERBIRD_TAP_URL", f"{shown.address}/tap")
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token-of-member")
+    monkeypatch.setenv("BOWERBIRD_DATA", str(tmp_path))
+    forget()
+    yield
+    forget()
+
+
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUPYTERHUB_API_TOKEN")
+    forget()
+
+
+def test_who_may_read_a_release_finds_its_images_and_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = set(bowerbird.images(M13, "1 arcmin")["obs_publisher_did"])
+    nobody(monkeypatch)
+    open_to_all = set(bowerbird.images(M13, "1 arcmin")["obs_publisher_did"])
+    assert {str(DID("demo", "dr1", "m13.fits"))} == open_to_all
+    assert own - open_to_all == {str(DID("demo", "dr2", "secret.fits")), str(DID("demo", "dr3", "next.fits"))}
+
+
+def test_found_linked_and_cut_with_the_pixels_of_the_file(shown: Gallery) -> None:
+    found = bowerbird.images(M13, "1 arcmin", collection="demo/dr1", kind="image")
+    assert len(found) == 1
+    linked = bowerbird.links(found[0])
+    assert {"#this", "#cutout"} <= set(linked["semantics"])
+    at = np.array([M13, (250.2, 36.3), (250.75, 36.2), (251.4, 36.46)])
+    for name in ("obs_publisher_did", "access_url"):
+        there = bowerbird.cutouts(at, SIZE, str(found[name][0]))
+        here = bowerbird.cutouts(at, SIZE, shown.releases / "demo/dr1/m13.fits")
+        assert [bool(cut) for cut in there["cutout"]] == [True, True, True, False]
+        for one, other in zip(here["cutout"][:3], there["cutout"][:3], strict=True):
+            np.testing.assert_array_equal(other.data, one.data)
+            assert [other.header[card] for card in ("CRPIX1", "CRPIX2", "CRVAL1")] == [
+                one.header[card] for card in ("CRPIX1", "CRPIX2", "CRVAL1")
+            ]
+        assert "outside the image" in there["reason"][3]
+
+
+def test_a_cube_is_cut_along_the_sky_alone(shown: Gallery) -> None:
+    at, size = [(53.1, -27.8)], "0.05 deg"
+    there = bowerbird.cutouts(at, size, str(DID("demo", "dr1", "cube.fits")))
+    np.testing.assert_array_equal(there["cutout"][0].data, bowerbird.cutout(shown.releases / "demo/dr1/cube.fits", at[0], size)[0].data)
+
+
+def test_a_name_with_blanks_and_signs_is_the_name_of_one_file(shown: Gallery) -> None:
+    there = bowerbird.cutouts([(0.1, -5.0)], "0.1 deg", str(DID("demo", "dr1", "images/a b+c.fits")))
+    here = bowerbird.cutout(shown.releases / "demo/dr1/images/a b+c.fits", (0.1, -5.0), "0.1 deg")
+    np.testing.assert_array_equal(there["cutout"][0].data, here[0].data)
+
+
+def test_what_is_closed_says_why_and_what_is_hidden_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody(monkeypatch)
+    dids = [str(DID("demo", *name)) for name in (("dr3", "next.fits"), ("dr2", "secret.fits"), ("dr1", "nothing.fits"))]
+    made = bowerbird.cutouts([M13] * 3, SIZE, dids)
+    assert list(made["cutout"]) == [None] * 3
+    closed, hidden, absent = made["reason"]
+    assert "2100-01-01" in closed
+    assert "craft@example.org" in closed
+    assert "2100" not in hidden
+    assert hidden.replace("secret", "nothing").replace("dr2", "dr1") == absent
