@@ -82,6 +82,7 @@ class Status:
     sia_url: str | None = None
     datalink_url: str | None = None
     soda_url: str | None = None
+    hips_url: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the status as `--json` prints it."""
@@ -113,6 +114,7 @@ def status_of(var: Var) -> Status:
         sia_url=_of_tables(told.get("url"), "sia2"),
         datalink_url=_of_tables(told.get("url"), "datalink/links"),
         soda_url=_of_tables(told.get("url"), "soda/sync"),
+        hips_url=_of_tables(told.get("url"), "hips/hipslist"),
     )
 
 
