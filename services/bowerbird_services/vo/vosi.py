@@ -21,6 +21,7 @@ _CAPABILITIES = {
     "xmlns:tr": "http://www.ivoa.net/xml/TAPRegExt/v1.0",
     "xmlns:xsi": XSI,
 }
+# What is written is VODataService 1.2, which has kept the namespace of 1.1.
 _TABLES = {
     "xmlns:vosi": "http://www.ivoa.net/xml/VOSITables/v1.0",
     "xmlns:vs": "http://www.ivoa.net/xml/VODataService/v1.1",
