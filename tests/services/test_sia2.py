@@ -12,6 +12,7 @@ from astropy.io.votable import parse
 from astropy.table import Table
 from defusedxml.ElementTree import fromstring
 
+from tests.extensions.votable.stil import lint, needs_stilts, stilts
 from tests.services.gallery import Gallery, gallery
 from tests.services.test_dali import MEMBER, refused
 
@@ -198,3 +199,17 @@ def test_a_changed_release_is_searched_as_it_is_now(tmp_path: Path) -> None:
         module.image(shown.releases / "demo" / "dr1" / "late.fits", 10, 10, OBJECT="late")
         module.ingest(shown.releases, tmp_path / "tables")
         assert files(client, TARGET="late") == {"late.fits"}
+
+
+@needs_stilts
+@pytest.mark.timeout(200)
+def test_the_linter_finds_nothing_in_any_answer(client: httpx.Client, tmp_path: Path) -> None:
+    found = {}
+    path = tmp_path / "answer.vot"
+    for asked in ({}, {"RESPONSEFORMAT": "votable"}, {"MAXREC": "1"}, {"MAXREC": "0"}, {"POS": "nonsense"}):
+        path.write_bytes(client.get("/sia2/query", params=asked, headers=MEMBER).content)
+        found[str(asked)] = [line for line in lint(path) if not line.startswith("INFO")]
+    assert {asked: lines for asked, lines in found.items() if lines} == {}
+    path.write_bytes(client.get("/sia2/capabilities").content)
+    said = stilts("xsdvalidate", f"doc={path}", "uselocals=true")
+    assert "ERROR" not in said.upper().replace("ERRORS: 0", ""), said
