@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import bowerbird
 import httpx
 import numpy as np
 import pytest
+import pyvo
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 from bowerbird import pieces
@@ -492,3 +494,17 @@ def test_raw_nonsense_does_not_break_it(shown: Gallery) -> None:
             raw.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             answer = b"".join(iter(lambda: raw.recv(65536), b""))
         assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400")), answer[:200]
+
+
+def test_pyvo_goes_from_a_search_to_pixels_where_they_are_in_the_sky(shown: Gallery) -> None:
+    found = pyvo.dal.SIA2Service(f"{shown.address}/sia2").search(pos=(250.4, 36.46, 0.1))
+    (record,) = (one for one in found if one.obs_publisher_did == M13)
+    made = fits.open(io.BytesIO(record.processed(circle=(250.4 * u.deg, 36.46 * u.deg, 0.048 * u.deg)).read()), memmap=False)
+    path = shown.releases / "demo/dr1/m13.fits"
+    local = bowerbird.cutout(path, (250.4, 36.46), "0.096 deg")
+    assert made[0].data.tobytes() == local[0].data.tobytes()
+    with fits.open(path) as whole:
+        x, y = (round(whole[0].header[f"CRPIX{axis}"] - made[0].header[f"CRPIX{axis}"]) for axis in (1, 2))
+        there, here = (sky_of(hdu.header).pixel_to_world([x0, x0 + 9], [y0, y0 + 9]) for hdu, x0, y0 in ((whole[0], x, y), (made[0], 0, 0)))
+        assert there.separation(here).deg.max() < 1e-9
+        assert np.array_equal(whole[0].data[y : y + 10, x : x + 10], made[0].data)
