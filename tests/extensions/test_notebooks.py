@@ -13,7 +13,7 @@ from bowerbird_config.load import load
 from bowerbird_config.table_order import ReleaseOrder, TableOrder
 from bowerbird_services.identity import Identities, Records
 from bowerbird_services.ingest import run as ingest
-from demo_releases import gaia_bright, ngc
+from demo_releases import a370, gaia_bright, ngc
 from demo_releases.originals import Stock
 from nbclient import NotebookClient
 
@@ -23,8 +23,9 @@ from tests.services.real import service
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("**/*.ipynb"))
-FIRST, CROSSMATCH = ROOT / "notebooks/tutorial.ipynb", ROOT / "notebooks/crossmatch.ipynb"
+FIRST, CROSSMATCH, CUTOUTS = (ROOT / f"notebooks/{name}.ipynb" for name in ("tutorial", "crossmatch", "cutouts"))
 # Where the executed notebook is written, for who has to store its picture anew.
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KEEP = "BOWERBIRD_KEEP_NOTEBOOK"
 DOWNLOADS = Path(os.environ.get("BOWERBIRD_DEMO_DATA") or ROOT / ".bowerbird/demo-data")
 
@@ -76,10 +77,10 @@ def tables(view, tmp_path) -> Iterator[str]:
         pytest.skip("needs the packages with the data: ./bowerbird up unpacks them into .bowerbird/demo-data")
     platform = load(ROOT / "config/default/platform.yaml")
     orders = []
-    for release in (gaia_bright.RELEASE, ngc.RELEASE):
+    for release in (gaia_bright.RELEASE, ngc.RELEASE, a370.RELEASE):
         place = view / "releases" / release.collection / release.name
-        catalogue = release.products[0]
-        catalogue.make(Stock(DOWNLOADS), place / catalogue.name)
+        for product in release.products if release is a370.RELEASE else release.products[:1]:
+            product.make(Stock(DOWNLOADS), place / product.name)
         asked = platform.collections[release.collection].releases[release.name].tables
         orders.append(ReleaseOrder(collection=release.collection, release=release.name, directory=place, tables=asked))
     (tmp_path / "tables").mkdir()
@@ -104,6 +105,20 @@ def test_nebulae_and_the_stars_that_light_them_are_matched(tables, tmp_path, env
     assert int(found[1]) > 400
     assert 30 < int(found[2]) < 60
     assert "Bright stars of Gaia DR3: " in printed
+
+
+def test_a_thousand_sources_are_cut_looked_at_and_stacked(tables, tmp_path, environment) -> None:
+    notebook = run(CUTOUTS, tmp_path, {**environment, "BOWERBIRD_TAP_URL": tables})
+    if KEEP in os.environ:
+        nbformat.write(notebook, os.environ[KEEP])
+    assert texts(notebook, "stderr") == []
+    assert pictures(notebook) == 1
+    printed = "".join(texts(notebook, "stdout"))
+    found = re.search(r"(\d+) of (\d+) cut in ", printed)
+    assert found
+    assert int(found[1]) == int(found[2]) > 900
+    (linked,) = [output for cell in notebook.cells for output in cell.get("outputs", []) if WIDGET in output.get("data", {})]
+    assert "VBox" in linked["data"]["text/plain"]
 
 
 def test_the_cone_in_the_page_for_researchers_brings_rows(tables, monkeypatch) -> None:
