@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Self
@@ -11,7 +12,9 @@ CARD = 80
 END = b"END".ljust(CARD)
 _VALUE = re.compile(rb"\s*(?:'((?:[^']|'')*)'|([^/]*))")
 _VALUE_INDICATOR = b"= "
-_FIXED_WIDTH = 20
+# The columns of a value in fixed format, and the room that a card has behind its keyword.
+WIDTH = 20
+ROOM = 70
 _FREE_TEXT = (b"COMMENT", b"HISTORY", b"", b"CONTINUE", b"HIERARCH")
 
 
@@ -31,6 +34,9 @@ class Cards:
     def copy(self) -> Self:
         """Return cards that can be changed without changing these."""
         return type(self)(list(self._cards), dict(self._places))
+
+    def __len__(self) -> int:
+        return len(self._cards)
 
     def __contains__(self, keyword: str) -> bool:
         return keyword.encode() in self._places
@@ -83,14 +89,36 @@ class Cards:
 
     def add_history(self, text: str) -> None:
         """Add a HISTORY line, on as many cards as it needs."""
-        line = text.encode("ascii", "backslashreplace")
-        width = CARD - 8
-        self._cards += [b"HISTORY ".ljust(8) + line[at : at + width].ljust(width) for at in range(0, len(line), width)]
+        self._cards += history(text)
+
+    def slot(self, keyword: str, comment: bytes) -> "Slot":
+        """Return the place of a card that is there, with a comment."""
+        return Slot(CARD * self._places[keyword.encode()], keyword.ljust(8).encode() + _VALUE_INDICATOR, _behind(comment))
 
     def block(self) -> bytes:
         """Return the header as it stands in a file, END and padding included."""
         used = b"".join(self._cards) + END
         return used.ljust(-(-len(used) // BLOCK) * BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of a card in a block, where values are written again and again."""
+
+    at: int
+    before: bytes
+    behind: bytes
+
+    def card(self, value: str) -> bytes:
+        """Return the card with a value, spelt as FITS spells it."""
+        return (self.before + _aligned(value).encode() + self.behind)[:CARD].ljust(CARD)
+
+
+def history(text: str) -> list[bytes]:
+    """Return the cards of a HISTORY line."""
+    line = text.encode("ascii", "backslashreplace")
+    width = CARD - 8
+    return [b"HISTORY " + line[at : at + width].ljust(width) for at in range(0, len(line), width)]
 
 
 def _places(cards: list[bytes]) -> dict[bytes, int]:
@@ -103,7 +131,7 @@ def _places(cards: list[bytes]) -> dict[bytes, int]:
 def fixed(number: Decimal) -> str:
     """Spell a real number; all its digits are kept."""
     text = f"{number:f}"
-    if len(text) > _FIXED_WIDTH:
+    if len(text) > WIDTH:
         text = str(number)
     return text if "." in text or "E" in text else f"{text}."
 
@@ -114,11 +142,15 @@ def quoted(text: str) -> str:
 
 
 def _card(keyword: str, value: str, comment: bytes) -> bytes:
-    written = value.ljust(_FIXED_WIDTH) if value.startswith("'") else value.rjust(_FIXED_WIDTH)
-    card = keyword.ljust(8).encode() + _VALUE_INDICATOR + written.encode()
-    if comment:
-        card += b" / " + comment
-    return card[:CARD].ljust(CARD)
+    return Slot(0, keyword.ljust(8).encode() + _VALUE_INDICATOR, _behind(comment)).card(value)
+
+
+def _aligned(value: str) -> str:
+    return value.ljust(WIDTH) if value.startswith("'") else value.rjust(WIDTH)
+
+
+def _behind(comment: bytes) -> bytes:
+    return b" / " + comment if comment else b""
 
 
 # Where many cutouts are made of one image, the same cards are read again and again.

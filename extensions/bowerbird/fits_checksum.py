@@ -1,10 +1,11 @@
 """DATASUM and CHECKSUM of an HDU (FITS 4.0, section 4.4.2.7 and appendix J)."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
-from bowerbird.fits_cards import Cards, quoted
+from bowerbird.fits_cards import CARD, Cards, Slot, quoted
 
 _ALL_ONES = 0xFFFFFFFF
 _PUNCTUATION = frozenset([*range(0x3A, 0x41), *range(0x5B, 0x61)])
@@ -13,7 +14,10 @@ _ZERO = 0x30
 
 def ones_sum(*parts: Any) -> int:
     """Return the 32-bit ones' complement sum of buffers that are each a multiple of four bytes long."""
-    total = sum(int(np.frombuffer(part, dtype=">u4").sum(dtype=np.uint64)) for part in parts)
+    return _folded(sum(int(np.frombuffer(part, dtype=">u4").sum(dtype=np.uint64)) for part in parts))
+
+
+def _folded(total: int) -> int:
     while total > _ALL_ONES:
         total = (total & _ALL_ONES) + (total >> 32)
     return total
@@ -21,14 +25,15 @@ def ones_sum(*parts: Any) -> int:
 
 def encode(total: int) -> str:
     """Return the sixteen letters whose own sum cancels `total`."""
-    rest = _ALL_ONES - total
-    letters = [""] * 16
-    for place, byte in enumerate(rest.to_bytes(4, "big")):
-        quarter = byte // 4 + _ZERO
-        quarters = [*_readable(quarter + byte % 4, quarter), *_readable(quarter, quarter)]
-        for number, value in enumerate(quarters):
-            letters[4 * number + place] = chr(value)
-    return "".join(letters[-1:] + letters[:-1])
+    one, two, three, four = (_LETTERS[byte] for byte in (_ALL_ONES - total).to_bytes(4, "big"))
+    letters = "".join(map("".join, zip(one, two, three, four, strict=True)))
+    return letters[-1:] + letters[:-1]
+
+
+def _letters(byte: int) -> str:
+    """Return four letters or digits whose sum, each less the digit 0, is a byte."""
+    quarter = byte // 4 + _ZERO
+    return "".join(map(chr, [*_readable(quarter + byte % 4, quarter), *_readable(quarter, quarter)]))
 
 
 def _readable(one: int, other: int) -> tuple[int, int]:
@@ -38,10 +43,39 @@ def _readable(one: int, other: int) -> tuple[int, int]:
     return one, other
 
 
-def renew(cards: Cards, content: Any) -> None:
-    """Make those of DATASUM and CHECKSUM anew that the header has; `content` is the padded data."""
-    if "DATASUM" in cards:
-        cards.set("DATASUM", quoted(str(ones_sum(content))), "data unit checksum")
-    if "CHECKSUM" in cards:
-        cards.set("CHECKSUM", quoted("0" * 16), "HDU checksum")
-        cards.set("CHECKSUM", quoted(encode(ones_sum(cards.block(), content))))
+_LETTERS = [_letters(byte) for byte in range(256)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Where a header has DATASUM and CHECKSUM, if it has them."""
+
+    data: Slot | None
+    whole: Slot | None
+
+    @classmethod
+    def of(cls, cards: Cards) -> Self:
+        """Return the places of a header."""
+        data = cards.slot("DATASUM", b"data unit checksum") if "DATASUM" in cards else None
+        return cls(data, cards.slot("CHECKSUM", b"HDU checksum") if "CHECKSUM" in cards else None)
+
+    def renewed(self, block: bytes, content: Any) -> bytes | bytearray:
+        """Return the header with the sums of its padded data, those that it has."""
+        if self.data is None and self.whole is None:
+            return block
+        made, total = bytearray(block), ones_sum(content)
+        if self.data is not None:
+            _write(made, self.data, str(total))
+        if self.whole is not None:
+            _write(made, self.whole, "0" * 16)
+            _write(made, self.whole, encode(_folded(ones_sum(made) + total)))
+        return made
+
+
+def _write(block: bytearray, slot: Slot, value: str) -> None:
+    block[slot.at : slot.at + CARD] = slot.card(quoted(value))
+
+
+def renewed(cards: Cards, content: Any) -> bytes:
+    """Return the block of a header whose DATASUM and CHECKSUM, if it has them, are of `content`, the padded data."""
+    return bytes(Sums.of(cards).renewed(cards.block(), content))
