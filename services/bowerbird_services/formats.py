@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
+from bowerbird.votable import Service
 
 from bowerbird_services.fits_rows import FITSWriter
 from bowerbird_services.rows import fitted, schema_of
@@ -21,12 +22,16 @@ _GROUP_ROWS: Final = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is known of an answer before its rows: the columns, what stands beside them, where a writer may spool, whence the rows come."""
+    """What is known of an answer before its rows: the columns, what stands beside them, where a writer may spool, whence the rows come.
+
+    `services` take values of its columns; only a VOTable has a way to say so.
+    """
 
     columns: tuple[Column, ...]
     infos: Sequence[tuple[str, str]] = ()
     spool: Path | None = None
     tables: Sequence[Table] = ()
+    services: Sequence[Service] = ()
 
 
 class Writer(Protocol):
@@ -169,7 +174,7 @@ class _ParquetWriter:
 
 
 def _votable(serialization: Serialization) -> Callable[[Description], Writer]:
-    return lambda told: VOTableWriter(told.columns, told.infos, serialization, told.tables)
+    return lambda told: VOTableWriter(told.columns, told.infos, serialization, told.tables, told.services)
 
 
 def _separated(separator: str) -> Callable[[Description], Writer]:

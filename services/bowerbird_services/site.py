@@ -15,8 +15,10 @@ from starlette.responses import Response
 
 from bowerbird_services.allowances import Allowance, allowance_of
 from bowerbird_services.archive import Archive
-from bowerbird_services.engine import UPLOAD_SCHEMA, Engine
+from bowerbird_services.engine import UPLOAD_SCHEMA, Answer, Engine
+from bowerbird_services.formats import Description
 from bowerbird_services.identity import Identities
+from bowerbird_services.link_descriptor import link_descriptor
 from bowerbird_services.places import Places
 from bowerbird_services.streams import LEAST_CHUNK, FlowResponse, Outflow, Threads, compressed, gathered, unless_gone
 from bowerbird_services.tables import Table
@@ -54,6 +56,12 @@ class Site:
     def allowance(self, identity: Identity) -> Allowance:
         """Return the limits of that identity."""
         return self.limits(self.identities.records.platform, identity)
+
+    def described(self, answer: Answer, infos: Iterable[tuple[str, str]], spool: Path) -> Description:
+        """Return what is told of an answer before its rows, with where the links of its products are."""
+        links = self.archive.doors.links if self.archive else None
+        services = link_descriptor(answer.columns, answer.tables, links)
+        return Description(answer.columns, tuple(infos), spool, answer.tables, services)
 
     def access_infos(self, tables: Iterable[Table]) -> tuple[tuple[str, str], ...]:
         """Return what an answer says where nobody needs to sign in for its rows, so that clients may keep it; else nothing.

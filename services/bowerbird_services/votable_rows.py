@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import pyarrow as pa
-from bowerbird.votable import Field, Header, Info, VOTableError, Writer
+from bowerbird.votable import Field, Header, Info, Service, VOTableError, Writer
 
 from bowerbird_services.engine import QueryFault
 from bowerbird_services.frames import systems, times
@@ -26,6 +26,8 @@ class _Kind:
     columns: Sequence[Column]
     tables: tuple[Table, ...]
     serialization: Serialization
+    # The names of the columns that services take values from.
+    taken: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Kind) and self._key == other._key
@@ -35,7 +37,7 @@ class _Kind:
 
     @property
     def _key(self) -> tuple[object, ...]:
-        return (id(self.columns), self.serialization, *map(id, self.tables))
+        return (id(self.columns), self.serialization, self.taken, *map(id, self.tables))
 
 
 @lru_cache(maxsize=64)
@@ -47,6 +49,9 @@ def _head(kind: _Kind) -> tuple[pa.Schema, Header]:
     timesys, time_of = times(columns)
     system_of = {**place_of, **time_of}
     fields = tuple(_field(column, system_of.get(column), nulls) for column in columns)
+    for name in kind.taken:
+        place = next(number for number, column in enumerate(columns) if column.name == name)
+        fields = (*fields[:place], replace(fields[place], id=name), *fields[place + 1 :])
     return schema_of(columns), Header(fields, coosys=coosys, timesys=timesys)
 
 
@@ -59,8 +64,11 @@ class VOTableWriter:
         infos: Sequence[tuple[str, str]],
         serialization: Serialization,
         tables: Sequence[Table] = (),
+        services: Sequence[Service] = (),
     ) -> None:
-        self._schema, header = _head(_Kind(columns, tuple(tables), serialization))
+        taken = tuple(given.field.ref for service in services for given in service.inputs if given.field.ref)
+        self._schema, header = _head(_Kind(columns, tuple(tables), serialization, taken))
+        self._services = services
         told = (Info("QUERY_STATUS", "OK"), *(Info(name, value) for name, value in infos))
         self._fields = header.fields
         self._writer = Writer(replace(header, infos=told), serialization)
@@ -80,7 +88,7 @@ class VOTableWriter:
 
     def end(self, overflow: bool) -> Iterable[bytes]:
         """Yield what stands after the rows."""
-        yield self._writer.end((Info("QUERY_STATUS", "OVERFLOW"),) if overflow else ())
+        yield self._writer.end((Info("QUERY_STATUS", "OVERFLOW"),) if overflow else (), self._services)
 
     def failed(self, message: str) -> bytes | None:
         """Return the end of an answer that broke off."""

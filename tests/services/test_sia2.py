@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import pyvo
+import requests
 from astropy.io.votable import parse
 from astropy.table import Table
 from defusedxml.ElementTree import fromstring
@@ -189,6 +190,42 @@ def test_pyvo_searches(shown: Gallery) -> None:
     found = pyvo.dal.SIA2Service(f"{shown.address}/sia2").search(pos=(250.4, 36.46, 0.1))
     assert [row.obs_id for row in found] == ["demo/dr1/m13.fits"]
     assert found[0].access_format == "application/x-votable+xml;content=datalink"
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+def test_pyvo_asks_for_the_links_of_all_images_at_once(shown: Gallery, session: requests.Session) -> None:
+    asked: list[str] = []
+    session.hooks["response"].append(lambda answer, **_: asked.append(answer.url))
+    found = pyvo.dal.SIA2Service(f"{shown.address}/sia2", session=session).search()
+    asked.clear()
+    links = {each.original_row["obs_publisher_did"]: each for each in found.iter_datalinks()}
+    assert asked == [f"{shown.address}/datalink/links"]
+    assert set(links) == set(found["obs_publisher_did"])
+    for name, each in links.items():
+        assert {row["ID"] for row in each} == {name}
+        assert next(each.bysemantics("#this", include_narrower=False)).access_url.startswith(f"{shown.address}/products/")
+    assert len(list(found[0].getdatalink())) == len(links[found[0]["obs_publisher_did"]])
+
+
+@pytest.mark.parametrize("form", ["votable", "votable/b", "votable/td"])
+def test_rows_of_products_say_where_their_links_are(shown: Gallery, session: requests.Session, form: str) -> None:
+    service = pyvo.dal.TAPService(f"{shown.address}/tap", session=session)
+    found = service.search("SELECT obs_publisher_did AS name, s_ra FROM ivoa.obscore WHERE dataproduct_type = 'image'", RESPONSEFORMAT=form)
+    assert {each.original_row["name"] for each in found.iter_datalinks()} == set(found["name"])
+    job = service.run_async("SELECT obs_publisher_did FROM ivoa.obscore", RESPONSEFORMAT=form)
+    assert job.get_adhocservice_by_ivoid("ivo://ivoa.net/std/DataLink")
+    for text in (
+        "SELECT s_ra FROM ivoa.obscore",
+        "SELECT obs_publisher_did AS system1 FROM ivoa.obscore",
+        'SELECT obs_publisher_did AS "a b" FROM ivoa.obscore',
+        "SELECT utype AS obs_publisher_did FROM TAP_SCHEMA.columns",
+    ):
+        assert not list(service.search(text, RESPONSEFORMAT=form).iter_adhocservices()), text
 
 
 def test_a_changed_release_is_searched_as_it_is_now(tmp_path: Path) -> None:

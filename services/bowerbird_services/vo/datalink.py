@@ -15,6 +15,7 @@ from starlette.routing import Route
 from bowerbird_services.archive import Archive, ClosedRecord, NoRecord
 from bowerbird_services.formats import chosen
 from bowerbird_services.identity import Away
+from bowerbird_services.link_descriptor import STANDARD
 from bowerbird_services.links import Link, Links
 from bowerbird_services.places import Places
 from bowerbird_services.previews import SIZES, Previews
@@ -29,7 +30,6 @@ from bowerbird_services.vo.tap import limit_of
 from bowerbird_services.vo.tap_service import sign_in_headers
 from bowerbird_services.vo.xml import document
 
-STANDARD: Final = "ivo://ivoa.net/std/DataLink#links-1.1"
 # Section 3.2, in the order of `Link`.
 _FIELDS: Final = (
     Field("ID", "char", "*", ucd="meta.id;meta.main", description="what was asked about"),
@@ -45,16 +45,16 @@ _FIELDS: Final = (
     Field("link_authorized", "boolean", ucd="meta.code", description="whether whoever asked may follow it"),
 )
 _MOST_IDS: Final = 1000
+# Clients send the identifiers of all their rows, and find out how many of them are told at once.
+_MOST_FIELDS: Final = 100_000
 _CROWDED: Final = "pictures are being made for you already, the most at once; ask again when one has come"
 
 
 def asked(given: Parameters) -> tuple[str, ...]:
-    """Return the identifiers that are asked about; Fault where there is none."""
+    """Return the identifiers that are asked about, however many; Fault where there is none."""
     found = tuple(dict.fromkeys(text for text in given.many("ID") if text))
     if not found:
         raise Fault("UsageFault: ID is missing; give the obs_publisher_did of a product, as ivoa.obscore has it")
-    if len(found) > _MOST_IDS:
-        raise Fault(f"UsageFault: {len(found)} ID were given; the most at once are {_MOST_IDS}")
     return found
 
 
@@ -94,12 +94,14 @@ class DataLinkService:
         """Tell what belongs to the products that are named."""
         site = self._site
         identity = await site.identities.of(request)
-        given = await parameters(request)
+        given = await parameters(request, most_fields=_MOST_FIELDS)
         await given.close()
         names = asked(given)
         limit = limit_of(given, site.allowance(identity))
-        found, services = await self._found(identity, names, site.address_of(request), limit)
-        body = written(found[:limit], services, given.single("RESPONSEFORMAT"), len(found) > limit)
+        # Section 2.1.1: of more than the most at once, the first are told, and that there are others; clients ask for those again.
+        found, services = await self._found(identity, names[:_MOST_IDS], site.address_of(request), limit)
+        overflow = len(found) > limit or len(names) > _MOST_IDS
+        body = written(found[:limit], services, given.single("RESPONSEFORMAT"), overflow)
         return Response(body, media_type=DATALINK)
 
     async def _found(self, identity: Identity, names: Sequence[str], base: str, limit: int) -> tuple[list[Link], list[Service]]:

@@ -192,7 +192,7 @@ class Runner:
         def describe(answer: Answer) -> Description:
             releases.update(table.release for table in answer.tables if table.release)
             infos = (STANDARD, ("QUERY", query.adql), *self._site.access_infos(answer.tables))
-            return Description(answer.columns, infos, place, tables=answer.tables)
+            return self._site.described(answer, infos, place)
 
         flow = Outflow(begin, query.form, describe, query.limit, overflow=query.overflow)
         run = self._runs[job.id]

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bowerbird_services.archive import Archive
-from bowerbird_services.formats import Description, chosen
+from bowerbird_services.formats import chosen
 from bowerbird_services.site import Site
 from bowerbird_services.store import obscore
 from bowerbird_services.store.dids import DID, NoDID
@@ -163,7 +163,7 @@ class SIA2Service:
             return _Found(pa.concat_tables([obscore.rows(()), *found]).slice(0, limit + 1))
 
         infos = (("SERVICE_PROTOCOL", "SIA 2.0"),)
-        flow = Outflow(begin, form, lambda answer: Description(answer.columns, infos, site.spool, tables=answer.tables), limit)
+        flow = Outflow(begin, form, lambda answer: site.described(answer, infos, site.spool), limit)
         # Many clients compare the media type as a text.
         media_type = VOTABLE if form.mime.startswith(VOTABLE) else form.mime
         return await site.answer(request, identity, flow, media_type, form.text)

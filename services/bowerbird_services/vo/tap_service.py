@@ -62,7 +62,7 @@ class TAPService:
             return site.engine.answer(query.adql, catalogue, limit=query.limit + 1, uploads=loaded)
 
         def describe(answer: Answer) -> Description:
-            return Description(answer.columns, (*self.infos(query), *site.access_infos(answer.tables)), site.spool, tables=answer.tables)
+            return site.described(answer, (*self.infos(query), *site.access_infos(answer.tables)), site.spool)
 
         flow = Outflow(begin, query.form, describe, query.limit, overflow=query.overflow)
         return await site.answer(request, identity, flow, query.form.mime, query.form.text)
