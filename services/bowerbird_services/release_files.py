@@ -3,7 +3,6 @@
 import errno
 import os
 import socket
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from bowerbird_config import sockets
-from bowerbird_config.beneath import open_beneath
 
 from bowerbird_services.identity import Away
+from bowerbird_services.regular_files import open_regular
 
 # (collection, release) -> a descriptor of its directory, which the caller closes; NoFile where there is none.
 Directories = Callable[[str, str], int]
@@ -69,12 +68,9 @@ def hub_directories(path: Path) -> Directories:
 
 def open_file(directories: Directories, collection: str, release: str, path: str) -> ReleaseFile:
     """Return a file of a release. No symbolic link is followed, and nothing but a regular file is opened."""
-    if "\0" in path:
-        raise NoFile
     directory = directories(collection, release)
     try:
-        # O_NONBLOCK: to open a pipe would wait for its other end.
-        descriptor = open_beneath(directory, os.fsencode(path), os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = open_regular(directory, path)
     except PermissionError as error:
         raise ClosedFile from error
     except OSError as error:
@@ -84,7 +80,4 @@ def open_file(directories: Directories, collection: str, release: str, path: str
     finally:
         os.close(directory)
     found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
-        raise NoFile
     return ReleaseFile(descriptor, found.st_size, found.st_mtime, f'"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"')

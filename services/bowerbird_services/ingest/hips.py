@@ -22,6 +22,7 @@ from bowerbird_services.ingest.hips_finish import finish
 from bowerbird_services.ingest.hips_tiles import DEPTH, FINEST, OVERVIEW, WIDTH
 from bowerbird_services.ingest.sky_image import NoImage, SkyImage, sky_images
 from bowerbird_services.ingest.tile_files import TileFiles
+from bowerbird_services.regular_files import opened, stat_of
 from bowerbird_services.store import sidecar, surveys
 from bowerbird_services.store.surveys import Survey
 
@@ -54,7 +55,7 @@ def fingerprint(directory: Path, files: list[str]) -> str:
     told: list[object] = [VERSION]
     for name in files:
         try:
-            stat = (directory / name).stat()
+            stat = stat_of(directory, name)
         except OSError:
             continue
         told.append((name, stat.st_size, stat.st_mtime_ns))
@@ -106,7 +107,7 @@ def make(directory: Path, files: list[str], folder: Path, say: Callable[[str], N
 def _seen(directory: Path, files: list[str], left_out: dict[str, str]) -> Iterator[Seen]:
     for name in files:
         try:
-            with sky_images(directory / name) as found:
+            with opened(directory, name) as file, sky_images(file) as found:
                 yield Seen(name, min(one.pixel for one in found), sum(one.area for one in found))
         except (NoImage, OSError) as error:
             left_out[name] = str(error) if isinstance(error, NoImage) else f"cannot be read ({error.strerror or error})"
@@ -134,7 +135,7 @@ def _paint_all(directory: Path, seen: list[Seen], order: int, work: Path, say: C
             continue
         say(f"{one.file}, {number} of {len(seen)}, order {order} …")
         try:
-            with sky_images(directory / one.file) as found:
+            with opened(directory, one.file) as file, sky_images(file) as found:
                 for image in found:
                     _paint(image, order, files)
         except NoImage as error:

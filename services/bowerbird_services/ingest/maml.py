@@ -1,7 +1,6 @@
 """MAML, the metadata YAML of surveys: what a file beside a table says of its columns."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -30,17 +29,15 @@ class Maml:
     columns: dict[str, Told] = field(default_factory=dict)
 
 
-def read(path: Path) -> Maml:
-    """Read a file; BadSource where it is no MAML. Keys may be written in any case."""
+def read(text: bytes, name: str) -> Maml:
+    """Read what the file of that name holds; BadSource where it is no MAML. Keys may be written in any case."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadSource(f"has the metadata file {path.name}, which cannot be read ({error.strerror})") from error
+        content = yaml.safe_load(text.decode())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadSource(f"has the metadata file {path.name}, which is no YAML") from error
+        raise BadSource(f"has the metadata file {name}, which is no YAML") from error
     fields = _lower(content).get("fields")
     if not isinstance(fields, list):
-        raise BadSource(f"has the metadata file {path.name}, in which 'fields' is no list")
+        raise BadSource(f"has the metadata file {name}, in which 'fields' is no list")
     known = [_lower(entry) for entry in fields]
     return Maml(
         _text(_lower(content).get("description")) or "", {str(entry["name"]).lower(): _told(entry) for entry in known if entry.get("name")}

@@ -1,6 +1,7 @@
 """What a product file says of itself: images, cubes and spectra in FITS files, by their headers."""
 
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from astropy.coordinates import Angle
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from bowerbird_services.regular_files import names, opened, path_of
 from bowerbird_services.store.products import Product
 
 _FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")
@@ -30,24 +32,26 @@ _SECONDS_PER_DAY = 86_400.0
 
 
 def products(directory: Path, without: set[str]) -> Iterator[Product]:
-    """Yield what can be told of each FITS file of a release, but of those in `without`; a file that tells nothing is left out."""
-    for path in sorted(directory.rglob("*")):
-        name = path.relative_to(directory).as_posix()
-        if name in without or not path.name.lower().endswith(_FITS) or not path.is_file():
+    """Yield what can be told of each FITS file of a release, but of those in `without`; a file that tells nothing is left out.
+
+    So is a symbolic link, and what lies behind one: it may lead to what others may not read.
+    """
+    for name in names(directory):
+        if name in without or not name.lower().endswith(_FITS):
             continue
-        found = _product(path, name)
+        found = _product(directory, name)
         if found is not None:
             yield found
 
 
-def _product(path: Path, name: str) -> Product | None:
+def _product(directory: Path, name: str) -> Product | None:
     try:
-        with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=True) as file:
+        with warnings.catch_warnings(action="ignore"), opened(directory, name) as descriptor, fits.open(path_of(descriptor)) as file:
             told = next(filter(None, map(_told, file)), None)
             if told is None:
                 return None
             primary = file[0].header
-            return Product(file=name, access_format="application/fits", size_bytes=path.stat().st_size, **_origin(primary), **told)
+            return Product(file=name, access_format="application/fits", size_bytes=os.fstat(descriptor).st_size, **_origin(primary), **told)
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError):
         # A damaged header: the file is there for who reads it, and has no row.
         return None

@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs.utils import proj_plane_pixel_scales
 from bowerbird.errors import CutoutError
-from bowerbird.image import EVERY, Image, file_descriptor, images, plain
+from bowerbird.image import EVERY, Image, images, plain
 
 _PLANE = 2
 # A cube is looked at as its mean, plane by plane; a larger one (bytes) is left out.
@@ -120,15 +119,15 @@ def _mean(hdu: Any, image: Image) -> Any:
 
 
 @contextmanager
-def sky_images(path: Path) -> Iterator[list[SkyImage]]:
-    """Open a file and give its images of the sky; NoImage where there is none that can be read."""
+def sky_images(file: int) -> Iterator[list[SkyImage]]:
+    """Give the images of the sky in an open file; NoImage where there is none that can be read."""
     with _in_words(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what astropy repairs in a header
-        with file_descriptor(path) as packed, plain(packed) as descriptor:
+        with plain(file) as descriptor:
             found = [one for one in images(descriptor, EVERY) if (one.cards.text("EXTNAME") or "").strip().upper() not in _BESIDE]
             if not found:
                 raise NoImage("has no image of the sky")
-            with os.fdopen(os.dup(descriptor), "rb") as file, fits.open(file, memmap=False) as hdus:
+            with os.fdopen(os.dup(descriptor), "rb") as content, fits.open(content, memmap=False) as hdus:
                 yield [SkyImage(one, hdus[one.number]) for one in found]
 
 

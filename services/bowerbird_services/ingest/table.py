@@ -3,6 +3,8 @@
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from bowerbird_services.ingest.sorting import write_sorted
 from bowerbird_services.ingest.source import BadSource, Source
 from bowerbird_services.ingest.text_source import TextSource
 from bowerbird_services.ingest.votable_source import VOTableSource
+from bowerbird_services.regular_files import opened, path_of, stat_of
 from bowerbird_services.store import coverage, sidecar
 from bowerbird_services.store.sidecar import Sidecar
 from bowerbird_services.tables import Table
@@ -51,7 +54,7 @@ def fingerprint(directory: Path, asked: ReleaseTable) -> str:
         if name is None:
             continue
         try:
-            stat = (directory / name).stat()
+            stat = stat_of(directory, name)
         except OSError as error:
             raise BadSource(f"needs the file {name}, which cannot be read ({error.strerror})") from error
         told.append((name, stat.st_size, stat.st_mtime_ns))
@@ -86,10 +89,10 @@ def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTab
     if known and known.fingerprint == mark and is_whole(known):
         _count(known.table)
         return None
-    described = maml.read(directory / asked.metadata) if asked.metadata else maml.Maml()
+    described = _described(directory, asked.metadata) if asked.metadata else maml.Maml()
     with tempfile.TemporaryDirectory(prefix=".work-", dir=folder) as work:
         made = Path(work) / "rows.parquet"
-        with _opened(directory / asked.file, asked.part) as source:
+        with _opened(directory, asked, Path(work)) as source:
             conformed = Conformed(asked, source.described, described)
             rows = write_sorted(conformed.schema, conformed.batches(source.batches()), made, Path(work))
         if rows != conformed.rows or fingerprint(directory, asked) != mark:
@@ -120,8 +123,23 @@ def _count(table: Table) -> None:
             coverage.write(file)
 
 
-def _opened(path: Path, part: int | str | None) -> Source:
+def _described(directory: Path, name: str) -> maml.Maml:
     try:
-        return open_source(path, part)
-    except PermissionError as error:
-        raise BadSource("cannot be read by the service; make it readable for others, or its group") from error
+        with opened(directory, name) as descriptor:
+            return maml.read(path_of(descriptor).read_bytes(), name)
+    except OSError as error:
+        raise BadSource(f"has the metadata file {name}, which cannot be read ({error.strerror})") from error
+
+
+@contextmanager
+def _opened(directory: Path, asked: ReleaseTable, work: Path) -> Iterator[Source]:
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(opened(directory, asked.file))
+        except PermissionError as error:
+            raise BadSource("cannot be read by the service; make it readable for others, or its group") from error
+        # Readers tell by its name what a file is, and open it more than once: all of them this one.
+        path = work / "source" / Path(asked.file).name
+        path.parent.mkdir()
+        path.symlink_to(path_of(descriptor))
+        yield stack.enter_context(open_source(path, asked.part))

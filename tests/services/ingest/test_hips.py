@@ -188,6 +188,23 @@ def test_a_damaged_image_is_said_and_the_others_are_drawn(release: Path, root: P
     ]
 
 
+def test_a_link_out_of_the_release_is_not_drawn(release: Path, root: Path) -> None:
+    secret = release.with_name("other")
+    write(secret / NAME, waves(50, 50), tangent(50, 50, centre=(10.0, -40.0)))
+    write(release / "own.fits", waves(50, 50), tangent(50, 50))
+    (release / "file.fits").symlink_to(secret / NAME)
+    (release / "folder").symlink_to(secret)
+    assert run(order(release), root, print) == 0
+    survey, _ = made(root)
+    assert survey.images == ("own.fits",)
+    # A file that became a link after it was listed.
+    names = ["file.fits", f"folder/{NAME}", "own.fits"]
+    drawn = hips.make(release, names, root.with_name("again"), print)
+    assert drawn is not None
+    assert drawn.images == ("own.fits",)
+    assert [name for name, why in drawn.left_out if "symbolic link" in why] == names[:2]
+
+
 def test_a_release_without_images_has_none_and_one_that_lost_them_has_none_any_more(release: Path, root: Path) -> None:
     release.mkdir()
     assert run(order(release), root, print) == 0

@@ -1,5 +1,6 @@
 """What ObsCore learns of product files: images, cubes and spectra, and nothing of what is none."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,18 @@ def test_files_that_are_no_products_have_no_row(tmp_path: Path) -> None:
     write(tmp_path / "counts.fits", np.zeros(5, np.float32), {"CRVAL1": 0.0, "CDELT1": 1.0})
     write(tmp_path / "table.fits", np.zeros((5, 5), np.float32), SKY)
     assert list(products(tmp_path, {"table.fits"})) == []
+
+
+def test_a_symbolic_link_is_no_product_and_nothing_behind_one_is(tmp_path: Path) -> None:
+    release, other = tmp_path / "release", tmp_path / "other"
+    write(other / "secret.fits", np.zeros((50, 100), np.float32), SKY)
+    write(release / "own.fits", np.zeros((50, 100), np.float32), SKY)
+    (release / "out.fits").symlink_to("../other/secret.fits")
+    (release / "aside.fits").symlink_to("own.fits")
+    (release / "folder").symlink_to("../other")
+    assert only(release).file == "own.fits"
+
+
+def test_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.fits")
+    assert list(products(tmp_path, set())) == []

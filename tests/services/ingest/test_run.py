@@ -1,5 +1,6 @@
 """A whole ingest: only what changed, all or nothing, and whole again after whatever cut it short."""
 
+import gzip
 import json
 import os
 import signal
@@ -246,3 +247,35 @@ def test_where_rows_are_on_the_sky_is_counted_also_for_tables_of_before(release:
     run(order(release), root, lambda _: None)
     run(order(release), root, lambda _: None)
     assert len(list(root.rglob(f"*{coverage.SUFFIX}"))) == 1
+
+
+@pytest.mark.parametrize("linked", ["file", "folder", "metadata"])
+def test_no_table_is_made_of_what_a_link_leads_to(linked: str, release: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    stars(other / "stars.parquet")
+    (other / "stars.maml").write_text("fields:\n- {name: id, info: secret}\n")
+    (release / "out.parquet").symlink_to(other / "stars.parquet")
+    (release / "aside").symlink_to(other)
+    (release / "out.maml").symlink_to(other / "stars.maml")
+    asked = {
+        "file": {"file": "out.parquet", "title": "Stars"},
+        "folder": {"file": "aside/stars.parquet", "title": "Stars"},
+        "metadata": {"file": "stars.parquet", "title": "Stars", "metadata": "out.maml"},
+    }[linked]
+    said: list[str] = []
+    assert run(order(release, {"stars": asked}), tmp_path / "tables", said.append) == 1
+    assert any(line.startswith("table stars of sky/dr1: ") and "symbolic link" in line for line in said)
+    assert not list((tmp_path / "tables").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "stars*.csv", "it's.csv.gz"])
+def test_a_table_may_have_any_name_and_is_made_of_its_own_file(name: str, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    stars(release / "rows.parquet", 3)
+    (release / "stars1.csv").write_text("id\n1\n2\n")
+    (release / "stars*.csv").write_text("id\n1\n2\n3\n")
+    (release / "it's.csv.gz").write_bytes(gzip.compress(b"id\n1\n2\n3\n"))
+    before = (release / name).read_bytes()
+    assert run(order(release, {"stars": {"file": name, "title": "Stars"}}), tmp_path / "tables", print) == 0
+    assert shelved(tmp_path / "tables")["stars"].rows == 3
+    assert (release / name).read_bytes() == before
