@@ -6,8 +6,6 @@ import lzma
 import os
 import re
 import shutil
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from bowerbird import pixels
 from bowerbird.errors import BadArgument, NoSky, NotCuttable
 from bowerbird.fits_cards import Cards
 from bowerbird.fits_file import Hdu, is_plain, scan
+from bowerbird.kept import Kept, identity
 from bowerbird.sky import Sky, read_sky
 
 Choice: TypeAlias = int | str | tuple[str, int] | None
@@ -71,32 +70,8 @@ class Image:
         return pixels.plan(self.data_offset, self.shape, box, self.dtype.itemsize)
 
 
-class _Kept:
-    """The last images, by the identity of their file; a file that was changed in any way is another."""
-
-    def __init__(self) -> None:
-        self._images: OrderedDict[tuple[Any, ...], Image] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def find(self, key: tuple[Any, ...]) -> Image | None:
-        with self._lock:
-            if key in self._images:
-                self._images.move_to_end(key)
-            return self._images.get(key)
-
-    def keep(self, key: tuple[Any, ...], image: Image) -> None:
-        with self._lock:
-            self._images[key] = image
-            while len(self._images) > _MOST_KEPT:
-                self._images.popitem(last=False)
-
-    def forget(self) -> None:
-        with self._lock:
-            self._images.clear()
-
-
-_kept = _Kept()
-forget = _kept.forget
+_kept: Kept[Image] = Kept(_MOST_KEPT)
+_kept_numbers: Kept[tuple[int, ...]] = Kept(_MOST_KEPT)
 
 
 @contextmanager
@@ -167,10 +142,12 @@ def _is_versioned(choice: Sequence[Any]) -> bool:
 
 
 def _every(descriptor: int) -> list[Image]:
+    key = identity(descriptor)
     found = []
-    for number in [hdu.number for hdu in scan(descriptor) if hdu.is_image]:
+    for number in _kept_numbers.find(key) or [hdu.number for hdu in scan(descriptor) if hdu.is_image]:
         with suppress(NoSky):
             found.append(image(descriptor, number))
+    _kept_numbers.keep(key, tuple(one.number for one in found))
     return found or [image(descriptor)]
 
 
@@ -179,9 +156,8 @@ def image(descriptor: int, choice: Choice = None, like: Image | None = None) -> 
 
     Where it says nothing of the sky, it lies as `like` does, if that has axes of the same lengths.
     """
-    status = os.fstat(descriptor)
-    beside = like.number if like else None
-    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, choice, beside)
+    same = identity(descriptor)
+    key = None if same is None else (*same, choice, like.number if like else None)
     found = _kept.find(key)
     if found is None:
         found = _read_image(descriptor, choice, like)
@@ -193,12 +169,12 @@ def _read_image(descriptor: int, choice: Choice, like: Image | None) -> Image:
     if not is_plain(descriptor):
         raise NotCuttable("this is not a FITS file: it does not start as one")
     primary, hdu = _choose(descriptor, choice)
+    if hdu.data_offset + hdu.data_bytes > os.fstat(descriptor).st_size:
+        raise NotCuttable("the file ends before its pixels do: it is cut short, or is being written")
     cards, shape = (hdu.cards, hdu.shape) if not hdu.compressed else _decompressed_header(descriptor, hdu.number)
     bitpix = cards.integer("BITPIX")
     if bitpix not in DTYPES:
         raise NotCuttable(f"BITPIX is {bitpix}, which no image of the FITS standard has")
-    if hdu.data_offset + hdu.data_bytes > os.fstat(descriptor).st_size:
-        raise NotCuttable("the file ends before its pixels do: it is cut short, or is being written")
     tables = tuple(_tables(descriptor, cards))
     sky, own = _sky(descriptor, cards, shape, like)
     if sky.axes[1] >= len(shape):

@@ -12,7 +12,8 @@ from astropy.io import fits
 from bowerbird import pixels
 from bowerbird.errors import NotCuttable
 from bowerbird.gather import Mapping
-from bowerbird.image import Image, opened
+from bowerbird.image import Image
+from bowerbird.tile_index import tiles
 
 Slices: TypeAlias = tuple[slice, ...]
 
@@ -44,8 +45,7 @@ class Reader(Protocol):
 def reader(image: Image, descriptor: int, *, many: bool = False) -> Iterator[Reader]:
     """Give what reads an image of an open plain file; with `many`, boxes are asked for some time before they are read."""
     if image.tiled:
-        with opened(descriptor) as hdus:
-            hdu = hdus[image.number]
+        with tiles(descriptor, image.number) as hdu:
             yield _RowTiles(hdu) if many and _is_in_rows(hdu) else _Tiles(hdu)
     else:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)

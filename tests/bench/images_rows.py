@@ -15,7 +15,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
-from bowerbird.image import forget
+from bowerbird.kept import forget
 
 from tests.bench import cutana_peer
 from tests.bench.cutout_rows import Work, work

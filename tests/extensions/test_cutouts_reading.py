@@ -9,7 +9,7 @@ import bowerbird
 import pytest
 from bowerbird import batch
 from bowerbird import cut as made_cuts
-from bowerbird.image import forget
+from bowerbird.kept import forget
 from bowerbird.regions import regions
 from bowerbird.sky import Sky
 
