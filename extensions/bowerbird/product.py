@@ -36,6 +36,11 @@ class Product:
         self.content_bytes = sum(self._lengths)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether an image of it is a whole one, along all axes."""
+        return any(window.present == tuple(slice(0, length) for length in image.shape) for image, window in self.layers)
+
+    @property
     def size(self) -> int:
         """How many bytes the file has."""
         headers = (header.block for header in self._headers)

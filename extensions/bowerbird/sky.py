@@ -16,28 +16,20 @@ from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from bowerbird.errors import NoSky, NotCuttable, OutsideImage
 from bowerbird.fits_cards import Cards
 from bowerbird.sphere import Around, Array
+from bowerbird.square import BENT, CROSS, FEW, GENTLE, RETURNS, reach
 from bowerbird.stencil import Stencil, Stencils
 
 # A pixel that a region touches by less than this (in pixels) is not part of it: the noise of the arithmetic.
 TOUCH = 1e-6
-# A position must come back from its pixel to within this many pixels, or the projection has no inverse there.
-_RETURNS = 1e-2
 _PIXELS_A_STEP = 8
 _MOST_STEPS = 256
 _FEWEST_STEPS = 8
 _INSIDE_STEPS = 9
 _FAR = 2.0**52
 _HALF_A_SIDE = 0.5
-# A pixel so little beside the straight way to it (a part of its length) lies on no other side of a seam.
-_BENT = 0.25
 # Squares are followed so many at a time: their points then fit into the processor's cache.
 _AT_ONCE = 512
 _OUTLINES_AT_ONCE = 64
-# Where an outline bends by less than this (a part of its reach), its ends lie on its edge, and few points show how far it goes.
-_GENTLE = 0.01
-_FEW = 5
-# A pixel's centre and the ends of the two steps of one pixel across it.
-_CROSS = np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5], [-0.5, 0.0], [0.0, -0.5]])
 _POLES = np.array([[0.0, 90.0], [0.0, -90.0]])
 # With any of these astropy repairs, or adds to, what wcslib understands.
 _DISTORTIONS = ("PV", "A_", "B_", "AP_", "BP_", "CPDIS", "CQDIS", "D2IM", "DP", "DQ", "AXISCORR", "WAT")
@@ -77,7 +69,8 @@ class Sky:
         world = points.reshape(-1, 2)[:, self._order]
         with np.errstate(all="ignore"):
             if self._straight:
-                found = self.wcs.wcs_world2pix(world, 0)
+                # What WCS.wcs_world2pix does, less its checks, which take longer than a few points do.
+                found = self.wcs.wcs.s2p(world, 0)["pixcrd"]
             else:
                 found = self.wcs.all_world2pix(world, 0, tolerance=TOUCH, maxiter=50, quiet=True)
         return np.asarray(found).reshape(points.shape)
@@ -85,7 +78,7 @@ class Sky:
     def points(self, pixels: Array) -> Array:
         """Return the (longitude, latitude) of pixels."""
         flat = pixels.reshape(-1, 2)
-        world = self.wcs.wcs_pix2world(flat, 0) if self._straight else self.wcs.all_pix2world(flat, 0)
+        world = self.wcs.wcs.p2s(flat, 0)["world"] if self._straight else self.wcs.all_pix2world(flat, 0)
         return np.asarray(world)[:, self._order].reshape(pixels.shape)
 
     @cached_property
@@ -121,10 +114,33 @@ class Sky:
 
     def box(self, region: Stencil) -> Box:
         """Return the smallest box of pixels that covers the square; it may reach beyond the image."""
-        (low,), (high,), (found,) = self.boxes(region.alone())
+        alone = region.alone()
+        box = self._quick(alone)
+        if box is not None:
+            return box
+        (low,), (high,), (found,) = self.boxes(alone)
         if not found:
             raise OutsideImage(LOST)
         return Box((int(low[0]), int(low[1])), (int(high[0]), int(high[1])))
+
+    def _quick(self, alone: Stencils) -> Box | None:
+        """Return the same box where little shows it beyond doubt, as `_few` finds it."""
+        centres, sides = self._own_frame(alone), np.stack([alone.width, alone.height], axis=-1)
+        if not self._smooth or 90 - abs(centres[0, 1]) <= sides.sum():
+            return None
+        try:
+            with self._lock, np.errstate(all="ignore"):
+                found = reach(tuple(centres[0].tolist()), tuple(sides[0].tolist()), _outline(FEW), self.pixels, self.points)
+        except ValueError:
+            return None
+        if found is None:
+            return None
+        low, high, doubt = found
+        start, stop = _starts(low - doubt), _stops(high + doubt)
+        if (start != _starts(low + doubt)).any() or (stop != _stops(high - doubt)).any():
+            return None
+        stop = np.maximum(stop, start + 1)
+        return Box((int(start[0]), int(start[1])), (int(stop[0]), int(stop[1])))
 
     def boxes(self, regions: Stencils) -> tuple[Array, Array, Array]:
         """Return the smallest boxes of pixels that cover squares: starts and stops (n × 2), and which have a place in the projection."""
@@ -179,7 +195,7 @@ class Sky:
     def _outlines(self, rows: Array, centres: Array, sides: Array) -> list[tuple[Array, Array]]:
         around = Around(centres)
         middles = self.pixels(centres)
-        ends = around.offsets(self.points(middles[:, None] + _CROSS))
+        ends = around.offsets(self.points(middles[:, None] + CROSS))
         # At the rim of a map of the whole sky half a step leads out of the sky: then the other half counts twice.
         halves = np.where(np.isfinite(ends[:, 1:]), ends[:, 1:] - ends[:, :1], ends[:, :1] - ends[:, [3, 4, 1, 2]])
         steps = halves[:, :2] - halves[:, 2:]
@@ -188,7 +204,7 @@ class Sky:
         there &= np.linalg.det(steps) != 0
         steps[~there] = np.eye(2)
         slopes = np.linalg.inv(steps)
-        there &= (np.abs(ends[:, :1] @ slopes) < _RETURNS).all(axis=(1, 2))
+        there &= (np.abs(ends[:, :1] @ slopes) < RETURNS).all(axis=(1, 2))
         reached = []
         if self._smooth:
             reach, certain = self._few(around, middles[:, None], _edges(sides, steps), slopes)
@@ -215,10 +231,10 @@ class Sky:
         pixels = self.pixels(around.points(offsets))
         expected = middle + offsets @ slopes
         way, away = expected - middle, pixels - expected
-        certain = (np.hypot(away[..., 0], away[..., 1]) <= np.hypot(way[..., 0], way[..., 1]) * _BENT).all(axis=1)
-        bends = np.abs(np.diff(pixels.reshape(len(pixels), 4, _FEW, 2), n=2, axis=2)).max(axis=(1, 2))
+        certain = (np.hypot(away[..., 0], away[..., 1]) <= np.hypot(way[..., 0], way[..., 1]) * BENT).all(axis=1)
+        bends = np.abs(np.diff(pixels.reshape(len(pixels), 4, FEW, 2), n=2, axis=2)).max(axis=(1, 2))
         low, high = pixels.min(axis=1), pixels.max(axis=1)
-        certain &= (bends <= (high - low) * _GENTLE).all(axis=1)
+        certain &= (bends <= (high - low) * GENTLE).all(axis=1)
         certain &= (_starts(low - bends) == _starts(low + bends)).all(axis=1)
         certain &= (_stops(high - bends) == _stops(high + bends)).all(axis=1)
         return pixels, certain
@@ -228,7 +244,7 @@ class Sky:
         pixels = self.pixels(around.points(offsets))
         found = np.isfinite(pixels).all(axis=-1)
         way, away = expected - middle, pixels - expected
-        near = np.hypot(away[..., 0], away[..., 1]) <= np.hypot(way[..., 0], way[..., 1]) * _BENT + _RETURNS
+        near = np.hypot(away[..., 0], away[..., 1]) <= np.hypot(way[..., 0], way[..., 1]) * BENT + RETURNS
         if not near.all():
             # A map of the whole sky has a seam: half-way to a pixel on its far side lies another part of the sky.
             halfway = around.distances(self.points((np.where(found[..., None], pixels, middle) + middle) / 2))
@@ -310,7 +326,7 @@ def _is_polar(around: Around, sides: Array) -> Array:
 
 def _edges(sides: Array, steps: Array) -> Array:
     """Return offsets of a few points on each side of squares, the corners twice."""
-    return (_outline(_FEW) * sides[:, None]) @ _turn(steps)
+    return (_outline(FEW) * sides[:, None]) @ _turn(steps)
 
 
 def _squares(sides: Array, steps: Array, around: Around, count: int) -> Array:

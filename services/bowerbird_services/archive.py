@@ -62,8 +62,11 @@ class Archive:
         """Where products are had."""
         return self._observations.doors
 
-    def observed(self, identity: Identity, at: datetime) -> Iterator[Observed]:
-        """Yield the observations of each release that this identity may read at that time."""
+    def observed(self, identity: Identity, at: datetime) -> Observed:
+        """Return the observations of all releases that this identity may read at that time."""
+        return self._observations.of_all(self._each(identity, at))
+
+    def _each(self, identity: Identity, at: datetime) -> Iterator[Observed]:
         for collection, about in self._records.platform.collections.items():
             for name, release in about.releases.items():
                 if self._records.decide(identity, collection, name, at).allowed:

@@ -69,9 +69,12 @@ class _Plan:
 
 
 class Cutting:
-    """An open file with the pieces that will be cut from it. OutsideImage where there are none; Fault where that is refused."""
+    """An open file with the pieces that will be cut from it. OutsideImage where there are none; Fault where that is refused.
 
-    def __init__(self, file: ReleaseFile, record: Record, asked: Asked) -> None:
+    With `by_pieces` the whole of a large image is refused.
+    """
+
+    def __init__(self, file: ReleaseFile, record: Record, asked: Asked, *, by_pieces: bool = False) -> None:
         self.tag, self.modified = tag(file, asked), formatdate(file.modified, usegmt=True)
         self.name = file_name(asked, record.product.file)
         self._form = asked.form
@@ -80,6 +83,8 @@ class Cutting:
             self._pieces = Pieces(file.descriptor, asked.hdu, PurePosixPath(record.product.file).name)
             try:
                 self._plans = self._planned(asked, applicable(asked.slab, self._pieces.kinds, record.product))
+                if by_pieces:
+                    _check_pieces(asked, self._plans)
                 self._index = self._listed() if asked.form == TAR else b""
                 self.size = self._size()
             except BaseException:  # whatever it is, nothing of the file stays open
@@ -167,6 +172,14 @@ def _check_within(name: str, wanted: Interval, known: tuple[float | None, float 
         raise Fault(f"{name} is of no use here: the image has no axis of it, and nothing is known of the one that it was taken in")
     if wanted[1] < low or wanted[0] > high:
         raise OutsideImage(f"the image was taken in another {name}")
+
+
+def _check_pieces(asked: Asked, plans: list[_Plan]) -> None:
+    """Refuse what would be a large image itself: all of the sky that it shows."""
+    for plan in plans:
+        if plan.product and plan.size > SMALL and (not asked.regions or plan.product.is_whole):
+            words = "this release hands out pieces of its images, and none of them whole that has more than"
+            raise Fault(f"{words} {SMALL >> 20} MB; name a region in CIRCLE, POLYGON or POS")
 
 
 def _too_large(plans: list[_Plan]) -> Fault:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from bowerbird import sky as outlines
+from bowerbird.errors import OutsideImage
 from bowerbird.fits_cards import Cards
 from bowerbird.sky import Sky, read_sky
-from bowerbird.stencil import Stencils
+from bowerbird.stencil import Stencil, Stencils
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ def both(sky: Sky, squares: Stencils) -> tuple[list[Any], list[Any]]:
     """Return the boxes that few points and that whole outlines give."""
     few = [one.tolist() for one in sky.boxes(squares)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outlines, "_GENTLE", -1.0)
+        patch.setattr(outlines, "GENTLE", -1.0)
         whole = [one.tolist() for one in sky.boxes(squares)]
     return few, whole
 
@@ -58,8 +59,24 @@ def test_few_points_give_the_same_boxes(kind, centre, turn, scale, side, seed) -
     longitude = (centre[0] + dice.uniform(-spread, spread, 40)) % 360
     latitude = np.clip(centre[1] + dice.uniform(-spread, spread, 40), -90, 90)
     sides = dice.uniform(0.5, 1.5, (2, 40)) * side * SCALE * scale
-    few, whole = both(sky, Stencils(longitude, latitude, np.minimum(sides[0], 360), np.minimum(sides[1], 360)))
+    squares = Stencils(longitude, latitude, np.minimum(sides[0], 360), np.minimum(sides[1], 360))
+    few, whole = both(sky, squares)
     assert few == whole
+    assert alone(sky, squares, 10) == list(zip(*(column[:10] for column in whole), strict=True))
+
+
+def alone(sky: Sky, squares: Stencils, count: int) -> list[tuple[list[int], list[int], bool]]:
+    """Return what becomes of the first squares when each is asked for alone."""
+    made: list[tuple[list[int], list[int], bool]] = []
+    for numbers in zip(squares.longitude, squares.latitude, squares.width, squares.height, strict=True):
+        try:
+            box = sky.box(Stencil(*map(float, numbers)))
+            made.append((list(box.start), list(box.stop), True))
+        except OutsideImage:
+            made.append(([0, 0], [0, 0], False))
+        if len(made) == count:
+            break
+    return made
 
 
 @pytest.mark.parametrize("projection", ["TAN", "ZEA", "CAR"])
@@ -69,8 +86,17 @@ def test_squares_whose_sides_lie_on_the_edges_of_pixels(projection) -> None:
     points = sky.points(grid)
     for side in (1, 2, 9, 30):
         sides = np.full(len(points), side * SCALE)
-        few, whole = both(sky, Stencils(points[:, 0], points[:, 1], sides, sides))
+        squares = Stencils(points[:, 0], points[:, 1], sides, sides)
+        few, whole = both(sky, squares)
         assert few == whole
+        assert alone(sky, squares, 60) == list(zip(*(column[:60] for column in whole), strict=True))
+
+
+def test_a_square_alone_takes_few_points_too(monkeypatch) -> None:
+    sky = sky_of(Mosaic())
+    wanted = sky.box(Stencil(150.0, 2.0, 30.3 * SCALE, 30.3 * SCALE))
+    monkeypatch.setattr(Sky, "boxes", None)
+    assert sky.box(Stencil(150.0, 2.0, 30.3 * SCALE, 30.3 * SCALE)) == wanted
 
 
 def test_few_points_are_enough_for_nearly_all(monkeypatch) -> None:

@@ -3,7 +3,9 @@
 import csv
 import io
 import os
+import shutil
 import socket
+import subprocess
 import tarfile
 import threading
 import warnings
@@ -425,6 +427,50 @@ def is_open(path: Path) -> bool:
         except OSError:
             continue
     return False
+
+
+def test_release_that_is_cut_only_hands_out_pieces_of_large_images_and_small_ones_whole(tmp_path: Path) -> None:
+    def lay(root: Path) -> None:
+        fill(root)
+        image(root / "demo/dr1/mosaic.fits", 30.0, 10.0, pixels=2200, step=1e-4)
+
+    mosaic, whole = str(DID("demo", "dr1", "mosaic.fits")), ("CIRCLE", "30 10 0.5")
+    with (
+        gallery(tmp_path, gallery_platform(dr1={"serve": "cutouts"}), before=lay) as found,
+        httpx.Client(base_url=found.address, timeout=60) as client,
+    ):
+        for asked in ((), (whole,), (whole, ("FORM", "tar"))):
+            refused(cut(client, mosaic, *asked), 400, "UsageError", "hands out pieces", "16 MB", "name a region")
+            assert client.head("/soda/sync", params=[("ID", mosaic), *asked]).status_code == 400
+        assert hdus(cut(client, mosaic, CIRCLE="30 10 0.01"))[0].data.shape == (202, 202)
+        assert hdus(cut(client))[0].data.shape == (60, 60)
+    until(lambda: not is_open(found.releases / "demo/dr1/mosaic.fits"))
+
+
+@pytest.mark.skipif(shutil.which("fitsverify") is None, reason="needs fitsverify")
+def test_fitsverify_finds_no_fault_with_what_comes(tmp_path: Path) -> None:
+    def lay(root: Path) -> None:
+        fill(root)
+        data = np.arange(3600, dtype="f4").reshape(60, 60)
+        header = fits.getheader(root / "demo/dr1/m13.fits")
+        parts = [fits.ImageHDU(data + k, header, name=name) for k, name in enumerate(("DATA", "STAT"))]
+        fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(root / "demo/dr1/parts.fits", checksum=True)
+
+    parts = str(DID("demo", "dr1", "parts.fits"))
+    with gallery(tmp_path / "gallery", before=lay) as found, httpx.Client(base_url=found.address, timeout=30) as client:
+        for number, (did, asked) in enumerate(
+            (
+                (M13, {"CIRCLE": CIRCLE}),
+                (CUBE, {"BAND": "515e-9 535e-9"}),
+                (CUBE, {"CIRCLE": "53.1 -27.8 0.03", "BAND": "515e-9 535e-9"}),
+                (parts, {"CIRCLE": CIRCLE, "HDU": "*"}),
+                (parts, {"CIRCLE": CIRCLE, "HDU": "STAT"}),
+            )
+        ):
+            path = tmp_path / f"{number}.fits"
+            path.write_bytes(cut(client, did, **asked).raise_for_status().content)
+            said = subprocess.run(["fitsverify", str(path)], check=False, capture_output=True, text=True, timeout=60).stdout
+            assert "found 0 warning(s) and 0 error(s)" in said, f"{did} {asked}: {said}"
 
 
 def test_nothing_stays_open_whatever_the_answer_was(own: Gallery) -> None:

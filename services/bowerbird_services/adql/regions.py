@@ -21,6 +21,15 @@ _STEPS = 500
 _NOTHING = 1e-15
 
 
+def _cross(one: Vector, other: Vector) -> Vector:
+    """Return what np.cross does of vectors along the last axis, in a fraction of its time where these are few."""
+    made = np.empty(np.broadcast_shapes(one.shape, other.shape))
+    for axis in range(3):
+        left, right = (axis + 1) % 3, (axis + 2) % 3
+        made[..., axis] = one[..., left] * other[..., right] - one[..., right] * other[..., left]
+    return made
+
+
 def vectors(ra: Any, dec: Any) -> Vector:
     """Return unit vectors of positions in degrees."""
     ra, dec = np.radians(np.asarray(ra, float)), np.radians(np.asarray(dec, float))
@@ -36,7 +45,7 @@ def positions(vector: Vector) -> tuple[np.ndarray, np.ndarray]:
 
 def separation(first: Vector, second: Vector) -> np.ndarray:
     """Return angles in degrees, exact for short ones and near the antipode."""
-    cross = np.linalg.norm(np.cross(first, second), axis=-1)
+    cross = np.linalg.norm(_cross(first, second), axis=-1)
     angle: np.ndarray = np.degrees(np.arctan2(cross, np.sum(first * second, axis=-1)))
     return angle
 
@@ -70,9 +79,9 @@ class Polygon:
         self.middle = _middle(self.vertices)
         self.fits = bool((self.vertices @ self.middle > 0).all())
         helper = np.array([1.0, 0, 0]) if abs(self.middle[0]) < 0.5 else np.array([0, 1.0, 0])  # noqa: PLR2004
-        self.east = np.cross(helper, self.middle)
+        self.east = _cross(helper, self.middle)
         self.east /= np.linalg.norm(self.east)
-        self.north = np.cross(self.middle, self.east)
+        self.north = _cross(self.middle, self.east)
         if self.fits:
             self.x, self.y = self._flat(self.vertices)
 
@@ -99,13 +108,13 @@ class Polygon:
         """Return which points lie on an edge, as well as numbers can say it."""
         found = np.zeros(len(points), bool)
         for start, end in zip(self.vertices, np.roll(self.vertices, -1, axis=0), strict=True):
-            pole = np.cross(start, end)
+            pole = _cross(start, end)
             length = np.linalg.norm(pole)
             if length > 0:
                 pole /= length
                 near = np.flatnonzero(abs(points @ pole) <= _NOTHING)
                 place = points[near]
-                between = (place @ np.cross(pole, start) >= -_NOTHING) & (place @ np.cross(end, pole) >= -_NOTHING)
+                between = (place @ _cross(pole, start) >= -_NOTHING) & (place @ _cross(end, pole) >= -_NOTHING)
                 found[near[between]] = True
         return found
 
@@ -117,13 +126,13 @@ class Polygon:
         """Return the degrees from a point to the nearest place on the edge."""
         ends = np.roll(self.vertices, -1, axis=0)
         nearest = separation(self.vertices, point).min()
-        poles = np.cross(self.vertices, ends)
+        poles = _cross(self.vertices, ends)
         length = np.linalg.norm(poles, axis=1)
         for start, end, pole, norm in zip(self.vertices, ends, poles, length, strict=True):
             if norm == 0:
                 continue
             unit = pole / norm
-            beside = np.dot(np.cross(unit, start), point) > 0 and np.dot(np.cross(end, unit), point) > 0
+            beside = np.dot(_cross(unit, start), point) > 0 and np.dot(_cross(end, unit), point) > 0
             if beside:
                 nearest = min(nearest, abs(math.degrees(math.asin(max(-1.0, min(1.0, float(unit @ point)))))))
         return float(nearest)
@@ -132,7 +141,7 @@ class Polygon:
         """Return whether an edge of one cuts an edge of the other."""
         a, b = self.vertices, np.roll(self.vertices, -1, axis=0)
         c, d = other.vertices, np.roll(other.vertices, -1, axis=0)
-        p, q = np.cross(a, b), np.cross(c, d)
+        p, q = _cross(a, b), _cross(c, d)
         sides = _beyond(p @ c.T) * _beyond(p @ d.T) < 0
         others = _beyond(a @ q.T) * _beyond(b @ q.T) < 0
         same = ((a + b) @ (c + d).T) > 0
@@ -141,14 +150,14 @@ class Polygon:
     def area(self) -> float:
         """Return square degrees: the excess over the plane of the triangles from the first vertex, with their signs."""
         first, seconds, thirds = self.vertices[0], self.vertices[1:-1], self.vertices[2:]
-        volume = np.einsum("j,ij->i", first, np.cross(seconds, thirds))
+        volume = np.einsum("j,ij->i", first, _cross(seconds, thirds))
         below = 1 + seconds @ first + thirds @ first + np.einsum("ij,ij->i", seconds, thirds)
         return abs(float(2 * np.arctan2(volume, below).sum())) * math.degrees(1) ** 2
 
     def centroid(self) -> tuple[float, float]:
         """Return the middle of the surface."""
         ends = np.roll(self.vertices, -1, axis=0)
-        poles = np.cross(self.vertices, ends)
+        poles = _cross(self.vertices, ends)
         length = np.linalg.norm(poles, axis=1)
         angle = np.radians(separation(self.vertices, ends))
         total = (poles * np.divide(angle, length, out=np.zeros_like(angle), where=length > 0)[:, None]).sum(axis=0)
@@ -211,7 +220,7 @@ def box(ra: float, dec: float, width: float, height: float) -> list[float] | Non
     middle = vectors(ra, dec)
     turn = math.radians(ra)
     east = np.array([-math.sin(turn), math.cos(turn), 0])
-    north = np.cross(middle, east)
+    north = _cross(middle, east)
     x, y = math.tan(math.radians(min(width, 179) / 2)), math.tan(math.radians(min(height, 179) / 2))
     corners = [middle + side * x * east + up * y * north for side, up in ((1, -1), (1, 1), (-1, 1), (-1, -1))]
     return [float(number) for corner in corners for number in positions(corner)]

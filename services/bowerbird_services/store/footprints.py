@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -29,6 +29,15 @@ class Footprints:
         self._centres = np.array([cap[0] for cap in caps]).reshape(-1, 3)
         self._radii = np.array([cap[1] for cap in caps])
         self._there = np.array([shape is not None for shape in self._shapes], bool)
+
+    @classmethod
+    def together(cls, several: Sequence[Self]) -> Self:
+        """Return the places of all of them, in their order; they share what each is made of."""
+        made = cls(())
+        made._shapes = [shape for one in several for shape in one._shapes]
+        made._centres, made._radii = (np.concatenate(part) for part in zip(*((one._centres, one._radii) for one in several), strict=True))
+        made._there = np.concatenate([one._there for one in several])
+        return made
 
     def touched(self, region: Region, among: Array) -> Array:
         """Return which of those `among` have a place in common with a region."""

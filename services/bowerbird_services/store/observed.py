@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +19,8 @@ from bowerbird_services.store.products import Product
 from bowerbird_services.store.shelf import Shelf
 
 Array: TypeAlias = np.ndarray[Any, Any]
+# So many different sets of releases are kept as one.
+_MOST_SIGHTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +44,24 @@ class Search:
 
 
 class Observed:
-    """The observations of one release, at a time when its standing was as it is in the rows."""
+    """Observations of a release, or of several (then `parts`), at a time when its standing was as it is in the rows."""
 
-    def __init__(self, rows: pa.Table, products: tuple[Product, ...]) -> None:
+    def __init__(self, rows: pa.Table, products: tuple[Product, ...], parts: "tuple[Observed, ...]" = ()) -> None:
         self.rows = rows
-        self._products = products
+        self.products = products
+        self._parts = parts
         self._numbers: dict[str, Array] = {}
 
     @cached_property
-    def _footprints(self) -> Footprints:
-        return Footprints([(product.s_region, product.s_ra, product.s_dec) for product in self._products])
+    def footprints(self) -> Footprints:
+        """Where each is on the sky."""
+        if self._parts:
+            return Footprints.together([part.footprints for part in self._parts])
+        return Footprints([(product.s_region, product.s_ra, product.s_dec) for product in self.products])
 
     @cached_property
     def _formats(self) -> pa.Array:
-        return pa.array([product.access_format for product in self._products], pa.string())
+        return pa.array([product.access_format for product in self.products], pa.string())
 
     def matching(self, search: Search) -> pa.Table:
         """Return the rows that answer; what is not known of an observation matches nothing."""
@@ -70,7 +76,7 @@ class Observed:
             told = self.rows["pol_states"]
             fits &= _any(pc.fill_null(pc.match_substring(told, f"/{state}/"), False) for state in search.states)
         if search.regions and fits.any():
-            fits &= _any(self._footprints.touched(region, fits) for region in search.regions)
+            fits &= _any(self.footprints.touched(region, fits) for region in search.regions)
         return self.rows if fits.all() else self.rows.filter(pa.array(fits))
 
     def _overlapping(self, overlap: Overlap) -> Array:
@@ -94,6 +100,12 @@ def _any(masks: Iterable[Any]) -> Array:
     return found
 
 
+def together(several: tuple[Observed, ...]) -> Observed:
+    """Return the observations of several releases, in their order."""
+    rows = pa.concat_tables([obscore.rows(()), *(one.rows for one in several)])
+    return Observed(rows, tuple(product for one in several for product in one.products), several)
+
+
 class Observations:
     """The observations of every release of a shelf; safe to ask from many threads."""
 
@@ -103,6 +115,12 @@ class Observations:
         # Guards the one below, so that the rows of a large release are made once, however many ask for them.
         self._lock = threading.Lock()
         self._made: dict[tuple[str, str], tuple[tuple[object, ...], Observed]] = {}
+        # By the releases themselves: those who may read the same ones share what is made of these.
+        self._together = lru_cache(maxsize=_MOST_SIGHTS)(together)
+
+    def of_all(self, several: Iterable[Observed]) -> Observed:
+        """Return those of several releases as one."""
+        return self._together(tuple(several))
 
     def of(self, place: tuple[str, str], release: Release, at: datetime) -> Observed:
         """Return those of a release whose reading was decided already."""
@@ -116,4 +134,5 @@ class Observations:
             rows = obscore.rows(obscore.Observation(product, place, public, release.public_on, self.doors) for product in products)
             found = Observed(rows, products)
             self._made[place] = (state, found)
+            self._together.cache_clear()  # nobody will ask for what it replaces
             return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -47,6 +48,7 @@ _FIELDS: Final = (
 _MOST_IDS: Final = 1000
 # Clients send the identifiers of all their rows, and find out how many of them are told at once.
 _MOST_FIELDS: Final = 100_000
+_FEW_LINKS: Final = 16
 _CROWDED: Final = "pictures are being made for you already, the most at once; ask again when one has come"
 
 
@@ -56,6 +58,12 @@ def asked(given: Parameters) -> tuple[str, ...]:
     if not found:
         raise Fault("UsageFault: ID is missing; give the obs_publisher_did of a product, as ivoa.obscore has it")
     return found
+
+
+def document_of(links: Sequence[Link], services: Sequence[Service], form: str | None, overflow: bool) -> bytes:
+    """Return the document of some links; that of a few is kept, for whoever gets the very same ones."""
+    write = _kept if len(links) <= _FEW_LINKS else written
+    return write(tuple(links), tuple(services), form, overflow)
 
 
 def written(links: Sequence[Link], services: Sequence[Service], form: str | None, overflow: bool) -> bytes:
@@ -69,6 +77,9 @@ def written(links: Sequence[Link], services: Sequence[Service], form: str | None
     rows = list(zip(*map(astuple, links), strict=True)) or [()] * len(_FIELDS)
     infos = (Info("QUERY_STATUS", "OVERFLOW"),) if overflow else ()
     return writer.start() + (writer.rows([list(column) for column in rows]) if links else b"") + writer.end(infos, services)
+
+
+_kept = lru_cache(maxsize=1024)(written)
 
 
 class DataLinkService:
@@ -101,7 +112,7 @@ class DataLinkService:
         # Section 2.1.1: of more than the most at once, the first are told, and that there are others; clients ask for those again.
         found, services = await self._found(identity, names[:_MOST_IDS], site.address_of(request), limit)
         overflow = len(found) > limit or len(names) > _MOST_IDS
-        body = written(found[:limit], services, given.single("RESPONSEFORMAT"), overflow)
+        body = document_of(found[:limit], services, given.single("RESPONSEFORMAT"), overflow)
         return Response(body, media_type=DATALINK)
 
     async def _found(self, identity: Identity, names: Sequence[str], base: str, limit: int) -> tuple[list[Link], list[Service]]:

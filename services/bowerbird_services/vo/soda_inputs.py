@@ -1,6 +1,7 @@
 """SODA 1.0, section 4: what cutouts of one product can be asked for, as the descriptor that DataLink carries."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from bowerbird.votable import Field, Input, Service
@@ -13,6 +14,7 @@ from bowerbird_services.vo.soda import STANDARD
 _CIRCLE: Final = 3
 
 
+@lru_cache(maxsize=1024)
 def descriptor(identifier: str, address: str, did: DID, product: Product) -> Service:
     """Return what the cutout service at an address takes for a product, with the ranges in which there is an answer."""
     about = f"A cutout of {product.file}: every pixel that a region, band or time touches, with a header that still fits"

@@ -163,7 +163,7 @@ class SODAService:
             file.close()
             return _Ready(None, here)
         try:
-            cutting = Cutting(file, record, wanted)
+            cutting = Cutting(file, record, wanted, by_pieces=self._archive.is_cut_only(record.did))
         except BaseException:  # whatever is wrong with it, it does not stay open
             file.close()
             raise
