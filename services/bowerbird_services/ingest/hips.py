@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,7 +69,8 @@ def make(directory: Path, files: list[str], folder: Path, say: Callable[[str], N
     """
     mark = fingerprint(directory, files)
     known = surveys.read(folder)
-    _tidy(folder, {mark, f"{_WORK}{mark}", *([known.folder] if known else [])})
+    kept, begun = {mark, *([known.folder] if known else [])}, f"{_WORK}{mark}-"
+    _tidy(folder, kept, begun)
     if known and known.fingerprint == mark and (folder / known.folder).is_dir():
         return known
     left_out: dict[str, str] = {}
@@ -79,8 +80,11 @@ def make(directory: Path, files: list[str], folder: Path, say: Callable[[str], N
     if not seen:
         _forget(folder)
         return None
-    work = folder / f"{_WORK}{mark}"
-    order = _order(seen, shutil.disk_usage(folder).free, say)
+    # What a run before this one painted takes no room from its own going on.
+    order = _order(seen, shutil.disk_usage(folder).free + _size(folder.glob(f"{begun}*/**/*")), say)
+    # Tiles of another order are of no use, and would be taken for whole: each order has a folder of its own.
+    work = folder / f"{begun}{order:02}"
+    _tidy(folder, kept, work.name)
     _paint_all(directory, seen, order, work, say)
     if fingerprint(directory, files) != mark:
         raise NoImage("changed while they were read; they are read again soon")
@@ -184,16 +188,23 @@ def _is_near(image: SkyImage, order: int, number: int) -> bool:
     return True
 
 
-def _tidy(folder: Path, kept: set[str]) -> None:
-    """Take away tiles that are named no more, and what other runs had begun."""
+def _tidy(folder: Path, kept: set[str], begun: str) -> None:
+    """Take away tiles that are named no more, and what runs had begun under names that begin otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        if path.is_dir() and path.name not in kept:
+        if path.name in kept or path.name.startswith(begun):
+            continue
+        if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name.startswith(_WORK) and path.stem not in kept:
+        elif path.name.startswith(_WORK):
             path.unlink(missing_ok=True)
+
+
+def _size(paths: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
 
 
 def _forget(folder: Path) -> None:
     (folder / surveys.NAME).unlink(missing_ok=True)
-    _tidy(folder, set())
+    for path in folder.iterdir():
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

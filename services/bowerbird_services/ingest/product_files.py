@@ -52,7 +52,7 @@ def _product(directory: Path, name: str) -> Product | None:
                 return None
             primary = file[0].header
             return Product(file=name, access_format="application/fits", size_bytes=os.fstat(descriptor).st_size, **_origin(primary), **told)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, ArithmeticError, fits.VerifyError):
         # A damaged header: the file is there for who reads it, and has no row.
         return None
 

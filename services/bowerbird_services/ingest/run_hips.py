@@ -28,8 +28,9 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
         for release in order.releases:
             try:
                 made += _release(release, root, say) is not None
-            except (NoImage, OSError) as error:
-                say(f"survey of {release.name}: {error}")
+            except (NoImage, OSError, ValueError, ArithmeticError) as error:
+                # Whatever a header says that nobody thought of: the other releases have their surveys all the same.
+                say(f"survey of {release.name}: {str(error) or type(error).__name__}")
                 wrong += 1
         _sweep(root, {surveys.folder_of(root, release.collection, release.release) for release in order.releases})
         say(f"{made} surveys are there")

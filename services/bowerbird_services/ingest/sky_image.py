@@ -1,5 +1,6 @@
 """Images of a file as brightness on the sky: what one shows at positions, whatever its projection, frame or scale."""
 
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ class SkyImage:
     def __init__(self, image: Image, hdu: Any) -> None:
         self._sky, self.shape = image.sky, tuple(image.shape[axis] for axis in image.sky.axes)
         self.pixel = float(np.min(proj_plane_pixel_scales(image.sky.wcs)))
+        if not all(math.isfinite(size) and size > 0 for size in (self.pixel, self.area)):
+            raise NoImage("cannot be drawn: its header says that its pixels have no size on the sky")
         self._pixels = hdu.section if len(image.shape) == _PLANE else _mean(hdu, image)
 
     @property

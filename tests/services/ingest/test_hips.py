@@ -246,6 +246,56 @@ def test_what_was_killed_leaves_nothing_half_and_the_next_goes_on(release: Path,
     assert not list(place.glob(".*"))
 
 
+class Killed(BaseException):
+    """What ends a run as a signal does: nothing catches it."""
+
+
+def test_one_that_goes_on_with_coarser_tiles_has_all_images(release: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(release / "a.fits", np.full((200, 200), 5, dtype="f4"), tangent(200, 200, centre=(10, 10), pixel=2e-3))
+    write(release / "b.fits", np.full((200, 200), 9, dtype="f4"), tangent(200, 200, centre=(100, 10)))
+
+    def kill(line: str) -> None:
+        if "b.fits, 2 of 2" in line:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(order(release), root, kill)
+    # As where the disk has less room by now.
+    monkeypatch.setattr(hips, "LARGEST", 100_000)
+    assert run(order(release), root, print) == 0
+    survey, folder = made(root)
+    assert survey.order < 7
+    values = np.concatenate([pixels[np.isfinite(pixels)] for pixels in tiles(folder, survey.order).values()])
+    assert set(np.unique(values)) == {5.0, 9.0}
+    assert {path.name for path in folder.glob("Norder*")} == {f"Norder{each}" for each in range(survey.order + 1)}
+    assert not list(folder.parent.glob(".work-*"))
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"CDELT1": -1e-200, "CDELT2": 1e-200},
+        {"CDELT1": -1e-320, "CDELT2": 1e-320},
+        {"CDELT1": -1e200, "CDELT2": 1e200},
+        {"CD1_1": 0.0, "CD1_2": 0.01, "CD2_1": 0.0, "CD2_2": 0.01},
+    ],
+)
+def test_a_header_of_no_sense_ends_the_survey_of_no_other_image(cards: dict[str, float], release: Path, root: Path) -> None:
+    write(release / "odd.fits", waves(50, 50), tangent(50, 50))
+    with fits.open(release / "odd.fits", mode="update") as file:
+        file[0].header.update(cards)
+    both = TableOrder(releases=(*order(release).releases, *order(release.with_name("other"), ("sky", "dr2")).releases))
+    write(release.with_name("other") / NAME, waves(50, 50), tangent(50, 50))
+    assert run(both, root, print) == 0
+    assert surveys.read(surveys.folder_of(root, *PLACE)) is None
+    assert surveys.read(surveys.folder_of(root, "sky", "dr2")) is not None
+    # Beside another, however it was listed.
+    write(release / NAME, waves(50, 50), tangent(50, 50))
+    drawn = hips.make(release, [NAME, "odd.fits"], root.with_name("again"), print)
+    assert drawn is not None
+    assert (drawn.images, [name for name, _ in drawn.left_out]) == ((NAME,), ["odd.fits"])
+
+
 def test_tiles_are_coarser_where_there_is_no_room_for_them(release: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(release / NAME, waves(300, 300), tangent(300, 300))
     monkeypatch.setattr(hips, "LARGEST", 100_000)

@@ -79,6 +79,13 @@ def test_velocities_of_no_line_and_states_of_no_name_tell_nothing_wrong(tmp_path
     assert (cube.dataproduct_type, cube.em_min, cube.em_xel, cube.pol_states) == ("cube", None, 5, None)
 
 
+def test_a_polarisation_beyond_all_numbers_ends_nothing(tmp_path: Path) -> None:
+    stokes = {"CTYPE3": "STOKES", "CRVAL3": 1e308, "CRPIX3": -1e308, "CDELT3": 1e308}
+    write(tmp_path / "odd.fits", np.zeros((2, 50, 100), np.float32), SKY | stokes)
+    write(tmp_path / "sane.fits", np.zeros((50, 100), np.float32), SKY)
+    assert "sane.fits" in [product.file for product in products(tmp_path, set())]
+
+
 def test_a_cube_has_its_wavelengths(tmp_path: Path) -> None:
     spectral = {"CTYPE3": "WAVE", "CUNIT3": "Angstrom", "CRVAL3": 5000.0, "CRPIX3": 1.0, "CDELT3": 2.0}
     write(tmp_path / "cube.fits", np.zeros((11, 50, 100), np.float32), SKY | spectral)
