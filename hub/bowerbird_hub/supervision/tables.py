@@ -1,6 +1,6 @@
 """The tables of the releases, made and kept: an ingest in a sandbox that sees the releases and writes nothing but tables.
 
-It runs beside the platform, never before it, and again when the platform file or the file of a table changes.
+It runs beside the platform, never before it, and again when the platform file or a file of a release changes.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_config.table_order import TableOrder, table_order
 from bowerbird_hub.runtimes.sandbox import SERVICES_ID, Bind, Sandbox, argv
 from bowerbird_hub.supervision import helper
+from bowerbird_hub.supervision.release_trace import trace
 from pydantic import ValidationError
 
 # The state of a row while something is made.
@@ -136,7 +137,8 @@ def traces(order: TableOrder) -> str:
     """Return what changes when the ingest has something to do."""
     told = [order.model_dump_json()]
     for release in order.releases:
-        files = [release.directory, *(release.directory / table.file for table in release.tables.values())]
+        told += trace(release.directory)
+        files = [release.directory / table.file for table in release.tables.values()]
         files += [release.directory / table.metadata for table in release.tables.values() if table.metadata]
         told += [f"{path} {stamp(path)}" for path in files]
     return "\n".join(told)
