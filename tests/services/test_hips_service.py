@@ -15,6 +15,7 @@ from bowerbird_services.store import surveys
 from bowerbird_services.vo.jobs import JobStore
 from mocpy import MOC
 
+from tests.services.gallery import gallery_platform
 from tests.services.serving import served
 from tests.services.test_dali import MEMBER, refused
 from tests.support.sky_images import tangent, waves, write
@@ -113,6 +114,22 @@ def test_closed_release_is_there_for_its_team_alone(client: httpx.Client, root: 
     assert "access-control-allow-origin" not in answer.headers
     # Whether there is such a file is not told either.
     assert client.get(path).text == client.get("/hips/demo/none/properties").text
+
+
+@pytest.mark.parametrize("path", ["hips/demo/dr2/TILE", "hips/demo/dr2/properties", "hips/demo/dr2/Moc.fits", "moc/demo/dr2"])
+def test_announced_release_says_until_when_it_is_closed(client: httpx.Client, site: Site, root: Path, path: str) -> None:
+    told = {"title": "Second", "teams": ["craft"], "announced": True, "public_on": "2100-01-01T00:00:00Z"}
+    site.identities.records.take(
+        {"kind": "platform", "platform": gallery_platform(dr2=told).model_dump(mode="json", exclude_defaults=True)}
+    )
+    path = f"/{path.replace('TILE', tile(root, 'dr2'))}"
+    for headers in ({}, STRANGER):
+        refused(client.get(path, headers=headers), 403, "until 2100-01-01", "craft")
+        # Whether there is such a file is not told either.
+        refused(client.get("/hips/demo/dr2/Norder3/Dir0/Npix1.fits", headers=headers), 403, "until 2100-01-01")
+    assert "dr2" not in client.get("/hips/hipslist").text
+    assert client.get("/moc/demo").status_code == 200
+    assert client.get(path, headers=MEMBER).status_code == 200
 
 
 @pytest.mark.parametrize(

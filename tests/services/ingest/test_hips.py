@@ -1,10 +1,13 @@
 """The HiPS of a release: its pixels are those of the images, and it is whole again after whatever cut it short."""
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from mocpy import MOC
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
+from tests.support.disk import small_disk
 from tests.support.sky_images import tangent, waves, write
 
 PLACE = ("sky", "dr1")
@@ -304,6 +308,38 @@ def test_tiles_are_coarser_where_there_is_no_room_for_them(release: Path, root: 
     survey, _ = made(root)
     assert survey.order < 7
     assert any("they are made of order" in line for line in said)
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A disk with little room."""
+    (tmp_path / "disk").mkdir()
+    with small_disk(tmp_path / "disk", tmp_path / "below", "80"):
+        yield tmp_path / "disk"
+
+
+@pytest.mark.root
+def test_a_full_disk_is_said_and_the_survey_of_before_is_still_there(release: Path, full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = full / "surveys"
+    write(release / NAME, waves(100, 100), tangent(100, 100))
+    assert run(order(release), root, print) == 0
+    before, place = made(root)
+    lying = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    write(release / NAME, waves(400, 400), tangent(400, 400))
+    # The room is there when the order is chosen, and gone while tiles are drawn.
+    monkeypatch.setattr(hips, "_SHARE_OF_DISK", 1000)
+    with (full / "another's").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(full).free - (3 << 20))
+    said: list[str] = []
+    assert run(order(release), root, said.append) == 1
+    assert any(line.startswith("survey of sky/dr1: ") and os.strerror(errno.ENOSPC) in line for line in said), said
+    assert made(root) == (before, place)
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == lying
+    (full / "another's").unlink()
+    assert run(order(release), root, print) == 0
+    after, place = made(root)
+    assert after.fingerprint != before.fingerprint
+    assert not list(place.rglob(".*"))
 
 
 def test_a_survey_is_for_the_service_alone(release: Path, root: Path) -> None:

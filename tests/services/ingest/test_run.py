@@ -15,16 +15,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.table_order import TableOrder, table_order
 from bowerbird_services.ingest.run import run
-from bowerbird_services.store import coverage, sidecar
-from bowerbird_services.store.shelf import Shelf
+from bowerbird_services.store import coverage, products, sidecar
+from bowerbird_services.store.shelf import INDEX, Shelf
 from bowerbird_services.tables import Table
 
 from tests.support.disk import small_disk
 from tests.support.platforms import described
+from tests.support.sky_images import tangent
 
 PLACE = ("sky", "dr1")
 
@@ -193,6 +195,30 @@ def test_a_change_that_a_killed_ingest_did_not_tell_is_told_by_the_next(release:
     os.utime(root / "index.json", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     run(order(release), root, print)
     assert shelf.holdings().tables[PLACE][0].rows == 500
+
+
+def test_products_are_told_as_this_version_tells_them_after_an_upgrade(release: Path, root: Path) -> None:
+    cards = tangent(20, 20).to_header()
+    cards.update({"WCSAXES": 4, "CTYPE3": "FREQ", "CUNIT3": "Hz", "CRVAL3": 1.4e9, "CDELT3": 1e6, "CRPIX3": 1})
+    cards.update({"CTYPE4": "STOKES", "CRVAL4": 1, "CDELT4": 1, "CRPIX4": 1})
+    fits.PrimaryHDU(np.ones((2, 3, 20, 20), "f4"), cards).writeto(release / "radio.fits")
+    run(order(release), root, print)
+    shelf = Shelf(root)
+    (told,) = shelf.holdings().products[PLACE]
+    assert told.pol_states == "/I/Q/"
+    # The version before knew neither of states of polarisation nor of images with four axes.
+    known = root.joinpath(*PLACE) / products.NAME
+    before = known.with_name("stars.table.json").read_bytes()
+    for old in ([{"file": "radio.fits", "dataproduct_type": "cube", "access_format": "application/fits", "size_bytes": 1}], []):
+        sidecar.replace_json(known, {"products": old})
+        shelf = Shelf(root)
+        assert len(shelf.holdings().products[PLACE]) == len(old)
+        assert run(order(release), root, print) == 0
+        assert shelf.holdings().products[PLACE] == (told,)
+    assert known.with_name("stars.table.json").read_bytes() == before
+    seen = (root / INDEX).stat().st_mtime_ns
+    run(order(release), root, print)
+    assert (root / INDEX).stat().st_mtime_ns == seen
 
 
 def test_rows_are_for_the_service_alone(release: Path, root: Path) -> None:
