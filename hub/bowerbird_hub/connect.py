@@ -65,6 +65,7 @@ class Connect(BaseHandler):
             tokens=self._tokens(user),
             tap_url=clients.tap_url,
             scs_url=f"{self._tables_url}/scs",
+            sia_url=f"{self._tables_url}/sia2/query",
             keep=clients.keep(user.name, secret),
             lines=[clients.pyvo(_QUERY, True), clients.curl(_QUERY, True), clients.stilts(_QUERY, True)],
         )

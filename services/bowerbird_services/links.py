@@ -107,8 +107,14 @@ class Links:
         link = Link(asked, f"#{relation.semantics}", description=relation.description or target.file)
         if not decision.allowed:
             if not decision.hidden:
+                # No file of a closed release is named: a fault stands where its address would.
+                words = relation.description or "/".join(target.place)
                 yield replace(
-                    link, access_url=doors.file(target), description=decision.sentence, link_auth=PROPRIETARY, link_authorized=False
+                    link,
+                    description=words,
+                    error_message=f"DefaultFault: {decision.sentence}",
+                    link_auth=PROPRIETARY,
+                    link_authorized=False,
                 )
             return
         try:
