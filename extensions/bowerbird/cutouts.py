@@ -77,18 +77,14 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
 
     """
     from bowerbird.batch import Wish  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
-    from bowerbird.covering import folders, spread  # noqa: PLC0415  # as above
     from bowerbird.cut import Cuts  # noqa: PLC0415  # as above
     from bowerbird.folder import Folder, files_in  # noqa: PLC0415  # as above
-    from bowerbird.regions import regions  # noqa: PLC0415  # as above
     from bowerbird.remote import cut_each  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
     if progress is not None and not callable(progress):
         raise BadArgument(f"progress is {progress!r}; give a function, like print, that is called as progress(done, of)")
-    where = folders(_column(image, positions))
-    held = spread(where, regions(positions, _size(size, positions)), hdu) if where else None
-    wanted, images = (held.wanted, held.images) if held else sources(positions, size, image)
+    wanted, images, held = sources(positions, size, image, hdu)
     count = len(wanted)
     files: Sequence[Path | None] = ()
     if folder is not None:
@@ -106,12 +102,18 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     return _table(positions, held, wanted, cuts, with_files=folder is not None)
 
 
-def sources(positions: "Positions", size: "Size | Any", image: Any) -> "tuple[Regions, Sequence[str | os.PathLike[str]]]":
-    """Return the square of each position, and its file, of arguments as `cutouts` takes them."""
-    from bowerbird.regions import regions  # noqa: PLC0415  # `import bowerbird` stays light
+def sources(
+    positions: "Positions", size: "Size | Any", image: Any, hdu: "Choices"
+) -> "tuple[Regions, Sequence[str | os.PathLike[str]], Spread | None]":
+    """Return squares and the file of each, of arguments as `cutouts` takes them; of a folder or release, how they were spread too."""
+    from bowerbird.covering import folders, spread  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.regions import regions  # noqa: PLC0415  # as above
 
-    wanted = regions(positions, _size(size, positions))
-    return wanted, _each(image, positions, len(wanted))
+    wanted, where = regions(positions, _size(size, positions)), folders(_column(image, positions))
+    if not where:
+        return wanted, _each(image, positions, len(wanted)), None
+    held = spread(where, wanted, hdu)
+    return held.wanted, held.images, held
 
 
 def _column(names: Any, positions: Any) -> Any:

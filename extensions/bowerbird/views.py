@@ -59,7 +59,8 @@ def stamps(  # noqa: PLR0913  # most are named when they are given
     size : Quantity, Angle, str, pair of them, column, or name of a column
         The side of a stamp, as for `cutouts`.
     image : path, list of paths, or name of a column
-        The FITS file, or one for each source, as for `cutouts`.
+        The FITS file, or one for each source, here or of an archive, as for `cutouts`; or a folder, a release or a
+        collection: then there is a stamp for each image that holds a source, and ``chosen()`` has a row for each.
     hdu : int, str or (str, int), optional
         Which HDU, as for `cutout`.
     label : name of a column, or list, optional
@@ -91,7 +92,8 @@ def stamps(  # noqa: PLR0913  # most are named when they are given
 
     look = Look(stretch, limits, colour, invert)
     found = source(positions, size, image, hdu)
-    return StampStrip(found, positions, look, labels(label, positions, len(found)), name or name_of(positions))
+    called, each = name or name_of(positions), found.sources(positions)
+    return StampStrip(found, each, look, labels(label, each, len(found)), called)
 
 
 def skymap(  # noqa: PLR0913  # most are named when they are given

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import re
 import shutil
 import subprocess
 import warnings
@@ -475,8 +476,13 @@ def test_lookup_tables_go_along_and_are_moved(tmp_path, kind) -> None:
 @pytest.mark.parametrize("cards", [{"CPDIS1": "Polynomial", "CPDIS2": "Polynomial"}, {"D2IMEXT": "old.fits"}])
 def test_a_distortion_that_cannot_be_moved_is_refused(tmp_path, cards) -> None:
     path = Mosaic(cards=cards).write(tmp_path / "mosaic.fits")
-    with pytest.raises(bowerbird.NotCuttable, match="cannot be shifted"):
+    (keyword, *_) = cards
+    with pytest.raises(bowerbird.NotCuttable, match=rf"mosaic\.fits: .*{keyword}.* cannot be shifted"):
         bowerbird.cutout(path, (150.0, 2.0), "5 arcsec")
+    good = Mosaic().write(tmp_path / "good.fits")
+    made = bowerbird.cutouts([(150.0, 2.0)] * 2, "5 arcsec", [path, good])
+    assert [cut is None for cut in made["cutout"]] == [True, False]
+    assert re.fullmatch(rf"mosaic\.fits: .*{keyword}.* cannot be shifted", made["reason"][0])
 
 
 @pytest.mark.parametrize(

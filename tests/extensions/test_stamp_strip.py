@@ -306,3 +306,22 @@ def test_it_is_readable_in_light_and_in_dark_and_reasons_are_text(seen, image, s
     assert (ground > 0.5) == (scheme == "light")
     assert not unreadable(seen, ".bb-strip", (".bb-status", ".bb-caption", ".bb-reason", ".bb-looks label", ".bb-looks select"))
     seen.page.evaluate("window.leave()")
+
+
+def test_stamps_of_a_folder_are_those_of_each_image_that_holds_a_source(tmp_path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Mosaic().write(folder / "field_g.fits")
+    Mosaic(dtype=">i2").write(folder / "field_i.fits")
+    table = Table({"ra": [80.0, 150.0], "dec": [0.0, 2.0], "name": ["far", "near"]})
+    strip = bowerbird.stamps(table, "4 arcsec", folder, label="name")
+    made = bowerbird.cutouts(table, "4 arcsec", folder)
+    assert strip.total == len(made) == 3
+    tiles = asked(strip, [0, 1, 2])
+    assert [tiles[row][0]["label"] for row in range(3)] == ["far", "near", "near"]
+    assert "none of the images" in tiles[0][0]["reason"]
+    for row in (1, 2):
+        assert np.array_equal(pixels(tiles[row][1][0]), pixels(made["cutout"][row].stamp().content))
+    strip.selected = [2]
+    assert strip.chosen()["name"].tolist() == ["near"]
+    assert len(bowerbird.stamps([(150.0, 2.0)], "4 arcsec", folder).chosen()) == 0

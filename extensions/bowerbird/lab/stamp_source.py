@@ -7,12 +7,13 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from bowerbird.batch import Wish, cut_all
+from bowerbird.batch import Wish
 from bowerbird.cut import Cut
 from bowerbird.cutouts import sources
 from bowerbird.errors import BadArgument
 from bowerbird.image import Choices
 from bowerbird.regions import Regions
+from bowerbird.remote import cut_each
 
 # A row, its cutout, and why there is none.
 Piece: TypeAlias = tuple[int, Cut | None, str]
@@ -30,6 +31,9 @@ class Source(Protocol):
 
     def cuts(self, rows: Sequence[int]) -> Iterator[Piece]:
         """Yield what becomes of each of some rows, in any order."""
+
+    def sources(self, positions: Any) -> Any:
+        """Return of what was given the source of each row."""
 
     def arguments(self) -> list[str]:
         """Return, as Python, what follows the positions in a call that makes the same strip."""
@@ -52,6 +56,10 @@ class Held:
             cut = self.table["cutout"][row]
             yield row, cut, "" if cut is not None else str(reasons[row] if reasons is not None else "there is no cutout")
 
+    def sources(self, positions: Any) -> Any:
+        """Return the table as it is."""
+        return positions
+
     def arguments(self) -> list[str]:
         """Return nothing: the table has all."""
         return []
@@ -65,6 +73,7 @@ class Cutting:
     images: Sequence[str | os.PathLike[str]]
     hdu: Choices
     said: tuple[str, ...]
+    spread: Sequence[int] | None = None
 
     def __len__(self) -> int:
         """Return how many positions there are."""
@@ -73,8 +82,14 @@ class Cutting:
     def cuts(self, rows: Sequence[int]) -> Iterator[Piece]:
         """Yield the cutouts of some rows, file by file."""
         some = Regions(self.regions.of(np.asarray(rows, dtype=int)), [self.regions.troubles[row] for row in rows])
-        for made in cut_all(some, [self.images[row] for row in rows], Wish(self.hdu, most_bytes=MOST_BYTES)):
+        for made in cut_each(some, [self.images[row] for row in rows], Wish(self.hdu, most_bytes=MOST_BYTES)):
             yield rows[made.row], None if made.reason else Cut(made.parts), made.reason
+
+    def sources(self, positions: Any) -> Any:
+        """Return what was given, each source as often as there are images that hold it."""
+        if self.spread is None:
+            return positions
+        return [positions[row] for row in self.spread] if isinstance(positions, list | tuple) else positions[list(self.spread)]
 
     def arguments(self) -> list[str]:
         """Return size, image and HDU as they were given."""
@@ -90,9 +105,9 @@ def source(positions: Any, size: Any, image: Any, hdu: Choices) -> Source:
         raise BadArgument(f"{told}; only a table that bowerbird.cutouts made has its pixels")
     if size is None or image is None:
         raise BadArgument(f"{'size' if size is None else 'image'} is missing; stamps of positions need both a size and an image")
-    wanted, images = sources(positions, size, image)
+    wanted, images, held = sources(positions, size, image, hdu)
     said = [_written(size, "size"), _written(image, "image")]
-    return Cutting(wanted, images, hdu, (*said, *([f"hdu={hdu!r}"] if hdu is not None else [])))
+    return Cutting(wanted, images, hdu, (*said, *([f"hdu={hdu!r}"] if hdu is not None else [])), held.rows if held else None)
 
 
 def _written(given: Any, name: str) -> str:

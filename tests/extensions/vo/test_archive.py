@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import astropy.units as u
 import bowerbird
@@ -179,3 +180,11 @@ def test_an_image_of_the_platform_that_lies_below_data_is_cut_here(
     assert not platform.seen
     bowerbird.cutouts([CENTRE], "2 arcsec", "ivo://x-bowerbird/sky/dr2?one/mosaic.fits")
     assert platform.asked("/datalink/links") == [{"ID": "ivo://x-bowerbird/sky/dr2?one/mosaic.fits"}]
+
+
+def test_stamps_of_an_archive_are_those_of_its_cutouts(archive: Archive, image: Path) -> None:
+    strip = bowerbird.stamps([CENTRE], "2 arcsec", f"{archive.url}/datalink/links?ID={quote(DID)}")
+    ((row, cut, reason),) = strip._source.cuts([0])
+    assert (row, reason) == (0, "")
+    assert cut is not None
+    assert cut.data.tobytes() == bowerbird.cutouts([CENTRE], "2 arcsec", str(image))["cutout"][0].data.tobytes()
