@@ -115,6 +115,7 @@ def skymap(  # noqa: PLR0913  # most are named when they are given
         The sources, as for `cutouts`; of many thousands every second or third is drawn.
     survey : str, optional
         A release whose images are the sky behind, such as ``"a370/dr1"``; its HiPS is shown to those who may read it.
+        Without it, the release of the image, or of the tables that `query` had the sources from; ``""`` is none.
     image : path, optional
         A FITS image to show, of which a small copy is made; its outline is drawn.
     footprints : Table, or list, optional
@@ -144,7 +145,7 @@ def skymap(  # noqa: PLR0913  # most are named when they are given
 
 
 def linked(*views: Any) -> Any:
-    """Return views of one table below each other: what is selected in one is selected in all.
+    """Return views of one table below each other: what is selected in one is selected in all, and stamps follow sort and filter.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ def linked(*views: Any) -> Any:
 
     """
     from ipywidgets import VBox  # noqa: PLC0415  # `import bowerbird` stays light
-    from traitlets import link  # noqa: PLC0415  # as above
+    from traitlets import dlink, link  # noqa: PLC0415  # as above
 
     made = [show(view) if hasattr(view, "colnames") else view for view in views]
     for number, view in enumerate(made, start=1):
@@ -166,6 +167,10 @@ def linked(*views: Any) -> Any:
             raise BadArgument(f"view {number} is a {type(view).__name__}; link what bowerbird.stamps, skymap and show return, or a table")
     for other in made[1:]:
         link((made[0], "selected"), (other, "selected"))
+    rows = next((view for view in made if hasattr(view, "view")), None)
+    for view in made:
+        if rows is not None and view is not rows and hasattr(view, "look"):
+            dlink((rows, "order"), (view, "order"))
     return VBox(made)
 
 

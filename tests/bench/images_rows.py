@@ -17,7 +17,7 @@ from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 from bowerbird.kept import forget
 
-from tests.bench import cutana_peer
+from tests.bench import cutana_peer, stamps_page
 from tests.bench.cutout_rows import Work, work
 from tests.bench.row import Row, paired
 
@@ -127,6 +127,7 @@ def rows(rounds: int) -> list[Row]:
             ]
             for way in ways[:: -1 if number % 2 else 1]:
                 way()
+        looked_at = stamps_page.rows(rounds, one.mosaic, bench.at)
         what = f"each of {_SOURCES:,} cutouts of 1′ from a 1.2 GB synthetic mosaic"
         share = _COLD_SAMPLE / _SOURCES
         bench.took["cold"] = [
@@ -137,6 +138,7 @@ def rows(rounds: int) -> list[Row]:
             bench.row("P6-warm", f"{what} to files, warm", ("ours warm", "warm"), "astropy", _WARM),
             bench.row("P6-once", f"{what} to files, warm", ("ours warm", "once"), "astropy with the file opened once", _ONCE),
             bench.row("P6-memory", f"{what} to bytes in memory, warm", ("ours memory", "memory"), "astropy", _WARM),
+            *looked_at,
         ]
 
 

@@ -182,6 +182,25 @@ def test_views_of_a_table_share_what_is_selected(image) -> None:
         bowerbird.linked(strip, "rows")
 
 
+def order_of(strip: Any) -> list[int] | None:
+    return None if strip.order is None else np.frombuffer(strip.order, "<u4").tolist()
+
+
+def test_stamps_follow_what_their_table_sees(image) -> None:
+    table = sources(5)
+    table["g"] = [3.0, 1.0, 5.0, 2.0, 4.0]
+    strip, rows = bowerbird.linked(bowerbird.stamps(table, "4 arcsec", image), table).children
+    rows.send = lambda *_: None
+    assert order_of(strip) is None
+    rows._answer(rows, {"type": "sort", "column": 3, "descending": True})
+    assert order_of(strip) == [2, 4, 0, 3, 1]
+    rows._answer(rows, {"type": "filter", "column": 3, "text": "> 9"})
+    assert order_of(strip) == []
+    rows._answer(rows, {"type": "filter", "column": 3, "text": ""})
+    rows._answer(rows, {"type": "sort", "column": None})
+    assert order_of(strip) is None
+
+
 def test_a_table_of_cutouts_shows_its_stamps_above_its_rows_and_any_other_stays_astropys(image) -> None:
     shell = InteractiveShell.instance()
     load_ipython_extension(shell)
@@ -265,6 +284,28 @@ def test_what_is_selected_elsewhere_comes_into_view(seen, image) -> None:
     seen.page.evaluate("window.change('selected', [777])")
     drawn(seen, 777)
     assert selected(seen) == [777]
+
+
+@pytest.mark.browser
+def test_stamps_are_in_the_order_of_the_table_and_are_selected_in_it(seen, image) -> None:
+    strip = strip_of(image)
+    shown(seen, strip)
+    drawn(seen, 0)
+    page, stamps = seen.page, seen.page.locator(".bb-stamps")
+    page.evaluate("window.change('order', new DataView(new Uint32Array([50, 3, 41, 7]).buffer))")
+    drawn(seen, 41)
+    assert [one.get_attribute("data-row") for one in page.locator(".bb-tile").all()] == ["50", "3", "41", "7"]
+    assert page.locator(".bb-status").inner_text() == "4 of 60 stamps"
+    for key in ("Home", "ArrowRight", "Enter", "Shift+ArrowRight"):
+        stamps.press(key)
+    assert strip.selected == [3, 41]
+    page.locator("[data-row='7']").click(modifiers=["Shift"])
+    assert strip.selected == [3, 41, 7]
+    page.evaluate("window.change('order', new DataView(new ArrayBuffer(0)))")
+    page.wait_for_function("document.querySelectorAll('.bb-tile').length === 0")
+    stamps.press("ArrowRight")
+    page.evaluate("window.change('order', null)")
+    drawn(seen, 0)
 
 
 @pytest.mark.browser

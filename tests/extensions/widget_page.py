@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
 from tests.support.browser import Visit
@@ -46,8 +48,33 @@ def shown(seen: Visit, widget: Any, address: str = "about:blank") -> None:
         said.clear()
         widget._answer(widget, message)
         getattr(widget, "wait", lambda: None)()
-        return [{"message": content, "buffers": [base64.b64encode(one).decode() for one in buffers]} for content, buffers in said]
+        return [_packed(content, buffers) for content, buffers in said]
 
+    _open(seen, widget, ask, address)
+
+
+def streamed(seen: Visit, widget: Any) -> Callable[[], None]:
+    """Show the widget in a page; each call of what is returned brings the page what was made since."""
+    made: SimpleQueue[Any] = SimpleQueue()
+    widget.send = lambda content, buffers=None: made.put(_packed(content, buffers or []))
+
+    def ask(message: Any) -> list[Any]:
+        widget._answer(widget, message)
+        return []
+
+    def bring() -> None:
+        # The page's own questions are heard while it is spoken to.
+        seen.page.evaluate("all => all.forEach(window.tell)", [made.get() for _ in range(made.qsize())])
+
+    _open(seen, widget, ask, "about:blank")
+    return bring
+
+
+def _packed(content: Any, buffers: list[bytes]) -> dict[str, Any]:
+    return {"message": content, "buffers": [base64.b64encode(one).decode() for one in buffers]}
+
+
+def _open(seen: Visit, widget: Any, ask: Callable[[Any], list[Any]], address: str) -> None:
     seen.page.expose_function("ask", ask)
     seen.page.expose_function("save", lambda name, value: setattr(widget, name, value))
     state = {name: getattr(widget, name) for name in widget.trait_names(sync=True) if not name.startswith("_")}

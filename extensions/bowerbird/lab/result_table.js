@@ -7,7 +7,10 @@ function render({ model, el }) {
   const { root, status, actions, code } = frame(el, "bb-table");
   const send = button(actions, "Send to TOPCAT", "Hand these rows to TOPCAT, or to what else listens by SAMP");
   const copy = button(actions, "Copy as Python");
-  const scroller = made("div", root, { class: "bb-scroller", tabindex: "0", role: "region", "aria-label": "Rows of the table" });
+  const scroller = made("div", root, {
+    class: "bb-scroller", tabindex: "0", role: "group",
+    "aria-label": "Rows of the table: the arrows move, Space and Enter select, with Shift all up to there",
+  });
   const room = made("div", scroller, { class: "bb-room" });
   const table = made("table", room, { role: "grid", "aria-multiselectable": "true", "aria-colcount": columns.length + 1 });
   const head = made("thead", table);
@@ -18,7 +21,9 @@ function render({ model, el }) {
   let request = 0;
   let sorted = null;
   let mine = false;
+  let current = 0;
   let anchor = null;
+  const id = `bb-${Math.random().toString(36).slice(2)}`;
   let shown = { start: 0, numbers: [], cells: [] };
 
   const visible = () => Math.max(1, Math.floor((scroller.clientHeight - head.offsetHeight) / ROW));
@@ -59,43 +64,67 @@ function render({ model, el }) {
         if (value) cell.title = value;
       });
       line.dataset.at = at;
+      line.id = `${id}-${at}`;
+      line.classList.toggle("bb-current", at === current);
       lines.push(line);
     }
     body.replaceChildren(...lines);
     table.setAttribute("aria-rowcount", seen + 1);
+    scroller.setAttribute("aria-activedescendant", `${id}-${current}`);
     roll.fit();
   }
 
-  scroller.addEventListener("keydown", (event) => {
-    if (event.target !== scroller) return;
-    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: visible(), PageUp: -visible(), Home: -seen, End: seen };
-    if (!(event.key in steps)) return;
-    event.preventDefault();
-    roll.go(roll.first + steps[event.key]);
-  });
-
-  function choose(event) {
-    const line = event.target.closest("tr");
-    if (!line) return;
-    const number = shown.numbers[line.dataset.at - shown.start];
-    if (number === undefined) return;
-    const before = model.get("selected");
-    let chosen = [number];
-    if (event.shiftKey && anchor !== null) {
-      const [low, high] = [anchor, Number(line.dataset.at)].sort((a, b) => a - b);
-      chosen = shown.numbers.filter((_, here) => here + shown.start >= low && here + shown.start <= high);
-    } else if (event.ctrlKey || event.metaKey) {
-      chosen = before.includes(number) ? before.filter((one) => one !== number) : [...before, number];
-    } else if (before.length === 1 && before[0] === number) chosen = [];
-    if (!event.shiftKey) anchor = Number(line.dataset.at);
+  function bring(at) {
+    if (at < roll.first) roll.go(at);
+    else if (at >= roll.first + visible()) roll.go(at - visible() + 1);
+    else draw();
+  }
+  function choose(rows) {
     mine = true;
-    model.set("selected", chosen);
+    model.set("selected", rows);
     model.save_changes();
     mine = false;
     say();
     draw();
   }
-  body.addEventListener("click", choose);
+  const toggled = (number) => {
+    const before = model.get("selected");
+    return before.includes(number) ? before.filter((one) => one !== number) : [...before, number];
+  };
+  // Which rows are between two places, Python knows: those off the screen are not here.
+  const reach = () => model.send({ type: "range", one: anchor ?? 0, other: current });
+
+  scroller.addEventListener("keydown", (event) => {
+    if (event.target !== scroller || !seen) return;
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: visible(), PageUp: -visible(), Home: -seen, End: seen };
+    const number = shown.numbers[current - shown.start];
+    if (event.key in steps) {
+      current = Math.min(Math.max(0, current + steps[event.key]), seen - 1);
+      if (event.shiftKey) reach();
+      else anchor = current;
+      bring(current);
+    } else if (event.key === " " && number !== undefined) choose(toggled(number));
+    else if (event.key === "Enter" && number !== undefined) choose([number]);
+    else if (event.key === "Escape" && model.get("selected").length) choose([]);
+    else return;
+    event.preventDefault();
+  });
+
+  body.addEventListener("click", (event) => {
+    const line = event.target.closest("tr");
+    const at = Number(line?.dataset.at);
+    const number = line ? shown.numbers[at - shown.start] : undefined;
+    if (number === undefined) return;
+    const before = model.get("selected");
+    current = at;
+    if (event.shiftKey && anchor !== null) {
+      reach();
+      return;
+    }
+    anchor = at;
+    if (event.ctrlKey || event.metaKey) choose(toggled(number));
+    else choose(before.length === 1 && before[0] === number ? [] : [number]);
+  });
 
   const names = made("tr", head);
   const filters = made("tr", head);
@@ -146,13 +175,17 @@ function render({ model, el }) {
       seen = message.seen;
       fields.forEach((field) => field.removeAttribute("aria-invalid"));
       anchor = null;
+      current = 0;
       shown = { start: 0, numbers: [], cells: [] };
       say();
       draw();
       roll.go(0);
     },
+    range(message) { choose(message.rows); },
     found(message) {
+      current = message.at;
       if (message.at < roll.first || message.at >= roll.first + visible()) roll.go(message.at - visible() / 2);
+      else draw();
     },
     python(message) { copied(message.code, code, say); },
     sent(message) { say(message.message); },

@@ -7,9 +7,12 @@ import anywidget
 import numpy as np
 import traitlets
 
-from bowerbird.errors import ServiceError
+from bowerbird.errors import BadArgument, ServiceError
 from bowerbird.lab.page_parts import script, style
 from bowerbird.lab.table_view import FilterError, TableView, static_html, view
+
+# So many are selected by one stroke: each is told to every view.
+MOST_SELECTED = 100_000
 
 
 class ResultTable(anywidget.AnyWidget):
@@ -24,6 +27,8 @@ class ResultTable(anywidget.AnyWidget):
     total = traitlets.Int().tag(sync=True)
     seen = traitlets.Int().tag(sync=True)
     selected = traitlets.List(traitlets.Int()).tag(sync=True)
+    # For views that follow: the rows that are seen, in their order (uint32); None while they are all, as they were given.
+    order = traitlets.Any(None)
 
     def __init__(self, table: Any, name: str = "table") -> None:
         self._table = table
@@ -49,6 +54,7 @@ class ResultTable(anywidget.AnyWidget):
             "sort": self._sort,
             "filter": self._filter,
             "find": self._find,
+            "range": self._range,
             "python": self._python,
             "samp": self._samp,
         }
@@ -75,12 +81,20 @@ class ResultTable(anywidget.AnyWidget):
 
     def _changed(self) -> dict[str, Any]:
         self.seen = len(self._view.order)
+        self.order = self._view.order.astype("<u4").tobytes() if self._view.is_arranged else None
         return {"type": "view", "seen": self.seen}
 
     def _find(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Say where a row is seen; one that a filter hides is seen nowhere, and nothing moves."""
         places = np.flatnonzero(self._view.order == int(asked["row"])).tolist()
         return {"type": "found", "at": places[0]} if places else {"type": "hidden"}
+
+    def _range(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return the rows that are seen between two places, both among them."""
+        low, high = sorted((max(0, int(asked["one"])), max(0, int(asked["other"]))))
+        if high - low >= MOST_SELECTED:
+            raise BadArgument(f"these are more than {MOST_SELECTED:,} rows; filter the table for them instead")
+        return {"type": "range", "rows": self._view.order[low : high + 1].tolist()}
 
     def _python(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"type": "python", "code": self._view.python(self._name)}

@@ -11,6 +11,7 @@ import numpy as np
 from bowerbird.errors import BadArgument
 from bowerbird.lab.sky_frame import SkyFrame, around
 from bowerbird.lab.sky_shapes import of_image, outlines_of
+from bowerbird.lab.sky_survey import survey_of
 from bowerbird.lab.sky_view import Scene
 from bowerbird.regions import regions
 from bowerbird.stencil import stencil
@@ -39,7 +40,7 @@ class Asked:
 def scene(table: Any, asked: Asked) -> Scene:
     """Return the scene; ValueError says which argument cannot be understood."""
     ra, dec = (np.zeros(0), np.zeros(0)) if table is None else _places(table)
-    if asked.survey is not None and not _SURVEY.fullmatch(asked.survey):
+    if asked.survey and not _SURVEY.fullmatch(asked.survey):
         raise BadArgument(f"survey is {asked.survey!r}; it is a release that has images, such as 'a370/dr1'")
     outlines = outlines_of(asked.footprints)
     if asked.image is not None:
@@ -47,7 +48,9 @@ def scene(table: Any, asked: Asked) -> Scene:
     seen_ra = np.concatenate([ra, *(one.ra for one in outlines)])
     seen_dec = np.concatenate([dec, *(one.dec for one in outlines)])
     image = None if asked.image is None else os.fspath(asked.image)
-    return Scene(ra, dec, _frame(asked, around(seen_ra, seen_dec)), outlines, _moc(asked.moc), image, asked.survey or "")
+    survey = survey_of(table, asked.image) if asked.survey is None else asked.survey
+    frame = _frame(asked, around(seen_ra, seen_dec))
+    return Scene(ra, dec, frame, outlines, _moc(asked.moc), image, survey, is_asked=bool(asked.survey))
 
 
 def _places(table: Any) -> tuple[Any, Any]:

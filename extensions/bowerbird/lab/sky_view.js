@@ -123,6 +123,7 @@ function render({ model, el }) {
     if (Object.keys(model.get("moc")).length) {
       map.addMOC(A.MOCFromJSON(model.get("moc"), { color: INK.cover, fillColor: INK.cover, opacity: 0.25, fill: true, lineWidth: 1, name: "coverage" }));
     }
+    root.dataset.survey = there ? model.get("survey") : "";
     const outlines = A.graphicOverlay({ color: INK.outline, lineWidth: 2, name: "footprints" });
     map.addOverlay(outlines);
     for (const corners of model.get("outlines")) outlines.add(A.polygon(corners));
@@ -135,7 +136,7 @@ function render({ model, el }) {
     if (model.get("has_image")) model.send({ type: "image" });
     model.send({ type: "sources" });
     if (model.get("selected").length) model.send({ type: "selected" });
-    if (survey && !there) say(`There is no survey of ${model.get("survey")} for you: the sky behind the sources stays empty`, true);
+    if (survey && !there && model.get("survey_asked")) say(`There is no survey of ${model.get("survey")} for you: the sky behind the sources stays empty`, true);
     root.dataset.ready = "true";
   }
 

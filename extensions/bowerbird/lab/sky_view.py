@@ -31,6 +31,8 @@ class Scene:
     moc: dict[str, list[int]] = field(default_factory=dict)
     image: Any = None
     survey: str = ""
+    # Whether somebody asked for that survey by its name, and so is told where there is none.
+    is_asked: bool = False
 
 
 class SkyView(anywidget.AnyWidget):
@@ -47,6 +49,7 @@ class SkyView(anywidget.AnyWidget):
     dec = traitlets.Float().tag(sync=True)
     width = traitlets.Float().tag(sync=True)
     survey = traitlets.Unicode().tag(sync=True)
+    survey_asked = traitlets.Bool(False).tag(sync=True)
     has_image = traitlets.Bool(False).tag(sync=True)
     outlines: traitlets.List[list[list[float]]] = traitlets.List().tag(sync=True)
     moc: "traitlets.Dict[str, list[int]]" = traitlets.Dict().tag(sync=True)
@@ -60,6 +63,7 @@ class SkyView(anywidget.AnyWidget):
             dec=frame.dec,
             width=frame.width,
             survey=scene.survey,
+            survey_asked=scene.is_asked,
             has_image=scene.image is not None,
             outlines=[one.pairs() for one in scene.outlines],
             moc=scene.moc,

@@ -6,6 +6,9 @@ const SIDES = { small: 72, medium: 112, large: 208 };
 const MOST_KEPT = 1500;
 const LIMITS = [[100, "all values"], [99.5, "99.5 %"], [99, "99 %"], [95, "95 %"], ["zscale", "zscale"]];
 
+// A buffer may begin anywhere, and numbers only at multiples of their size.
+const ordered = (view) => view && new Uint32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer);
+
 function choice(parent, words, options, value, chosen) {
   const label = made("label", parent);
   label.append(`${words} `);
@@ -35,31 +38,38 @@ function render({ model, el }) {
   let mine = false;
   const tiles = new Map();
   const asked = new Set();
+  // Where a table is sorted or filtered, the row at each place; null while each row is at its own.
+  let order = ordered(model.get("order"));
+  const size = () => order?.length ?? total;
+  const rowAt = (place) => (order ? order[place] : place);
+  const placeOf = (row) => (order ? order.indexOf(row) : row);
 
   const step = () => side + GAP;
   const line = () => side + CAPTION + GAP;
   const across = () => Math.max(1, Math.floor((scroller.clientWidth - GAP) / step()));
-  const count = () => Math.ceil(total / across());
+  const count = () => Math.ceil(size() / across());
   const visible = () => Math.max(1, Math.floor((scroller.clientHeight - GAP) / line()));
   const look = () => ({ stretch: model.get("stretch"), limits: model.get("limits"), colour: model.get("colour"), invert: model.get("invert") });
   const roll = rolled(scroller, room, { line, above: () => GAP, count, visible, changed() { draw(); ask(); } });
 
   function say(message = "", refused = false) {
     const chosen = model.get("selected").length;
-    status.textContent = message || `${spaced(total)} stamps${chosen ? `, ${spaced(chosen)} selected` : ""}`;
+    const stamps = size() === total ? `${spaced(total)} stamps` : `${spaced(size())} of ${spaced(total)} stamps`;
+    status.textContent = message || `${stamps}${chosen ? `, ${spaced(chosen)} selected` : ""}`;
     status.classList.toggle("bb-refused", refused);
   }
 
   function shown() {
     const start = roll.first * across();
-    return Array.from({ length: Math.max(0, Math.min(total, start + (visible() + 1) * across()) - start) }, (_, at) => start + at);
+    return Array.from({ length: Math.max(0, Math.min(size(), start + (visible() + 1) * across()) - start) }, (_, at) => start + at);
   }
 
   function ask() {
-    const here = shown();
-    if (!here.length) return;
+    const places = shown();
+    if (!places.length) return;
     // What comes next is asked for too, after what is on the screen.
-    const next = Array.from({ length: across() * visible() }, (_, at) => here.at(-1) + 1 + at).filter((row) => row < total);
+    const after = Array.from({ length: across() * visible() }, (_, at) => places.at(-1) + 1 + at).filter((place) => place < size());
+    const [here, next] = [places.map(rowAt), after.map(rowAt)];
     const missing = [...here, ...next].filter((row) => !tiles.has(row));
     const seen = here.filter((row) => !tiles.has(row));
     if (!seen.length && missing.every((row) => asked.has(row))) return;
@@ -68,13 +78,15 @@ function render({ model, el }) {
     if (missing.length) model.send({ type: "stamps", rows: missing, look: look() });
   }
 
-  function tile(row, chosen) {
+  function tile(place, chosen) {
+    const row = rowAt(place);
     const known = tiles.get(row);
     const element = made("div", null, {
-      role: "option", id: `${id}-${row}`, class: "bb-tile", "aria-selected": String(chosen.has(row)), "aria-posinset": row + 1, "aria-setsize": total,
+      role: "option", id: `${id}-${row}`, class: "bb-tile", "aria-selected": String(chosen.has(row)), "aria-posinset": place + 1, "aria-setsize": size(),
     });
     element.dataset.row = row;
-    element.classList.toggle("bb-current", row === current);
+    element.dataset.place = place;
+    element.classList.toggle("bb-current", place === current);
     if (known?.url) made("img", element, { src: known.url, alt: "", draggable: "false" });
     else made("span", element, { class: known ? "bb-reason" : "bb-waits" }).textContent = known?.reason ?? "…";
     const words = known?.label ?? String(row);
@@ -87,15 +99,15 @@ function render({ model, el }) {
     const chosen = new Set(model.get("selected"));
     grid.style.setProperty("--bb-side", `${side}px`);
     grid.style.gridTemplateColumns = `repeat(${across()}, ${side}px)`;
-    grid.replaceChildren(...shown().map((row) => tile(row, chosen)));
-    scroller.setAttribute("aria-activedescendant", `${id}-${current}`);
+    grid.replaceChildren(...shown().map((place) => tile(place, chosen)));
+    scroller.setAttribute("aria-activedescendant", `${id}-${rowAt(current)}`);
     roll.fit();
   }
   let drawing = null;
   const drawSoon = () => { drawing ??= requestAnimationFrame(() => { drawing = null; draw(); }); };
 
-  function bring(row) {
-    const at = Math.floor(row / across());
+  function bring(place) {
+    const at = Math.floor(place / across());
     if (at < roll.first) roll.go(at);
     else if (at >= roll.first + visible()) roll.go(at - visible() + 1);
     else roll.soon();
@@ -111,7 +123,7 @@ function render({ model, el }) {
   }
   const between = (one, other) => {
     const [low, high] = [one, other].sort((a, b) => a - b);
-    return Array.from({ length: high - low + 1 }, (_, at) => low + at);
+    return Array.from({ length: high - low + 1 }, (_, at) => rowAt(low + at));
   };
   const toggled = (row) => {
     const before = model.get("selected");
@@ -123,27 +135,28 @@ function render({ model, el }) {
     if (!element) return;
     const row = Number(element.dataset.row);
     const before = model.get("selected");
-    current = row;
-    if (event.shiftKey) choose(between(anchor, row));
+    current = Number(element.dataset.place);
+    if (event.shiftKey) choose(between(anchor, current));
     else {
-      anchor = row;
+      anchor = current;
       if (event.ctrlKey || event.metaKey) choose(toggled(row));
       else choose(before.length === 1 && before[0] === row ? [] : [row]);
     }
   });
 
   scroller.addEventListener("keydown", (event) => {
+    if (!size()) return;
     const page = visible() * across();
     const steps = {
       ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across(), PageDown: page, PageUp: -page, Home: -total, End: total,
     };
     if (event.key in steps) {
-      current = Math.min(Math.max(0, current + steps[event.key]), total - 1);
+      current = Math.min(Math.max(0, current + steps[event.key]), size() - 1);
       if (event.shiftKey) choose(between(anchor, current));
       else anchor = current;
       bring(current);
-    } else if (event.key === " ") choose(toggled(current));
-    else if (event.key === "Enter") choose([current]);
+    } else if (event.key === " ") choose(toggled(rowAt(current)));
+    else if (event.key === "Enter") choose([rowAt(current)]);
     else if (event.key === "Escape" && model.get("selected").length) choose([]);
     else return;
     event.preventDefault();
@@ -158,7 +171,7 @@ function render({ model, el }) {
     if (tiles.get(row)?.url) URL.revokeObjectURL(tiles.get(row).url);
     tiles.delete(row);
     tiles.set(row, one);
-    const here = new Set(shown());
+    const here = new Set(shown().map(rowAt));
     for (const [old, gone] of tiles) {
       if (tiles.size <= MOST_KEPT) break;
       if (here.has(old)) continue;
@@ -182,10 +195,10 @@ function render({ model, el }) {
   invert.checked = model.get("invert");
   invert.addEventListener("change", () => set("invert")(invert.checked));
   choice(looks, "Size", Object.entries(SIDES).map(([name, value]) => [value, name]), side, (value) => {
-    const row = roll.first * across();
+    const place = roll.first * across();
     side = value;
     draw();
-    roll.go(Math.floor(row / across()));
+    roll.go(Math.floor(place / across()));
   });
   const send = button(actions, "Send to ds9", "Hand the selected cutouts to ds9, or to what else takes images by SAMP");
   send.addEventListener("click", () => model.send({ type: "samp" }));
@@ -209,10 +222,19 @@ function render({ model, el }) {
     say();
     draw();
     // What was selected elsewhere comes into view.
-    if (!mine && model.get("selected").length) {
-      current = model.get("selected").at(-1);
+    const place = !mine && model.get("selected").length ? placeOf(model.get("selected").at(-1)) : -1;
+    if (place >= 0) {
+      current = place;
       bring(current);
     }
+  };
+  const arranged = () => {
+    order = ordered(model.get("order"));
+    [current, anchor] = [0, 0];
+    asked.clear();
+    say();
+    draw();
+    roll.go(0);
   };
   const anew = () => {
     for (const [name, select] of Object.entries(selects)) select.value = JSON.stringify(model.get(name));
@@ -223,6 +245,7 @@ function render({ model, el }) {
   const looked = ["stretch", "limits", "colour", "invert"].map((name) => `change:${name}`);
   model.on("msg:custom", hear);
   model.on("change:selected", again);
+  model.on("change:order", arranged);
   looked.forEach((name) => model.on(name, anew));
   say();
   draw();
@@ -232,6 +255,7 @@ function render({ model, el }) {
     forget();
     model.off("msg:custom", hear);
     model.off("change:selected", again);
+    model.off("change:order", arranged);
     looked.forEach((name) => model.off(name, anew));
   };
 }

@@ -31,6 +31,8 @@ class StampStrip(anywidget.AnyWidget):
     _css = style("stamp_strip.css")
     total = traitlets.Int().tag(sync=True)
     selected = traitlets.List(traitlets.Int()).tag(sync=True)
+    # The rows to show, in their order (uint32): what a table that is sorted or filtered sees; None is all, as they are.
+    order = traitlets.Any(None).tag(sync=True)
     stretch = traitlets.Unicode("asinh").tag(sync=True)
     limits = traitlets.Any(99.5).tag(sync=True)
     colour = traitlets.Unicode("grey").tag(sync=True)

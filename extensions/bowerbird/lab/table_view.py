@@ -76,6 +76,11 @@ class TableView:
     def __post_init__(self) -> None:
         self.order = np.arange(self.size)
 
+    @property
+    def is_arranged(self) -> bool:
+        """Whether it is sorted or filtered."""
+        return self._sort is not None or bool(self._filters)
+
     def rows(self, start: int, count: int) -> tuple[list[int], list[list[str | None]]]:
         """Return the numbers and the cells of some rows that are seen."""
         start = max(start, 0)

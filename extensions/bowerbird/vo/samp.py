@@ -36,11 +36,13 @@ def send_images(images: Mapping[str, bytes]) -> str:
 @contextlib.contextmanager
 def _told(kind: str, what: str, start: str) -> Iterator[tuple[Any, str]]:
     """Give a client of the hub on this machine, and who there listens."""
-    from pyvo.samp import SAMPHubError, SAMPIntegratedClient, SAMPProxyError  # noqa: PLC0415  # slow to import
+    from pyvo.samp import SAMPHubError, SAMPIntegratedClient, SAMPProxyError, conf  # noqa: PLC0415  # slow to import
 
     client = SAMPIntegratedClient(name="Bowerbird", description="A notebook of Bowerbird", callable=False)
     try:
-        client.connect()
+        # Else pyvo asks a host of the internet whether there is one, and waits for its name to be looked up.
+        with conf.set_temp("use_internet", False):
+            client.connect()
     except (SAMPHubError, SAMPProxyError, OSError) as error:
         way_out = f"{start} on the machine where this notebook computes, and send it again"
         raise ServiceGone("SAMP", "has no hub here, through which programs hear of each other", way_out) from error

@@ -14,7 +14,7 @@ from bowerbird.errors import ServiceGone
 from bowerbird.lab.result_table import ResultTable
 from bowerbird.vo.samp import send
 from bowerbird.votable import read
-from pyvo.samp import SAMPHubServer, SAMPIntegratedClient
+from pyvo.samp import SAMPHubServer, SAMPIntegratedClient, conf
 
 from tests.extensions.skies import Mosaic
 
@@ -30,7 +30,9 @@ def lockfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hub(lockfile: Path) -> Iterator[SAMPHubServer]:
-    hub = SAMPHubServer(web_profile=False, mode="single", lockfile=str(lockfile), addr="127.0.0.1")
+    # pyvo's own hub and listener ask the internet at their start, unless told not to.
+    with conf.set_temp("use_internet", False):
+        hub = SAMPHubServer(web_profile=False, mode="single", lockfile=str(lockfile), addr="127.0.0.1")
     hub.start()
     yield hub
     hub.stop()
@@ -41,7 +43,8 @@ class Listener:
 
     def __init__(self) -> None:
         self.client = SAMPIntegratedClient(name="A table viewer", addr="127.0.0.1")
-        self.client.connect()
+        with conf.set_temp("use_internet", False):
+            self.client.connect()
         self.heard = threading.Event()
         self.told: dict[str, str] = {}
         for kind in ("table.load.votable", "image.load.fits"):
@@ -73,6 +76,14 @@ def test_a_table_is_taken_by_who_listens(hub: SAMPHubServer) -> None:
 def test_without_a_listener_it_is_said(hub: SAMPHubServer) -> None:
     with pytest.raises(ServiceGone, match="no program there takes tables; start TOPCAT"):
         send(Table({"a": [1]}), "a")
+
+
+def test_nothing_is_asked_of_the_internet(hub: SAMPHubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("pyvo.samp.utils.urlopen", lambda *given, **_: asked.append(given))
+    with pytest.raises(ServiceGone):
+        send(Table({"a": [1]}), "a")
+    assert asked == []
 
 
 def test_without_a_hub_it_is_said_beside_the_table() -> None:

@@ -7,6 +7,7 @@
   const asked = () => ({ "X-XSRFToken": (document.cookie.match(/\b_xsrf=([^;]*)/) || ["", ""])[1] });
 
   const PAUSE_MS = 3000;
+  const PATIENCE_MS = 20000;
 
   const plugin = {
     id: "bowerbird-lab:plugin",
@@ -23,7 +24,7 @@
       });
       const say = (message, type) => app.commands.execute("apputils:notify", { message, type, options: { autoClose: false } });
       const ask = () =>
-        fetch(base + "status", { credentials: "same-origin", headers: asked() }).then((answer) => (answer.ok ? answer.json() : {}));
+        fetch(base + "status", { credentials: "same-origin", headers: asked(), signal: AbortSignal.timeout(PATIENCE_MS) }).then((answer) => (answer.ok ? answer.json() : {}));
       let told = sessionStorage.getItem("bowerbird:told");
       // Each level that a space reaches is told once; one that it falls below may be told again.
       let full = {};
@@ -40,11 +41,14 @@
           return say(news.words, "error");
         }
       };
+      // One question after the other: an answer that comes late would take back what a newer one told, and have it told twice.
+      // A page that nobody looks at asks nothing; what it missed is told when it is looked at again.
+      const again = () =>
+        setTimeout(() => Promise.resolve(document.hidden || ask().then(tell)).catch(() => {}).then(again), PAUSE_MS);
       Promise.all([app.restored, ask()])
         .then(([, answer]) => (answer.sentence ? say(answer.sentence, "warning") : tell(answer)))
-        .catch((error) => console.warn("Bowerbird could not ask whether your data are there:", error));
-      // A page that nobody looks at asks nothing; what it missed is told when it is looked at again.
-      setInterval(() => document.hidden || ask().then(tell).catch(() => {}), PAUSE_MS);
+        .catch((error) => console.warn("Bowerbird could not ask whether your data are there:", error))
+        .then(again);
     },
   };
 
