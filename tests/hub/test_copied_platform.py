@@ -133,6 +133,17 @@ def test_directory_that_was_moved_is_the_same_one(var: Var, tmp_path: Path) -> N
     assert copied.disown(Var(tmp_path / "moved")) is None
 
 
+def test_after_a_boot_disks_may_have_other_numbers(var: Var) -> None:
+    lock = var.root / "lock"
+    told = json.loads(lock.read_text())
+    device, inode = told["file"]
+    lock.write_text(json.dumps(told | {"file": [device + 1, inode]}))
+    assert layout.is_copy(var)
+    lock.write_text(json.dumps(told | {"file": [device + 1, inode], "boot": "the one before"}))
+    assert not layout.is_copy(var)
+    assert copied.disown(var) is None
+
+
 def test_lock_of_before_says_nothing_of_its_file(var: Var) -> None:
     (var.root / "lock").write_text('{"pid": 1, "start_ticks": -1}')
     assert not layout.is_copy(var)

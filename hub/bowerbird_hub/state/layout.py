@@ -13,6 +13,7 @@ from bowerbird_config.paths import LAYOUT, Var
 from bowerbird_hub.state.sqlite_copies import copy_database, is_database
 from bowerbird_hub.state.state_files import read_json, write_json, write_text
 from bowerbird_hub.supervision.processes import Process, find
+from bowerbird_hub.supervision.records import boot_id
 
 Step = Callable[[Var], None]
 # What turns layout N into N + 1, by N. There is no layout before the first.
@@ -49,7 +50,7 @@ def name_holder(handle: int) -> None:
     """Write into the lock that this process holds it."""
     us = find(os.getpid())
     os.ftruncate(handle, 0)
-    told = {"pid": os.getpid(), "start_ticks": us.start_ticks if us else 0, "file": _file(os.fstat(handle))}
+    told = {"pid": os.getpid(), "start_ticks": us.start_ticks if us else 0, "file": _file(os.fstat(handle)), "boot": boot_id()}
     os.pwrite(handle, json.dumps(told).encode(), 0)
 
 
@@ -58,11 +59,15 @@ def _file(known: os.stat_result) -> list[int]:
 
 
 def is_copy(var: Var) -> bool:
-    """Tell whether the lock was copied from another state directory's: it names another file than the one it is."""
+    """Tell whether the lock was copied from another state directory's: it names another file than the one it is.
+
+    Of one that was written before this boot none can tell, since disks may be numbered anew, nor need anybody: nothing
+    that it names runs any more.
+    """
     lock = var.root / "lock"
     try:
-        own = _file(lock.stat())
-        return bool(read_json(lock).get("file", own) != own)
+        own, known = _file(lock.stat()), read_json(lock)
+        return bool(known.get("file", own) != own and known.get("boot") == boot_id())
     except FileNotFoundError:
         return False
 
