@@ -112,9 +112,11 @@ class Observations:
     def __init__(self, shelf: Shelf, doors: obscore.Doors = obscore.Doors()) -> None:  # noqa: B008  # a value
         self._shelf = shelf
         self.doors = doors
-        # Guards the one below, so that the rows of a large release are made once, however many ask for them.
+        # Guards the two below, and nothing is made under it: rows of a large release keep waiting only who asks for them.
         self._lock = threading.Lock()
+        self._making: dict[tuple[str, str], threading.Lock] = {}
         self._made: dict[tuple[str, str], tuple[tuple[object, ...], Observed]] = {}
+        self._nothing = Observed(obscore.rows(()), ())
         # By the releases themselves: those who may read the same ones share what is made of these.
         self._together = lru_cache(maxsize=_MOST_SIGHTS)(together)
 
@@ -124,15 +126,23 @@ class Observations:
 
     def of(self, place: tuple[str, str], release: Release, at: datetime) -> Observed:
         """Return those of a release whose reading was decided already."""
-        products = self._shelf.holdings().products.get(place, ())
-        public = release.public_at(at)
+        held = self._shelf.holdings().products
+        products, public = held.get(place), release.public_at(at)
+        if not products:
+            return self._nothing
         state = (products, public, release.public_on)
         with self._lock:
+            for gone in self._made.keys() - held.keys():
+                del self._made[gone]
+                self._making.pop(gone, None)
+            making = self._making.setdefault(place, threading.Lock())
+        with making:
             known = self._made.get(place)
             if known is not None and known[0][0] is products and known[0][1:] == state[1:]:
                 return known[1]
             rows = obscore.rows(obscore.Observation(product, place, public, release.public_on, self.doors) for product in products)
             found = Observed(rows, products)
-            self._made[place] = (state, found)
+            with self._lock:
+                self._made[place] = (state, found)
             self._together.cache_clear()  # nobody will ask for what it replaces
             return found
