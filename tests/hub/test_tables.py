@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
@@ -132,6 +133,25 @@ async def test_rows_that_are_lost_are_made_again(tables: Tables) -> None:
     assert [row for row in said if row[0] != "making"] == [("ready", ""), ("ready", "")]
     assert "rows of stars of sky/dr1 were damaged or gone; made again" in tables.log.read_text()
     assert any(file.stat().st_size > 10 for file in tables.var.tables.rglob("*.parquet"))
+
+
+@pytest.mark.asyncio
+async def test_an_ingest_that_is_killed_is_tried_again(tables: Tables) -> None:
+    killed: list[int] = []
+
+    def kill_once(said: list[tuple[str, str]]) -> bool:
+        if not killed:
+            ingests = [found for found in psutil.Process().children(recursive=True) if tables.program in found.cmdline()]
+            for ingest in ingests:
+                ingest.kill()
+                killed.append(ingest.pid)
+        return said[-1][0] == "ready"
+
+    said = await watched(tables, kill_once)
+    assert killed
+    assert [state for state, _ in said if state != "making"] == ["not whole", "ready"]
+    assert "is tried again" in next(rest for state, rest in said if state == "not whole")
+    assert made(tables)
 
 
 @pytest.mark.asyncio

@@ -29,6 +29,16 @@ _GENTLY = ("/usr/bin/nice", "-n", "10")
 _NO_HOME = {"HOME": "/tmp", "XDG_CACHE_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"}  # noqa: S108  the sandbox's own
 
 
+# What an ingest that came to its end exits with.
+_MADE, _NOT_WHOLE = 0, 1
+# Longest time between two tries of an ingest that was killed or broke, in looks.
+_MOST_LOOKS = 64
+
+
+class IngestEnded(Exception):
+    """An ingest ended before it had said what it could not make; the words are for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """The ingest of one platform."""
@@ -71,7 +81,7 @@ class Tables:
         return table_order(platform, self.var)
 
     async def make(self, order: TableOrder, say: Callable[[str], None], environment: Mapping[str, str]) -> str | None:
-        """Make what is missing or has changed; returns what could not be made, in words."""
+        """Make what is missing or has changed; returns what could not be made, in words. Raises IngestEnded."""
         wrong: list[str] = []
 
         def heard(line: str) -> None:
@@ -84,8 +94,8 @@ class Tables:
         seen = self._seen(order) if self.as_root else order
         surroundings = {**environment, **_NO_HOME} if self.as_root else environment
         status = await helper.run(self.command(order), self.log, heard, surroundings, seen.model_dump_json().encode())
-        if status and not wrong:
-            return f"the ingest ended with exit status {status}; log: {self.log}"
+        if status not in {_MADE, _NOT_WHOLE} or (status == _NOT_WHOLE and not wrong):
+            raise IngestEnded(f"the ingest ended with exit status {status} and is tried again; log: {self.log}")
         return "; ".join(wrong) or None
 
     def command(self, order: TableOrder) -> tuple[str, ...]:
@@ -164,6 +174,7 @@ async def keep(tables: Tables, row: Callable[[str, str], None], environment: Map
         return
     done: object = None
     there: object = None
+    looks = 1
     while True:
         order = await asyncio.to_thread(tables.order)
         now = await asyncio.to_thread(tables.traces, order) if order and order.releases else done
@@ -172,8 +183,10 @@ async def keep(tables: Tables, row: Callable[[str, str], None], environment: Map
             # As it was before: what is lost while others are made, or right after, is seen the next time.
             done, there = now, made
             try:
-                wrong = await tables.make(order, lambda line: row(MAKING, line), environment)
+                wrong, looks = await tables.make(order, lambda line: row(MAKING, line), environment), 1
             except OSError as error:
                 wrong = f"the ingest could not be started ({error.strerror})"
+            except IngestEnded as error:
+                wrong, done, looks = str(error), None, min(2 * looks, _MOST_LOOKS)
             row("not whole" if wrong else "ready", wrong or "")
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds * looks)
