@@ -182,3 +182,14 @@ def test_moc_of_a_collection_is_of_what_one_may_read(client: httpx.Client) -> No
     assert moc("/moc/demo") == moc("/moc/demo", STRANGER) == one
     assert moc("/moc/demo", MEMBER) == one.union(other)
     refused(client.get("/moc/none"), 404)
+
+
+def test_a_moc_that_is_asked_for_again_is_not_made_again(client: httpx.Client, root: Path) -> None:
+    first = client.get("/moc/demo/dr1", params={"RESPONSEFORMAT": "svg"})
+    (file,) = surveys.folder_of(root, "demo", "dr1").glob(f"*/{surveys.MOC_FILE}")
+    aside = file.rename(file.with_name("aside"))
+    try:
+        again = client.get("/moc/demo/dr1", params={"RESPONSEFORMAT": "svg"})
+    finally:
+        aside.rename(file)
+    assert (again.status_code, again.content, again.headers["etag"]) == (200, first.content, first.headers["etag"])

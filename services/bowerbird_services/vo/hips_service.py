@@ -101,9 +101,9 @@ class HiPSService:
             found = await self._threads.run(lambda: [about for about in self._seen(identity) if about.place[0] == name])
         if not found:
             raise Fault("there is no MOC here: nothing of it has images that are open to you and drawn already", HTTPStatus.NOT_FOUND)
-        files = [surveys.folder_of(self._root, *about.place) / about.survey.folder / surveys.MOC_FILE for about in found]
+        files = tuple(surveys.folder_of(self._root, *about.place) / about.survey.folder / surveys.MOC_FILE for about in found)
         title = ", ".join(f"{about.collection.title}: {about.release.title}" for about in found)
-        content = await self._threads.run(lambda: moc.written(moc.together(files), form, title))
+        content = await self._threads.run(_united, files, form, title)
         return _told(request, content, moc.FORMATS[form])
 
     def _allow(self, identity: Identity, place: tuple[str, str]) -> None:
@@ -146,6 +146,12 @@ def _survey(folder: Path) -> surveys.Survey | None:
 @lru_cache(maxsize=256)
 def _kept(folder: Path, _modified: int, _inode: int) -> surveys.Survey | None:
     return surveys.read(folder)
+
+
+@lru_cache(maxsize=16)
+def _united(files: tuple[Path, ...], form: str, title: str) -> bytes:
+    """Return MOCs as one; a file is never another under the same name, since its folder is named by what it was made of."""
+    return moc.written(moc.together(files), form, title)
 
 
 def _kind(path: str) -> str | None:
