@@ -194,12 +194,17 @@ def test_several_products_are_told_at_once_each_with_its_own_service(client: htt
 
 
 def test_requests_that_name_nothing_or_too_much_are_refused(client: httpx.Client) -> None:
-    refused(client.get("/datalink/links"), 400, "UsageFault", "ID")
-    refused(client.get("/datalink/links", params={"ID": ""}), 400, "UsageFault", "ID")
+    for nothing in ({}, {"ID": ""}):
+        empty = client.get("/datalink/links", params=nothing)
+        assert len(parse(io.BytesIO(empty.content)).get_first_table().array) == 0
+        assert "OVERFLOW" not in empty.text
     refused(client.get("/datalink/links", params={"ID": M13, "RESPONSEFORMAT": "csv"}), 400, "RESPONSEFORMAT")
     refused(client.get("/datalink/links", params={"ID": M13}, headers={"Authorization": "Bearer nonsense"}), 401)
-    few = client.get("/datalink/links", params={"ID": M13, "MAXREC": "2"})
-    assert 'value="OVERFLOW"' in few.text
+    whole = len(rows(client, M13))
+    for most, told_of in ((whole - 1, 0), (whole, whole), (whole + 1, whole)):
+        few = client.get("/datalink/links", params={"ID": [M13, CUBE], "MAXREC": most})
+        assert len(parse(io.BytesIO(few.content)).get_first_table().array) == told_of, "links of an ID come all or none"
+        assert 'value="OVERFLOW"' in few.text
     assert client.head("/datalink/links", params={"ID": M13}).status_code == 200
 
 

@@ -1,16 +1,25 @@
 """SIA 2.0 as clients meet it: each parameter by the standard's text (section 2.1), and who sees which images."""
 
 import io
+import json
+import math
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import pyvo
 import requests
 from astropy.io.votable import parse
 from astropy.table import Table
+from bowerbird_services.allowances import allowance_of
+from bowerbird_services.store.products import NAME
+from bowerbird_services.store.shelf import write_index
+from bowerbird_services.store.sidecar import replace_json
 from defusedxml.ElementTree import fromstring
 
 from tests.extensions.votable.stil import lint, needs_stilts, stilts
@@ -241,6 +250,29 @@ def test_a_changed_release_is_searched_as_it_is_now(tmp_path: Path) -> None:
         module.image(shown.releases / "demo" / "dr1" / "late.fits", 10, 10, OBJECT="late")
         module.ingest(shown.releases, tmp_path / "tables")
         assert files(client, TARGET="late") == {"late.fits"}
+
+
+def test_a_search_that_takes_too_long_is_ended_and_gives_its_thread_back(tmp_path: Path) -> None:
+    with gallery(tmp_path) as shown, httpx.Client(base_url=shown.address, timeout=60) as client:
+        kept = tmp_path / "tables" / "demo" / "dr1" / NAME
+        product = next(one for one in json.loads(kept.read_text())["products"] if one["file"] == M13)
+        replace_json(kept, {"products": [{**product, "file": f"{number}.fits"} for number in range(20_000)]})
+        write_index(tmp_path / "tables", [("demo", "dr1")])
+        shown.site.limits = lambda platform, who: replace(allowance_of(platform, who), sync=timedelta(seconds=0.5))
+        around = " ".join(f"{250 + math.cos(turn):.6f} {37 + math.sin(turn):.6f}" for turn in np.linspace(0, 6.28, 1000))
+        for _ in range(5):
+            refused(client.post("/sia2/query", data={"POS": f"POLYGON {around}"}), 400, "longer than 0.5 s")
+        shown.site.limits = allowance_of
+        assert len(rows(client.get("/sia2/query", params={"MAXREC": "7"}))) == 7
+
+
+def test_as_many_values_as_are_promised_come_by_post_and_no_more(client: httpx.Client) -> None:
+    here = ["CIRCLE 250.4 36.46 0.001", *[f"CIRCLE {number / 10} 80 0.001" for number in range(999)]]
+    assert len(rows(client.post("/sia2/query", data={"POS": here}))) == 1
+    refused(client.post("/sia2/query", data={"POS": [*here, "CIRCLE 1 1 1"]}), 400, "POS", "1000")
+    shape = "POLYGON " + " ".join(f"{250 + math.cos(turn):.6f} {37 + math.sin(turn):.6f}" for turn in np.linspace(0, 6.28, 1000))
+    assert len(rows(client.post("/sia2/query", data={"POS": [shape, shape]}))) == 1
+    refused(client.post("/sia2/query", data={"POS": [shape, shape, "POLYGON 1 1 2 1 2 2"]}), 400, "POS", "2003 vertices")
 
 
 @needs_stilts

@@ -26,7 +26,26 @@ def test_interval_has_both_ends(text: str, low: float, high: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "1 2 3", "2 1", "NaN 1", "nan", "+Inf 1", "Inf", "-Inf", "-Inf -Inf", "1/2", "1,2", "1e400", "infinity 2"]
+    "text",
+    [
+        "",
+        "x",
+        "1 2 3",
+        "2 1",
+        "NaN 1",
+        "nan",
+        "+Inf 1",
+        "Inf",
+        "-Inf",
+        "-Inf -Inf",
+        "1/2",
+        "1,2",
+        "1e400",
+        "infinity 2",
+        "1_0 2_0",
+        "\u0661 \u0662",
+        "0x1",
+    ],
 )
 def test_what_is_no_interval_is_refused_by_name(text: str) -> None:
     with pytest.raises(Fault, match=r"^BAND is ") as caught:
@@ -36,6 +55,7 @@ def test_what_is_no_interval_is_refused_by_name(text: str) -> None:
 
 def test_regions_are_read() -> None:
     assert position("POS", "CIRCLE 12.5 -34 0.5") == circle("CIRCLE", "12.5 -34 0.5") == Circle(12.5, -34, 0.5)
+    assert position("POS", " CIRCLE\t12.5  -34\n0.5 ") == position("POS", "CIRCLE  12.5 -34 0.5") == Circle(12.5, -34, 0.5)
     assert position("POS", "circle 12.5 -34 0.5") == Circle(12.5, -34, 0.5)
     assert position("POS", "RANGE 12 13 -34 -33") == Range(Interval(12, 13), Interval(-34, -33))
     assert position("POS", "RANGE 0 360 -2 2").ra == Interval(0, 360)  # type: ignore[union-attr]  # it is a range

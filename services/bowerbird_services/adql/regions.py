@@ -206,11 +206,14 @@ def intersects(first: Sequence[float], second: Sequence[float]) -> bool | None:
     if len(first) == _CIRCLE:
         centre = vectors(*first[:2])
         return bool(polygon.contains(centre)[0]) or polygon.edge_distance(centre) <= first[2]
-    other = Polygon(first)
-    if not other.fits:
+    return meet(polygon, Polygon(first))
+
+
+def meet(first: Polygon, second: Polygon) -> bool | None:
+    """Return whether two polygons have a place in common; None where one of them is none."""
+    if not (first.fits and second.fits):
         return None
-    touches = bool(polygon.contains(other.vertices).any() or other.contains(polygon.vertices).any())
-    return touches or polygon.crosses(other)
+    return first.crosses(second) or bool(first.contains(second.vertices).any() or second.contains(first.vertices).any())
 
 
 def box(ra: float, dec: float, width: float, height: float) -> list[float] | None:

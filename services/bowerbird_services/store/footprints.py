@@ -1,7 +1,7 @@
 """Where observations lie on the sky, so that many are compared with a region at once: caps around them first, exactly where these touch."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -10,11 +10,13 @@ from bowerbird_services.adql import regions
 from bowerbird_services.sky_regions import Circle, Interval, Polygon, Range, Region
 
 Array: TypeAlias = np.ndarray[Any, Any]
+# Called before each step that may be long; it raises where nobody waits any more.
+Watch: TypeAlias = Callable[[], None]
 # (region as STC-S, right ascension, declination)
 Place: TypeAlias = tuple[str | None, float | None, float | None]
 
 _POINT, _CIRCLE = 2, 3
-_TURN = 360.0
+_TURN, _POLE = 360.0, 90.0
 # Wider than the error of a sum of angles, and below what any footprint is known to (degrees).
 _SLACK = 1e-9
 _SIDES = 64
@@ -39,20 +41,24 @@ class Footprints:
         made._there = np.concatenate([one._there for one in several])
         return made
 
-    def touched(self, region: Region, among: Array) -> Array:
-        """Return which of those `among` have a place in common with a region."""
+    def touched(self, region: Region, among: Array, watch: Watch = lambda: None) -> Array:
+        """Return which of those `among` have a place in common with a region; what `watch` raises ends it."""
+        watch()
         near, sure = self._near(region)
         found: Array = sure & among & self._there
+        asked = _Asked(region)
         for row in np.flatnonzero(near & ~sure & among & self._there).tolist():
-            found[row] = _meet(self._shapes[row] or [], region)
+            watch()
+            found[row] = asked.meets(self._shapes[row] or [])
         return found
 
     def _near(self, region: Region) -> tuple[Array, Array]:
         """Return which may touch the region, and which surely do."""
         if isinstance(region, Range):
-            declinations = regions.positions(self._centres)[1]
+            longitudes, declinations = regions.positions(self._centres)
             reach = self._radii + _SLACK
             near = (declinations + reach >= region.dec.low) & (declinations - reach <= region.dec.high)
+            near &= _beside(longitudes, region.ra) <= _widths(declinations, reach)
             whole = region.ra == Interval(0, _TURN)
             sure = whole & (declinations >= region.dec.low) & (declinations <= region.dec.high) & (self._radii == 0)
             return near, np.asarray(sure)
@@ -80,14 +86,38 @@ def _cap(shape: list[float] | None) -> tuple[Array, float]:
     return corners.middle, float(regions.separation(corners.middle, corners.vertices).max()) if corners.fits else _TURN / 2
 
 
-def _meet(shape: list[float], region: Region) -> bool:
-    match region:
-        case Circle(ra, dec, radius):
-            return bool(regions.intersects(shape, [ra, dec, radius]))
-        case Polygon(numbers):
-            return bool(regions.intersects(shape, list(numbers)))
-        case Range():
-            return _in_range(shape, region)
+def _widths(declinations: Array, radii: Array) -> Array:
+    """Return how far caps reach to either side in right ascension; those around a pole, all around."""
+    high = np.abs(declinations) + radii >= _POLE
+    share = np.sin(np.radians(radii)) / np.where(high, 1.0, np.cos(np.radians(declinations)))
+    return np.where(high, _TURN, np.degrees(np.arcsin(np.clip(share, 0.0, 1.0))) + _SLACK)
+
+
+def _beside(longitudes: Array, span: Interval) -> Array:
+    """Return how far right ascensions are from a span, the shorter way around."""
+    width = span.high - span.low if span.low <= span.high else span.high - span.low + _TURN
+    beyond = (longitudes - span.low) % _TURN
+    return np.where(beyond <= width, 0.0, np.minimum(beyond - width, _TURN - beyond))
+
+
+class _Asked:
+    """A region that many footprints are compared with, so that it is made once."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+        self._polygon = regions.Polygon(region.numbers) if isinstance(region, Polygon) else None
+
+    def meets(self, shape: list[float]) -> bool:
+        """Return whether a footprint has a place in common with the region."""
+        if self._polygon is not None and len(shape) > _CIRCLE:
+            return bool(regions.meet(self._polygon, regions.Polygon(shape)))
+        match self._region:
+            case Circle(ra, dec, radius):
+                return bool(regions.intersects(shape, [ra, dec, radius]))
+            case Polygon(numbers):
+                return bool(regions.intersects(shape, list(numbers)))
+            case Range() as span:
+                return _in_range(shape, span)
 
 
 def _in_range(shape: list[float], region: Range) -> bool:

@@ -14,7 +14,7 @@ from bowerbird_config.collections import Release
 
 from bowerbird_services.sky_regions import Interval, Region
 from bowerbird_services.store import obscore
-from bowerbird_services.store.footprints import Footprints
+from bowerbird_services.store.footprints import Footprints, Watch
 from bowerbird_services.store.products import Product
 from bowerbird_services.store.shelf import Shelf
 
@@ -63,8 +63,8 @@ class Observed:
     def _formats(self) -> pa.Array:
         return pa.array([product.access_format for product in self.products], pa.string())
 
-    def matching(self, search: Search) -> pa.Table:
-        """Return the rows that answer; what is not known of an observation matches nothing."""
+    def matching(self, search: Search, watch: Watch = lambda: None) -> pa.Table:
+        """Return the rows that answer; what is not known of an observation matches nothing. What `watch` raises ends it."""
         fits = np.ones(self.rows.num_rows, bool)
         for overlap in search.overlaps:
             fits &= self._overlapping(overlap)
@@ -76,8 +76,14 @@ class Observed:
             told = self.rows["pol_states"]
             fits &= _any(pc.fill_null(pc.match_substring(told, f"/{state}/"), False) for state in search.states)
         if search.regions and fits.any():
-            fits &= _any(self.footprints.touched(region, fits) for region in search.regions)
+            fits = self._touched(search.regions, fits, watch)
         return self.rows if fits.all() else self.rows.filter(pa.array(fits))
+
+    def _touched(self, asked: tuple[Region, ...], among: Array, watch: Watch) -> Array:
+        found = np.zeros_like(among)
+        for region in asked:
+            found |= self.footprints.touched(region, among & ~found, watch)
+        return found
 
     def _overlapping(self, overlap: Overlap) -> Array:
         low, high = self._number(overlap.low), self._number(overlap.high)

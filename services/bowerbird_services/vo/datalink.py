@@ -53,11 +53,8 @@ _CROWDED: Final = "pictures are being made for you already, the most at once; as
 
 
 def asked(given: Parameters) -> tuple[str, ...]:
-    """Return the identifiers that are asked about, however many; Fault where there is none."""
-    found = tuple(dict.fromkeys(text for text in given.many("ID") if text))
-    if not found:
-        raise Fault("UsageFault: ID is missing; give the obs_publisher_did of a product, as ivoa.obscore has it")
-    return found
+    """Return the identifiers that are asked about, however many; none has an answer without rows (section 2.1.1)."""
+    return tuple(dict.fromkeys(text for text in given.many("ID") if text))
 
 
 def document_of(links: Sequence[Link], services: Sequence[Service], form: str | None, overflow: bool) -> bytes:
@@ -110,25 +107,24 @@ class DataLinkService:
         names = asked(given)
         limit = limit_of(given, site.allowance(identity))
         # Section 2.1.1: of more than the most at once, the first are told, and that there are others; clients ask for those again.
-        found, services = await self._found(identity, names[:_MOST_IDS], site.address_of(request), limit)
-        overflow = len(found) > limit or len(names) > _MOST_IDS
-        body = document_of(found[:limit], services, given.single("RESPONSEFORMAT"), overflow)
+        found, services, overflow = await self._found(identity, names, site.address_of(request), limit)
+        body = document_of(found, services, given.single("RESPONSEFORMAT"), overflow)
         return Response(body, media_type=DATALINK)
 
-    async def _found(self, identity: Identity, names: Sequence[str], base: str, limit: int) -> tuple[list[Link], list[Service]]:
+    async def _found(self, identity: Identity, names: Sequence[str], base: str, limit: int) -> tuple[list[Link], list[Service], bool]:
         finder, at = Links(self._archive, f"{base}/datalink"), self._site.clock()
 
-        def find() -> tuple[list[Link], list[Service]]:
+        def find() -> tuple[list[Link], list[Service], bool]:
             links: list[Link] = []
             services: list[Service] = []
-            for number, name in enumerate(names, 1):
+            for number, name in enumerate(names[:_MOST_IDS], 1):
                 some, cut = finder.of(identity, name, at, f"cutout{number}")
+                if len(links) + len(some) > limit:  # the links of one ID come together or not at all
+                    return links, services, True
                 links += some
                 if cut is not None:
                     services.append(soda_inputs.descriptor(cut.id, f"{base}/soda/sync", cut.did, cut.product))
-                if len(links) > limit:
-                    break
-            return links, services
+            return links, services, len(names) > _MOST_IDS
 
         try:
             return await self._site.threads.run(find)

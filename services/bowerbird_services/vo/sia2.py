@@ -1,6 +1,6 @@
 """SIA 2.0: the images and cubes that whoever asks may read, by where, when, in which light and with what they were observed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -11,10 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bowerbird_services.archive import Archive
+from bowerbird_services.engine import Interrupted
 from bowerbird_services.formats import chosen
 from bowerbird_services.site import Site
+from bowerbird_services.sky_regions import Polygon, Region
 from bowerbird_services.store import obscore
 from bowerbird_services.store.dids import DID, NoDID
+from bowerbird_services.store.footprints import Watch
 from bowerbird_services.store.observed import Overlap, Search
 from bowerbird_services.streams import Outflow
 from bowerbird_services.tables import Column, Table
@@ -49,12 +52,15 @@ _LEVELS: Final = range(5)
 # ObsCore 1.1, section B.6.6.
 _STATES: Final = ("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA")
 _MOST_VALUES: Final = 1000
+# Of all polygons together: each image is compared with every one.
+_MOST_VERTICES: Final = 2000
+_MOST_FIELDS: Final = _MOST_VALUES + 20
 
 
 def search(given: Parameters) -> Search:
     """Return what is asked for; Fault where a value is none."""
     return Search(
-        regions=tuple(position("POS", text) for text in _values(given, "POS")),
+        regions=_regions(given),
         overlaps=tuple(
             Overlap(low, high, tuple(interval(name, text) for text in texts))
             for name, (low, high) in _SPANS.items()
@@ -64,6 +70,14 @@ def search(given: Parameters) -> Search:
         formats=_values(given, "FORMAT"),
         states=_states(given),
     )
+
+
+def _regions(given: Parameters) -> tuple[Region, ...]:
+    found = tuple(position("POS", text) for text in _values(given, "POS"))
+    vertices = sum(len(region.numbers) // 2 for region in found if isinstance(region, Polygon))
+    if vertices > _MOST_VERTICES:
+        raise Fault(f"POS has polygons with {vertices} vertices together; the most are {_MOST_VERTICES}; ask in several requests")
+    return found
 
 
 def _values(given: Parameters, name: str) -> tuple[str, ...]:
@@ -108,20 +122,26 @@ def _states(given: Parameters) -> tuple[str, ...]:
     return states
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Rows that were found already, as an answer; there is nothing to interrupt."""
+@dataclass(slots=True)
+class _Search:
+    """A search as an answer: its rows are looked for as they are read, so that it can be stopped in the midst of it."""
 
-    rows: pa.Table
+    find: Callable[[Watch], pa.Table]
     columns: tuple[Column, ...] = obscore.COLUMNS
     tables: tuple[Table, ...] = (obscore.TABLE,)
+    _stopped: bool = False
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows."""
-        yield from self.rows.to_batches()
+        """Find the rows and yield them; Interrupted where it was told to stop."""
+        yield from self.find(self._watch).to_batches()
 
     def interrupt(self) -> None:
-        """Do nothing."""
+        """End the search before the next image."""
+        self._stopped = True
+
+    def _watch(self) -> None:
+        if self._stopped:
+            raise Interrupted("the search was stopped")
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +170,7 @@ class SIA2Service:
         """Answer a query."""
         site = self._site
         identity = await site.identities.of(request)
-        given = await parameters(request)
+        given = await parameters(request, most_fields=_MOST_FIELDS)
         await given.close()
         asked = search(given)
         # FORMAT is a parameter of the search here, and no other name of RESPONSEFORMAT.
@@ -158,13 +178,13 @@ class SIA2Service:
         assert form is not None  # noqa: S101 - it is one of ours
         limit = limit_of(given, site.allowance(identity))
 
-        def begin() -> _Found:
-            found = self._archive.observed(identity, site.clock()).matching(asked)
+        def find(watch: Watch) -> pa.Table:
+            found = self._archive.observed(identity, site.clock()).matching(asked, watch)
             # Each batch is written alone, so that few rows in many pieces would cost as much as many rows.
-            return _Found(found.slice(0, limit + 1).combine_chunks())
+            return found.slice(0, limit + 1).combine_chunks()
 
         infos = (("SERVICE_PROTOCOL", "SIA 2.0"),)
-        flow = Outflow(begin, form, lambda answer: site.described(answer, infos, site.spool), limit)
+        flow = Outflow(lambda: _Search(find), form, lambda answer: site.described(answer, infos, site.spool), limit)
         # Many clients compare the media type as a text.
         media_type = VOTABLE if form.mime.startswith(VOTABLE) else form.mime
         return await site.answer(request, identity, flow, media_type, form.text)

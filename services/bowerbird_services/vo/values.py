@@ -1,6 +1,7 @@
 """DALI 1.1, section 3.3, and SIA 2.0, section 2.1: the values of parameters that several protocols share: intervals and regions."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -11,6 +12,8 @@ _MOST_VERTICES: Final = 1000
 _PAIR: Final = 2
 _LATITUDE: Final = 90.0
 _TURN: Final = 360.0
+# DALI 1.1, section 3.3: as a program writes it; `float` also takes `1_0` and the digits of all scripts.
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 _INFINITE: Final = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
 
 
@@ -70,7 +73,7 @@ _SHAPES: Final[Mapping[str, Callable[[str, str], Region]]] = {"CIRCLE": circle, 
 
 def position(name: str, text: str) -> Region:
     """Return the region that a POS says; Fault where it is none."""
-    kind, _, rest = text.strip().partition(" ")
+    kind, rest = [*text.split(None, 1), "", ""][:2]
     shape = _SHAPES.get(kind.upper())
     if shape is None:
         raise Fault(f"{name} is {shown(text)}; it begins with {', '.join(_SHAPES)}, as in 'CIRCLE 53.1 -27.8 0.1'")
@@ -80,11 +83,10 @@ def position(name: str, text: str) -> Region:
 def _numbers(name: str, text: str, how: str, infinite: bool = False) -> list[float]:
     found = []
     for word in text.split():
-        try:
-            number = _INFINITE.get(word.lower()) if infinite else None
-            number = float(word) if number is None else number
-        except ValueError:
-            raise Fault(f"{name} is {shown(text)}; it is {how}") from None
+        endless = _INFINITE.get(word.lower()) if infinite else None
+        if endless is None and not _NUMBER.fullmatch(word):
+            raise Fault(f"{name} is {shown(text)}; it is {how}")
+        number = float(word) if endless is None else endless
         if not math.isfinite(number) and not (infinite and word.lower() in _INFINITE):
             raise Fault(f"{name} is {shown(text)}; its numbers must be finite")
         found.append(number)

@@ -73,3 +73,26 @@ def test_many_footprints_are_found_as_by_strewn_points() -> None:
 def _vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     ra, dec = np.radians(ra), np.radians(dec)
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def test_a_range_asks_only_those_that_are_near_in_right_ascension() -> None:
+    dice = np.random.default_rng(7)
+    places = [(None, float(ra), float(dec)) for ra, dec in zip(dice.uniform(20, 340, 200), dice.uniform(-80, 80, 200), strict=True)]
+    looked = []
+    footprints = Footprints([*places, (None, 10.05, 0.0), (None, 77.0, 90.0)])
+    found = footprints.touched(Range(Interval(10, 10.1), Interval(-90, 90)), np.ones(202, bool), lambda: looked.append(1))
+    assert np.flatnonzero(found).tolist() == [200]
+    assert len(looked) <= 3
+
+
+def test_a_search_can_be_ended_between_two_footprints() -> None:
+    looked = []
+
+    def watch() -> None:
+        looked.append(1)
+        if len(looked) == 4:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        Footprints([(SQUARE, None, None)] * 9).touched(Polygon((11, 21, 30, 21, 30, 40)), np.ones(9, bool), watch)
+    assert len(looked) == 4
