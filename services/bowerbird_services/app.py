@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from bowerbird_services.addresses import PlainAddresses
+from bowerbird_services.archive import Archive
 from bowerbird_services.engine import QueryFault, Unreadable
 from bowerbird_services.headers import AnswerHeaders
 from bowerbird_services.products import ProductService
@@ -58,11 +59,7 @@ def create(
     tap = [*TAPService(site, features, sources, health).routes(), *AsyncService(site, jobs, runner, sources).routes()]
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes()), *pages]
     if site.archive:
-        routes.append(Mount(f"{prefix}/sia2", routes=SIA2Service(site, site.archive, health).routes()))
-        routes.append(Mount(f"{prefix}/datalink", routes=DataLinkService(site, site.archive, health).routes()))
-        soda = SODAService(site, site.archive, health)
-        routes.append(Mount(f"{prefix}/soda", routes=soda.routes()))
-        closing.append(soda.close)
+        routes += _archived(site, site.archive, health, prefix, closing)
     products = ProductService(site, directories) if directories else None
     if products:
         routes.append(Mount(f"{prefix}{_PRODUCTS}", routes=products.routes()))
@@ -85,6 +82,13 @@ def create(
     # An address is what it is: a client that is sent elsewhere may lose what it sent.
     app.router.redirect_slashes = False
     return app
+
+
+def _archived(site: Site, archive: Archive, health: Health, prefix: str, closing: list[Callable[[], Awaitable[None]]]) -> list[Mount]:
+    """Return where products are found, and add what closes it."""
+    sia2, datalink, soda = SIA2Service(site, archive, health), DataLinkService(site, archive, health), SODAService(site, archive, health)
+    closing += [datalink.close, soda.close]
+    return [Mount(f"{prefix}/{name}", routes=one.routes()) for name, one in (("sia2", sia2), ("datalink", datalink), ("soda", soda))]
 
 
 def _lifespan(runner: Runner, closing: Sequence[Callable[[], Awaitable[None]]]) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

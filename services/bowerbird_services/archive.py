@@ -14,7 +14,7 @@ from bowerbird_services.release_files import Directories, ReleaseFile, open_file
 from bowerbird_services.store.dids import DID, NoDID
 from bowerbird_services.store.obscore import LINKED, Doors
 from bowerbird_services.store.observed import Observations, Observed
-from bowerbird_services.store.products import Product
+from bowerbird_services.store.products import FITS, Product
 from bowerbird_services.store.shelf import Shelf
 
 
@@ -108,10 +108,14 @@ class Archive:
         return known.of(did)
 
     def is_cut_only(self, did: DID) -> bool:
-        """Return whether a file is an image or cube that its release hands out by pieces alone."""
-        product, about = self.product(did), self._records.platform.collections.get(did.collection)
+        """Return whether a file is one that its release hands out by pieces alone: an image or cube, or what may be one."""
+        about = self._records.platform.collections.get(did.collection)
         release = about.releases.get(did.release) if about else None
-        return product is not None and release is not None and release.serve == "cutouts" and product.dataproduct_type in LINKED
+        if release is None or release.serve != "cutouts":
+            return False
+        product = self.product(did)
+        # What the ingest has not seen, or could not read, is not handed out for that.
+        return product.dataproduct_type in LINKED if product else did.file.lower().endswith(FITS)
 
     def file(self, did: DID) -> ReleaseFile:
         """Return the open file of that name, whoever may read it; the caller has decided that, and closes it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from bowerbird.areas import Area, Circle
 from bowerbird.errors import CutoutError, OutsideImage
@@ -39,7 +39,10 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._+-]+")
 
 def tag(file: ReleaseFile, asked: Asked) -> str:
     """Return the ETag of what is asked for: it changes with the file and with the question."""
-    question = hashlib.sha256(repr((_EDITION, asked)).encode()).hexdigest()[:16]
+    slab = asked.slab
+    # In order: that of a set is another in each process.
+    told = (_EDITION, asked.did, asked.regions, slab.band, slab.time, sorted(slab.states), asked.hdu, asked.form)
+    question = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
     return f'{file.tag[:-1]}-{question}"'
 
 
@@ -69,7 +72,7 @@ class _Plan:
 
 
 class Cutting:
-    """An open file with the pieces that will be cut from it. OutsideImage where there are none; Fault where that is refused.
+    """The pieces that will be cut from a file, which stays the caller's. OutsideImage where there are none; Fault where that is refused.
 
     With `by_pieces` the whole of a large image is refused.
     """
@@ -78,7 +81,6 @@ class Cutting:
         self.tag, self.modified = tag(file, asked), formatdate(file.modified, usegmt=True)
         self.name = file_name(asked, record.product.file)
         self._form = asked.form
-        self._file = file
         with _told():
             self._pieces = Pieces(file.descriptor, asked.hdu, PurePosixPath(record.product.file).name)
             try:
@@ -136,10 +138,11 @@ class Cutting:
         with _told():
             return self._pieces.read(plan.product)
 
-    def close(self) -> None:
-        """Let the file go."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._pieces.close()
-        self._file.close()
 
 
 @contextmanager

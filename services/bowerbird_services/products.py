@@ -1,9 +1,8 @@
 """/products/COLLECTION/RELEASE/PATH: the files of releases, for whoever may read the release."""
 
-import asyncio
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from email.utils import formatdate
 from http import HTTPStatus
 from posixpath import normpath
@@ -13,14 +12,15 @@ from bowerbird_config.identity import Identity
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
+from bowerbird_services.etags import is_known
 from bowerbird_services.identity import Away
+from bowerbird_services.part_answers import PartAnswer, Patience
 from bowerbird_services.places import Places
 from bowerbird_services.release_files import ClosedFile, Directories, NoFile, ReleaseFile, open_file
 from bowerbird_services.site import Site
 from bowerbird_services.store.dids import DID
-from bowerbird_services.streams import Threads, unless_gone, while_there
+from bowerbird_services.streams import Threads, unless_gone
 from bowerbird_services.vo.dali import Fault
 
 _CHUNK = 1 << 20
@@ -68,13 +68,13 @@ class ProductService:
         except BaseException:  # also when whoever asked has gone, no file stays open
             file.close()
             raise
-        if not isinstance(answer, _FileAnswer):
+        if not isinstance(answer, PartAnswer):
             file.close()
         return answer
 
     async def _answer(self, request: Request, identity: Identity, file: ReleaseFile) -> Response:
         told = {"ETag": file.tag, "Last-Modified": formatdate(file.modified, usegmt=True), "Accept-Ranges": "bytes"}
-        if is_known(request.headers.get("if-none-match"), file.tag):
+        if is_known(request, file.tag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
         told["Content-Type"] = media_type(request.path_params["path"])
         if request.method == "HEAD":
@@ -91,7 +91,8 @@ class ProductService:
             file.close()
             self._places.leave(identity.name)
 
-        return _FileAnswer(self._threads, file, part, told | {"Content-Length": str(len(part))}, ended)
+        patience = Patience(self._site.allowance(identity).sync.total_seconds())
+        return PartAnswer(self._threads, _read(file, part), told | {"Content-Length": str(len(part))}, patience, ended)
 
     def _allow(self, request: Request, identity: Identity) -> None:
         collection, release = request.path_params["collection"], request.path_params["release"]
@@ -123,46 +124,15 @@ class ProductService:
 _ABSENT = "there is no such file"
 
 
-class _FileAnswer(Response):
-    """Sends bytes of an open file; a client that goes away ends it."""
-
-    def __init__(self, threads: Threads, file: ReleaseFile, part: range, headers: dict[str, str], ended: Callable[[], None]) -> None:
-        status = HTTPStatus.PARTIAL_CONTENT if "Content-Range" in headers else HTTPStatus.OK
-        super().__init__(None, status, headers=headers)
-        self._threads, self._file, self._part, self._ended = threads, file, part, ended
-
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Send all of it, or stop."""
-        try:
-            await while_there(receive, self._send(send))
-        finally:
-            self._ended()
-
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        for begin in self._part[::_CHUNK]:
-            size = min(_CHUNK, self._part.stop - begin)
-            # Shielded: the file is closed only after its reader has come back.
-            reading = asyncio.ensure_future(self._threads.run(os.pread, self._file.descriptor, size, begin))
-            try:
-                chunk = await asyncio.shield(reading)
-            except asyncio.CancelledError:
-                await asyncio.gather(reading, return_exceptions=True)
-                raise
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+def _read(file: ReleaseFile, part: range) -> Iterator[tuple[bytes]]:
+    for begin in part[::_CHUNK]:
+        yield (os.pread(file.descriptor, min(_CHUNK, part.stop - begin), begin),)
 
 
 def media_type(path: str) -> str:
     """Return what a file is by its name."""
     name = path.lower()
     return next((kind for end, kind in _TYPES.items() if name.endswith(end)), "application/octet-stream")
-
-
-def is_known(tags: str | None, tag: str) -> bool:
-    """Tell whether If-None-Match names what would be sent."""
-    known = [each.strip().removeprefix("W/") for each in (tags or "").split(",")]
-    return tag in known or known == ["*"]
 
 
 def _part(request: Request, file: ReleaseFile, modified: str) -> range | None:

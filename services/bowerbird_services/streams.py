@@ -150,6 +150,16 @@ class Threads:
         """Return what the work returns, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
+    async def back(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Return what the work returns; who is cancelled goes on when the thread has come back, and may close what it read."""
+        running = asyncio.ensure_future(self.run(work, *arguments))
+        try:
+            return await asyncio.shield(running)
+        finally:
+            while not running.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({running})
+
     async def first(self, flow: Outflow, chunks: Iterator[bytes]) -> bytes:
         """Return the first bytes; being cancelled stops the query."""
         step = asyncio.get_running_loop().run_in_executor(self._pool, next, chunks, b"")

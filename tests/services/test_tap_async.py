@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -245,3 +246,15 @@ def test_jobs_outlive_the_service_and_run_again(engine: StandIn, tokens: Tokens,
         assert phase(client, f"/tap/async/{running}") == "ERROR", "what may have ended the service twice is not run a third time"
         assert "not run again" in client.get(f"/tap/async/{running}").text
     store.close()
+
+
+def test_parameters_that_come_at_once_are_all_kept(client: httpx.Client) -> None:
+    job = create_job(client)
+
+    def said(number: int) -> int:
+        return httpx.post(f"{job}/parameters", data={f"NOTE{number}": "x"}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(said, range(24))) == {303}
+    told = client.get(f"{job}/parameters").text.upper()
+    assert [number for number in range(24) if f'"NOTE{number}"' not in told] == []

@@ -389,11 +389,10 @@ def _chain(node: exp.Expr | None, kind: type[exp.Expr]) -> list[exp.Expr]:
 
 
 def _folded(sign: str, left: float | None, right: float | None) -> float | None:
-    if left is None or right is None:
+    if left is None or right is None or (sign in ("/", "//") and not right):
         return None
     if sign in ("/", "//"):
-        quotient = left / right if right else None
-        return quotient if quotient is None or sign == "/" else float(int(quotient))
+        return left / right if sign == "/" else float(int(left / right))
     return {"+": left + right, "-": left - right, "*": left * right}[sign]
 
 

@@ -15,9 +15,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from bowerbird_services.regular_files import names, opened, path_of
-from bowerbird_services.store.products import Product
+from bowerbird_services.store.products import FITS, Product
 
-_FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")
 _PLANE, _HYPERCUBE = 2, 4
 # FITS 4.0, table 29: the values of a STOKES axis.
 _STATES = {1: "I", 2: "Q", 3: "U", 4: "V", -1: "RR", -2: "LL", -3: "RL", -4: "LR", -5: "XX", -6: "YY", -7: "XY", -8: "YX"}
@@ -37,7 +36,7 @@ def products(directory: Path, without: set[str]) -> Iterator[Product]:
     So is a symbolic link, and what lies behind one: it may lead to what others may not read.
     """
     for name in names(directory):
-        if name in without or not name.lower().endswith(_FITS):
+        if name in without or not name.lower().endswith(FITS):
             continue
         found = _product(directory, name)
         if found is not None:

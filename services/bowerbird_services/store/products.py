@@ -6,6 +6,8 @@ from pathlib import Path
 from bowerbird_services.store import sidecar
 
 NAME = "products.json"
+# How the names of FITS files end, in small letters.
+FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from bowerbird.vo.uws import Phase
 from bowerbird_config.identity import Identity
@@ -40,6 +41,8 @@ class AsyncService:
         self._sources = sources
         self._store = store
         self._runner = runner
+        # Of the jobs that are being changed.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def routes(self) -> list[Route]:
         """Return the addresses below /async."""
@@ -169,13 +172,16 @@ class AsyncService:
 
     async def _set(self, request: Request, job: Job, given: Parameters) -> Response:
         try:
-            changes = await self._changes(request, job, given)
+            # One after the other: what one request reads of a job is what it changes.
+            async with self._locks.setdefault(job.id, asyncio.Lock()):
+                job = await self._own(request)
+                changes = await self._changes(request, job, given)
+                if changes:
+                    await asyncio.to_thread(self._store.change, job.id, **changes)
+                if given.single("PHASE") is not None:
+                    await self._phase(job, given)
         finally:
             await given.close()
-        if changes:
-            await asyncio.to_thread(self._store.change, job.id, **changes)
-        if given.single("PHASE") is not None:
-            await self._phase(job, given)
         return self._there(request, job)
 
     async def _changes(self, request: Request, job: Job, given: Parameters) -> dict[str, Any]:

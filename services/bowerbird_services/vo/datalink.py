@@ -1,5 +1,6 @@
 """DataLink 1.1: what belongs to a product: the file, its cutouts, previews, and its relatives in all releases."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import astuple
 from functools import lru_cache
@@ -14,16 +15,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bowerbird_services.archive import Archive, ClosedRecord, NoRecord
+from bowerbird_services.etags import is_known
 from bowerbird_services.formats import chosen
 from bowerbird_services.identity import Away
 from bowerbird_services.link_descriptor import STANDARD
 from bowerbird_services.links import Link, Links
-from bowerbird_services.places import Places
 from bowerbird_services.previews import SIZES, Previews
 from bowerbird_services.release_files import ClosedFile, NoFile
 from bowerbird_services.site import Site
 from bowerbird_services.store.obscore import DATALINK
-from bowerbird_services.streams import unless_gone
+from bowerbird_services.streams import Threads, unless_gone
+from bowerbird_services.turns import Turns, Words
 from bowerbird_services.vo import soda_inputs, vosi
 from bowerbird_services.vo.dali import VOTABLE, Fault, Parameters, parameters, shown
 from bowerbird_services.vo.health import Health
@@ -49,7 +51,14 @@ _MOST_IDS: Final = 1000
 # Clients send the identifiers of all their rows, and find out how many of them are told at once.
 _MOST_FIELDS: Final = 100_000
 _FEW_LINKS: Final = 16
-_CROWDED: Final = "pictures are being made for you already, the most at once; ask again when one has come"
+# Its own: what reads files keeps no query waiting.
+_THREADS: Final = 8
+_PICTURES: Final = Words(
+    "pictures are being made for you already, the most at once; ask again when one has come", "the picture", "cut a piece of it instead"
+)
+_LINKS: Final = Words(
+    "lists of links are made for you already, the most at once; ask again when one has come", "the list", "ask for fewer ID"
+)
 
 
 def asked(given: Parameters) -> tuple[str, ...]:
@@ -87,7 +96,9 @@ class DataLinkService:
         self._archive = archive
         self._health = health
         self._previews = Previews()
-        self._places = Places()
+        self._threads = Threads(_THREADS)
+        self._pictures = Turns(site, self._threads, _PICTURES)
+        self._lists = Turns(site, self._threads, _LINKS)
 
     def routes(self) -> list[Route]:
         """Return the addresses below /datalink."""
@@ -98,6 +109,10 @@ class DataLinkService:
             Route("/availability", self.availability),
         ]
 
+    async def close(self) -> None:
+        """Let the threads go."""
+        await self._threads.close()
+
     async def links(self, request: Request) -> Response:
         """Tell what belongs to the products that are named."""
         site = self._site
@@ -107,12 +122,13 @@ class DataLinkService:
         names = asked(given)
         limit = limit_of(given, site.allowance(identity))
         # Section 2.1.1: of more than the most at once, the first are told, and that there are others; clients ask for those again.
-        found, services, overflow = await self._found(identity, names, site.address_of(request), limit)
+        found, services, overflow = await unless_gone(request, self._found(identity, names, site.address_of(request), limit))
         body = document_of(found, services, given.single("RESPONSEFORMAT"), overflow)
         return Response(body, media_type=DATALINK)
 
     async def _found(self, identity: Identity, names: Sequence[str], base: str, limit: int) -> tuple[list[Link], list[Service], bool]:
         finder, at = Links(self._archive, f"{base}/datalink"), self._site.clock()
+        gone = threading.Event()
 
         def find() -> tuple[list[Link], list[Service], bool]:
             links: list[Link] = []
@@ -124,12 +140,16 @@ class DataLinkService:
                 links += some
                 if cut is not None:
                     services.append(soda_inputs.descriptor(cut.id, f"{base}/soda/sync", cut.did, cut.product))
+                if gone.is_set():
+                    break
             return links, services, len(names) > _MOST_IDS
 
         try:
-            return await self._site.threads.run(find)
+            return await self._lists.run(identity, find)
         except Away as error:
             raise _away(error) from error
+        finally:
+            gone.set()
 
     async def preview(self, request: Request) -> Response:
         """Send the picture of a product."""
@@ -140,7 +160,7 @@ class DataLinkService:
             raise Fault(f"SIZE is {pixels}; it is {' or '.join(map(str, SIZES.values()))}")
         name = given.needed("ID")
         try:
-            body, tag = await unless_gone(request, self._pictured(identity, name, pixels))
+            picture, tag = await unless_gone(request, self._pictures.run(identity, self._picture, request, identity, name, pixels))
         except (NoRecord, NoFile):
             raise Fault("there is no such product", HTTPStatus.NOT_FOUND) from None
         except (ClosedRecord, ClosedFile) as error:
@@ -149,22 +169,16 @@ class DataLinkService:
             raise Fault(f"there is no picture of this product: {error}", HTTPStatus.NOT_FOUND) from error
         except Away as error:
             raise _away(error) from error
-        if request.headers.get("if-none-match") == tag:
+        if picture is None:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
-        return Response(body, media_type="image/png", headers={"ETag": tag})
+        return Response(picture, media_type="image/png", headers={"ETag": tag})
 
-    async def _pictured(self, identity: Identity, name: str, pixels: int) -> tuple[bytes, str]:
-        """Return a picture in turn: each reads much of a file, and so many at once are enough for one who asks."""
-        await self._site.entered(self._places, identity, _CROWDED)
-        try:
-            return await self._site.threads.run(self._picture, identity, name, pixels)
-        finally:
-            self._places.leave(identity.name)
-
-    def _picture(self, identity: Identity, name: str, pixels: int) -> tuple[bytes, str]:
+    def _picture(self, request: Request, identity: Identity, name: str, pixels: int) -> tuple[bytes | None, str]:
+        """Return a picture with its tag; None for the one that the client has already."""
         record = self._archive.record(identity, name, self._site.clock())
         with self._archive.opened(record) as file:
-            return self._previews.of(record.did, file, pixels), f'{file.tag[:-1]}-{pixels}"'
+            tag = f'{file.tag[:-1]}-{pixels}"'
+            return None if is_known(request, tag) else self._previews.of(record.did, file, pixels), tag
 
     async def capabilities(self, request: Request) -> Response:
         """Tell what the service can do, and how to sign in; this is no secret."""

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bowerbird_services.products import is_known
+from bowerbird_services.etags import is_known
 from bowerbird_services.site import Site
 from bowerbird_services.store import surveys
 from bowerbird_services.streams import Threads
@@ -169,7 +169,7 @@ def _kind(path: str) -> str | None:
 
 def _told(request: Request, content: bytes, media_type: str) -> Response:
     headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:24]}"', "Content-Type": media_type}
-    if is_known(request.headers.get("if-none-match"), headers["ETag"]):
+    if is_known(request, headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(content, headers=headers)
 
@@ -179,7 +179,7 @@ def _sent(request: Request, file: Path, media_type: str) -> Response:
     stat = file.stat()
     tag = f'"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"'
     headers = {"ETag": tag, "Last-Modified": formatdate(stat.st_mtime, usegmt=True), "Content-Type": media_type}
-    if is_known(request.headers.get("if-none-match"), tag):
+    if is_known(request, tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if request.method == "HEAD":
         return Response(headers=headers | {"Content-Length": str(stat.st_size)})

@@ -2,28 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, Final
 
 from bowerbird.errors import OutsideImage
-from bowerbird_config.access import decide
-from bowerbird_config.identity import ANONYMOUS, Identity
-from bowerbird_config.resources import Action, ReleaseRef
+from bowerbird_config.identity import Identity
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from bowerbird_services.archive import Archive, ClosedRecord, NoRecord, Record
 from bowerbird_services.cutting import SMALL, Cutting, tag
+from bowerbird_services.etags import is_known
 from bowerbird_services.identity import Away
+from bowerbird_services.part_answers import PartAnswer, Patience
 from bowerbird_services.places import Places
-from bowerbird_services.release_files import ClosedFile, NoFile
+from bowerbird_services.release_files import ClosedFile, NoFile, ReleaseFile
 from bowerbird_services.site import Site
-from bowerbird_services.streams import Threads, unless_gone, while_there
+from bowerbird_services.streams import Threads, unless_gone
+from bowerbird_services.turns import Turns, Words
 from bowerbird_services.vo import vosi
 from bowerbird_services.vo.dali import Fault, parameters
 from bowerbird_services.vo.health import Health
@@ -33,8 +35,15 @@ from bowerbird_services.vo.xml import document
 
 _THREADS: Final = 8
 _MOST_FIELDS: Final = MOST_REGIONS + 20
-_CROWDED: Final = "cutouts are made for you already, the most at once; ask again when one has come"
-_LARGE: Final = "a large cutout is made already, one at a time; ask again later, or for a smaller region"
+# So many large answers are in memory at once, of each one who asks a single one: who reads slowly keeps no other waiting.
+_MOST_LARGE: Final = 3
+# Whoever takes less in a second is not waited for (bytes).
+_LEAST_RATE: Final = 256 << 10
+_WORDS: Final = Words(
+    "cutouts are made for you already, the most at once; ask again when one has come", "the cutout", "ask for a smaller region"
+)
+_LARGE: Final = "large cutouts are made already, the most at once; ask again later, or for a smaller region"
+_CHANGED: Final = "the file was changed before its turn to be cut; ask again"
 _NO_RECORD: Final = "there is no product of that ID, or it is not for you"
 _ABSENT: Final = "the file of that product is not there any more"
 _UNREADABLE: Final = "the platform itself may not read the file of that product; ask its admins to make it readable for others"
@@ -44,12 +53,13 @@ _log = logging.getLogger("bowerbird.services")
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """What a thread comes back with: the whole answer, or the open file that it will be read from."""
+class _Made:
+    """What a thread comes back with, and nothing is open any more: what is told of an answer, and all of it where it is small."""
 
-    cutting: Cutting | None
-    tag: str
+    headers: dict[str, str]
     content: bytes | None = None
+    status: HTTPStatus = HTTPStatus.OK
+    is_large: bool = False
 
 
 class SODAService:
@@ -61,7 +71,7 @@ class SODAService:
         self._health = health
         # Its own threads and places: pixels keep no query waiting, and queries no pixels.
         self._threads = Threads(_THREADS)
-        self._places = Places()
+        self._turns = Turns(site, self._threads, _WORDS)
         self._large = Places()
 
     def routes(self) -> list[Route]:
@@ -108,20 +118,12 @@ class SODAService:
         await given.close()
         wanted = asked(given)
         record = self._record(identity, wanted.did)
-        ready = await unless_gone(request, self._begun(request, identity, record, wanted))
-        try:
-            # What was closed meanwhile is not sent.
-            record = self._record(identity, wanted.did)
-            headers = self._headers(ready, wanted, record)
-            if ready.content is not None or ready.cutting is None or request.method == "HEAD":
-                answer = _whole(ready, headers)
-            else:
-                return await self._streamed(request, identity, ready.cutting, headers)
-        except BaseException:  # also when whoever asked has gone, no file stays open and the next one gets the place
-            self._end(identity, ready)
-            raise
-        self._end(identity, ready)
-        return answer
+        made = await unless_gone(request, self._turns.run(identity, self._made, request, record, wanted))
+        if made.is_large:
+            return await unless_gone(request, self._streamed(identity, wanted, made.headers))
+        # What was closed meanwhile is not sent.
+        told = _cached(self._record(identity, wanted.did))
+        return Response(made.content, made.status, headers=made.headers | told)
 
     def _record(self, identity: Identity, did: str) -> Record:
         try:
@@ -131,132 +133,71 @@ class SODAService:
         except ClosedRecord as closed:
             raise Fault(str(closed), HTTPStatus.FORBIDDEN) from None
 
-    async def _begun(self, request: Request, identity: Identity, record: Record, wanted: Asked) -> _Ready:
-        """Have a thread plan the cutout, and make it if it is small; the place is kept, for `_end` to give back."""
-        await self._site.entered(self._places, identity, _CROWDED)
-        known = request.headers.get("if-none-match", "")
-        work = asyncio.ensure_future(self._threads.run(self._made, record, wanted, known, request.method == "HEAD"))
-        seconds = self._site.allowance(identity).sync.total_seconds()
-        try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.shield(work)
-        except BaseException as error:
-            # Whoever asked gets the next place only when the thread has come back.
-            work.add_done_callback(lambda done: self._end(identity, None if done.cancelled() or done.exception() else done.result()))
-            if isinstance(error, TimeoutError):
-                words = f"the cutout took longer than {seconds:g} s, the most that an answer may take; ask for a smaller region"
-                raise Fault(words, HTTPStatus.SERVICE_UNAVAILABLE) from error
-            raise
-
-    def _made(self, record: Record, wanted: Asked, known: str, planned_only: bool) -> _Ready:
+    def _made(self, request: Request, record: Record, wanted: Asked) -> _Made:
         """Plan what is asked for, and read it where it is small. Runs in a thread."""
+        with self._opened(record) as file:
+            here = {"ETag": tag(file, wanted)}
+            if is_known(request, here["ETag"]):
+                return _Made(here, status=HTTPStatus.NOT_MODIFIED)
+            with self._cutting(file, record, wanted) as cutting:
+                told = here | _described(cutting, wanted)
+                if request.method == "HEAD":
+                    return _Made(told)
+                if cutting.size > SMALL:
+                    return _Made(told, is_large=True)
+                return _Made(told, b"".join(part for parts in cutting.parts() for part in parts))
+
+    def _opened(self, record: Record) -> ReleaseFile:
         try:
-            file = self._archive.opened(record)
+            return self._archive.opened(record)
         except NoFile:
             raise Fault(_ABSENT, HTTPStatus.NOT_FOUND) from None
         except ClosedFile as error:
             raise Fault(_UNREADABLE, HTTPStatus.FORBIDDEN) from error
         except Away as error:
             raise Fault(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from error
-        here = tag(file, wanted)
-        if here in known:
-            file.close()
-            return _Ready(None, here)
-        try:
-            cutting = Cutting(file, record, wanted, by_pieces=self._archive.is_cut_only(record.did))
-        except BaseException:  # whatever is wrong with it, it does not stay open
-            file.close()
-            raise
-        if planned_only or cutting.size > SMALL:
-            return _Ready(cutting, here)
-        try:
-            return _Ready(cutting, here, b"".join(part for parts in cutting.parts() for part in parts))
-        except BaseException:  # as above
-            cutting.close()
-            raise
 
-    def _headers(self, ready: _Ready, wanted: Asked, record: Record) -> dict[str, str]:
-        told = {"ETag": ready.tag}
-        if decide(self._site.identities.records.platform, ANONYMOUS, Action.READ, ReleaseRef(*record.place), self._site.clock()).allowed:
-            # Caches ask each time: a release may be closed again.
-            told["Cache-Control"] = "public, no-cache"
-        if ready.cutting is not None:
-            told |= {
-                "Last-Modified": ready.cutting.modified,
-                "Content-Type": wanted.form,
-                "Content-Length": str(ready.cutting.size),
-                "Content-Disposition": f'attachment; filename="{ready.cutting.name}"',
-            }
-        return told
+    def _cutting(self, file: ReleaseFile, record: Record, wanted: Asked) -> Cutting:
+        return Cutting(file, record, wanted, by_pieces=self._archive.is_cut_only(record.did))
 
-    async def _streamed(self, request: Request, identity: Identity, cutting: Cutting, headers: dict[str, str]) -> Response:
+    async def _streamed(self, identity: Identity, wanted: Asked, told: dict[str, str]) -> Response:
+        """Begin a large answer in its turn. Until then nothing of it is in memory: it is planned anew."""
         seconds = self._site.allowance(identity).sync.total_seconds()
+        stack = ExitStack()
         try:
             async with asyncio.timeout(seconds):
-                await unless_gone(request, self._large.enter(identity.name, 1, 1))
+                await self._large.enter(identity.name, 1, _MOST_LARGE)
+                stack.callback(self._large.leave, identity.name)
+                parts = await self._threads.back(self._begun, stack, self._record(identity, wanted.did), wanted, told)
+            cached = _cached(self._record(identity, wanted.did))
         except TimeoutError as error:
+            stack.close()
             raise Fault(_LARGE, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "30"}) from error
-        parts = cutting.parts()
-
-        def ended() -> None:
-            self._large.leave(identity.name)
-            self._end(identity, _Ready(cutting, cutting.tag))
-
-        try:
-            first = await self._threads.run(next, parts)
-        except BaseException:  # the file stays with whoever called
-            self._large.leave(identity.name)
+        except BaseException:  # whatever it is, no file stays open and the next one gets the place
+            stack.close()
             raise
-        return _Stream(self._threads, first, parts, headers, ended)
+        patience = Patience(seconds, seconds + int(told["Content-Length"]) / _LEAST_RATE)
+        return PartAnswer(self._threads, parts, told | cached, patience, stack.close)
 
-    def _end(self, identity: Identity, ready: _Ready | None) -> None:
-        """Let the file go, and give the place back."""
-        if ready is not None and ready.cutting is not None:
-            ready.cutting.close()
-        self._places.leave(identity.name)
-
-
-def _whole(ready: _Ready, headers: dict[str, str]) -> Response:
-    if ready.cutting is None:
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(ready.content, headers=headers)
+    def _begun(self, stack: ExitStack, record: Record, wanted: Asked, told: dict[str, str]) -> Iterator[Sequence[Any]]:
+        """Return the parts of an answer, the first of them read. Runs in a thread."""
+        file = stack.enter_context(self._opened(record))
+        cutting = stack.enter_context(self._cutting(file, record, wanted))
+        if told != {"ETag": cutting.tag} | _described(cutting, wanted):
+            raise Fault(_CHANGED, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
+        parts = cutting.parts()
+        return chain([next(parts)], parts)
 
 
-class _Stream(Response):
-    """Sends cutouts, each when it is read; a client that goes away ends it, and so does a file that changes."""
+def _described(cutting: Cutting, wanted: Asked) -> dict[str, str]:
+    return {
+        "Last-Modified": cutting.modified,
+        "Content-Type": wanted.form,
+        "Content-Length": str(cutting.size),
+        "Content-Disposition": f'attachment; filename="{cutting.name}"',
+    }
 
-    def __init__(
-        self,
-        threads: Threads,
-        first: Sequence[Any],
-        parts: Iterator[Sequence[Any]],
-        headers: dict[str, str],
-        ended: Callable[[], None],
-    ) -> None:
-        super().__init__(None, headers=headers)
-        self._threads, self._first, self._parts, self._ended = threads, first, parts, ended
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Send all of it, or stop."""
-        try:
-            await while_there(receive, self._send(send))
-        except Fault as fault:
-            # The length was told already: an answer that ends before is known to be none.
-            _log.warning("a product was not cut to its end: %s", fault)
-        finally:
-            self._ended()
-
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        parts: Sequence[Any] | None = self._first
-        while parts is not None:
-            for part in parts:
-                await send({"type": "http.response.body", "body": bytes(part), "more_body": True})
-            # Shielded: the file is closed only after its reader has come back.
-            reading = asyncio.ensure_future(self._threads.run(next, self._parts, None))
-            try:
-                parts = await asyncio.shield(reading)
-            except asyncio.CancelledError:
-                await asyncio.gather(reading, return_exceptions=True)
-                raise
-        await send({"type": "http.response.body", "body": b""})
+def _cached(record: Record) -> dict[str, str]:
+    """Return what caches are told: they ask each time, as a release may be closed again."""
+    return {"Cache-Control": "public, no-cache"} if record.public else {}
