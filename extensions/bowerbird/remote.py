@@ -96,8 +96,8 @@ async def _cut(held: Session, row: int, cutter: Descriptor | str, regions: Regio
         return regions.troubles[row] or str(cutter)
     place = folder / str(row)
     place.mkdir()
-    # Its name is in the reasons that the cutting itself finds, as that of a file here would be.
-    file = place / (Path(unquote(cutter.given.get("ID", ""))).name.rpartition("?")[2] or "image.fits")
+    # No name of the archive's: what that sent may be no name of a file at all.
+    file = place / "image.fits"
     try:
         await soda.cut(held.http, cutter, _circle(regions, row), file, seconds=_SECONDS)
     except (ServiceError, CutoutError) as error:

@@ -111,7 +111,7 @@ def status_of(var: Var) -> Status:
         problems=problems,
         tap_url=_of_tables(told.get("url"), "tap"),
         scs_url=_of_tables(told.get("url"), "scs"),
-        sia_url=_of_tables(told.get("url"), "sia2"),
+        sia_url=_of_tables(told.get("url"), "sia2/query"),
         datalink_url=_of_tables(told.get("url"), "datalink/links"),
         soda_url=_of_tables(told.get("url"), "soda/sync"),
         hips_url=_of_tables(told.get("url"), "hips/hipslist"),

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import astropy.units as u
 import bowerbird
+import httpx
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -159,6 +160,18 @@ def test_what_goes_wrong_at_the_service_is_the_reason(archive: Archive, path: st
     assert list(made["cutout"]) == [None, None]
     for said in made["reason"]:
         assert re.search(reason, said), said
+
+
+@pytest.mark.parametrize("name", ["..", "a/../../b", "x" * 300])
+def test_what_an_archive_calls_its_image_is_no_file_name_here(archive: Archive, image: Path, name: str) -> None:
+    address = f"{archive.url}/datalink/links?ID=1"
+    told = httpx.get(address).content
+    assert DID.encode() in told
+    archive.instead["/datalink/links"] = (200, told.replace(DID.encode(), f"ivo://a/b?{name}".encode()), VOTABLE)
+    archive.instead["/soda/sync"] = (200, image.read_bytes(), "application/fits")
+    (cut,) = bowerbird.cutouts([CENTRE], "2 arcsec", address)["cutout"]
+    (same,) = bowerbird.cutouts([CENTRE], "2 arcsec", str(image))["cutout"]
+    np.testing.assert_array_equal(cut.data, same.data)
 
 
 def test_a_service_that_is_gone_is_a_reason_too(image: Path) -> None:
