@@ -84,7 +84,8 @@ def test_a_job_is_followed_with_a_bar_and_an_interrupt_stops_it(kernel: Any, tap
     manager, client = kernel
     tap.finishes = False
     asked = client.execute(cell(f"{tap.url} rows --limit 5 --background", "SELECT id FROM demo.stars"))
-    until(tap, lambda: [seen for seen in tap.seen if "WAIT" in seen.path])
+    # It is left to its service at first, and then asked for again and again: some of that is to be seen.
+    until(tap, lambda: [seen for seen in tap.seen if "WAIT" in seen.path] and len(tap.seen) > 8)
     manager.interrupt_kernel()
     made = heard(client, asked)
     assert [content["ename"] for kind, content in made if kind == "error"] == ["KeyboardInterrupt"]
