@@ -18,6 +18,7 @@ import httpx
 from bowerbird_config.install import Install
 from bowerbird_config.load import load
 from bowerbird_config.paths import Var
+from bowerbird_hub.identity.live import read_last_good
 from bowerbird_hub.runtimes import launch, remnants, sandbox
 from bowerbird_hub.runtimes.places import mark_of, servers_directory
 from bowerbird_hub.state import layout, secret_files
@@ -148,6 +149,10 @@ class RunningHub:
         draft = self.platform.with_suffix(".draft")
         draft.write_text(text)
         draft.replace(self.platform)
+
+    def settled(self) -> bool:
+        """Tell whether the platform file as it stands was taken up; what the hub makes of it then is there before an answer comes."""
+        return read_last_good(self.var.platform) == load(self.platform)
 
     def forget_servers(self) -> None:
         """Take every server out of the hub's database, as an older back-up of it would."""
