@@ -18,22 +18,22 @@ _ENDINGS = (".fits", ".fit", ".fits.fz", ".fits.gz", ".fz")
 
 
 def folders(name: Any) -> list[Path]:
-    """Return the folders that a name means: one that is there, or those of a release or of all open ones of a collection.
+    """Return the folders that a name means: those of a release or of all open ones of a collection, or one that is there.
 
-    None of these gives an empty list; PermissionError says why a release is closed.
+    So "a370" is the collection wherever a notebook lies, and "./a370" a folder beside it. None of these gives an empty list;
+    PermissionError says why a release is closed.
     """
     if not isinstance(name, str | os.PathLike):
         return []
-    if os.path.exists(name):
-        return [Path(name)] if os.path.isdir(name) else []
     with suppress(FileNotFoundError):
         known = manifest()
         entries = [one for one in known.releases if os.fspath(name) in (one["collection"], f"{one['collection']}/{one['release']}")]
         closed = [one for one in entries if not one.get("path")]
         if closed and len(closed) == len(entries):
             raise Refused(closed[0]["sentence"])
-        return [known.root / "releases" / one["collection"] / one["release"] for one in entries if one.get("path")]
-    return []
+        if entries:
+            return [known.root / "releases" / one["collection"] / one["release"] for one in entries if one.get("path")]
+    return [Path(name)] if os.path.isdir(name) else []
 
 
 @dataclass(frozen=True, slots=True)

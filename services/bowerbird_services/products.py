@@ -18,7 +18,7 @@ from bowerbird_services.identity import Away
 from bowerbird_services.part_answers import PartAnswer, Patience
 from bowerbird_services.places import Places
 from bowerbird_services.release_files import ClosedFile, Directories, NoFile, ReleaseFile, open_file
-from bowerbird_services.site import Site
+from bowerbird_services.site import ABSENT, Site
 from bowerbird_services.store.dids import DID
 from bowerbird_services.streams import Threads, unless_gone
 from bowerbird_services.vo.dali import Fault
@@ -96,9 +96,7 @@ class ProductService:
 
     def _allow(self, request: Request, identity: Identity) -> None:
         collection, release = request.path_params["collection"], request.path_params["release"]
-        decision = self._site.identities.records.decide(identity, collection, release, self._site.clock())
-        if not decision.allowed:
-            raise Fault(_ABSENT, HTTPStatus.NOT_FOUND) if decision.hidden else Fault(decision.sentence, HTTPStatus.FORBIDDEN)
+        self._site.admit(identity, (collection, release))
         archive = self._site.archive
         # As the file would be opened: no link is followed, so that a path has one file.
         did = DID(collection, release, normpath(request.path_params["path"]))
@@ -113,15 +111,12 @@ class ProductService:
         try:
             return await self._threads.run(open_file, self._directories, place["collection"], place["release"], place["path"])
         except NoFile:
-            raise Fault(_ABSENT, HTTPStatus.NOT_FOUND) from None
+            raise Fault(ABSENT, HTTPStatus.NOT_FOUND) from None
         except ClosedFile as error:
             words = "the platform itself may not read this file; ask its admins to make it readable for others"
             raise Fault(words, HTTPStatus.FORBIDDEN) from error
         except Away as error:
             raise Fault(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from error
-
-
-_ABSENT = "there is no such file"
 
 
 def _read(file: ReleaseFile, part: range) -> Iterator[tuple[bytes]]:

@@ -24,6 +24,8 @@ from bowerbird_services.streams import LEAST_CHUNK, FlowResponse, Outflow, Threa
 from bowerbird_services.tables import Table
 from bowerbird_services.vo.dali import Fault
 
+# Said alike of a file that is not there and of one whose release is hidden.
+ABSENT = "there is no such file"
 _CROWDED = "queries run already, the most at once, and none has ended in time; send this one to /async"
 
 
@@ -62,6 +64,12 @@ class Site:
         links = self.archive.doors.links if self.archive else None
         services = link_descriptor(answer.columns, answer.tables, links)
         return Description(answer.columns, tuple(infos), spool, answer.tables, services)
+
+    def admit(self, identity: Identity, place: tuple[str, str]) -> None:
+        """Return where an identity may read a release; else Fault: as if nothing were there, or with the reason where it is announced."""
+        decision = self.identities.records.decide(identity, *place, self.clock())
+        if not decision.allowed:
+            raise Fault(ABSENT, HTTPStatus.NOT_FOUND) if decision.hidden else Fault(decision.sentence, HTTPStatus.FORBIDDEN)
 
     def access_infos(self, tables: Iterable[Table]) -> tuple[tuple[str, str], ...]:
         """Return what an answer says where nobody needs to sign in for its rows, so that clients may keep it; else nothing.

@@ -11,9 +11,9 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HT
 
 from bowerbird.lab import shipped
 from bowerbird.png import png
+from bowerbird.vo.addresses import beside
+from bowerbird.vo.tokens import Tokens
 
-# As in vo/tokens.py, which a server does not import: it would bring all of astropy.
-_PLATFORM, _TOKEN = "BOWERBIRD_TAP_URL", "JUPYTERHUB_API_TOKEN"  # the names of variables
 _NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
 _FILE = r"properties|Moc\.fits|Norder[0-9]{1,2}/(?:Allsky\.(?:png|fits)|Dir[0-9]{1,19}/Npix[0-9]{1,19}\.(?:png|fits))"
 _SECONDS = 30.0
@@ -69,12 +69,10 @@ class SurveyHandler(JupyterHandler):
     @web.authenticated
     async def get(self, collection: str, release: str, path: str) -> None:
         """Send what the platform answers; it decides who may see what."""
-        platform = os.environ.get(_PLATFORM)
-        if not platform:
+        address = beside(os.environ, f"hips/{collection}/{release}/{path}")
+        if address is None:
             raise web.HTTPError(404, "no platform is here that has surveys")
-        answer = await _asked(
-            f"{platform.rpartition('/')[0]}/hips/{collection}/{release}/{path}", self.request.headers.get("If-None-Match")
-        )
+        answer = await _asked(address, self.request.headers.get("If-None-Match"))
         self.set_status(answer.code)
         for name in _PASSED_ON:
             if name in answer.headers:
@@ -83,17 +81,12 @@ class SurveyHandler(JupyterHandler):
 
 
 async def _asked(address: str, known: str | None) -> HTTPResponse:
-    token = os.environ.get(_TOKEN)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    headers |= {"If-None-Match": known} if known else {}
+    headers = Tokens.of(os.environ).headers(address) | ({"If-None-Match": known} if known else {})
     request = HTTPRequest(address, headers=headers, follow_redirects=False, request_timeout=_SECONDS, connect_timeout=_SECONDS)
     try:
-        answer = await AsyncHTTPClient().fetch(request, raise_error=False)
+        return await AsyncHTTPClient().fetch(request, raise_error=False)
     except (HTTPClientError, OSError) as error:
         raise web.HTTPError(502, f"the platform's surveys do not answer: {error}") from error
-    if answer.code == 599:  # noqa: PLR2004  # tornado's number for no answer at all
-        raise web.HTTPError(502, f"the platform's surveys do not answer: {answer.error}")
-    return answer
 
 
 def handlers(base_url: str) -> list[tuple[str, Any]]:

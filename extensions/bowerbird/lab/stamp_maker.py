@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bowerbird.lab.stamp_source import Piece, Source
@@ -88,8 +89,13 @@ class Maker:
                     left.discard(piece[0])
                     self._told(self._keep(drawn(piece, look)))
             except Exception as error:  # nobody stands behind this thread: what goes wrong is said on the tiles
-                for row in sorted(left):
-                    self._told(Tile(row, look, reason=f"{type(error).__name__}: {error}"))
+                self._say(sorted(left), look, error)
+
+    def _say(self, rows: list[int], look: Look, error: Exception) -> None:
+        for row in rows:
+            # Where a tile cannot even be told, as its row has no words, the others still are.
+            with suppress(Exception):
+                self._told(Tile(row, look, reason=f"{type(error).__name__}: {error}"))
 
     def _keep(self, tile: Tile) -> Tile:
         with self._lock:

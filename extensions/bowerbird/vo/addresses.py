@@ -6,7 +6,7 @@ PLATFORM = "BOWERBIRD_TAP_URL"
 _TAP = "/tap"
 SIA2, LINKS = "sia2/query", "datalink/links"
 # All that a platform's own services answer below.
-_PARTS = ("tap", "scs", "sia2", "datalink", "soda", "products")
+_PARTS = ("tap", "scs", "sia2", "datalink", "soda", "products", "hips", "moc")
 
 
 def beside(environment: Mapping[str, str], path: str) -> str | None:

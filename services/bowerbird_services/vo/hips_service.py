@@ -16,14 +16,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bowerbird_services.etags import is_known
-from bowerbird_services.site import Site
+from bowerbird_services.site import ABSENT, Site
 from bowerbird_services.store import surveys
 from bowerbird_services.streams import Threads
 from bowerbird_services.vo import hips, moc
 from bowerbird_services.vo.dali import Fault, parameters
 
 _THREADS = 4
-_ABSENT = "there is no such file"
 _TYPES: Final = {"fits": "application/fits", "png": "image/png"}
 _TILE: Final = re.compile(r"Norder(?P<order>[0-9]{1,2})/Dir[0-9]{1,19}/Npix(?P<number>[0-9]{1,19})\.(?P<kind>png|fits)")
 _OVERVIEW: Final = re.compile(r"Norder(?P<order>[0-9]{1,2})/Allsky\.(?P<kind>png|fits)")
@@ -72,7 +71,7 @@ class HiPSService:
         """Send a tile, an overview, the properties or the MOC of a survey."""
         identity = await self._site.identities.of(request)
         place, path = _place(request), request.path_params["path"]
-        self._allow(identity, place)
+        self._site.admit(identity, place)
         about = await self._threads.run(self._about, place)
         if about is None:
             raise Fault("there is no HiPS of this release: it has no images, or they are not drawn yet", HTTPStatus.NOT_FOUND)
@@ -80,7 +79,7 @@ class HiPSService:
             return _told(request, hips.text([hips.properties(about)]).encode(), hips.TEXT)
         kind = _kind(path)
         if kind is None:
-            raise Fault(_ABSENT, HTTPStatus.NOT_FOUND)
+            raise Fault(ABSENT, HTTPStatus.NOT_FOUND)
         file = surveys.folder_of(self._root, *place) / about.survey.folder / path
         try:
             return await self._threads.run(_sent, request, file, _TYPES[kind])
@@ -93,7 +92,7 @@ class HiPSService:
         form = moc.form((await parameters(request)).single("RESPONSEFORMAT"))
         if "release" in request.path_params:
             place = _place(request)
-            self._allow(identity, place)
+            self._site.admit(identity, place)
             one = await self._threads.run(self._about, place)
             found = [one] if one else []
         else:
@@ -105,11 +104,6 @@ class HiPSService:
         title = ", ".join(f"{about.collection.title}: {about.release.title}" for about in found)
         content = await self._threads.run(_united, files, form, title)
         return _told(request, content, moc.FORMATS[form])
-
-    def _allow(self, identity: Identity, place: tuple[str, str]) -> None:
-        decision = self._site.identities.records.decide(identity, *place, self._site.clock())
-        if not decision.allowed:
-            raise Fault(_ABSENT, HTTPStatus.NOT_FOUND) if decision.hidden else Fault(decision.sentence, HTTPStatus.FORBIDDEN)
 
     def _seen(self, identity: Identity) -> Iterator[hips.About]:
         records, at = self._site.identities.records, self._site.clock()
