@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from bowerbird_config.crosschecks import findings
 from bowerbird_config.documents import Document, read_document
 from bowerbird_config.model import FROM_FILE
 from bowerbird_config.platform import Platform
-from bowerbird_config.problems import ConfigError, Place, Problem, Steps
+from bowerbird_config.pod_settings import PodSettings
+from bowerbird_config.problems import ConfigError, Finding, Place, Problem, Steps
 from bowerbird_config.sentences import in_words, located
 
-__all__ = ["ConfigError", "load", "places", "sources"]
+__all__ = ["ConfigError", "load", "load_pod_settings", "places", "sources"]
 
 _MAX_FILES = 100
 _INCLUDE = "include"
@@ -31,6 +33,25 @@ def load(path: Path) -> Platform:
     if problems or platform is None:
         raise ConfigError(_sorted(problems))
     return platform
+
+
+def load_pod_settings(path: Path) -> PodSettings:
+    """Return what the file says of user pods; ConfigError with every problem where it is wrong."""
+    document = read_document(path)
+    if document.problems:
+        raise ConfigError(_sorted(document.problems))
+    try:
+        return PodSettings.model_validate(document.value, context=FROM_FILE)
+    except ValidationError as error:
+        raise ConfigError(_sorted([_of_pods(details, document.places) for details in error.errors()])) from error
+
+
+def _of_pods(details: ErrorDetails, places: Mapping[Steps, Place]) -> Problem:
+    """Say what is wrong in a file that the chart wrote: it is mended in the values, which are checked with more words."""
+    steps = tuple(details["loc"])
+    what, _, remedy = details["msg"].removeprefix("Value error, ").partition("; ")
+    dotted = ".".join(map(str, steps)) or "the file"
+    return located(Finding(steps, f"{dotted}: {what}", remedy or "mend the values that this file was made from"), places)
 
 
 def sources(path: Path) -> tuple[Path, ...]:
