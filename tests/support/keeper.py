@@ -5,6 +5,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +32,7 @@ class FakeKeeper:
         self._mounted: set[str] = set()
         self._listener: socket.socket | None = None
         self._serving: threading.Thread | None = None
+        self._speaking: socket.socket | None = None
 
     def __enter__(self) -> Self:
         self.var.views.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -44,6 +46,10 @@ class FakeKeeper:
         assert self._serving is not None
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        # A client that stays connected says no more: its thread would be waited for in vain.
+        if speaking := self._speaking:
+            with suppress(OSError):
+                speaking.shutdown(socket.SHUT_RDWR)
         self._serving.join(5)
         self.var.keeper_socket.unlink(missing_ok=True)
 
@@ -58,6 +64,7 @@ class FakeKeeper:
             except OSError:
                 return
             with connection:
+                self._speaking = connection
                 self._answer_all(connection)
 
     def _answer_all(self, connection: socket.socket) -> None:
