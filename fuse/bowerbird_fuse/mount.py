@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KIND = "fuse.bowerbird"
-_NOSUID, _NODEV, _BIND, _SHARED, _DETACH = 2, 4, 4096, 1 << 20, 2
-_OPEN_TREE, _MOUNT_SETATTR = 428, 442
+_NOSUID, _NODEV, _NOEXEC, _BIND, _PRIVATE, _SHARED, _DETACH = 2, 4, 8, 4096, 1 << 18, 1 << 20, 2
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _CLONE, _RECURSIVE, _EMPTY_PATH = 1, 0x8000, 0x1000
+_FROM_EMPTY_PATH, _TO_EMPTY_PATH = 0x04, 0x40
 _ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 1, 2, 4
 _INIT, _LARGEST_REQUEST = 26, 1 << 20
 # linux/fuse.h: struct fuse_init_in lies behind a header of 40 bytes; `flags` is its fourth word, `flags2` the fifth.
@@ -62,6 +63,11 @@ def share(directory: Path) -> None:
         _mount(os.fsencode(directory), directory, b"none", _BIND, None)
     if not mounted(directory)[-1].shared:
         _mount(b"none", directory, b"none", _SHARED, None)
+
+
+def memory(directory: Path, largest_bytes: int) -> None:
+    """Make a directory a file system in memory, which root alone comes to."""
+    _mount(b"bowerbird", directory, b"tmpfs", _NOSUID | _NODEV | _NOEXEC, f"mode=0700,size={largest_bytes}".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +151,34 @@ def detach_all(path: Path) -> None:
         detach(path)
 
 
+def detach_below(path: Path) -> None:
+    """Take away every mount at that path and below it."""
+    for point in reversed([point for point in mount_points() if point.path.is_relative_to(path)]):
+        detach(point.path)
+
+
 def read_only_tree(path: Path) -> int:
     """Return a descriptor of a directory through which nobody can write, whatever the modes below it say."""
-    fd = _call(_OPEN_TREE, -100, os.fsencode(path), _CLONE | _RECURSIVE | os.O_CLOEXEC)
-    attributes = struct.pack("<QQQQ", _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV, 0, 0, 0)
+    return _clone(path, _RECURSIVE, _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV, 0)
+
+
+def bind(source: Path, directory: int, *, read_only: bool = False) -> None:
+    """Show what is mounted at `source` at an open directory too, on top of what may be there; asks no file system.
+
+    The new mount shares no event with the one it was made of: what is taken away from one is not taken away from the other.
+    """
+    tree = _clone(source, 0, _ATTR_NOSUID | _ATTR_NODEV | (_ATTR_RDONLY if read_only else 0), _PRIVATE)
     try:
-        _call(_MOUNT_SETATTR, fd, b"", _EMPTY_PATH | _RECURSIVE, attributes, len(attributes))
+        _call(_MOVE_MOUNT, tree, b"", directory, b"", _FROM_EMPTY_PATH | _TO_EMPTY_PATH)
+    finally:
+        os.close(tree)
+
+
+def _clone(path: Path, reach: int, attributes: int, propagation: int) -> int:
+    fd = _call(_OPEN_TREE, -100, os.fsencode(path), _CLONE | reach | os.O_CLOEXEC)
+    wanted = struct.pack("<QQQQ", attributes, 0, propagation, 0)
+    try:
+        _call(_MOUNT_SETATTR, fd, b"", _EMPTY_PATH | reach, wanted, len(wanted))
     except OSError:
         os.close(fd)
         raise

@@ -51,7 +51,7 @@ def eventually(check: Callable[[], object], seconds: float = BOUND_SECONDS) -> N
 
 
 # Temporary directories are root's alone: as in a sandbox, the view is bound to a path that everybody can go to.
-_AT_TOP = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", 'mount --bind "$1" /mnt && cd /mnt && shift && exec "$@"', "sh"]
+_AT_TOP = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", 'mount --rbind "$1" /mnt && cd /mnt && shift && exec "$@"', "sh"]
 
 
 class Failed(Exception):
@@ -149,16 +149,17 @@ class DataRig:
 
     def start_another(self) -> "subprocess.Popen[bytes]":
         """Start a keeper, whether there is one or not."""
-        return self._start("bowerbird_fuse.keeper", "--var", str(self.var.root))
+        return self.start_part("bowerbird_fuse.keeper", "--var", str(self.var.root))
 
     def start_holder(self) -> "subprocess.Popen[bytes]":
         """Start a holder and return when it listens."""
         self.var.holder_socket.unlink(missing_ok=True)
-        holder = self._start("bowerbird_fuse.holder", "--socket", str(self.var.holder_socket))
+        holder = self.start_part("bowerbird_fuse.holder", "--socket", str(self.var.holder_socket))
         eventually(self.var.holder_socket.exists, 20)
         return holder
 
-    def _start(self, *words: str) -> "subprocess.Popen[bytes]":
+    def start_part(self, *words: str) -> "subprocess.Popen[bytes]":
+        """Start a module as a process that writes to the log, and ends with the rig."""
         members = os.pathsep.join([*self.python_path, *(str(CHECKOUT / member) for member in ("config", "fuse"))])
         with self.log.open("ab") as log:
             return subprocess.Popen([sys.executable, "-m", *words], env={**os.environ, "PYTHONPATH": members}, stderr=log)

@@ -14,6 +14,7 @@ from bowerbird_config.problems import ConfigError
 from bowerbird_hub.identity.database import connect
 from bowerbird_hub.identity.feed import IdentityFeed, Message
 from bowerbird_hub.identity.store import IdentityStore
+from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.release_door import ReleaseDoor
 from bowerbird_hub.runtimes.sandbox import SERVICES_ID
 from bowerbird_hub.sign_on.sign_ons import SignOns
@@ -64,6 +65,7 @@ class Live:
         self.identities = IdentityStore(self._engine)
         self.sign_ons = SignOns(self._engine)
         self.feeds = self._feeds()
+        self.node_feed = NodeFeed(self._snapshot)
         self._door = self._release_door()
         self._poll_seconds = poll_seconds
         self._platform: Platform | None = None
@@ -91,6 +93,7 @@ class Live:
         told = tuple(messages)
         for feed in self.feeds:
             feed.publish(told)
+        self.node_feed.publish(told)
 
     def __deepcopy__(self, _memo: dict[int, object]) -> "Live":
         """Stay the one that it is: traitlets copies whatever a configuration hands it."""
@@ -157,6 +160,7 @@ class Live:
         self._watching = None
         for feed in self.feeds:
             await feed.close()
+        self.node_feed.close()
         self._door.close()
         await asyncio.to_thread(self._engine.dispose)
 

@@ -1,0 +1,88 @@
+"""The node plugin's process: what kubelet asks it does, and between the calls it looks after what is published."""
+
+import importlib.metadata
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import FrameType
+
+from bowerbird_fuse import mount
+from bowerbird_fuse.csi import options
+from bowerbird_fuse.csi.asking import Hub
+from bowerbird_fuse.csi.publisher import Publisher
+from bowerbird_fuse.csi.relay import Relay
+from bowerbird_fuse.csi.serving import Driver, Endpoint, node_calls, registration_calls
+from bowerbird_fuse.csi.telling import Teller
+
+log = logging.getLogger(__name__)
+_LOOK_SECONDS = 1.0
+
+
+def serve(driver: Driver, publisher: Publisher, stop: threading.Event) -> None:
+    """Answer kubelet until `stop`; what is published stays, for the next plugin."""
+    tending = threading.Thread(target=_tend, args=(publisher, stop), name="tend", daemon=True)
+    with ExitStack() as stack:
+        stack.callback(tending.join)
+        node = Endpoint(driver.socket, node_calls(driver, publisher))
+        stack.callback(node.close)
+        # Last to be there and first to go: where it is, kubelet calls.
+        registration = Endpoint(driver.registration, registration_calls(driver))
+        stack.callback(registration.close)
+        tending.start()
+        log.info("the node plugin %s answers at %s", driver.name, driver.socket)
+        stop.wait()
+        log.info("the node plugin finishes what it has at work, and ends")
+
+
+def _tend(publisher: Publisher, stop: threading.Event) -> None:
+    while True:
+        try:
+            publisher.tend()
+        except Exception:  # the next look may do better, and without one nobody's view would come back
+            log.exception("what is published could not be looked after")
+        if stop.wait(_LOOK_SECONDS):
+            return
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call that function at SIGTERM and SIGINT."""
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+
+
+def _check(driver: Driver) -> None:
+    """End with a sentence where nothing can be mounted, or kubelet would not see what is."""
+    if os.geteuid() != 0:
+        raise SystemExit("the node plugin mounts: it needs root")
+    around = [point for point in mount.mount_points() if driver.pods.resolve().is_relative_to(point.path)]
+    if not sorted(around, key=lambda point: len(point.path.parts))[-1].shared:
+        raise SystemExit(f"kubelet would not see what is mounted in {driver.pods}: mount it with mountPropagation Bidirectional")
+
+
+def main() -> None:
+    """Serve kubelet, and the hub's identity feed to the keeper, until SIGTERM."""
+    asked = options.parse(sys.argv[1:])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
+    driver = Driver(asked.driver, asked.node, importlib.metadata.version("bowerbird-fuse"), asked.kubelet)
+    _check(driver)
+    stop = threading.Event()
+    stop_on_signals(stop.set)
+    asked.var.run.mkdir(parents=True, exist_ok=True)
+    hub = Hub(asked.hub, asked.token_file, asked.hub_ca)
+    relay, teller = Relay(asked.var, hub.feed), Teller(hub.tell_remounted)
+    relay.start()
+    teller.start()
+    serve(driver, Publisher(asked.var, driver.pods, hub.whose, teller.remounted), stop)
+    relay.close()
+
+
+if __name__ == "__main__":
+    main()

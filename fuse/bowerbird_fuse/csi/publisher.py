@@ -1,0 +1,180 @@
+"""Publishing: a user's view, which the keeper mounts once, shown at the directory of each pod that may see it.
+
+What is shown is a mount of its own, which shares no event with any other: the view of one pod is taken away and no other
+pod of the same user feels it. Nothing here asks a view, which may not answer: what is mounted where is the kernel's to tell.
+
+Locks: `_alone` keeps two calls about one volume apart, and a user's lock those that have the user's view mounted or
+unmounted. Who holds a user's lock never waits for the hub.
+"""
+
+import contextlib
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bowerbird_config.paths import Var
+
+from bowerbird_fuse import mount
+from bowerbird_fuse.csi.claims import Admission, Claim
+from bowerbird_fuse.csi.contents import DATA, Contents
+from bowerbird_fuse.csi.errors import Busy, CallError, Denied
+from bowerbird_fuse.csi.keeper_orders import KeeperOrders
+from bowerbird_fuse.csi.targets import Target
+from bowerbird_fuse.csi.volumes import Book, Volume, file_name
+
+log = logging.getLogger(__name__)
+
+
+# Says whose pod it is; Denied where it is nobody's, Away where that cannot be asked.
+Who = Callable[[Claim], Admission]
+
+
+class Publisher:
+    """All that is published on this node."""
+
+    def __init__(self, var: Var, pods: Path, who: Who, remounted: Callable[[Volume], None] = lambda _volume: None) -> None:
+        """Go on with what an earlier plugin has published; `remounted` hears of each volume whose open files were lost."""
+        self.book = Book(var.run / "csi" / "volumes", pods)
+        self._views = var.views
+        self._contents = Contents(var.run / "csi" / "contents")
+        self._keeper = KeeperOrders(var.keeper_socket)
+        self._who = who
+        self._remounted = remounted
+        self._busy: set[str] = set()
+        self._lock = threading.Lock()
+        self._of_user: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._swept = False
+        self._leaving: set[str] = set()
+        self._troubles: dict[str, str] = {}
+        self._forget_unmounted()
+
+    def _forget_unmounted(self) -> None:
+        # After a boot nothing is mounted, and kubelet asks for what it still wants.
+        for volume in self.book.all():
+            if not volume.target.mounted():
+                self.book.remove(volume.volume)
+        self._contents.keep_only({file_name(volume.volume) for volume in self.book.all()})
+
+    # What kubelet asks for.
+
+    def publish(self, claim: Claim) -> None:
+        """Show a pod what it may see; CallError or OSError, and then nothing of it is left."""
+        with self._alone(claim.volume):
+            held = self.book.get(claim.volume)
+            if held is not None and not held.answers(claim):
+                raise Denied(f"the volume {claim.volume} is one of another pod or another directory")
+            if held is not None and held.target.mounted(DATA):
+                return
+            admission = self._who(claim)
+            with self._user(admission.user):
+                self._make(Volume.of(claim, admission.user), admission)
+            log.info("published the view of %s to pod %s", admission.user, claim.pod)
+
+    def unpublish(self, name: str, target: Target) -> None:
+        """Take away all that is shown at a directory, and the directory; what is not there is no error."""
+        with self._alone(name):
+            held = self.book.get(name)
+            if held is None:
+                target.clear()
+                return
+            with self._user(held.user):
+                if held.target != target:
+                    target.clear()
+                self._unmake(held)
+            log.info("unpublished the view of %s from pod %s", held.user, held.pod)
+
+    def _make(self, volume: Volume, admission: Admission) -> None:
+        volume.target.make()
+        try:
+            self.book.write(volume)
+            self._leaving.discard(volume.user)
+            self._keeper.mount(volume.user)
+            # What a plugin that died within this call has left.
+            volume.target.empty()
+            volume.target.show(self._contents.write(file_name(volume.volume), admission), read_only=True)
+            volume.target.show(self._views / volume.user, DATA, read_only=volume.read_only)
+        except BaseException:
+            with contextlib.suppress(OSError, CallError):
+                self._unmake(volume)
+            raise
+
+    def _unmake(self, volume: Volume) -> None:
+        volume.target.clear()
+        self._contents.remove(file_name(volume.volume))
+        self.book.remove(volume.volume)
+        self._leave(volume.user)
+
+    def _leave(self, user: str) -> None:
+        """Have a view unmounted that no volume shows; a keeper that is away is told again by `tend`."""
+        if self.book.of(user):
+            return
+        self._leaving.add(user)
+        try:
+            self._keeper.unmount(user)
+            self._leaving.discard(user)
+        except CallError as error:
+            self._complain(user, str(error))
+
+    # What happens between the calls.
+
+    def tend(self) -> None:
+        """Look after what is published: to be called every second, and when this process starts."""
+        if not self._swept:
+            with contextlib.suppress(CallError):  # the keeper may not be there yet
+                self._leaving |= self._keeper.users() - {volume.user for volume in self.book.all()}
+                self._swept = True
+        for user in {*self._leaving, *(volume.user for volume in self.book.all())}:
+            with self._user(user):
+                try:
+                    self._tend(user)
+                    self._troubles.pop(user, None)
+                except (CallError, OSError) as error:  # one user's trouble must not keep the others from their data
+                    self._complain(user, str(error))
+
+    def _tend(self, user: str) -> None:
+        volumes = self.book.of(user)
+        if not volumes:
+            self._leave(user)
+            return
+        view = mount.mounted(self._views / user)
+        if not view:
+            self._keeper.mount(user)
+            view = mount.mounted(self._views / user)
+        for volume in volumes:
+            shown = volume.target.mounted(DATA)
+            # A volume that shows nothing is one that kubelet has at work, or has given up.
+            if shown and view and shown[-1].connection != view[-1].connection:
+                self._show_anew(volume)
+
+    def _show_anew(self, volume: Volume) -> None:
+        # On top: what lies below is dead, but the pod's own mount hangs on it, and this one reaches the pod by it.
+        volume.target.show(self._views / volume.user, DATA, read_only=volume.read_only)
+        volume = volume.remounted()
+        self.book.write(volume)
+        log.warning("the view of %s was mounted anew: what pod %s had open in it is lost", volume.user, volume.pod)
+        self._remounted(volume)
+
+    def _complain(self, user: str, trouble: str) -> None:
+        if self._troubles.get(user) != trouble:
+            self._troubles[user] = trouble
+            log.warning("the view of %s: %s", user, trouble)
+
+    # Who waits for whom.
+
+    @contextlib.contextmanager
+    def _alone(self, volume: str) -> Iterator[None]:
+        with self._lock:
+            if volume in self._busy:
+                raise Busy(f"an earlier call about the volume {volume} is not finished")
+            self._busy.add(volume)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy.discard(volume)
+
+    def _user(self, user: str) -> threading.Lock:
+        with self._lock:
+            return self._of_user[user]

@@ -1,0 +1,8 @@
+"""The hub's door for the node plugins of a cluster (bowerbird_fuse.csi): whose pod is this, the identity feed, lost open files.
+
+Who builds the Kubernetes runtime opens it, where `servers` (door.Servers) is its record of the pods that it made:
+
+    NodeDoor(Trust(driver, (namespace, account), TokenReviews(url)), servers, live.node_feed).open(port)
+
+Nobody but the node plugins needs to reach its port.
+"""

@@ -1,0 +1,212 @@
+"""The HTTP server that node plugins ask. Every question carries the plugin's own token; one about a pod, the pod's too.
+
+A pod's token proves which pod it is, by name and uid, and no more: whose server runs in that pod, the hub's own record says.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from bowerbird_hub.identity.feed import PING_SECONDS
+from bowerbird_hub.nodes.feed import NodeFeed
+from bowerbird_hub.nodes.reviews import Bearer, Reviewer, ReviewFailed
+from tornado.httpserver import HTTPServer
+from tornado.iostream import StreamClosedError
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+_log = logging.getLogger("bowerbird.nodes")
+_LONGEST_REQUEST = 256 << 10
+_BEARER = "Bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod, as a node plugin names it."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeOf:
+    """What a pod's volume shows: whose view, and texts by file name, of which `secrets` are for that uid alone."""
+
+    user: str
+    uid: int
+    files: Mapping[str, str]
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class NotYet(Exception):
+    """The hub has asked for a pod of that name and does not know its uid yet."""
+
+
+class Servers(Protocol):
+    """The hub's own record of the pods that it made."""
+
+    async def volume_of(self, pod: Pod) -> VolumeOf | None:
+        """Return what the volume of that pod shows; None for a pod that is no server of ours, NotYet where that is to be seen."""
+
+    def remounted(self, pod: Pod) -> None:
+        """Take note that what was open in the view of that pod is lost."""
+
+
+class Refused(Exception):
+    """A question is not answered; the text is the sentence that says why."""
+
+    def __init__(self, status: HTTPStatus, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who may ask: the audience of all tokens, which is the driver's name, and the plugins' service account, NAMESPACE and NAME."""
+
+    audience: str
+    plugin: tuple[str, str]
+    reviewer: Reviewer
+
+    async def plugin_of(self, authorization: str | None) -> None:
+        """Return where a node plugin asks; Refused where it is another, or that cannot be said."""
+        if not (authorization or "").startswith(_BEARER):
+            raise Refused(HTTPStatus.UNAUTHORIZED, "a node plugin must bring its own token")
+        found = await self._review(str(authorization).removeprefix(_BEARER))
+        if found is None or (found.namespace, found.account) != self.plugin:
+            raise Refused(HTTPStatus.UNAUTHORIZED, f"the token is not one of {'/'.join(self.plugin)} for {self.audience}")
+
+    async def pod_of(self, pod: Pod, token: str) -> None:
+        """Return where the token is that pod's; Refused where it is another's, or that cannot be said."""
+        found = await self._review(token)
+        if found is None:
+            raise Refused(HTTPStatus.FORBIDDEN, f"the token of pod {pod} is not good")
+        if (found.namespace, found.pod_name, found.pod_uid) != (pod.namespace, pod.name, pod.uid):
+            raise Refused(HTTPStatus.FORBIDDEN, f"the token that pod {pod} brings is not its own")
+
+    async def _review(self, token: str) -> Bearer | None:
+        try:
+            return await self.reviewer.review(token, self.audience)
+        except ReviewFailed as error:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+
+
+class _Handler(RequestHandler):
+    def initialize(self, trust: Trust, servers: Servers, feed: NodeFeed) -> None:
+        self.trust, self.servers, self.nodes = trust, servers, feed
+
+    async def prepare(self) -> None:
+        await self.trust.plugin_of(self.request.headers.get("Authorization"))
+
+    def check_xsrf_cookie(self) -> None:
+        """Ask for no XSRF token: no browser comes here, and a cookie proves nothing."""
+
+    def write_error(self, status_code: int, **how: Any) -> None:
+        error = how.get("exc_info", (None, None, None))[1]
+        if isinstance(error, Refused):
+            self.set_status(error.status)
+            if error.status is HTTPStatus.FORBIDDEN:
+                _log.warning("a node plugin was refused: %s", error)
+        self.finish({"error": str(error) if isinstance(error, Refused) else "the hub could not answer"})
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        if not isinstance(value, Refused):
+            super().log_exception(typ, value, tb)
+
+    def asked(self) -> dict[str, Any]:
+        """Return what was sent."""
+        try:
+            told = json.loads(self.request.body)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            raise Refused(HTTPStatus.BAD_REQUEST, "what a node plugin asks is a JSON object")
+        return told
+
+    def pod(self, told: Mapping[str, Any]) -> Pod:
+        """Return the pod that is asked about."""
+        try:
+            parts = [told["pod"][part] for part in ("namespace", "name", "uid")]
+        except (KeyError, TypeError):
+            parts = [None]
+        if not all(isinstance(part, str) and part for part in parts):
+            raise Refused(HTTPStatus.BAD_REQUEST, "a pod has namespace, name and uid")
+        return Pod(*parts)
+
+
+class _Pods(_Handler):
+    async def post(self) -> None:
+        told = self.asked()
+        pod, token = self.pod(told), told.get("token")
+        await self.trust.pod_of(pod, token if isinstance(token, str) else "")
+        try:
+            volume = await self.servers.volume_of(pod)
+        except NotYet as error:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"the hub does not know pod {pod} yet") from error
+        if volume is None:
+            raise Refused(HTTPStatus.FORBIDDEN, f"pod {pod} is no server that this hub has started")
+        self.finish({"user": volume.user, "uid": volume.uid, "files": dict(volume.files), "secrets": dict(volume.secrets)})
+
+
+class _Remounts(_Handler):
+    def post(self) -> None:
+        pod = self.pod(self.asked())
+        _log.warning("the view of pod %s was mounted anew: what was open in it is lost", pod)
+        self.servers.remounted(pod)
+        self.finish({})
+
+
+class _Feed(_Handler):
+    async def get(self) -> None:
+        self.set_header("Content-Type", "application/x-ndjson")
+        with self.nodes.subscription() as lines:
+            try:
+                async for piece in lines:
+                    self.write(piece)
+                    await self.flush()
+            except StreamClosedError:
+                return
+
+
+class NodeDoor:
+    """Answers node plugins at a port of its own, while it is open."""
+
+    def __init__(self, trust: Trust, servers: Servers, feed: NodeFeed) -> None:
+        about = {"trust": trust, "servers": servers, "feed": feed}
+        routes: list[Any] = [("/nodes/pods", _Pods, about), ("/nodes/remounts", _Remounts, about), ("/nodes/feed", _Feed, about)]
+        self._application = Application(routes, log_function=lambda _handler: None)
+        self._feed = feed
+        self._server: HTTPServer | None = None
+        self._pings: asyncio.Task[None] | None = None
+
+    def open(self, port: int, address: str = "", ssl_options: Any = None) -> int:
+        """Answer from now on; return the port, which the system chooses where it is 0."""
+        sockets = bind_sockets(port, address or None)
+        self._server = HTTPServer(self._application, max_body_size=_LONGEST_REQUEST, ssl_options=ssl_options)
+        self._server.add_sockets(sockets)
+        self._pings = asyncio.create_task(self._ping(), name="node feed pings")
+        return int(sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Answer no more."""
+        if self._server is None or self._pings is None:
+            return
+        self._pings.cancel()
+        await asyncio.gather(self._pings, return_exceptions=True)
+        self._feed.close()
+        self._server.stop()
+        await self._server.close_all_connections()
+        self._server = self._pings = None
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            self._feed.publish([{"kind": "ping"}])

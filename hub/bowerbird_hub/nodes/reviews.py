@@ -1,0 +1,96 @@
+"""Bound tokens, as the cluster's API server reviews them: TokenReview, and nothing else of Kubernetes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
+
+_SECONDS = 5.0
+_LONGEST_ANSWER = 1 << 20
+_IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_POD = "authentication.kubernetes.io/pod-"
+_ACCOUNT = "system:serviceaccount:"
+
+
+class ReviewFailed(Exception):
+    """The API server did not say whether a token is good; the text is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom a good token is of: a service account, and the pod that it is bound to (empty where it is bound to none)."""
+
+    account: str
+    namespace: str
+    pod_name: str
+    pod_uid: str
+
+
+class Reviewer(Protocol):
+    """Says whom tokens are of."""
+
+    async def review(self, token: str, audience: str) -> Bearer | None:
+        """Return whom a token is of; None where it is not good, or not for that audience."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReviews:
+    """The API server; its own token file is read anew for each question, as kubelet renews it."""
+
+    url: str
+    token_file: Path = field(default=_IN_POD / "token", repr=False)
+    ca_file: Path = _IN_POD / "ca.crt"
+
+    async def review(self, token: str, audience: str) -> Bearer | None:
+        """Return whom a token is of; None where it is not good. ReviewFailed where that cannot be said."""
+        asked = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": token, "audiences": [audience]},
+        }
+        return bearer(await self._post(asked), audience)
+
+    async def _post(self, body: Mapping[str, Any]) -> Any:
+        client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=_LONGEST_ANSWER)
+        try:
+            own = self.token_file.read_text(encoding="ascii").strip()
+            request = HTTPRequest(
+                f"{self.url}/apis/authentication.k8s.io/v1/tokenreviews",
+                "POST",
+                {"Authorization": f"Bearer {own}", "Content-Type": "application/json"},
+                json.dumps(body),
+                ca_certs=str(self.ca_file) if self.url.startswith("https:") else None,
+                connect_timeout=_SECONDS,
+                request_timeout=_SECONDS,
+                follow_redirects=False,
+            )
+            return json.loads((await client.fetch(request)).body)
+        except (HTTPClientError, HTTPTimeoutError, OSError, ValueError) as error:
+            # The error's own text may hold what was sent.
+            raise ReviewFailed(f"the API server did not review a token ({type(error).__name__})") from None
+        finally:
+            client.close()
+
+
+def bearer(review: Any, audience: str) -> Bearer | None:
+    """Return whom a reviewed token is of; None where it is not good, or the answer is of another form."""
+    try:
+        status = review["status"]
+        if status.get("authenticated") is not True or audience not in status.get("audiences", []):
+            return None
+        name, extra = status["user"]["username"], status["user"].get("extra") or {}
+        namespace, _, account = name.removeprefix(_ACCOUNT).partition(":")
+        if not name.startswith(_ACCOUNT) or not account:
+            return None
+        pod_name, pod_uid = (_only(extra.get(f"{_POD}{part}")) for part in ("name", "uid"))
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return Bearer(account, namespace, pod_name, pod_uid)
+
+
+def _only(values: Any) -> str:
+    return values[0] if isinstance(values, list) and len(values) == 1 and isinstance(values[0], str) else ""
