@@ -18,8 +18,8 @@ from bowerbird.slab import Interval, Kind, Slab
 from bowerbird.spectral import KINDS, C, wavelengths
 
 # FITS 4.0, table 29: states of polarisation by the value of a STOKES axis.
-_STATES: Final = {1: "I", 2: "Q", 3: "U", 4: "V", -1: "RR", -2: "LL", -3: "RL", -4: "LR", -5: "XX", -6: "YY", -7: "XY", -8: "YX"}
-STATES: Final = frozenset(_STATES.values())
+STATE_OF: Final = {1: "I", 2: "Q", 3: "U", 4: "V", -1: "RR", -2: "LL", -3: "RL", -4: "LR", -5: "XX", -6: "YY", -7: "XY", -8: "YX"}
+STATES: Final = frozenset(STATE_OF.values())
 # FITS 4.0, table 30.
 _TIME_SCALES: Final = frozenset({"TAI", "TT", "TDT", "ET", "IAT", "UT1", "UTC", "GMT", "TCG", "TCB", "TDB", "LOCAL"})
 # Seconds after TAI of those scales that are no UTC; TCG and TCB as they were in the middle of the 2020s.
@@ -85,7 +85,7 @@ def _touched(image: Image, kind: Kind, axis: int, slab: Slab) -> Any:
     """Return for each pixel of an axis whether the slab has some of it."""
     if kind is Kind.STATE:
         values = np.rint(_edges(image, axis)[:-1] + np.diff(_edges(image, axis)) / 2)
-        return np.array([_STATES.get(int(value)) in slab.states if np.isfinite(value) else False for value in values])
+        return np.array([STATE_OF.get(int(value)) in slab.states if np.isfinite(value) else False for value in values])
     interval = slab.band if kind is Kind.BAND else slab.time
     assert interval is not None  # noqa: S101  for the reader of types: kinds of a slab are those that it has
     return _overlapping(_edges(image, axis), interval)

@@ -34,8 +34,11 @@ _MOST_TOKEN = 512
 _log = logging.getLogger("bowerbird.services.identity")
 
 
-class Away(Exception):
-    """The hub does not answer, so nobody can be told who somebody is."""
+class Away(Fault):
+    """The hub does not answer, so nobody can be told who somebody is; `what` says what is not possible for that."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; try again in some seconds", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
 
 
 class Names(Protocol):
@@ -230,18 +233,15 @@ class Identities:
     async def of(self, connection: HTTPConnection) -> Identity:
         """Return who asks; a credential that does not hold is refused, never taken for nobody's."""
         found = credential(connection)
-        try:
-            if found is None:
-                _ = self.records.platform
-                return ANONYMOUS
-            name = await self._names.name_of(found.token)
-            if name is None:
-                raise unauthorised("the token is not known to the hub, has ended, or is not for this service; make one on the page Connect")
-            if found.user and found.user != name:
-                raise unauthorised("the token is somebody else's than the user that was named")
-            identity = self.records.identity(name, self._clock())
-        except Away as error:
-            raise Fault(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from error
+        if found is None:
+            _ = self.records.platform
+            return ANONYMOUS
+        name = await self._names.name_of(found.token)
+        if name is None:
+            raise unauthorised("the token is not known to the hub, has ended, or is not for this service; make one on the page Connect")
+        if found.user and found.user != name:
+            raise unauthorised("the token is somebody else's than the user that was named")
+        identity = self.records.identity(name, self._clock())
         if identity.name is None:
             raise Fault(f"{name} may not sign in on this platform now", HTTPStatus.FORBIDDEN)
         return identity

@@ -69,9 +69,8 @@ class Links:
             return [Link(asked, "#this", error_message=f"DefaultFault: {error}")], None
         except NoFile:
             return [_missing(asked, "the file of the product is not there any more")], None
-        except ClosedFile:
-            words = "FatalFault: the platform itself may not read the file; ask its admins to make it readable for others"
-            return [Link(asked, "#this", error_message=words)], None
+        except ClosedFile as error:
+            return [Link(asked, "#this", error_message=f"FatalFault: {error}")], None
         related = [link for relation in self._archive.relations(record.did) for link in self._related(identity, relation, asked, at)]
         return [*own, *related], cut
 

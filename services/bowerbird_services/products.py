@@ -14,7 +14,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bowerbird_services.etags import is_known
-from bowerbird_services.identity import Away
 from bowerbird_services.part_answers import PartAnswer, Patience
 from bowerbird_services.places import Places
 from bowerbird_services.release_files import ClosedFile, Directories, NoFile, ReleaseFile, open_file
@@ -113,10 +112,7 @@ class ProductService:
         except NoFile:
             raise Fault(ABSENT, HTTPStatus.NOT_FOUND) from None
         except ClosedFile as error:
-            words = "the platform itself may not read this file; ask its admins to make it readable for others"
-            raise Fault(words, HTTPStatus.FORBIDDEN) from error
-        except Away as error:
-            raise Fault(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from error
+            raise Fault(str(error), HTTPStatus.FORBIDDEN) from error
 
 
 def _read(file: ReleaseFile, part: range) -> Iterator[tuple[bytes]]:

@@ -26,7 +26,10 @@ class NoFile(Exception):
 
 
 class ClosedFile(Exception):
-    """There is such a file, and this process may not read it."""
+    """There is such a file, and this process may not read it; the words are for whoever asked."""
+
+    def __init__(self) -> None:
+        super().__init__("the platform itself may not read this file; ask its admins to make it readable for others")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,12 @@ from astropy import units
 from astropy.coordinates import Angle
 from astropy.io import fits
 from astropy.wcs import WCS
+from bowerbird.axes import STATE_OF
 
 from bowerbird_services.regular_files import names, opened, path_of
 from bowerbird_services.store.products import FITS, Product
 
 _PLANE, _HYPERCUBE = 2, 4
-# FITS 4.0, table 29: the values of a STOKES axis.
-_STATES = {1: "I", 2: "Q", 3: "U", 4: "V", -1: "RR", -2: "LL", -3: "RL", -4: "LR", -5: "XX", -6: "YY", -7: "XY", -8: "YX"}
 # A spectrum in a table names its axis so.
 _WAVELENGTHS = ("wave", "wavelength", "lambda", "loglam")
 # Where a wavelength axis names no unit: all that a spectrograph on the ground reaches in Angstrom.
@@ -105,11 +104,11 @@ def _spectral(wcs: WCS, lengths: tuple[int, ...]) -> dict[str, Any]:
 def _polarised(wcs: WCS, lengths: tuple[int, ...]) -> dict[str, Any]:
     """Return the states of polarisation in the words of ObsCore 1.1, section B.6.6; none where a pixel is of no state."""
     axis = next((number for number, kind in enumerate(wcs.wcs.ctype) if kind.strip() == "STOKES" and number < len(lengths)), None)
-    if axis is None or lengths[axis] > len(_STATES):
+    if axis is None or lengths[axis] > len(STATE_OF):
         return {}
     first, step = wcs.wcs.crval[axis], wcs.wcs.get_cdelt()[axis]
     codes = [first + (pixel - wcs.wcs.crpix[axis]) * step for pixel in range(1, lengths[axis] + 1)]
-    states = [_STATES.get(round(code)) for code in codes]
+    states = [STATE_OF.get(round(code)) for code in codes]
     named = [state for state in states if state]
     return {"pol_states": f"/{'/'.join(named)}/", "pol_xel": len(named)} if len(named) == len(states) else {}
 

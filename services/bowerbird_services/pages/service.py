@@ -7,7 +7,6 @@ from pathlib import Path
 
 from bowerbird_config.clients import Clients
 from bowerbird_config.identity import ANONYMOUS, Identity
-from bowerbird_services.identity import Away
 from bowerbird_services.pages import content, footprint, sky
 from bowerbird_services.pages.frame import Frame, Visitor
 from bowerbird_services.pages.markup import Html, Part, tag
@@ -73,8 +72,6 @@ class Pages:
                 return await page(request)
             except Fault as error:
                 return self._trouble(str(error), error.status)
-            except Away as error:
-                return self._trouble(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE)
 
         return show
 

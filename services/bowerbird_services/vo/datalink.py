@@ -17,7 +17,6 @@ from starlette.routing import Route
 from bowerbird_services.archive import Archive, ClosedRecord, NoRecord
 from bowerbird_services.etags import is_known
 from bowerbird_services.formats import chosen
-from bowerbird_services.identity import Away
 from bowerbird_services.link_descriptor import STANDARD
 from bowerbird_services.links import Link, Links
 from bowerbird_services.previews import SIZES, Previews
@@ -146,8 +145,6 @@ class DataLinkService:
 
         try:
             return await self._lists.run(identity, find)
-        except Away as error:
-            raise _away(error) from error
         finally:
             gone.set()
 
@@ -164,11 +161,9 @@ class DataLinkService:
         except (NoRecord, NoFile):
             raise Fault("there is no such product", HTTPStatus.NOT_FOUND) from None
         except (ClosedRecord, ClosedFile) as error:
-            raise Fault(str(error) or "the platform itself may not read the file", HTTPStatus.FORBIDDEN) from error
+            raise Fault(str(error), HTTPStatus.FORBIDDEN) from error
         except CutoutError as error:
             raise Fault(f"there is no picture of this product: {error}", HTTPStatus.NOT_FOUND) from error
-        except Away as error:
-            raise _away(error) from error
         if picture is None:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
         return Response(picture, media_type="image/png", headers={"ETag": tag})
@@ -191,7 +186,3 @@ class DataLinkService:
     async def availability(self, _request: Request) -> Response:
         """Tell whether the service can answer."""
         return document(vosi.availability(self._site.started, self._health.of_products()))
-
-
-def _away(error: Away) -> Fault:
-    return Fault(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})

@@ -222,7 +222,7 @@ class Runner:
                 return self._site.identities.named(job.owner)
             except Away as error:
                 if asyncio.get_running_loop().time() > deadline:
-                    raise QueryFault(f"{error}; send the query again later") from error
+                    raise QueryFault(str(error)) from error
             await asyncio.sleep(0.1)
 
     async def _sweep(self) -> None:

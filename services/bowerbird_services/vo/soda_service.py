@@ -19,7 +19,6 @@ from starlette.routing import Route
 from bowerbird_services.archive import Archive, ClosedRecord, NoRecord, Record
 from bowerbird_services.cutting import SMALL, Cutting, tag
 from bowerbird_services.etags import is_known
-from bowerbird_services.identity import Away
 from bowerbird_services.part_answers import PartAnswer, Patience
 from bowerbird_services.places import Places
 from bowerbird_services.release_files import ClosedFile, NoFile, ReleaseFile
@@ -46,7 +45,6 @@ _LARGE: Final = "large cutouts are made already, the most at once; ask again lat
 _CHANGED: Final = "the file was changed before its turn to be cut; ask again"
 _NO_RECORD: Final = "there is no product of that ID, or it is not for you"
 _ABSENT: Final = "the file of that product is not there any more"
-_UNREADABLE: Final = "the platform itself may not read the file of that product; ask its admins to make it readable for others"
 _DISK: Final = "the file could not be read; try again later"
 
 _log = logging.getLogger("bowerbird.services")
@@ -153,9 +151,7 @@ class SODAService:
         except NoFile:
             raise Fault(_ABSENT, HTTPStatus.NOT_FOUND) from None
         except ClosedFile as error:
-            raise Fault(_UNREADABLE, HTTPStatus.FORBIDDEN) from error
-        except Away as error:
-            raise Fault(f"{error}; try again in a minute", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}) from error
+            raise Fault(str(error), HTTPStatus.FORBIDDEN) from error
 
     def _cutting(self, file: ReleaseFile, record: Record, wanted: Asked) -> Cutting:
         return Cutting(file, record, wanted, by_pieces=self._archive.is_cut_only(record.did))
