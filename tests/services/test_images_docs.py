@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bowerbird
 import pytest
 
 from tests.services.gallery import Gallery, gallery, image
@@ -40,8 +41,16 @@ def test_python_finds_and_links(shown: Gallery, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-@pytest.mark.parametrize("line", [text for kind, text in BLOCKS if kind == "sh"], ids=["find", "links"])
+@pytest.mark.parametrize("line", [text for kind, text in BLOCKS if kind == "sh" and " -o " not in text], ids=["find", "links"])
 def test_curl_asks(shown: Gallery, line: str) -> None:
     done = subprocess.run(["/bin/sh", "-c", here(line, shown)], check=True, capture_output=True, text=True, timeout=60)
     assert "m13.fits" in done.stdout
     assert "Fault" not in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_curl_cuts(shown: Gallery, tmp_path: Path) -> None:
+    (line,) = (text for kind, text in BLOCKS if kind == "sh" and " -o " in text)
+    subprocess.run(["/bin/sh", "-c", here(line, shown)], check=True, cwd=tmp_path, timeout=60)
+    whole = shown.releases / "demo" / "dr1" / "images" / "m13.fits"
+    assert (tmp_path / "m13.fits").read_bytes() == bowerbird.cutout(whole, (250.42, 36.46), "0.02 deg", as_bytes=True)

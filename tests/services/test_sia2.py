@@ -142,6 +142,7 @@ def test_values_of_one_parameter_are_alternatives_and_parameters_conditions(clie
         ("BAND", "2 1"),
         ("TIME", "2020-01-01"),
         ("FOV", "nan 1"),
+        ("DPTYPE", "banana"),
         ("CALIB", "5"),
         ("CALIB", "-1"),
         ("CALIB", "two"),

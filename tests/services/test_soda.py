@@ -216,10 +216,21 @@ def test_several_regions_come_as_an_archive_where_that_is_asked_for(client: http
         ({"HDU": "SCI"}, "there is no HDU 'SCI'"),
         ({"HDU": "99"}, "there is no HDU 99"),
         ({"HDU": "x" * 100}, "HDU"),
+        ({"CIRCEL": CIRCLE}, "did you mean CIRCLE? There are ID, POS, CIRCLE"),
+        ({"CUTOUT": "[0]"}, "no parameter 'CUTOUT'"),
+        ({"RESPONSEFORMAT": "image/png"}, "cutouts are application/fits"),
     ],
 )
 def test_what_is_no_value_is_said(client: httpx.Client, asked: dict[str, str], says: str) -> None:
     refused(cut(client, **asked), 400, "UsageError", says)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"REQUEST": "doQuery"}, {"VERSION": "1.0"}, {"RESPONSEFORMAT": "application/fits"}, {"maxrec": "5"}, {"RUNID": "a"}, {"BAND": ""}],
+)
+def test_what_every_service_is_asked_and_what_nobody_filled_in_change_nothing(client: httpx.Client, more: dict[str, str]) -> None:
+    assert cut(client, CIRCLE=CIRCLE, **more).content == cut(client, CIRCLE=CIRCLE).content
 
 
 def test_request_without_an_id_is_refused(client: httpx.Client) -> None:

@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
+from bowerbird_config.problems import nearest
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +18,8 @@ from starlette.types import Message
 VOTABLE: Final = "application/x-votable+xml"
 # What a request without a file may say; the longest query is far shorter.
 MAX_TEXT_BYTES = 2 << 20
+# Section 3.4 of 1.1: what any service may be asked, whether it means something there or not.
+_OF_ALL: Final = frozenset({"REQUEST", "VERSION", "RESPONSEFORMAT", "MAXREC", "RUNID"})
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MAX_FIELDS = 200
@@ -55,6 +58,20 @@ class Parameters:
     def many(self, name: str) -> tuple[str, ...]:
         """Return every value of a parameter that may be repeated."""
         return self.values.get(name, ())
+
+    def filled(self, name: str) -> tuple[str, ...]:
+        """Return every value that says something: forms send those that nobody filled in too."""
+        return tuple(text.strip() for text in self.many(name) if text.strip())
+
+    def only(self, known: Collection[str]) -> None:
+        """Return where each parameter is one of those or of all services; Fault where one is not (section 3.3 of 1.2).
+
+        Where a parameter narrows what comes, a mistyped one that is passed over gives everything.
+        """
+        for name in sorted(self.values.keys() - _OF_ALL - set(known)):
+            meant = nearest(name, known)
+            near = f"did you mean {meant}? " if meant else ""
+            raise Fault(f"there is no parameter {shown(name)}; {near}There are {', '.join(known)}")
 
     def single(self, name: str) -> str | None:
         """Return the one value of a parameter, None where it is absent or empty; Fault where it was given twice."""

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import pyarrow as pa
+from bowerbird.axes import STATE_OF
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -48,9 +49,11 @@ _TEXTS: Final = {
     "TARGET": "target_name",
 }
 _KINDS: Final = ("image", "cube")
+# ObsCore 1.1, section 3.3.1: a search for others finds none here.
+_OTHER_KINDS: Final = ("spectrum", "sed", "timeseries", "visibility", "event", "measurements")
 _LEVELS: Final = range(5)
-# ObsCore 1.1, section B.6.6.
-_STATES: Final = ("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA")
+# ObsCore 1.1, section B.6.6: those of FITS, and what is computed of them.
+_STATES: Final = (*STATE_OF.values(), "POLI", "POLA")
 _MOST_VALUES: Final = 1000
 # Of all polygons together: each image is compared with every one.
 _MOST_VERTICES: Final = 2000
@@ -58,7 +61,7 @@ _MOST_FIELDS: Final = _MOST_VALUES + 20
 
 
 def search(given: Parameters) -> Search:
-    """Return what is asked for; Fault where a value is none."""
+    """Return what is asked for; Fault where a value is none. Other parameters are passed over, as by each service of a search in many."""
     return Search(
         regions=_regions(given),
         overlaps=tuple(
@@ -81,8 +84,7 @@ def _regions(given: Parameters) -> tuple[Region, ...]:
 
 
 def _values(given: Parameters, name: str) -> tuple[str, ...]:
-    """Return the values of a parameter; one that is empty is as absent as DALI 1.1, section 3.1, wants it."""
-    found = tuple(text.strip() for text in given.many(name) if text.strip())
+    found = given.filled(name)
     if len(found) > _MOST_VALUES:
         raise Fault(f"{name} was given {len(found)} times; the most are {_MOST_VALUES}")
     return found
@@ -103,6 +105,9 @@ def _plain(text: str) -> str:
 
 def _kinds(given: Parameters) -> tuple[str, ...]:
     kinds = tuple(text.lower() for text in _values(given, "DPTYPE"))
+    for kind in kinds:
+        if kind not in _KINDS + _OTHER_KINDS:
+            raise Fault(f"DPTYPE is {shown(kind)}; it is {' or '.join(_KINDS)}")
     return tuple(kind for kind in _KINDS if kind in kinds) if kinds else _KINDS
 
 

@@ -20,6 +20,9 @@ FITS, TAR = "application/fits", "application/x-tar"
 # Our own parameters: how several regions come (FORM=tar), and which HDU is cut, as `bowerbird.cutout` has it.
 FORM, HDU = "FORM", "HDU"
 _FORMS: Final = {"fits": FITS, "tar": TAR}
+# Those of the sky, any of which may be the one region.
+_SKY: Final = {"POS": position, "CIRCLE": circle, "POLYGON": polygon}
+_PARAMETERS: Final = ("ID", *_SKY, "BAND", "TIME", "POL", HDU, FORM)
 MOST_REGIONS: Final = 1000
 # Section 5.2: what the text of an error begins with.
 _MULTIPLE: Final = "MultiValuedParamNotSupported"
@@ -52,40 +55,44 @@ class Asked:
 
 
 def asked(given: Parameters) -> Asked:
-    """Return what a request asks for; Fault where a value is none, SeveralValues where there are too many."""
+    """Return what a request asks for; Fault where a parameter or a value is none, SeveralValues where there are too many."""
+    given.only(_PARAMETERS)
     did = _single(given, "ID")
     if did is None:
         raise Fault("ID is missing; it is the publisher DID of a product, as ObsCore and DataLink name it")
-    form = (_single(given, FORM) or "fits").lower()
-    if form not in _FORMS:
-        raise Fault(f"{FORM} is {shown(form)}; it is {' or '.join(_FORMS)}")
+    form = _form(given)
     regions = _regions(given)
-    if len(regions) > 1 and _FORMS[form] != TAR:
+    if len(regions) > 1 and form != TAR:
         told = f"{len(regions)} regions were asked for in POS, CIRCLE and POLYGON together"
         raise SeveralValues(f"{told}; ask for one, or with {FORM}=tar for an archive of a cutout each")
-    return Asked(did, regions, _slab(given), _hdu(given), _FORMS[form])
+    return Asked(did, regions, _slab(given), _hdu(given), form)
+
+
+def _form(given: Parameters) -> str:
+    """Return the media type of the answer; a RESPONSEFORMAT can only say the same (DALI 1.1, section 3.4.3)."""
+    name = (_single(given, FORM) or "fits").lower()
+    if name not in _FORMS:
+        raise Fault(f"{FORM} is {shown(name)}; it is {' or '.join(_FORMS)}")
+    wanted = _single(given, "RESPONSEFORMAT")
+    if wanted is not None and wanted.lower() not in {name, _FORMS[name]}:
+        raise Fault(f"RESPONSEFORMAT is {shown(wanted)}; cutouts are {FITS}, and {TAR} with {FORM}=tar")
+    return _FORMS[name]
 
 
 def _single(given: Parameters, name: str) -> str | None:
-    values = _values(given, name)
+    values = given.filled(name)
     if len(values) > 1:
         raise SeveralValues(f"{name} was given {len(values)} times; give it once")
     return values[0] if values else None
 
 
-def _values(given: Parameters, name: str) -> tuple[str, ...]:
-    """Return the values of a parameter; one that is empty is as absent as DALI 1.1, section 3.1, wants it."""
-    return tuple(text.strip() for text in given.many(name) if text.strip())
-
-
 def _regions(given: Parameters) -> tuple[Area, ...]:
-    texts = {name: _values(given, name) for name in ("POS", "CIRCLE", "POLYGON")}
+    texts = {name: given.filled(name) for name in _SKY}
     count = sum(map(len, texts.values()))
     if count > MOST_REGIONS:
         words = f"{count} regions were asked for, and {MOST_REGIONS} are the most at once; ask in several requests"
         raise Fault(words, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    read = {"POS": position, "CIRCLE": circle, "POLYGON": polygon}
-    return tuple(_area(name, read[name](name, text)) for name, given_texts in texts.items() for text in given_texts)
+    return tuple(_area(name, _SKY[name](name, text)) for name, given_texts in texts.items() for text in given_texts)
 
 
 def _area(name: str, region: sky_regions.Region) -> Area:
@@ -104,7 +111,7 @@ def _area(name: str, region: sky_regions.Region) -> Area:
 def _slab(given: Parameters) -> Slab:
     """Return what is asked for beside the sky. POL alone may have several values: they come in one cutout (section 3.3.6)."""
     band, time = (_single(given, name) for name in ("BAND", "TIME"))
-    states = frozenset(text.upper() for text in _values(given, "POL"))
+    states = frozenset(text.upper() for text in given.filled("POL"))
     for state in sorted(states - STATES):
         raise Fault(f"POL is {shown(state)}; it is one of {', '.join(sorted(STATES))}")
     wavelengths, times = (interval(name, text) if text else None for name, text in (("BAND", band), ("TIME", time)))
