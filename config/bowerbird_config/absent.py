@@ -2,19 +2,25 @@
 
 import os
 import ssl
+import stat
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from bowerbird_config.load import places
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import Finding, Problem, Steps
 from bowerbird_config.sentences import located
+from bowerbird_config.table_order import release_directory
 
 
-def absences(file: Path, platform: Platform) -> list[Problem]:
-    """Return what is missing here of all that the platform file names, each with its line and the remedy."""
+def absences(file: Path, platform: Platform, releases: Path) -> list[Problem]:
+    """Return what is missing here of all that the platform file names, each with its line and the remedy.
+
+    `releases` is where those lie that name no directory.
+    """
     known = places(file)
-    return [located(lack, known) for lack in _lacks(platform)]
+    return [located(lack, known) for lack in chain(_lacks(platform), _dangling(platform, releases))]
 
 
 def _lacks(platform: Platform) -> Iterator[Finding]:
@@ -27,6 +33,34 @@ def _lacks(platform: Platform) -> Iterator[Finding]:
         yield from _file(("runtime", "tls", "key"), Path(tls.key))
         missing = list(_file(("runtime", "tls", "certificate"), Path(tls.certificate)))
         yield from missing or _names(Path(tls.certificate), platform.runtime.public_host)
+
+
+def _dangling(platform: Platform, releases: Path) -> Iterator[Finding]:
+    """Yield the ends of links that are not there; of a release whose directory is not here, or that one may not look into, none."""
+    for collection, about in platform.collections.items():
+        for release, told in about.releases.items():
+            for number, link in enumerate(told.links):
+                ends = (("file", (collection, release, link.file)), ("to", link.end(collection, release)))
+                for key, end in ends:
+                    if end and _is_missing(platform, releases, *end):
+                        what = f"a link names {end[2]!r}, which is not in release '{end[0]}/{end[1]}', so nobody is told of it"
+                        steps = ("collections", collection, "releases", release, "links", number, key)
+                        yield Finding(steps, what, "put the file there, or write the name that it has")
+
+
+def _is_missing(platform: Platform, releases: Path, collection: str, release: str, file: str) -> bool:
+    directory = release_directory(platform, releases, collection, release)
+    if directory is None:
+        return True
+    if not os.access(directory, os.X_OK):
+        return False
+    try:
+        # No symbolic link is followed, as when it is served.
+        return not stat.S_ISREG((directory / file).lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
 
 
 def _directory(steps: Steps, whose: str, place: Path) -> Iterator[Finding]:

@@ -121,10 +121,14 @@ def default_file(var: Path | None = None, environment: Mapping[str, str] = os.en
     """Return the platform file that is meant where none is named: the running platform's, else the default one."""
     if var is None and environment.get("BOWERBIRD_PLATFORM"):
         return Path(environment["BOWERBIRD_PLATFORM"])
-    install = Install.from_environment(environment)
-    state = Var(var or Path(environment.get("BOWERBIRD_VAR") or install.default_var))
+    state = _state(var, environment)
     started = _started_with(state)
-    return started or (state.own_platform if state.own_platform.exists() else install.default_platform)
+    return started or (state.own_platform if state.own_platform.exists() else Install.from_environment(environment).default_platform)
+
+
+def _state(var: Path | None, environment: Mapping[str, str] = os.environ) -> Var:
+    """Return the state directory that is meant."""
+    return Var(var or Path(environment.get("BOWERBIRD_VAR") or Install.from_environment(environment).default_var))
 
 
 def _started_with(var: Var) -> Path | None:
@@ -189,7 +193,7 @@ def check(file: Path | None, user: str | None, groups: tuple[str, ...], at: date
         sys.exit(1)
     at = at or datetime.now(UTC)
     identity = _identity(platform, user, groups) if user else None
-    absent = absences(file, platform) if not identity else []
+    absent = absences(file, platform, _state(var).releases) if not identity else []
     if as_json:
         files = [str(source) for source in sources(file)]
         missing = {"absent": [problem_json(problem) for problem in absent]}

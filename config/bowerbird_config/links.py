@@ -1,14 +1,17 @@
 """Links between files of releases: what belongs to an image, came before it, or was made of it."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, Field
 
 from bowerbird_config.model import Model
 from bowerbird_config.tables import FileInside, inside
 
-_ELSEWHERE = "ivo://"
+_ELSEWHERE: Final = "ivo://"
+# The authority of the publisher DIDs of every Bowerbird's own products.
+AUTHORITY: Final = "x-bowerbird"
 
 
 class Semantics(StrEnum):
@@ -48,3 +51,11 @@ class Link(Model):
     to: Annotated[str, AfterValidator(_other_end)] = Field(description="a file of this release, or the obs_publisher_did of another's")
     semantics: Semantics = Field(description="what the other end is to the file")
     description: str = ""
+
+    def end(self, collection: str, release: str) -> tuple[str, str, str] | None:
+        """Return collection, release and file of the other end of a link in that release; None where another platform has it."""
+        if not self.to.startswith(_ELSEWHERE):
+            return collection, release, self.to
+        place, _, file = self.to.removeprefix(_ELSEWHERE).partition("?")
+        authority, *named = place.lower().split("/")
+        return (*named, unquote(file)) if authority == AUTHORITY else None  # type: ignore[return-value]  # two names, as was checked

@@ -19,7 +19,7 @@ def missing(folder: Path, text: str) -> list[str]:
     """Return what is missing of a file, without the file's name and the remedies."""
     file = folder / "platform.yaml"
     file.write_text(GOOD + text)
-    return [f"{problem.place.line}: {problem.what}" for problem in absences(file, load(file))]
+    return [f"{problem.place.line}: {problem.what}" for problem in absences(file, load(file), folder / "releases")]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,34 @@ def test_directory_of_an_environment_that_is_not_there_is_told(tmp_path: Path) -
 def test_what_is_there_is_not_told(tmp_path: Path) -> None:
     (tmp_path / "dr1").mkdir()
     assert missing(tmp_path, f"storage: {{releases: {{a478/dr1: {tmp_path}/dr1}}}}\n") == []
+
+
+def test_ends_of_links_that_are_not_there_are_told_where_one_can_look(tmp_path: Path) -> None:
+    here, other = tmp_path / "releases/a478/dr1", tmp_path / "other"
+    for place in (here, other):
+        place.mkdir(parents=True)
+        (place / "a b.fits").touch()
+    (here / "link.fits").symlink_to("a b.fits")
+    links = [
+        ("a b.fits", "gone.fits"), ("gone.fits", "a b.fits"), ("a b.fits", "link.fits"),
+        ("a b.fits", "ivo://X-Bowerbird/a478/dr2?a%20b.fits"), ("a b.fits", "ivo://x-bowerbird/a478/dr2?b.fits"),
+        ("a b.fits", "ivo://elsewhere/a478/dr2?b.fits"), ("a b.fits", "ivo://x-bowerbird/a478/dr3?b.fits"),
+        ("a b.fits", "ivo://x-bowerbird/a478/away?b.fits"),
+    ]  # fmt: skip
+    told = "".join(f"          - {{file: {file}, to: '{to}', semantics: auxiliary}}\n" for file, to in links)
+    release = "      {0}: {{title: T, public: true}}\n"
+    text = f"        links:\n{told}{release.format('dr2')}{release.format('away')}"
+    at = GOOD.index("spaces:")
+    (tmp_path / "platform.yaml").write_text(GOOD[:at] + text + GOOD[at:] + f"storage: {{releases: {{a478/dr2: {other}}}}}\n")
+    found = absences(tmp_path / "platform.yaml", load(tmp_path / "platform.yaml"), tmp_path / "releases")
+    first = GOOD[:at].count("\n") + 2
+    assert [(problem.place.line - first, problem.what.split("a link names ")[1].split(", so")[0]) for problem in found] == [
+        (0, "'gone.fits', which is not in release 'a478/dr1'"),
+        (1, "'gone.fits', which is not in release 'a478/dr1'"),
+        (2, "'link.fits', which is not in release 'a478/dr1'"),
+        (4, "'b.fits', which is not in release 'a478/dr2'"),
+        (6, "'b.fits', which is not in release 'a478/dr3'"),
+    ]
 
 
 @pytest.mark.parametrize(

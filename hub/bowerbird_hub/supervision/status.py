@@ -96,7 +96,7 @@ def status_of(var: Var) -> Status:
     processes = _processes(var, told, [view for view in views if view.get("worker_pid")])
     health = {process.name: process.health for process in processes}
     up = health.get(HUB) == OK and health.get(PROXY) == OK
-    problems, absent = _asked_of_the_file(told.get("platform_file"))
+    problems, absent = _asked_of_the_file(told.get("platform_file"), var)
     return Status(
         var=str(var.root),
         running=up,
@@ -231,7 +231,7 @@ def _view_health(view: dict[str, Any]) -> str:
     return OK if view.get("healthy") else view.get("trouble") or "no answer"
 
 
-def _asked_of_the_file(platform_file: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _asked_of_the_file(platform_file: str | None, var: Var) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return what is wrong with the platform file as it stands, and what it names that this machine does not have."""
     if platform_file is None:
         return (), ()
@@ -239,4 +239,4 @@ def _asked_of_the_file(platform_file: str | None) -> tuple[tuple[str, ...], tupl
         platform = load(Path(platform_file))
     except ConfigError as error:
         return tuple(map(str, error.problems)), ()
-    return (), tuple(map(str, absences(Path(platform_file), platform)))
+    return (), tuple(map(str, absences(Path(platform_file), platform, var.releases)))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import quote, unquote
 
-AUTHORITY: Final = "x-bowerbird"
+from bowerbird_config.links import AUTHORITY
+
 # Longer than any path that a file system has, each byte of it quoted.
 _MOST: Final = 16_384
 # IVOA Identifiers 2.0, section 2.3: what stands before the question mark is compared without case, what follows is not.

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bowerbird_config.collections import Collection, Release
+from bowerbird_config.links import AUTHORITY
 from bowerbird_config.model import format_moment
 
 from bowerbird_services.store import surveys
-from bowerbird_services.store.dids import AUTHORITY
 from bowerbird_services.store.surveys import Survey
 
 VERSION = "1.4"
