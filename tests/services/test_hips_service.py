@@ -1,5 +1,6 @@
 """HiPS and MOCs over HTTP: what is sent, and who gets it."""
 
+import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -172,6 +173,17 @@ def test_moc_comes_in_each_form(client: httpx.Client, tmp_path: Path) -> None:
     assert client.get("/hips/demo/dr1/Moc.fits").status_code == 200
     refused(client.get("/moc/demo/dr1", params={"RESPONSEFORMAT": "gif"}), 400, "RESPONSEFORMAT is 'gif'")
     refused(client.get("/moc/demo/dr1", params=[("RESPONSEFORMAT", "json"), ("RESPONSEFORMAT", "json")]), 400)
+
+
+def test_survey_that_is_lost_is_no_empty_sky(site: Site, jobs: JobStore, root: Path, tmp_path: Path) -> None:
+    site.surveys = shutil.copytree(root, tmp_path / "made")
+    (folder,) = (path for path in surveys.folder_of(site.surveys, "demo", "dr1").iterdir() if path.is_dir())
+    shutil.rmtree(folder)
+    with served(create(site, jobs)) as address:
+        for path in ("/hips/demo/dr1/Norder3/Allsky.fits", "/hips/demo/dr1/Norder3/Dir0/Npix0.png", "/moc/demo/dr1?RESPONSEFORMAT=json"):
+            lost = httpx.get(f"{address}{path}")
+            assert (lost.status_code, lost.headers["retry-after"]) == (503, "30"), path
+            assert "the survey of demo/dr1 was lost and is drawn again" in lost.text
 
 
 def test_moc_of_a_collection_is_of_what_one_may_read(client: httpx.Client) -> None:

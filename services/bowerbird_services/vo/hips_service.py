@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from bowerbird_config.identity import ANONYMOUS, Identity
+from bowerbird_config.identity import Identity
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -80,10 +80,12 @@ class HiPSService:
         kind = _kind(path)
         if kind is None:
             raise Fault(ABSENT, HTTPStatus.NOT_FOUND)
-        file = surveys.folder_of(self._root, *place) / about.survey.folder / path
+        folder = self._folder(about)
         try:
-            return await self._threads.run(_sent, request, file, _TYPES[kind])
+            return await self._threads.run(_sent, request, folder / path, _TYPES[kind])
         except FileNotFoundError:
+            # A map keeps a 404 as empty sky: it is told so of nothing but that.
+            _check_there(folder, about)
             raise Fault("there is no such tile: no image lies there", HTTPStatus.NOT_FOUND) from None
 
     async def moc(self, request: Request) -> Response:
@@ -100,9 +102,14 @@ class HiPSService:
             found = await self._threads.run(lambda: [about for about in self._seen(identity) if about.place[0] == name])
         if not found:
             raise Fault("there is no MOC here: nothing of it has images that are open to you and drawn already", HTTPStatus.NOT_FOUND)
-        files = tuple(surveys.folder_of(self._root, *about.place) / about.survey.folder / surveys.MOC_FILE for about in found)
+        files = tuple(self._folder(about) / surveys.MOC_FILE for about in found)
         title = ", ".join(f"{about.collection.title}: {about.release.title}" for about in found)
-        content = await self._threads.run(_united, files, form, title)
+        try:
+            content = await self._threads.run(_united, files, form, title)
+        except FileNotFoundError:
+            for about in found:
+                _check_there(self._folder(about), about)
+            raise
         return _told(request, content, moc.FORMATS[form])
 
     def _seen(self, identity: Identity) -> Iterator[hips.About]:
@@ -121,8 +128,17 @@ class HiPSService:
         survey = _survey(surveys.folder_of(self._root, *place)) if release else None
         if collection is None or release is None or survey is None:
             return None
-        public = records.decide(ANONYMOUS, *place, self._site.clock()).allowed
-        return hips.About(place, collection, release, survey, public)
+        return hips.About(place, collection, release, survey, release.public_at(self._site.clock()))
+
+    def _folder(self, about: hips.About) -> Path:
+        return surveys.folder_of(self._root, *about.place) / about.survey.folder
+
+
+def _check_there(folder: Path, about: hips.About) -> None:
+    """Return where a survey lies where it was made; Fault where it is lost, which is noticed and mended beside us."""
+    if not folder.is_dir():
+        words = f"the survey of {about.name} was lost and is drawn again; try again later"
+        raise Fault(words, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "30"})
 
 
 def _place(request: Request) -> tuple[str, str]:
