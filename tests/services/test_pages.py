@@ -19,9 +19,10 @@ from bowerbird_services.pages.frame import Frame
 from bowerbird_services.pages.service import Pages
 from bowerbird_services.pages.sign_in import Application, SignIn
 from bowerbird_services.site import Site
-from bowerbird_services.store import coverage
+from bowerbird_services.store import coverage, sidecar
 from bowerbird_services.store.catalogues import TableStore
 from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
+from bowerbird_services.store.products import NAME, Product
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.streams import Threads
 from bowerbird_services.tables_engine import TablesEngine
@@ -38,6 +39,7 @@ from tests.support.shelves import put, stars
 
 LOOK = (Path(__file__).parents[2] / "hub/bowerbird_hub/pages/bowerbird.css").read_text()
 WIDTHS = (360, 1280, 1920)
+FILES = [f"f {number}.fits" for number in range(12)]
 LATER = "2199-01-01T00:00:00Z"
 RELEASES = {
     "dr1": {"title": "First <release>", "public": True, "cite": "Doe et al. 2026", "doi": "10.5555/demo"},
@@ -63,6 +65,8 @@ def address(tmp_path: Path) -> Iterator[str]:
         table = put(shelf, ("demo", release), "stars", stars(300))
         coverage.write(table.files[0])
         surveys.put(tmp_path / "surveys", ("demo", release), surveys.cone())
+        told = [Product(name, "image", "application/fits", 1, s_ra=10.0, s_dec=-20.0, s_fov=0.8).to_json() for name in FILES]
+        sidecar.replace_json(shelf / "demo" / release / NAME, {"products": told})
     records = Records(known)
     records.take(
         {"kind": "identity", "record": IdentityRecord(1, "member", 600_000, 600_000, known.identity("member").memberships).to_json()}
@@ -100,8 +104,9 @@ def test_index_and_collection_show_what_may_be_known(address: str) -> None:
     assert "dr2" not in page
 
 
-def test_the_address_of_tap_leads_a_browser_to_the_tables(address: str) -> None:
-    shown = httpx.get(f"{address}/tap", follow_redirects=True)
+@pytest.mark.parametrize("name", ["tap", "sia2", "datalink", "soda", "hips", "moc"])
+def test_the_address_of_a_service_leads_a_browser_to_what_there_is(address: str, name: str) -> None:
+    shown = httpx.get(f"{address}/{name}", follow_redirects=True)
     assert (shown.status_code, shown.url.path) == (200, "/")
     assert httpx.get(f"{address}/tap/capabilities").headers["content-type"].startswith("text/xml")
 
@@ -151,6 +156,22 @@ def test_pages_show_the_sky_that_images_cover_to_whoever_may_read_them(address: 
     page = httpx.get(f"{address}/tables/demo_dr1.stars").text
     assert "Its images on the sky" in page
     assert f"{address}/moc/demo/dr1" in page
+
+
+def test_pages_name_images_and_the_addresses_at_which_they_are_had(address: str) -> None:
+    nobody, member = (httpx.get(f"{address}/collections/demo", headers=headers).text for headers in ({}, MEMBER))
+    for words in (
+        "f 9.fits, image: <code>ivo://x-bowerbird/demo/dr1?f%209.fits</code>",
+        f"2 more, and all of them by SIA 2: <code>{address}/sia2/query?COLLECTION=demo/dr1</code>",
+        f"{address}/datalink/links?ID=ivo://x-bowerbird/demo/dr1?f%200.fits",
+        f"{address}/soda/sync?ID=ivo://x-bowerbird/demo/dr1?f%200.fits&amp;CIRCLE=10.00000 -20.00000 0.1",
+    ):
+        assert words in nobody
+    assert "f 10.fits" not in nobody
+    assert "dr2?" not in nobody
+    assert "token" not in nobody
+    assert "demo/dr2?f%209.fits" in member
+    assert member.count("These addresses need a token") == 2
 
 
 def test_sign_in_that_has_ended_is_told_and_its_cookie_taken_back(address: str) -> None:

@@ -53,18 +53,6 @@ def _release(frame: Frame, release: SeenRelease, images: list[Part]) -> list[Par
     return [described, standing(release), tables(frame, release.tables), *images, files, *cite(release, "h3")]
 
 
-def images(drawn: Html, address: str, name: str, heading: str) -> list[Part]:
-    """Return what a release's images cover, `drawn`, and where maps have it; `address` is the service's, `name` COLLECTION/RELEASE."""
-    forms = ("ascii", "json", "svg")
-    others = [tag("span", ", " if number else "", tag("code", f"?RESPONSEFORMAT={form}")) for number, form in enumerate(forms)]
-    return [
-        tag(heading, "Its images on the sky"),
-        drawn,
-        tag("p", "As a HiPS, for Aladin and other maps: ", tag("code", f"{address}/hips/{name}")),
-        tag("p", "What they cover, as a MOC: ", tag("code", f"{address}/moc/{name}"), ", in FITS or with ", *others, "."),
-    ]
-
-
 def standing(release: SeenRelease) -> Html:
     """Return until when it is closed, and to whom; or that it is everybody's."""
     if release.decision.rule == "release.public":

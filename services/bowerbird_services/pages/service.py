@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bowerbird_config.clients import Clients
 from bowerbird_config.identity import ANONYMOUS, Identity
-from bowerbird_services.pages import content, footprint, sky
+from bowerbird_services.pages import content, footprint, images, sky
 from bowerbird_services.pages.frame import Frame, Visitor
 from bowerbird_services.pages.markup import Html, Part, tag
 from bowerbird_services.pages.sign_in import CALLBACK, SignIn
@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 _ABSENT = "There is nothing here that is open to you"
 _TROUBLE = "That is not possible now"
+_OF_CLIENTS = ("tap", "sia2", "datalink", "soda", "hips", "moc")
 _Page = Callable[[Request], Awaitable[Response]]
 
 
@@ -58,7 +59,7 @@ class Pages:
             Route(f"{prefix}/", self._told(self.index)),
             Route(f"{prefix}/collections/{{name}}", self._told(self.collection)),
             Route(f"{prefix}/tables/{{name}}", self._told(self.table)),
-            Route(f"{prefix}/tap", self.of_tap),
+            *(Route(f"{prefix}/{name}", self.of_clients) for name in _OF_CLIENTS),
         ]
         if signing is not None:
             found += [Route(f"{prefix}/sign-in", self._told(signing.begin)), Route(f"{prefix}/{CALLBACK}", self._told(signing.end))]
@@ -96,8 +97,8 @@ class Pages:
         sight = await site.threads.run(self._store.sight, site.identities.records.platform, identity, site.clock())
         return visitor, identity, sight
 
-    async def of_tap(self, _request: Request) -> Response:
-        """Lead who opens the address that clients are given, which has nothing to show, to what its tables are."""
+    async def of_clients(self, _request: Request) -> Response:
+        """Lead who opens the address of a service that clients are given, which has nothing to show, to what there is."""
         return RedirectResponse(f"{self._frame.prefix}/", HTTPStatus.SEE_OTHER)
 
     async def index(self, request: Request) -> Response:
@@ -113,8 +114,8 @@ class Pages:
         if not releases:
             return self._absent(request, visitor)
         title, address = releases[0].about_collection.title, self._site.address_of(request)
-        images = await self._site.threads.run(lambda: {release.name: self._images(release, address, "h3") for release in releases})
-        return self._shown(visitor, title, content.collection(self._frame, releases, images), here=f"collections/{name}")
+        shown = await self._site.threads.run(lambda: {release.name: self._images(release, address, "h3") for release in releases})
+        return self._shown(visitor, title, content.collection(self._frame, releases, shown), here=f"collections/{name}")
 
     async def table(self, request: Request) -> Response:
         """Show a table; one of an announced release is refused in words, and any other is not there."""
@@ -134,16 +135,16 @@ class Pages:
     def _content(self, release: SeenRelease, shown: Table, address: str) -> list[Part]:
         rows = shown.files[0] if shown.position is not None and len(shown.files) == 1 else None
         drawn = _picture(rows, shown.full_name) if rows is not None and coverage.path_of(rows).exists() else None
-        images = self._images(release, address, "h2")
-        return content.table(self._frame, release, shown, drawn, Clients(f"{address}/tap"), images)
+        told = self._images(release, address, "h2")
+        return content.table(self._frame, release, shown, drawn, Clients(f"{address}/tap"), told)
 
     def _images(self, release: SeenRelease, address: str, heading: str) -> list[Part]:
-        """Return what is told of the images of a release; nothing where it may not be read, or none are drawn."""
-        if self._site.surveys is None or not release.decision.allowed:
+        """Return what is told of the images of a release; nothing where it may not be read, or has none."""
+        if not release.decision.allowed:
             return []
-        file = surveys.moc_of(self._site.surveys, release.collection, release.name)
+        file = surveys.moc_of(self._site.surveys, release.collection, release.name) if self._site.surveys else None
         drawn = _footprint(file, release.about.title) if file else None
-        return content.images(drawn, address, f"{release.collection}/{release.name}", heading) if drawn else []
+        return images.images(release, drawn, address, heading)
 
     def _announced(self, visitor: Visitor, release: SeenRelease) -> Response:
         # The same for every name in its schema: which tables there are is not told.

@@ -16,6 +16,7 @@ from bowerbird_config.tables import schema_name
 from bowerbird_services.store import obscore, tap_schema
 from bowerbird_services.store.kept_sights import KeptSights
 from bowerbird_services.store.observed import Observations, Observed
+from bowerbird_services.store.products import Product
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.tables import Catalogue, Table
 
@@ -30,6 +31,12 @@ class SeenRelease:
     about: Release
     decision: Decision
     tables: tuple[Table, ...] = ()
+    products: tuple[Product, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """Its collection and its own name, as its path has them."""
+        return f"{self.collection}/{self.name}"
 
     @property
     def schema(self) -> str:
@@ -129,7 +136,7 @@ class TableStore:
                 if decision.allowed:
                     found = holdings.tables.get(place, ())
                     tables += found
-                    seen.append(SeenRelease(collection, name, about, release, decision, found))
+                    seen.append(SeenRelease(collection, name, about, release, decision, found, holdings.products.get(place, ())))
                     observed.append(self.observations.of(place, release, at))
                     schemas[schema] = release.description or release.title
                 elif not decision.hidden:

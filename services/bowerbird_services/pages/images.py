@@ -1,0 +1,54 @@
+"""What the pages say of a release's images: where on the sky they are, which they are, and the addresses at which they are had. Pure."""
+
+from typing import Final
+
+from bowerbird_services.pages.markup import Html, Part, tag
+from bowerbird_services.store.catalogues import SeenRelease
+from bowerbird_services.store.dids import DID
+from bowerbird_services.store.obscore import LINKED
+from bowerbird_services.store.products import Product
+
+# More are found by a search.
+_SHOWN: Final = 10
+
+
+def images(release: SeenRelease, drawn: Html | None, address: str, heading: str) -> list[Part]:
+    """Return what is told of the images of a release that may be read; `drawn` is what they cover, `address` the service's."""
+    found = [product for product in release.products if product.dataproduct_type in LINKED]
+    if not found and drawn is None:
+        return []
+    told = [*_sky(release.full_name, drawn, address), *(_found(release, found, address) if found else [])]
+    if release.decision.rule != "release.public":
+        words = "These addresses need a token, as the page Connect makes one; signing in here opens these pages alone."
+        told.append(tag("p", words, class_="quiet"))
+    return [tag(heading, "Its images on the sky"), *told]
+
+
+def _sky(name: str, drawn: Html | None, address: str) -> list[Part]:
+    if drawn is None:
+        return []
+    forms = ("ascii", "json", "svg")
+    others = [tag("span", ", " if number else "", tag("code", f"?RESPONSEFORMAT={form}")) for number, form in enumerate(forms)]
+    return [
+        drawn,
+        tag("p", "As a HiPS, for Aladin and other maps: ", tag("code", f"{address}/hips/{name}")),
+        tag("p", "What they cover, as a MOC: ", tag("code", f"{address}/moc/{name}"), ", in FITS or with ", *others, "."),
+    ]
+
+
+def _found(release: SeenRelease, found: list[Product], address: str) -> list[Part]:
+    named = [(product, str(DID(release.collection, release.name, product.file))) for product in found[:_SHOWN]]
+    rows = [tag("li", f"{product.file}, {product.dataproduct_type}: ", tag("code", did)) for product, did in named]
+    more = f"{len(found) - _SHOWN} more, and all of them" if len(found) > _SHOWN else "All of them"
+    asked = f"ID={named[0][1]}"
+    return [
+        tag("ul", *rows),
+        tag("p", f"{more} by SIA 2: ", tag("code", f"{address}/sia2/query?COLLECTION={release.full_name}")),
+        tag("p", "What belongs to one, by DataLink: ", tag("code", f"{address}/datalink/links?{asked}")),
+        tag("p", "Cut around a place, in degrees, by SODA: ", tag("code", f"{address}/soda/sync?{asked}&CIRCLE={_middle(found[0])}")),
+    ]
+
+
+def _middle(product: Product) -> str:
+    known = product.s_ra is not None and product.s_dec is not None
+    return f"{product.s_ra:.5f} {product.s_dec:.5f} {(product.s_fov or 0.1) / 8:.1g}" if known else "RA DEC RADIUS"
