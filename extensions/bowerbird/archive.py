@@ -36,7 +36,7 @@ def images(  # noqa: PLR0913  # most are named when they are given
     time : pair of Time, str or float, optional
         Between which times; numbers are Modified Julian Dates.
     collection : str, optional
-        Of which collection, as the service writes it.
+        Of which collection, as the service writes it; of the platform itself also ``"a370"`` for all releases of one.
     kind : {"image", "cube"}, optional
         Only images, or only cubes.
     limit : int, optional
@@ -64,12 +64,16 @@ def images(  # noqa: PLR0913  # most are named when they are given
 
     if kind not in (None, "image", "cube"):
         raise BadArgument(f"kind is {kind!r}; it is 'image' or 'cube'")
+    if limit is not None and limit < 0:
+        raise BadArgument(f"limit is {limit}; it is a number of records, 0 or more")
     at, held = found(position), session()
     address = service or held.beside(addresses.SIA2)
     if not address:
         raise BadArgument("no platform is here that has images: name a service, as in service='https://example.org/sia2/query'")
-    told = {"BAND": _band(band), "TIME": _time(time), "COLLECTION": collection, "DPTYPE": kind}
-    more = {name: value for name, value in told.items() if value}
+    told = {"BAND": _band(band), "TIME": _time(time), "DPTYPE": kind or ""}
+    more = {name: [value] for name, value in told.items() if value}
+    if collection:
+        more["COLLECTION"] = [collection] if service else _releases_of(collection)
     search = sia2.Search(float(at.ra.deg), float(at.dec.deg), degrees(radius), more, limit)
     answer = LOOP.run(sia2.ask(held.http, address, search, seconds=seconds))
     with answer.file:
@@ -145,6 +149,21 @@ def links_address(name: str, held: Any) -> str:
     if service is None:
         raise BadArgument(f"no platform is here that knows {name}; give the address of its DataLink, like access_url")
     return f"{service}?ID={quote(name, safe='')}"
+
+
+def _releases_of(name: str) -> list[str]:
+    """Return what the platform calls the releases that a name means; BadArgument where it means none of those in sight."""
+    from bowerbird.manifest import manifest  # noqa: PLC0415  # `import bowerbird` stays light
+
+    try:
+        known = manifest()
+    except FileNotFoundError:  # away from the platform, which knows them
+        return [name]
+    found = [f"{one['collection']}/{one['release']}" for one in known.opened(name)]
+    if not found:
+        there = ", ".join(dict.fromkeys(one["collection"] for one in known.releases)) or "none"
+        raise BadArgument(f"{name!r} is neither a collection nor a release, as in 'ngc' or 'ngc/dr1'; collections: {there}")
+    return found
 
 
 def _band(band: Any) -> str:

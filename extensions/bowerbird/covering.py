@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bowerbird.errors import BadArgument, CutoutError, Refused
+from bowerbird.errors import BadArgument, CutoutError
 from bowerbird.image import Choices, Image, file_descriptor, images, plain
 from bowerbird.manifest import manifest
 from bowerbird.regions import Regions
@@ -27,12 +27,8 @@ def folders(name: Any) -> list[Path]:
         return []
     with suppress(FileNotFoundError):
         known = manifest()
-        entries = [one for one in known.releases if os.fspath(name) in (one["collection"], f"{one['collection']}/{one['release']}")]
-        closed = [one for one in entries if not one.get("path")]
-        if closed and len(closed) == len(entries):
-            raise Refused(closed[0]["sentence"])
-        if entries:
-            return [known.root / "releases" / one["collection"] / one["release"] for one in entries if one.get("path")]
+        if entries := known.opened(os.fspath(name)):
+            return [known.root / "releases" / one["collection"] / one["release"] for one in entries]
     return [Path(name)] if os.path.isdir(name) else []
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bowerbird.errors import NotThere
+from bowerbird.errors import NotThere, Refused
 
 NAME = ".view.json"
 _DEFAULT = "/data"
@@ -20,6 +20,14 @@ class Manifest:
     user: str
     releases: tuple[dict[str, Any], ...]
     teams: tuple[dict[str, Any], ...]
+
+    def opened(self, name: str) -> list[dict[str, Any]]:
+        """Return the open releases that a name means: a collection's, or the one of that name; Refused says why all of them are closed."""
+        entries = [one for one in self.releases if name in (one["collection"], f"{one['collection']}/{one['release']}")]
+        found = [one for one in entries if one.get("path")]
+        if entries and not found:
+            raise Refused(entries[0]["sentence"])
+        return found
 
     def release_of(self, path: Path) -> dict[str, Any] | None:
         """Return the release that a path lies in, by its place or by one of the two sorted links."""

@@ -1,6 +1,6 @@
 """SIA 2.0: the images and cubes around a position."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -12,18 +12,18 @@ from bowerbird.vo.results import Answer
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A circle on the sky, in degrees; `more` are other parameters of the protocol. `limit` is MAXREC."""
+    """A circle on the sky, in degrees; `more` are other parameters of the protocol, each with its values. `limit` is MAXREC."""
 
     ra: float
     dec: float
     radius: float
-    more: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limit: int | None = None
 
-    def parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, Sequence[str]]:
         """Return the parameters of the protocol."""
-        told = {"POS": f"CIRCLE {self.ra!r} {self.dec!r} {self.radius!r}", **self.more}
-        return told if self.limit is None else {**told, "MAXREC": str(self.limit)}
+        told: dict[str, Sequence[str]] = {"POS": [f"CIRCLE {self.ra!r} {self.dec!r} {self.radius!r}"], **self.more}
+        return told if self.limit is None else {**told, "MAXREC": [str(self.limit)]}
 
 
 def interval(low: float, high: float) -> str:
@@ -37,14 +37,14 @@ def _bound(value: float) -> str:
 
 async def ask(http: HTTP, service: str, search: Search, *, seconds: float) -> Answer:
     """Return the records of images that a service has, within `seconds`."""
-    query = urlencode(search.parameters())
+    query = urlencode(search.parameters(), doseq=True)
     asked = Asked("GET", address(service, search.parameters()), query=query)
     async with within(seconds, service, query, "or a smaller radius"):
         return await fetched(http, asked, service)
 
 
-def address(service: str, parameters: Mapping[str, str]) -> str:
+def address(service: str, parameters: Mapping[str, str | Sequence[str]]) -> str:
     """Return an address with parameters; what it says besides is kept."""
     parts = urlsplit(service)
     kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name.upper() not in parameters]
-    return urlunsplit((*parts[:3], urlencode([*kept, *parameters.items()]), ""))
+    return urlunsplit((*parts[:3], urlencode([*kept, *parameters.items()], doseq=True), ""))

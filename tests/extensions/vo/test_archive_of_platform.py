@@ -1,5 +1,6 @@
 """Images of a platform whose files are not here: found, linked and cut by its own services, as whoever asks may."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import anyio
 import bowerbird
 import numpy as np
 import pytest
+from bowerbird.errors import BadArgument
 from bowerbird_services.store.dids import DID
 
 from tests.services.gallery import Gallery, gallery
@@ -63,6 +65,20 @@ def test_found_linked_and_cut_with_the_pixels_of_the_file(shown: Gallery) -> Non
                 one.header[card] for card in ("CRPIX1", "CRPIX2", "CRVAL1")
             ]
         assert "outside the image" in there["reason"][3]
+
+
+def test_a_collection_is_named_as_cutouts_take_it(tmp_path: Path) -> None:
+    open_ones = [{"collection": "demo", "release": name, "path": name} for name in ("dr1", "dr2")]
+    closed = {"collection": "far", "release": "dr1", "sentence": "Reading release far/dr1 is refused: it is closed."}
+    (tmp_path / ".view.json").write_text(json.dumps({"releases": [*open_ones, closed]}))
+    found = {name: len(bowerbird.images(M13, "1 arcmin", collection=name)) for name in ("demo", "demo/dr1", "demo/dr2")}
+    assert found == {"demo": 2, "demo/dr1": 1, "demo/dr2": 1}
+    with pytest.raises(BadArgument, match=r"'dmo' is neither a collection nor a release.*collections: demo, far"):
+        bowerbird.images(M13, "1 arcmin", collection="dmo")
+    with pytest.raises(bowerbird.Refused, match="far/dr1 is refused"):
+        bowerbird.images(M13, "1 arcmin", collection="far")
+    with pytest.raises(BadArgument, match="limit is -1"):
+        bowerbird.images(M13, "1 arcmin", limit=-1)
 
 
 def test_a_cube_is_cut_along_the_sky_alone(shown: Gallery) -> None:
