@@ -16,6 +16,7 @@ from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
+from bowerbird_hub.managed import VO
 from bowerbird_hub.state import copied, layout
 from bowerbird_hub.state.backup import BackupError, back_up
 from bowerbird_hub.state.backup import restore as put_back
@@ -200,7 +201,8 @@ def logs(part: str | None, follow: bool, lines: int, var: Var) -> None:
     if not names and layout_of(var) is None:
         raise FoundWrong(nothing_in(var))
     if part and part not in names:
-        raise FoundWrong(f"there is no log of {part!r}; there are {', '.join(names) or 'none'}")
+        of_hub = "; the hub's services write into hub" if part in {VO, f"service {VO}"} else ""
+        raise FoundWrong(f"there is no log of {part!r}{of_hub}; there are {', '.join(names) or 'none'}")
     follower = Follower(var.logs, part)
     for name in [part] if part else names:
         show_log(name, tail(names[name], lines), named=part is None)

@@ -40,6 +40,8 @@ def test_first_start_copies_the_platform_file_and_makes_the_releases(rig: Rig) -
     said = default_up(rig)
     assert "making 1 of 2: survey/dr1 ready" in said
     assert made_releases(rig) == ["dr1", "dr2"]
+    assert {"name": "demo releases", "state": "ready", "message": ""} in rig.status()["made"]
+    assert "demo releases  ready" in rig.run("status").stdout
     assert rig.status()["platform_file"] == str(rig.var / "platform.yaml")
 
 

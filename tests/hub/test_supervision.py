@@ -338,6 +338,7 @@ def test_logs_show_one_part_or_all(rig: Rig) -> None:
     rig.up()
     assert "hub: hub runs as" in rig.run("logs").stdout
     assert rig.run("logs", "hub").stdout.startswith("hub runs as")
+    assert "'vo'; the hub's services write into hub; there are" in rig.run("logs", "vo").stderr
     wrong = rig.run("logs", "hubb")
     assert wrong.returncode == 1
     assert re.search("there are .*hub, .*proxy", wrong.stderr)

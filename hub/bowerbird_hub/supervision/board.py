@@ -45,6 +45,7 @@ class Board:
         self._displays = displays
         self._facts: dict[str, Any] = {}
         self._parts: dict[str, dict[str, Any]] = {}
+        self._made: dict[str, dict[str, str]] = {}
 
     def only(self, display: Display) -> None:
         """Show on that display alone from now on."""
@@ -65,6 +66,12 @@ class Board:
         """Show a row that is not a part's."""
         self.show(Row(name, str(state), rest))
 
+    def made(self, name: str, state: str, rest: str = "") -> None:
+        """Show how the making of something goes, and tell `status`."""
+        self._made[name] = {"name": name, "state": state, "message": rest}
+        self._publish()
+        self.row(name, state, rest)
+
     def show(self, row: Row) -> None:
         """Show a row everywhere."""
         self._each(lambda display: display.show(row))
@@ -83,4 +90,4 @@ class Board:
 
     def _publish(self) -> None:
         with suppress(OSError):
-            write_json(state_path(self._var), {**self._facts, "parts": list(self._parts.values())})
+            write_json(state_path(self._var), {**self._facts, "parts": list(self._parts.values()), "made": list(self._made.values())})

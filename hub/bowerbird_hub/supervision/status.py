@@ -63,6 +63,15 @@ class SpaceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeStatus:
+    """Something that is made of the releases beside what runs: their tables, their surveys."""
+
+    name: str
+    state: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """All that `status` says."""
 
@@ -74,6 +83,7 @@ class Status:
     demo_accounts: str | None
     processes: tuple[ProcessStatus, ...] = ()
     mounts: tuple[MountStatus, ...] = ()
+    made: tuple[MadeStatus, ...] = ()
     spaces: tuple[SpaceStatus, ...] = ()
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = field(default=())
@@ -106,6 +116,8 @@ def status_of(var: Var) -> Status:
         demo_accounts=told.get("demo_accounts"),
         processes=processes,
         mounts=_mounts(var, views),
+        # What a supervisor that is gone had said is of no time that is known.
+        made=tuple(MadeStatus(**row) for row in told.get("made", []) if health[SUPERVISOR] == OK),
         spaces=_spaces(var),
         missing=(*lacks(), *absent),
         problems=problems,

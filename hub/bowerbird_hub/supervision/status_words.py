@@ -16,6 +16,8 @@ def in_words(found: Status) -> str:
     mounts = [(mount.user, str(mount.worker_pid or "-"), mount.health, mount.path) for mount in found.mounts]
     blocks = ["\n".join(lines), table(("process", "pid", "memory", "restarts", "health"), rows)]
     blocks.append(table(("view of", "worker", "health", "path"), mounts))
+    made = [(each.name, each.state, each.message) for each in found.made]
+    blocks.append(table(("made", "state", "what is to say"), made))
     blocks.append(table(("space", "used", "of", "trash"), [_space_row(space) for space in found.spaces]))
     blocks.append("\n".join(f"missing here: {lack}" for lack in found.missing))
     if found.problems:

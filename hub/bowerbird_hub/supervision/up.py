@@ -137,12 +137,12 @@ async def _make_demo_releases(plan: Plan, board: Board) -> None:
     demo = await asyncio.to_thread(_demo_releases, plan)
     if demo is None:
         return
-    board.row(DEMO_ROW, "making", "the first time takes up to a minute; signing in does not wait for it")
-    wrong = await demo.make(lambda line: board.row(DEMO_ROW, "making", line), plan.environment)
+    board.made(DEMO_ROW, "making", "the first time takes up to a minute; signing in does not wait for it")
+    wrong = await demo.make(lambda line: board.made(DEMO_ROW, "making", line), plan.environment)
     if wrong:
-        board.row(DEMO_ROW, "missing", f"{wrong}; the platform runs without them, the next start tries again")
+        board.made(DEMO_ROW, "missing", f"{wrong}; the platform runs without them, the next start tries again")
     else:
-        board.row(DEMO_ROW, "ready")
+        board.made(DEMO_ROW, "ready")
 
 
 def _demo_releases(plan: Plan) -> DemoReleases | None:
@@ -160,13 +160,13 @@ async def _keep_tables(plan: Plan, board: Board, starting: asyncio.Task[bool]) -
     ready = asyncio.Event()
 
     def told(state: str, rest: str) -> None:
-        board.row(tables.name, state, rest)
+        board.made(tables.name, state, rest)
         if state != MAKING:
             ready.set()
 
     async def then() -> None:
         await ready.wait()
-        await keep(surveys, lambda state, rest: board.row(surveys.name, state, rest), plan.environment, surveys.seconds)
+        await keep(surveys, lambda state, rest: board.made(surveys.name, state, rest), plan.environment, surveys.seconds)
 
     async with asyncio.TaskGroup() as both:
         both.create_task(keep(tables, told, plan.environment))
