@@ -1,10 +1,11 @@
-"""Fixtures of the services: `engine`, `tokens`, `site` and `address`, an application really served over a stand-in of the tables."""
+"""Fixtures of the services: `engine`, `tokens`, `site` and `address`, really served over a stand-in of the tables; `session` for pyvo."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import requests
 from bowerbird_services.app import create
 from bowerbird_services.site import Site
 from bowerbird_services.streams import Threads
@@ -49,3 +50,14 @@ def address(site: Site, jobs: JobStore) -> Iterator[str]:
 def client(address: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=address, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """A session for pyvo, which lets go of some answers before their end, and their connections with them."""
+    answers: list[requests.Response] = []
+    with requests.Session() as session:
+        session.hooks["response"].append(lambda answer, **_: answers.append(answer))
+        yield session
+        for answer in answers:
+            answer.close()

@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pytest
 import pyvo
+import requests
 from astropy.io.votable import parse
 from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.links import Semantics
@@ -272,12 +273,12 @@ def test_a_membership_that_ends_closes_links_in_the_same_second(shown: Gallery, 
         record.take({"kind": "identity", "record": IdentityRecord(10, "member", 600_000, 600_000, was.memberships).to_json()})
 
 
-def test_pyvo_goes_from_an_image_to_its_links(shown: Gallery) -> None:
-    found = pyvo.dal.SIA2Service(f"{shown.address}/sia2").search(pos=(250.4, 36.46, 0.1))
+def test_pyvo_goes_from_an_image_to_its_links(shown: Gallery, session: requests.Session) -> None:
+    found = pyvo.dal.SIA2Service(f"{shown.address}/sia2", session=session).search(pos=(250.4, 36.46, 0.1))
     links = found[0].getdatalink()
     assert {"#this", "#cutout", "#preview"} <= {link.semantics for link in links}
     assert next(links.bysemantics("#this", include_narrower=False)).getdataset().read(6) == b"SIMPLE"
-    by_id = pyvo.dal.adhoc.DatalinkResults.from_result_url(f"{shown.address}/datalink/links?ID={quote(CUBE)}")
+    by_id = pyvo.dal.adhoc.DatalinkResults.from_result_url(f"{shown.address}/datalink/links?ID={quote(CUBE)}", session=session)
     assert len(list(by_id.bysemantics("#cutout", include_narrower=False))) == 1
 
 

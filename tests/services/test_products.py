@@ -18,7 +18,7 @@ from bowerbird_services.vo.jobs import JobStore
 from tests.services.gallery import directories
 from tests.services.serving import served
 from tests.services.test_dali import MEMBER, refused
-from tests.services.waiting import until
+from tests.services.waiting import is_open, until
 
 BYTES = bytes(range(256)) * 16
 
@@ -144,17 +144,7 @@ def test_client_that_goes_away_lets_the_file_go(site: Site, jobs: JobStore, rele
                 assert not waiting.done(), "one file at once is all"
                 answer.close()
                 assert waiting.result().content == BYTES
-        until(lambda: not _is_open(releases / "demo" / "dr1" / "large.fits"))
-
-
-def _is_open(path: Path) -> bool:
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            if os.readlink(f"/proc/self/fd/{number}") == str(path):
-                return True
-        except OSError:
-            continue
-    return False
+        until(lambda: not is_open(releases / "demo" / "dr1" / "large.fits"))
 
 
 def test_hub_that_is_away_is_told(site: Site, jobs: JobStore) -> None:

@@ -202,17 +202,6 @@ def test_pyvo_searches(shown: Gallery) -> None:
     assert found[0].access_format == "application/x-votable+xml;content=datalink"
 
 
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    answers: list[requests.Response] = []
-    with requests.Session() as session:
-        # pyvo lets go of some answers before their end, and their connections with them.
-        session.hooks["response"].append(lambda answer, **_: answers.append(answer))
-        yield session
-        for answer in answers:
-            answer.close()
-
-
 def test_pyvo_asks_for_the_links_of_all_images_at_once(shown: Gallery, session: requests.Session) -> None:
     asked: list[str] = []
     session.hooks["response"].append(lambda answer, **_: asked.append(answer.url))

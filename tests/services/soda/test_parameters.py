@@ -1,0 +1,213 @@
+"""SODA 1.0: each parameter by the standard's text, and what is said of bad input."""
+
+import csv
+import io
+import socket
+import tarfile
+
+import astropy.units as u
+import bowerbird
+import httpx
+import numpy as np
+import pytest
+import pyvo
+import requests
+from astropy.io import fits
+from astropy.wcs import WCS
+from defusedxml.ElementTree import fromstring
+
+from tests.services.gallery import Gallery
+from tests.services.soda.calls import CIRCLE, CUBE, M13, SPACED, cut, hdus, refused, sky_of
+
+
+def test_circle_has_the_pixels_that_the_notebook_cuts_from_the_same_file(client: httpx.Client, shown: Gallery) -> None:
+    answer = cut(client, CIRCLE=CIRCLE)
+    assert answer.content == bowerbird.cutout(shown.releases / "demo/dr1/m13.fits", (250.4, 36.46), "0.096 deg", as_bytes=True)
+    assert answer.headers["content-type"] == "application/fits"
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert answer.headers["content-disposition"] == 'attachment; filename="m13_250.40000+36.46000.fits"'
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["cache-control"] == "public, no-cache"
+    assert hdus(answer)[0].shape == (10, 10)
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        {"POS": f"CIRCLE {CIRCLE}"},
+        {"pos": f"circle   {CIRCLE}"},
+        {"POS": "RANGE 250.3 250.5 36.4 36.5"},
+        {"POLYGON": "250.3 36.4 250.5 36.4 250.5 36.5 250.3 36.5"},
+        {"POS": "POLYGON 250.3 36.4 250.5 36.4 250.5 36.5 250.3 36.5"},
+    ],
+)
+def test_region_is_covered_in_each_form(client: httpx.Client, shown: Gallery, region: dict[str, str]) -> None:
+    made = hdus(cut(client, **region))[0]
+    with fits.open(shown.releases / "demo/dr1/m13.fits") as whole:
+        sky, there = sky_of(made.header), sky_of(whole[0].header)
+        corners = {"RANGE": [(250.3, 36.4), (250.5, 36.5)], "POLYGON": [(250.3, 36.4), (250.5, 36.5), (250.5, 36.4)]}
+        for key, places in corners.items():
+            if key in str(region):
+                for place in places:
+                    x, y = sky.wcs_world2pix([place], 0)[0]
+                    assert -0.5 - 1e-6 <= x <= made.shape[1] - 0.5 + 1e-6
+                    assert -0.5 - 1e-6 <= y <= made.shape[0] - 0.5 + 1e-6
+        x, y = np.rint(there.wcs_world2pix(sky.wcs_pix2world([[0, 0]], 0), 0)[0]).astype(int)
+        assert np.array_equal(made.data, whole[0].data[y : y + made.shape[0], x : x + made.shape[1]])
+
+
+def test_post_and_head_are_answered_like_get(client: httpx.Client) -> None:
+    plain = cut(client, CIRCLE=CIRCLE)
+    posted = client.post("/soda/sync", data={"ID": M13, "CIRCLE": CIRCLE})
+    assert posted.content == plain.content
+    head = client.head("/soda/sync", params={"ID": M13, "CIRCLE": CIRCLE})
+    assert head.content == b""
+    for name in ("content-length", "etag", "last-modified", "content-type", "content-disposition"):
+        assert head.headers[name] == plain.headers[name]
+
+
+def test_without_a_filter_the_whole_image_comes(client: httpx.Client, shown: Gallery) -> None:
+    with fits.open(shown.releases / "demo/dr1/m13.fits") as whole:
+        assert np.array_equal(hdus(cut(client))[0].data, whole[0].data)
+    assert hdus(cut(client, SPACED))[0].shape == (60, 60)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"CIRCLE": "10 10 0.1"}, {"POS": "RANGE 10 20 -5 5"}, {"POLYGON": "10 10 11 10 10 11"}, {"CIRCLE": CIRCLE, "TIME": "50000 50001"}],
+)
+def test_no_overlap_is_204(client: httpx.Client, asked: dict[str, str]) -> None:
+    answer = cut(client, **asked)
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_band_cuts_a_cube_by_the_planes_that_it_touches(client: httpx.Client) -> None:
+    for band, planes in (("515e-9 534e-9", 2), ("5.1e-7", 1), ("-Inf 5.1e-7", 2), ("5.6e-7 +Inf", 2), ("0 +Inf", 8), ("530e-9", 1)):
+        made = hdus(cut(client, CUBE, BAND=band, CIRCLE="53.1 -27.8 0.05"))[0]
+        assert made.shape[0] == planes, band
+    first = hdus(cut(client, CUBE, BAND="530e-9"))[0]
+    assert WCS(first.header).wcs_pix2world([[0, 0, 0]], 0)[0, 2] == pytest.approx(530e-9)
+    assert cut(client, CUBE, BAND="1 2").status_code == 204
+    refused(cut(client, CUBE, POL="I"), 400, "UsageError", "no axis of polarisation")
+
+
+def test_time_and_band_are_yes_or_no_where_the_image_has_no_such_axis(client: httpx.Client) -> None:
+    assert cut(client, TIME="58849 58850").status_code == 200  # 2020-01-01
+    assert cut(client, TIME="-Inf 58000").status_code == 204
+    refused(cut(client, CUBE, TIME="58849"), 400, "UsageError", "TIME is of no use here")
+    refused(cut(client, BAND="5e-7"), 400, "UsageError", "BAND is of no use here")
+
+
+def test_several_values_are_refused_by_the_word_of_the_standard(client: httpx.Client) -> None:
+    for pairs in (
+        [("CIRCLE", CIRCLE), ("CIRCLE", CIRCLE)],
+        [("CIRCLE", CIRCLE), ("POS", f"CIRCLE {CIRCLE}")],
+        [("ID", CUBE)],
+        [("BAND", "1 2"), ("BAND", "2 3")],
+        [("TIME", "1 2"), ("TIME", "2 3")],
+    ):
+        refused(cut(client, M13, *pairs), 400, "MultiValuedParamNotSupported")
+
+
+def test_several_regions_come_as_an_archive_where_that_is_asked_for(client: httpx.Client) -> None:
+    circles = ["250.4 36.46 0.05", "251.4 36.46 0.1", "250.5 36.5 0.02"]
+    answer = cut(client, M13, *(("CIRCLE", circle) for circle in circles), FORM="tar")
+    assert answer.headers["content-type"] == "application/x-tar"
+    assert answer.headers["content-length"] == str(len(answer.content))
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
+        files = {member.name: file.read() for member in archive if (file := archive.extractfile(member))}
+    listed = list(csv.DictReader(io.StringIO(files["index.csv"].decode())))
+    assert [row["region"] for row in listed] == ["1", "2", "3"]
+    assert "outside the image" in listed[1]["reason"]
+    for row, circle in zip(listed, circles, strict=True):
+        if row["file"]:
+            assert files[row["file"]] == cut(client, CIRCLE=circle).content
+    assert len(files) == 3
+    assert cut(client, M13, ("CIRCLE", "10 10 0.1"), ("CIRCLE", "20 10 0.1"), FORM="tar").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"CIRCLE": "nan 36 0.1"}, "finite"),
+        ({"CIRCLE": "inf 36 0.1"}, "finite"),
+        ({"CIRCLE": "250 95 0.1"}, "declination"),
+        ({"CIRCLE": "-10 5 0.1"}, "right ascension"),
+        ({"CIRCLE": "250 36 0"}, "radius"),
+        ({"CIRCLE": "250 36 -1"}, "radius"),
+        ({"CIRCLE": "250 36 1e9"}, "radius"),
+        ({"CIRCLE": "250 36"}, "numbers"),
+        ({"CIRCLE": "here there now"}, "CIRCLE"),
+        ({"POLYGON": "1 2 3 4"}, "vertices"),
+        ({"POLYGON": "0 0 120 0 240 0"}, "half of the sky"),
+        ({"POS": "BOX 1 2 3 4"}, "CIRCLE"),
+        ({"POS": "RANGE 1 2 5 4"}, "lower first"),
+        ({"BAND": "500nm 600nm"}, "BAND"),
+        ({"BAND": "nan 1"}, "BAND"),
+        ({"BAND": "2 1"}, "BAND"),
+        ({"TIME": "yesterday"}, "TIME"),
+        ({"POL": "Z"}, "POL"),
+        ({"FORM": "zip"}, "fits or tar"),
+        ({"HDU": "SCI"}, "there is no HDU 'SCI'"),
+        ({"HDU": "99"}, "there is no HDU 99"),
+        ({"HDU": "x" * 100}, "HDU"),
+        ({"CIRCEL": CIRCLE}, "did you mean CIRCLE? There are ID, POS, CIRCLE"),
+        ({"CUTOUT": "[0]"}, "no parameter 'CUTOUT'"),
+        ({"RESPONSEFORMAT": "image/png"}, "cutouts are application/fits"),
+    ],
+)
+def test_what_is_no_value_is_said(client: httpx.Client, asked: dict[str, str], says: str) -> None:
+    refused(cut(client, **asked), 400, "UsageError", says)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"REQUEST": "doQuery"}, {"VERSION": "1.0"}, {"RESPONSEFORMAT": "application/fits"}, {"maxrec": "5"}, {"RUNID": "a"}, {"BAND": ""}],
+)
+def test_what_every_service_is_asked_and_what_nobody_filled_in_change_nothing(client: httpx.Client, more: dict[str, str]) -> None:
+    assert cut(client, CIRCLE=CIRCLE, **more).content == cut(client, CIRCLE=CIRCLE).content
+
+
+def test_request_without_an_id_is_refused(client: httpx.Client) -> None:
+    refused(client.get("/soda/sync"), 400, "UsageError", "ID is missing")
+    refused(client.post("/soda/sync", json={"ID": M13}), 415, "UsageError", "send a form")
+
+
+def test_too_many_positions_are_refused_with_the_limit(client: httpx.Client) -> None:
+    body = "&".join([f"ID={M13.replace('?', '%3F')}", "FORM=tar", *["CIRCLE=250+36+0.1"] * 100_000])
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    refused(client.post("/soda/sync", content=body, headers=kind), 400, "UsageError")
+    refused(client.post("/soda/sync", content="CIRCLE=1" * 1_000_000, headers=kind), 413, "UsageError", "larger than")
+    many = [("CIRCLE", "1 1 1")] * 1001
+    refused(cut(client, M13, *many, FORM="tar"), 413, "UsageError", "1000 are the most")
+
+
+def test_capabilities_and_availability(client: httpx.Client) -> None:
+    told = fromstring(client.get("/soda/capabilities").text)
+    found = {one.get("standardID"): one.find(".//accessURL").text for one in told}  # type: ignore[union-attr]
+    assert found["ivo://ivoa.net/std/SODA#sync-1.0"] == f"{client.base_url}/soda/sync".replace("//soda", "/soda")
+    assert "true" in client.get("/soda/availability").text
+    assert client.delete("/soda/sync").status_code == 405
+
+
+def test_raw_nonsense_does_not_break_it(shown: Gallery) -> None:
+    host, _, port = shown.address.removeprefix("http://").partition(":")
+    for path in ("/soda/sync?ID=%00", "/soda/sync?ID=%ff%fe&CIRCLE=%00", "/soda/sync?%00=%00&ID", "/soda/sync?ID=" + "%2e" * 2000):
+        with socket.create_connection((host, int(port))) as raw:
+            raw.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: raw.recv(65536), b""))
+        assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400")), answer[:200]
+
+
+def test_pyvo_goes_from_a_search_to_pixels_where_they_are_in_the_sky(shown: Gallery, session: requests.Session) -> None:
+    found = pyvo.dal.SIA2Service(f"{shown.address}/sia2", session=session).search(pos=(250.4, 36.46, 0.1))
+    (record,) = (one for one in found if one.obs_publisher_did == M13)
+    made = fits.open(io.BytesIO(record.processed(circle=(250.4 * u.deg, 36.46 * u.deg, 0.048 * u.deg)).read()), memmap=False)
+    path = shown.releases / "demo/dr1/m13.fits"
+    local = bowerbird.cutout(path, (250.4, 36.46), "0.096 deg")
+    assert made[0].data.tobytes() == local[0].data.tobytes()
+    with fits.open(path) as whole:
+        x, y = (round(whole[0].header[f"CRPIX{axis}"] - made[0].header[f"CRPIX{axis}"]) for axis in (1, 2))
+        there, here = (sky_of(hdu.header).pixel_to_world([x0, x0 + 9], [y0, y0 + 9]) for hdu, x0, y0 in ((whole[0], x, y), (made[0], 0, 0)))
+        assert there.separation(here).deg.max() < 1e-9
+        assert np.array_equal(whole[0].data[y : y + 10, x : x + 10], made[0].data)
