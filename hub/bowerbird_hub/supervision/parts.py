@@ -13,6 +13,7 @@ from bowerbird_hub.origins import ELSEWHERE, Origins
 from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox, argv
 from bowerbird_hub.supervision.away import away_directory
+from bowerbird_hub.supervision.broken_answers import node_options
 from bowerbird_hub.supervision.marks import marks
 from bowerbird_hub.supervision.ports import Ports
 from bowerbird_hub.supervision.probes import AllOf, HolderProbe, HttpProbe, OrderProbe, Probe, Request
@@ -109,7 +110,7 @@ def proxy(plan: Plan) -> Part:
         probe=proxy_probe(plan.url, plan.door, plan.ports, plan.token),
         log=plan.var.logs / "proxy.log",
         directory=Path("/"),
-        environment={**environment, **marks(PROXY, plan.var.root), _TOKEN: plan.token},
+        environment={**environment, **marks(PROXY, plan.var.root), _TOKEN: plan.token, "NODE_OPTIONS": node_options(plan.var)},
         ready_seconds=30.0,
         alone=True,
         on_return=Request(f"http://{_LOOPBACK}:{ports.hub}/hub/api/proxy", {"Authorization": f"token {plan.supervisor_token}"}),
