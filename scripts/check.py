@@ -1,4 +1,4 @@
-"""All checks of the project, in the test environment: `./bowerbird test [--long] [--peers] [--fresh] [pytest arguments]`."""
+"""All checks of the project, in the test environment: `./bowerbird test [--long] [--peers] [--cluster] [--fresh] [pytest arguments]`."""
 
 import os
 import subprocess
@@ -18,13 +18,14 @@ CHECKS: Mapping[str, Sequence[str]] = {
     "import-linter": (sys.executable, str(PROGRAMS / "lint-imports")),
 }
 USAGE = """\
-Usage: ./bowerbird test [--long] [--peers] [pytest arguments]
+Usage: ./bowerbird test [--long] [--peers] [--cluster] [pytest arguments]
        ./bowerbird test --fresh [the same]
 
 Sets up what is missing, then runs ruff, mypy, import-linter and pytest.
 
   --long    also the soaks, in full
   --peers   also what needs another program, which it installs (DaCHS of Debian)
+  --cluster also what makes machines of this one's namespaces, with containerd of Debian, which it installs; needs root
   --fresh   run `up` and `test` of a clone of this checkout in a new Debian, which is made for it and removed; needs root
 
 What else stands there goes to pytest, such as the path of a test file, -k NAME or -x."""

@@ -51,6 +51,11 @@ PACKAGES = {
         Package("python3-gavo", "dachs", 150, 700),
         Package("postgresql-15-q3c", "/usr/share/postgresql/15/extension/q3c.control", 20, 70),
         Package("postgresql-15-pgsphere", "/usr/share/postgresql/15/extension/pg_sphere.control", 1, 2),
+        Package("containerd", "containerd", 30, 125),
+        Package("runc", "runc", 3, 10),
+        Package("containernetworking-plugins", "/usr/lib/cni/ptp", 8, 50),
+        Package("nftables", "nft", 1, 1),
+        Package("iproute2", "ip", 2, 4),
     )
 }
 

@@ -1,0 +1,105 @@
+"""Images for the cluster, written as docker archives without any container tool."""
+
+import hashlib
+import io
+import json
+import platform
+import subprocess
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from tests.support.cluster.kept import kept
+
+PROBE = "localhost/probe:1"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+# A shell, what tests do in it, and Debian's Python: everything else they need is a few lines of that.
+_TOOLS = ("cat", "chmod", "cp", "dd", "env", "id", "ls", "mkdir", "mv", "rm", "sleep", "stat", "sync", "touch", "true")
+_LEFT_OUT = ("/dist-packages/", "/test/", "/idlelib/", "/lib2to3/", "/ensurepip/", "/config-", "tkinter", "/turtledemo/", "/pydoc_data/")
+_ACCOUNTS = {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\nprobe:x:1000:1000::/tmp:/bin/sh\n", "etc/group": "root:x:0:\nprobe:x:1000:\n"}
+_FOLDERS = {"tmp": 0o1777, "etc": 0o755, "root": 0o700, "var": 0o755, "run": 0o755}
+
+
+def write(archive: Path, name: str, entrypoint: Sequence[str], files: Mapping[str, Path | str]) -> None:
+    """Write an image of one layer: files by their path in it, each a file of this machine or a text."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        for folder, mode in _FOLDERS.items():
+            entry = _entry(folder, mode)
+            entry.type = tarfile.DIRTYPE
+            tar.addfile(entry)
+        for path, content in sorted(files.items()):
+            _add(tar, path.lstrip("/"), content)
+    _write_archive(archive, name, entrypoint, layer.getvalue())
+
+
+def _entry(path: str, mode: int, size: int = 0) -> tarfile.TarInfo:
+    """Return an entry that tells nothing of when or by whom, so that the same files make the same image."""
+    entry = tarfile.TarInfo(path)
+    entry.mode, entry.size = mode, size
+    return entry
+
+
+def _add(tar: tarfile.TarFile, path: str, content: Path | str) -> None:
+    if isinstance(content, str):
+        encoded = content.encode()
+        tar.addfile(_entry(path, 0o644, len(encoded)), io.BytesIO(encoded))
+        return
+    with content.open("rb") as file:
+        tar.addfile(_entry(path, 0o755, content.stat().st_size), file)
+
+
+def _write_archive(archive: Path, name: str, entrypoint: Sequence[str], layer: bytes) -> None:
+    config = json.dumps(
+        {
+            "architecture": _ARCHITECTURES[platform.machine()],
+            "os": "linux",
+            "config": {"Entrypoint": list(entrypoint), "Env": ["PATH=/usr/bin:/bin"], "WorkingDir": "/tmp"},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+        }
+    ).encode()
+    named = f"{hashlib.sha256(config).hexdigest()}.json"
+    manifest = json.dumps([{"Config": named, "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
+    with tarfile.open(archive, "w") as tar:
+        for path, content in ((named, config), ("layer.tar", layer), ("manifest.json", manifest)):
+            tar.addfile(_entry(path, 0o644, len(content)), io.BytesIO(content))
+
+
+def probe_files() -> dict[str, Path | str]:
+    """Return the files of the tests' own image, taken from this machine: a shell, a few tools, and Python with its library."""
+    programs = {f"usr/bin/{name}": Path("/usr/bin", name) for name in _TOOLS}
+    programs |= {"bin/sh": Path("/bin/sh"), "usr/bin/python3": Path("/usr/bin/python3")}
+    library = _library(Path("/usr/lib") / Path("/usr/bin/python3").resolve().name)
+    binaries = [*programs.values(), *(path for path in library.values() if path.suffix == ".so")]
+    return {**_ACCOUNTS, **programs, **library, **_linked(binaries)}
+
+
+def _library(folder: Path) -> dict[str, Path]:
+    found = (path for path in folder.rglob("*") if path.is_file() and not any(part in f"{path}" for part in _LEFT_OUT))
+    return {f"{path}".lstrip("/"): path for path in found}
+
+
+def _linked(binaries: Iterable[Path]) -> dict[str, Path]:
+    """Return the shared libraries of programs, under the paths where their loader looks."""
+    said = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False, timeout=60).stdout
+    # `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, and the loader itself without an arrow.
+    named = {word for line in said.splitlines() for word in line.split() if word.startswith("/") and not word.endswith(":")}
+    return {name.lstrip("/"): Path(name) for name in named}
+
+
+def _key(programs: Path) -> str:
+    """Return a hash that changes with what the images are made of: our programs, Debian's packages, this file."""
+    packages = Path("/var/lib/dpkg/status").stat().st_mtime_ns
+    return hashlib.sha256(f"{programs} {packages} {Path(__file__).read_text()}".encode()).hexdigest()[:16]
+
+
+def kept_images(programs: Path) -> Path:
+    """Return the folder of the images that a new cluster starts with."""
+    return kept("images", _key(programs), partial(_write_all, programs))
+
+
+def _write_all(programs: Path, folder: Path) -> None:
+    for name in ("pause", "dns", "local-path-provisioner"):
+        write(folder / f"{name}.tar", f"localhost/{name}:1", [f"/{name}"], {name: programs / name})
+    write(folder / "probe.tar", PROBE, ["/usr/bin/python3"], probe_files())
