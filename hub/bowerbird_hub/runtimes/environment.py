@@ -38,14 +38,18 @@ class World:
 
 
 def command(world: World) -> list[str]:
-    """Return the argv of the server; -I keeps packages of the home out of the server itself, not out of kernels."""
-    socket = world.directory / "server.sock"
+    """Return the argv of a server that listens on a socket."""
+    return [*program(world), f"--ServerApp.sock={world.directory / 'server.sock'}", "--ServerApp.sock_mode=0660", *options(world)]
+
+
+def program(world: World) -> list[str]:
+    """Return the argv as far as the program; -I keeps packages of the home out of the server itself, not out of kernels."""
+    return [str(world.python), "-I", str(world.program)]
+
+
+def options(world: World) -> list[str]:
+    """Return what every server is told, wherever it listens."""
     return [
-        str(world.python),
-        "-I",
-        str(world.program),
-        f"--ServerApp.sock={socket}",
-        "--ServerApp.sock_mode=0660",
         "--ServerApp.websocket_ping_timeout=30000",
         # How long the server may believe in a session that the hub has ended.
         "--HubOAuth.cache_max_age=30",

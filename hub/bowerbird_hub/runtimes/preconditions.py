@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bowerbird_config.identity import IdentityRecord
@@ -9,6 +10,10 @@ from bowerbird_config.model import format_size
 
 # A kernel's connection files, a notebook's checkpoint and a browser's session need a little.
 HOME_ROOM_BYTES = 16 << 20
+# Linux takes no longer variable, its name and what ends it included.
+VARIABLE_BYTES = 128 << 10
+# Of all variables: Linux takes more, but a pod's manifest may have little beside.
+VARIABLES_BYTES = 256 << 10
 
 
 class NotReady(Exception):
@@ -27,6 +32,32 @@ def environment(python: Path, name: str) -> None:
         raise NotReady(
             f"The environment '{name}' of this profile is not installed on this machine. The admins of the platform can install it."
         )
+
+
+def image(images: Collection[str], name: str) -> None:
+    """Return where the environment has an image; NotReady where not."""
+    if name not in images:
+        raise NotReady(
+            f"The environment '{name}' of this profile is not installed on this cluster: it has no image. "
+            "The admins of the platform can name one."
+        )
+
+
+def variables(told: Mapping[str, str], profile: str) -> None:
+    """Return where a server can be given those variables; NotReady where they are too large."""
+    sizes = {name: len(f"{name}={value}\0".encode()) for name, value in told.items()}
+    longest = max(sizes, key=sizes.__getitem__, default="")
+    if sizes and sizes[longest] > VARIABLE_BYTES:
+        what, limit = f"The variable {longest} of profile {profile} takes {_kib(sizes[longest])}", VARIABLE_BYTES
+    elif sum(sizes.values()) > VARIABLES_BYTES:
+        what, limit = f"The variables of profile {profile} take {_kib(sum(sizes.values()))}", VARIABLES_BYTES
+    else:
+        return
+    raise NotReady(f"{what}, and {_kib(limit)} is the most that a server can be given. The admins of the platform can shorten it.")
+
+
+def _kib(size_bytes: int) -> str:
+    return format_size(-(-size_bytes // 1024) * 1024)
 
 
 def home(path: Path, record: IdentityRecord | None, room_bytes: int = HOME_ROOM_BYTES) -> None:

@@ -1,56 +1,34 @@
 """ProcessSpawner: JupyterHub's way to single-user servers that are processes of this machine."""
 
 import asyncio
-import html
-from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from bowerbird_config.identity import IdentityRecord
-from bowerbird_hub.fetch_metadata import from_another_site
-from bowerbird_hub.forms import profile_form
-from bowerbird_hub.identity.live import Live
-from bowerbird_hub.profiles import Choice, ChoiceRefused, OptionsMalformed, choose, on_offer
+from bowerbird_hub.profiles import Choice
 from bowerbird_hub.runtimes import launch, preconditions
 from bowerbird_hub.runtimes.environment import NO_PORT
 from bowerbird_hub.runtimes.keeper_client import KeeperError
 from bowerbird_hub.runtimes.launch import LaunchFailed
 from bowerbird_hub.runtimes.local import Host, LocalServer, Order
-from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.places import ServerPlace
+from bowerbird_hub.runtimes.platform_spawner import UNAVAILABLE, PlatformSpawner, StartRefused
 from bowerbird_hub.runtimes.preconditions import NotReady
 from bowerbird_hub.runtimes.sandbox import BWRAP
 from bowerbird_hub.runtimes.unix_server import UnixServer
 from jupyterhub.objects import Server
-from jupyterhub.spawner import Spawner, SpawnException
-from sqlalchemy.orm import object_session
+from jupyterhub.spawner import Spawner
 from traitlets import Any as AnyTrait
-from traitlets import Float, default
+from traitlets import Float
 
 _NEWS_SECONDS = 1.0
-REFUSED, MALFORMED, FAILED, UNAVAILABLE = 403, 400, 500, 503
 
 
-class StartRefused(SpawnException):
-    """A start that ends with a sentence, which page, API and log show as it is."""
-
-    def __init__(self, sentence: str, *, reason: str, status_code: int, log: str = "", shown: str = "") -> None:
-        super().__init__(sentence, reason=reason, status_code=status_code, log_message=log, message_html=shown)
-        self.jupyterhub_message = sentence
-        if shown:
-            self.jupyterhub_html_message = shown
-
-    def __str__(self) -> str:
-        return str(self.log_message)
-
-
-class ProcessSpawner(Spawner):
+class ProcessSpawner(PlatformSpawner):
     """Runs a server as a process: sandboxed under root, else as the hub's own user."""
 
-    live: Live = AnyTrait(help="the running platform").tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
     host: Host = AnyTrait(help="what this machine gives to servers").tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
-    obituaries: Obituaries = AnyTrait(help="where the end of a server is told").tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
     grace_seconds = Float(5.0, help="how long a server may take to end itself").tag(config=True)
 
     # What jupyterhub.singleuser must be told, although the server listens on no port.
@@ -59,76 +37,21 @@ class ProcessSpawner(Spawner):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._steps: list[tuple[int, str]] = []
-        self._news = asyncio.Event()
         self._mounted = False
         self._watching: asyncio.Task[None] | None = None
         self._told_version = 0
         self.local = LocalServer(self.host, ServerPlace(self.host.var, self.user.name, self.name or ""))
 
-    # -- options ---------------------------------------------------------------------------------------------------
-
-    async def get_options_form(self) -> str:
-        """Return the choice of profiles that this identity has now."""
-        record = self._record()
-        offered = on_offer(self.live.platform, record.identity, datetime.now(UTC))
-        last = (self.orm_spawner.user_options or {}).get("profile") if self.orm_spawner else None
-        return profile_form(offered, last, self.host.lacks)
-
-    @default("options_from_form")
-    def _read_form(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-        return lambda form: {name: value for name, value in form.items() if name != "_xsrf"}
-
-    def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
-        """Read the options of a link; one on another site would start a server at once, without the form's token."""
-        if from_another_site(self.handler.request.headers):
-            sentence = "Starting a server from a link on another site is refused: choose a profile here."
-            raise StartRefused(sentence, reason="link", status_code=REFUSED)
-        return dict(self.options_from_form(query_data))
-
-    @default("apply_user_options")
-    def _leave_options(self) -> Callable[[Spawner, Mapping[str, Any]], None]:
-        # `start` makes the choice: there a refusal is an answer, and here JupyterHub logs it as a fault, with a traceback.
-        return lambda _spawner, _options: None
-
-    def _record(self) -> IdentityRecord:
-        record = self.live.identities.record(self.user.name)
-        if record is None:
-            sentence = f"Starting a server for {self.user.name} is refused: nobody of that name has signed in yet."
-            raise StartRefused(sentence, reason="identity", status_code=REFUSED)
-        return record
-
-    def _choose(self, record: IdentityRecord, at: datetime) -> Choice:
-        try:
-            choice = choose(self.user_options, self.live.platform, record.identity, at)
-        except ChoiceRefused as refusal:
-            # What was refused is no default for the next start.
-            self._keep_options({})
-            status = MALFORMED if isinstance(refusal, OptionsMalformed) else REFUSED
-            raise StartRefused(str(refusal), reason="profile", status_code=status) from refusal
-        self._keep_options(choice.options)
-        return choice
-
-    def _keep_options(self, options: dict[str, str]) -> None:
-        self.user_options = options
-        self.orm_spawner.user_options = options
-        self._commit()
-
-    def _commit(self) -> None:
-        # At once: at the end of any request JupyterHub rolls back what is not committed.
-        session = object_session(self.orm_spawner)
-        if session is not None:
-            session.commit()
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What servers do without here, each a sentence."""
+        return self.host.lacks
 
     # -- start -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> str:
         """Start the server and return its address when it answers; StartRefused with a sentence where it cannot be."""
-        self._steps.clear()
-        self._tell(5, "Checking your profile and your home")
-        at = datetime.now(UTC)
-        record = self._record()
-        choice = self._choose(record, at)
+        record, choice, at = self._begin()
         try:
             order = await self._prepare(record, choice, at)
             self._tell(40, f"Starting {choice.profile.title}")
@@ -136,15 +59,14 @@ class ProcessSpawner(Spawner):
         except NotReady as refusal:
             raise StartRefused(str(refusal), reason="precondition", status_code=UNAVAILABLE) from refusal
         except (LaunchFailed, OSError) as error:
-            raise self._failure(f"Your server could not be started: {error}.") from error
+            raise self._failure(f"Your server could not be started: {error}.", launch.tail(self.local.place.log)) from error
         self.obituaries.forget(self.user.name, self.name or "")
         await self._answering()
         self._tell(95, "Opening JupyterLab")
         return self.local.place.url
 
     async def _prepare(self, record: IdentityRecord, choice: Choice, at: datetime) -> Order:
-        running = sum(1 for other in self.user.spawners.values() if other is not self and other.active)
-        preconditions.servers(running, self.live.platform.limits.servers_per_user)
+        preconditions.servers(self._others_running(), self.live.platform.limits.servers_per_user)
         python = self.host.python(self.live.platform, choice.profile.environment)
         preconditions.environment(python, choice.profile.environment)
         if self.host.sandboxed:
@@ -181,34 +103,12 @@ class ProcessSpawner(Spawner):
             await asyncio.wait({answering, ending}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
                 words = self.local.news_of_memory() or "Your server ended while it was starting."
-                raise self._failure(words)
+                raise self._failure(words, launch.tail(self.local.place.log))
             answering.result()
         finally:
             answering.cancel()
             ending.cancel()
         self.local.lock_directory()
-
-    def _failure(self, sentence: str) -> StartRefused:
-        tail = launch.tail(self.local.place.log)
-        shown = f"{html.escape(sentence)}<details><summary>The end of its log</summary><pre>{html.escape(tail)}</pre></details>"
-        return StartRefused(sentence, reason="start", status_code=FAILED, shown=shown, log=f"{sentence} The end of its log:\n{tail}")
-
-    # -- progress --------------------------------------------------------------------------------------------------
-
-    def _tell(self, percent: int, words: str) -> None:
-        self._steps.append((percent, words))
-        self._news.set()
-        self._news = asyncio.Event()
-
-    async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield each step of the start, in words, as it begins."""
-        told = 0
-        while True:
-            news = self._news
-            for percent, words in self._steps[told:]:
-                told += 1
-                yield {"progress": percent, "message": words}
-            await news.wait()
 
     # -- the address -----------------------------------------------------------------------------------------------
 

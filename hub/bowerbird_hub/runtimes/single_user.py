@@ -4,10 +4,27 @@ It runs in the environment of a profile, where nothing else of ours is.
 """
 
 import importlib.util
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
+
+# Names the file that holds the server's own token, where its environment is for others to read: in a pod.
+TOKEN_FILE = "BOWERBIRD_TOKEN_FILE"  # noqa: S105  the name of a variable
+
+
+def settle(environment: MutableMapping[str, str]) -> None:
+    """Take the token from the file that is named, and begin in the home; nothing where none is named."""
+    name = environment.pop(TOKEN_FILE, None)
+    if name is None:
+        return
+    try:
+        environment["JUPYTERHUB_API_TOKEN"] = Path(name).read_text(encoding="ascii").strip()
+        os.chdir(environment["HOME"])
+    except OSError as error:
+        sys.exit(f"The volume of this server does not bring what it must: {error.filename}: {error.strerror}.")
 
 
 def leave_out() -> None:
@@ -57,5 +74,6 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    settle(os.environ)
     leave_out()
     serve()
