@@ -1,0 +1,241 @@
+"""KubernetesSpawner: single-user servers that are pods. What a pod is, pods.py alone says; KubeSpawner brings it to life."""
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import ClientError
+from bowerbird_config.model import format_size
+from bowerbird_config.pod_settings import PodSettings
+from bowerbird_hub import pods
+from bowerbird_hub.nodes.door import NotYet, Pod, VolumeOf
+from bowerbird_hub.pods import Order
+from bowerbird_hub.runtimes import pod_status, preconditions
+from bowerbird_hub.runtimes.platform_spawner import FAILED, UNAVAILABLE, PlatformSpawner, StartRefused
+from bowerbird_hub.runtimes.pod_status import Trouble
+from bowerbird_hub.runtimes.preconditions import NotReady
+from jupyterhub.utils import url_path_join, wait_for_http_server
+from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1Pod
+from kubespawner import KubeSpawner
+from traitlets import Any as AnyTrait
+from traitlets import default
+
+_LOOK_SECONDS = 0.5
+_WATCH_SECONDS = 1.0
+# So much earlier than JupyterHub gives a start up do we, to say what it was waiting for.
+_BEFORE_SECONDS = 2.0
+_LOST = "Your server's node lost the files that were open in /data and in your home. Restart its kernels, or the server, to open them anew."
+
+
+class KubernetesSpawner(PlatformSpawner, KubeSpawner):
+    """Runs a server as a pod in the namespace of user pods; no trait of KubeSpawner changes what the pod is."""
+
+    settings: PodSettings = AnyTrait(help="what only the cluster says of pods").tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
+
+    ip = "0.0.0.0"  # noqa: S104  within the pod, whose address the network policies guard
+    port = pods.PORT
+    component_label = pods.COMPONENT
+    # What only options could ask for; there is one option, the profile.
+    profile_list: tuple[()] = ()
+    enable_user_namespaces = storage_pvc_ensure = False
+    modify_pod_hook = after_pod_created_hook = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._order: Order | None = None
+        self._told_restarts = 0
+        self._uid: str | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    @default("namespace")
+    def _namespace_of_settings(self) -> str:
+        return self.settings.namespace
+
+    @default("pod_name_template")
+    def _name_of_ours(self) -> str:
+        return pods.pod_name(self.user.name, self.name or "")
+
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> str:
+        """Start the server's pod and return its address when the server answers; StartRefused with a sentence where it cannot be."""
+        record, choice, at = self._begin()
+        self._order, self._uid, self._told_restarts = None, None, 0
+        try:
+            order = Order(record, choice, self.name or "", self.get_env(), at)
+            self._check(order)
+        except NotReady as refusal:
+            raise StartRefused(str(refusal), reason="precondition", status_code=UNAVAILABLE) from refusal
+        self._order = order
+        deadline = asyncio.get_running_loop().time() + max(1.0, self.start_timeout - _BEFORE_SECONDS)
+        self._tell(20, "Mounting your data")
+        self._tell(40, f"Starting {choice.profile.title}")
+        try:
+            url: str = await self._unless_in_trouble(KubeSpawner._start(self), deadline)
+            self.obituaries.forget(self.user.name, self.name or "")
+            self._tell(60, "Waiting for JupyterLab to answer")
+            api = url_path_join(url, self.server.base_url, "api")
+            await self._unless_in_trouble(wait_for_http_server(api, timeout=self.start_timeout), deadline)
+        except BaseException:
+            # Nothing half-made stays, also where the start was cancelled.
+            with suppress(ApiException, ClientError, OSError):
+                await asyncio.shield(self.stop(now=True))
+            raise
+        self._tell(95, "Opening JupyterLab")
+        return url
+
+    def _check(self, order: Order) -> None:
+        profile = order.choice.profile
+        preconditions.servers(self._others_running(), self.live.platform.limits.servers_per_user)
+        preconditions.image(self.settings.images, profile.environment)
+        preconditions.variables(pods.environment(order, self.settings), order.choice.name)
+
+    async def _unless_in_trouble(self, step: Awaitable[Any], deadline: float) -> Any:
+        """Return what a step of the start returns; StartRefused as soon as the pod says that there is no hope, or time is over."""
+        try:
+            return await self._raced(step, deadline)
+        except TimeoutError as error:
+            words = f"Your server was not ready in time. {pod_status.waiting_for(self._pod, self.events)}"
+            raise StartRefused(words, reason="start", status_code=UNAVAILABLE, log=words) from error
+        except ApiException as error:
+            raise refused_by_cluster(error) from error
+        except (ClientError, OSError) as error:
+            words = "Your server cannot be started: the cluster does not answer the hub. Try again in a minute, or tell the admins."
+            raise StartRefused(words, reason="cluster", status_code=UNAVAILABLE, log=f"{words} ({type(error).__name__})") from error
+
+    async def _raced(self, step: Awaitable[Any], deadline: float) -> Any:
+        doing = asyncio.ensure_future(step)
+        looking = asyncio.ensure_future(self._trouble())
+        try:
+            left = deadline - asyncio.get_running_loop().time()
+            await asyncio.wait({doing, looking}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                return doing.result()
+            if looking.done():
+                found = looking.result()
+                raise self._failure(found.words, found.log)
+            raise TimeoutError
+        finally:
+            doing.cancel()
+            looking.cancel()
+
+    async def _trouble(self) -> Trouble:
+        """Return when the pod says that the server will not come up; tell of the steps until then."""
+        assert self._order is not None  # noqa: S101  `start` has just set it
+        image = self.settings.images[self._order.choice.profile.environment]
+        told: set[str] = set()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self._tell_events(told)
+            pod = self._pod
+            found = pod_status.trouble(pod, image) if pod is not None else None
+            if found is not None:
+                return found
+
+    def _tell_events(self, told: set[str]) -> None:
+        for event in self.events:
+            step = pod_status.told_of(event)
+            # A step that comes late would set the page's bar back.
+            if step is not None and step[1] not in told and step[0] >= self._steps[-1][0]:
+                told.add(step[1])
+                self._tell(*step)
+
+    async def load_user_options(self) -> None:
+        """Load none: `start` has made the choice."""
+
+    async def get_pod_manifest(self) -> V1Pod:
+        """Return the pod of the choice, as KubeSpawner creates it."""
+        assert self._order is not None  # noqa: S101  only a start asks for it
+        made = pods.pod(self._order, self.settings)
+        return V1Pod(api_version=made["apiVersion"], kind=made["kind"], metadata=V1ObjectMeta(**made["metadata"]), spec=made["spec"])
+
+    @property
+    def _pod(self) -> dict[str, Any] | None:
+        """The pod as the cluster told of it last."""
+        reflector = self.pod_reflector
+        return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector is not None else None
+
+    # -- the volume ------------------------------------------------------------------------------------------------
+
+    async def volume_of(self, pod: Pod) -> VolumeOf | None:
+        """Return what the volume of that pod shows; None where it is not this server's pod."""
+        found = self._pod
+        if found is None and (self._spawn_pending or self._start_pending):
+            raise NotYet
+        if found is None or (found["metadata"]["uid"], pod.namespace) != (pod.uid, self.namespace):
+            return None
+        record = self._record()
+        files = pods.accounts(record, self.live.identities.records(), datetime.now(UTC))
+        return VolumeOf(record.name, record.uid, files, {"token": self.api_token})
+
+    def remounted(self) -> None:
+        """Tell its user that the files that were open are lost."""
+        self.log.warning("%s: %s", self._log_name, _LOST)
+        self.obituaries.write(self.user.name, self.name or "", _LOST)
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a restarted hub needs to take the server over."""
+        return {**KubeSpawner.get_state(self), "restarts": self._told_restarts}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a server that an earlier hub started."""
+        KubeSpawner.load_state(self, state)
+        self._told_restarts = int(state.get("restarts", 0))
+
+    async def poll(self) -> int | None:
+        """Return None while the pod lives, else the server's status; an end from which it came back is told on the way."""
+        self._tell_end()
+        status: int | None = await KubeSpawner.poll(self)
+        return status
+
+    def _tell_end(self) -> None:
+        pod = self._pod
+        found = pod_status.end(pod, self._told_restarts, self._limit()) if pod is not None and not self._start_pending else None
+        if found is not None:
+            self.log.warning("%s: %s", self._log_name, found.words)
+            self._told_restarts = found.restarts
+            self.obituaries.write(self.user.name, self.name or "", found.words)
+            # JupyterHub keeps the state at the start alone, and a hub that takes this one's place would tell it anew.
+            self.orm_spawner.state = self.get_state()
+            self._commit()
+
+    def _limit(self) -> str:
+        profile = self.live.platform.profiles.get((self.user_options or {}).get("profile", ""))
+        return format_size(profile.memory) if profile else "its profile"
+
+    async def stop(self, now: bool = False) -> None:
+        """End the pod."""
+        await KubeSpawner.stop(self, now)
+
+    # JupyterHub polls every few seconds; what the cluster has told the hub is looked at each second.
+    def start_polling(self) -> None:
+        """Watch the pod."""
+        super().start_polling()
+        self._watching = asyncio.ensure_future(self._watch())
+
+    def stop_polling(self) -> None:
+        """Stop watching."""
+        super().stop_polling()
+        if self._watching is not None and self._watching is not asyncio.current_task():
+            self._watching.cancel()
+        self._watching = None
+
+    async def _watch(self) -> None:
+        while await self.poll() is None:  # noqa: ASYNC110  what the cluster told is in KubeSpawner's hands, which set no event
+            await asyncio.sleep(_WATCH_SECONDS)
+        await self.poll_and_notify()
+
+
+def refused_by_cluster(error: ApiException) -> StartRefused:
+    """Return the cluster's refusal as a sentence: a quota, an admission, or a right that the hub lacks."""
+    try:
+        said = str(json.loads(error.body or "")["message"])
+    except (TypeError, ValueError, KeyError):
+        said = str(error.reason)
+    words = f"The cluster refuses your server: {said.rstrip('.')}. The admins of the platform can say why."
+    return StartRefused(words, reason="cluster", status_code=FAILED, log=words)

@@ -1,0 +1,121 @@
+"""What a pod's status and its events say to the person whose server it is, in sentences. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bowerbird_hub.pods import CONTAINER
+
+Part = Mapping[str, Any]
+
+# Waiting that ends by itself no more, or only when an admin does something.
+_NO_IMAGE = frozenset({"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrImageInspect", "RegistryUnavailable"})
+_NO_CONTAINER = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_OUT_OF_MEMORY = "OOMKilled"
+_ADMINS = "The admins of the platform can say why."
+_NO_STATE: Part = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a server will not come up, and the end of its log where it has one."""
+
+    words: str
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a server within its pod, which starts it again."""
+
+    restarts: int
+    words: str
+
+
+def trouble(pod: Part, image: str) -> Trouble | None:
+    """Return why the server of a pod that is starting will not come up; None while it may."""
+    state, last = _states(pod)
+    ended = state.get("terminated") or last.get("terminated")
+    if ended:
+        words = "reached its memory limit and ended" if ended.get("reason") == _OUT_OF_MEMORY else "ended"
+        return Trouble(f"Your server {words} while it was starting.", ended.get("message") or "")
+    waiting = state.get("waiting", _NO_STATE)
+    if waiting.get("reason") in _NO_IMAGE:
+        return Trouble(f"The image {image} of this profile's environment cannot be fetched ({_why(waiting)}). {_ADMINS}")
+    if waiting.get("reason") in _NO_CONTAINER:
+        return Trouble(f"Your server cannot be started on its node ({_why(waiting)}). {_ADMINS}")
+    if pod["status"].get("phase") == "Failed":
+        return Trouble(f"Your server was ended by its node ({_why(pod['status'])}).")
+    return None
+
+
+def waiting_for(pod: Part | None, events: Iterable[Part]) -> str:
+    """Return what a server that is not up in time was waiting for."""
+    reasons = {event.get("reason"): event.get("message") or "" for event in events}
+    if pod is None:
+        return "The cluster made no pod of it."
+    scheduled = next((each for each in pod["status"].get("conditions") or () if each["type"] == "PodScheduled"), _NO_STATE)
+    if scheduled.get("status") == "False":
+        return f"No node of the cluster has room for it: {_short(scheduled.get('message'))}. A smaller profile may find room."
+    if "FailedMount" in reasons:
+        return f"Your data could not be mounted: {_short(reasons['FailedMount'])}. {_ADMINS}"
+    state, _ = _states(pod)
+    if state.get("waiting", _NO_STATE).get("reason") == "ErrImagePull" or ("Pulling" in reasons and "Pulled" not in reasons):
+        return "Its environment was still being fetched to its node; try again in a while."
+    return "It did not say why."
+
+
+def told_of(event: Part) -> tuple[int, str] | None:
+    """Return the step of a start that an event tells of, as a percentage and in words; None for what is of no interest."""
+    message = _short(event.get("message"))
+    steps = {
+        "FailedScheduling": (41, f"Waiting for a node with room: {message}"),
+        "TriggeredScaleUp": (42, "The cluster is getting another node"),
+        "Scheduled": (44, "A node was found"),
+        "FailedMount": (45, f"Waiting for your data to be mounted: {message}"),
+        "Pulling": (48, "Fetching the environment to the node, which may take minutes the first time"),
+        "Failed": (50, f"The node says: {message}"),
+        "BackOff": (50, f"The node says: {message}"),
+        "Pulled": (52, "The environment is on the node"),
+        "Started": (56, "The server's process runs"),
+    }
+    return steps.get(event.get("reason") or "")
+
+
+def end(pod: Part, told_restarts: int, limit: str) -> End | None:
+    """Return the newest end of a server that runs on, where there are more than those already told of; None where not."""
+    for container in pod["status"].get("containerStatuses") or ():
+        restarts = container.get("restartCount") or 0
+        if container["name"] == CONTAINER and restarts > told_restarts:
+            ended = (container.get("lastState") or {}).get("terminated") or {}
+            why = f"reached its memory limit of {limit}" if ended.get("reason") == _OUT_OF_MEMORY else _how(ended)
+            return End(restarts, f"Your server {why}, was ended and has been started again; what its kernels held is lost.")
+    return None
+
+
+def restarts(pod: Part) -> int:
+    """Return how often the server was started again."""
+    found = [each.get("restartCount") or 0 for each in pod["status"].get("containerStatuses") or () if each["name"] == CONTAINER]
+    return max(found, default=0)
+
+
+def _how(ended: Part) -> str:
+    status = ended.get("exitCode")
+    return "stopped by itself" if status is None else f"stopped by itself with status {status}"
+
+
+def _states(pod: Part) -> tuple[Part, Part]:
+    """Return the state of the server's container, and the one before."""
+    for container in pod["status"].get("containerStatuses") or ():
+        if container["name"] == CONTAINER:
+            return container.get("state") or _NO_STATE, container.get("lastState") or _NO_STATE
+    return _NO_STATE, _NO_STATE
+
+
+def _why(told: Part) -> str:
+    return _short(told.get("message")) or str(told.get("reason"))
+
+
+def _short(message: str | None, longest: int = 200) -> str:
+    text = " ".join((message or "").split()).rstrip(".")
+    return text if len(text) <= longest else f"{text[:longest]}…"

@@ -1,0 +1,353 @@
+"""The Kubernetes runtime's spawner, before an API server that the tests drive: what it makes, what it refuses, what it tells."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.platform import Platform
+from bowerbird_config.pod_settings import PodSettings
+from bowerbird_config.teams import Membership, Role
+from bowerbird_hub import pods
+from bowerbird_hub.nodes.door import NotYet, Pod
+from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
+from bowerbird_hub.runtimes.obituaries import Obituaries
+from bowerbird_hub.runtimes.platform_spawner import StartRefused
+from bowerbird_hub.runtimes.pod_servers import PodServers
+from jupyterhub import orm
+from jupyterhub.objects import Hub, Server
+from jupyterhub.user import User
+from kubernetes_asyncio.config import kube_config
+from kubespawner import KubeSpawner, clients
+from traitlets.config import Config
+
+from tests.support.kube_api import KubeApi, Object, kube_api
+from tests.support.platforms import described
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+
+NAMESPACE = "bowerbird-users"
+TOKEN = "t" * 32
+POD = pods.pod_name("ann")
+
+
+def profile(title: str, **parts: Any) -> dict[str, Any]:
+    return {"title": title, "memory": "1 GiB", "cpu": 1, "teams": "everyone"} | parts
+
+
+PLATFORM = Platform.model_validate(
+    described(
+        teams={name: {"title": name, "contact": "pi@example.org"} for name in ("eso", "aat")},
+        profiles={
+            "minimal": profile("Minimal"),
+            "reduction": profile("ESO reduction", teams=["eso"], variables={"ESO_ANSWER": "42"}),
+            "theirs": profile("Theirs", teams=["aat"]),
+            "absent": profile("Not installed", environment="gone"),
+            "large": profile("Large", variables={"LARGE": "x" * (130 << 10)}),
+        },
+        runtime={"environments": {"gone": "/nonexistent"}},
+    )
+)
+ANN = IdentityRecord(1, "ann", 600_001, 600_002, (Membership("eso", Role.MEMBER),), {"eso": 700_001})
+SETTINGS = PodSettings(namespace=NAMESPACE, hub_url="http://hub:8081", driver="data.example.org", images={"lab": "base:1"})
+
+
+@dataclass
+class Cluster:
+    """An API server, ann's server, and a stand-in for the server within the pod."""
+
+    api: KubeApi
+    user: User
+    address: str
+
+    @property
+    def spawner(self) -> KubernetesSpawner:
+        spawner: KubernetesSpawner = self.user.spawners[""]
+        return spawner
+
+    async def start(self, profile: str = "minimal", **more: Any) -> str:
+        self.spawner.user_options = {"profile": profile, **more}
+        url: str = await self.spawner.start()
+        return url
+
+    async def refused(self, profile: str = "minimal", **more: Any) -> StartRefused:
+        """Return the refusal of a start, of which nothing is left."""
+        with pytest.raises(StartRefused) as refusal:
+            await self.start(profile, **more)
+        assert self.api.pods == {}
+        return refusal.value
+
+    def steps(self) -> list[str]:
+        return [words for _, words in self.spawner._steps]
+
+
+@pytest_asyncio.fixture
+async def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
+    before = asyncio.all_tasks()
+    async with kube_api() as api:
+        file = tmp_path / "kubeconfig"
+        file.write_text(json.dumps(_kubeconfig(api.url)))
+        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(file))
+        clients.load_config.cache_clear()
+        address = "127." + ".".join(str(random.randint(1, 254)) for _ in range(3))
+        server = await _single_user(address)
+        try:
+            yield Cluster(api, _user(tmp_path), address)
+        finally:
+            await KubeSpawner._stop_all_reflectors()
+            left = asyncio.all_tasks() - before - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            clients.load_config.cache_clear()
+            await server.cleanup()
+
+
+def _kubeconfig(url: str) -> dict[str, Any]:
+    context = {"name": "test", "context": {"cluster": "test", "user": "test"}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "contexts": [context],
+        "clusters": [{"name": "test", "cluster": {"server": url}}],
+        "users": [{"name": "test", "user": {"token": "of-the-hub"}}],
+    }
+
+
+async def _single_user(address: str) -> web.AppRunner:
+    app = web.Application()
+    app.add_routes([web.get("/user/ann/api", _answer)])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, address, pods.PORT).start()
+    return runner
+
+
+async def _answer(_request: web.Request) -> web.Response:
+    return web.json_response({"version": "1"})
+
+
+def _user(tmp_path: Path) -> User:
+    session = orm.new_session_factory("sqlite://")()
+    ann = orm.User(name="ann")
+    session.add(ann)
+    session.add(orm.Spawner(user=ann, name="", server=orm.Server(base_url="/user/ann/")))
+    session.commit()
+    records = {"ann": ANN}
+    identities = SimpleNamespace(record=records.get, records=lambda: tuple(records.values()), version=1)
+    config = Config()
+    config.KubernetesSpawner.live = SimpleNamespace(platform=PLATFORM, identities=identities)
+    config.KubernetesSpawner.settings = SETTINGS
+    config.KubernetesSpawner.obituaries = Obituaries(tmp_path / "obituaries.json")
+    config.KubernetesSpawner.start_timeout = 20
+    hub = Hub(ip="127.0.0.1", port=8081, base_url="/hub/", routespec="/", public_host="")
+    user = User(ann, {"spawner_class": KubernetesSpawner, "config": config, "hub": hub}, db=session)
+    user.spawners[""].server = Server(orm_server=ann.orm_spawners[""].server)
+    user.spawners[""].api_token = TOKEN
+    return user
+
+
+def _run(api: KubeApi, name: str, address: str) -> None:
+    if name in api.pods:
+        api.runs(name, address)
+
+
+def runs_at(address: str) -> Any:
+    def kubelet(api: KubeApi, pod: Object) -> None:
+        name = pod["metadata"]["name"]
+        api.event(name, "Scheduled", f"Successfully assigned {NAMESPACE}/{name} to node1")
+        api.event(name, "Pulled", "Container image already present")
+        asyncio.get_running_loop().call_later(0.7, _run, api, name, address)
+
+    return kubelet
+
+
+async def test_start_makes_the_pod_that_pods_py_says_and_returns_its_address(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    assert await cluster.start("reduction") == f"http://{cluster.address}:{pods.PORT}"
+    assert cluster.api.asked == ["POST pods"]
+    made = cluster.api.pods[POD]
+    order = cluster.spawner._order
+    assert order is not None
+    wanted = pods.pod(order, SETTINGS)
+    assert made["spec"] == wanted["spec"]
+    assert all(made["metadata"][key] == wanted["metadata"][key] for key in wanted["metadata"])
+    assert {"name": "ESO_ANSWER", "value": "42"} in made["spec"]["containers"][0]["env"]
+    assert TOKEN not in json.dumps(made)
+    assert await cluster.spawner.poll() is None
+
+
+async def test_progress_says_in_words_what_is_being_done(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    steps = cluster.steps()
+    assert steps[:3] == ["Checking your profile and your home", "Mounting your data", "Starting Minimal"]
+    assert "A node was found" in steps
+    assert steps[-2:] == ["Waiting for JupyterLab to answer", "Opening JupyterLab"]
+    percents = [percent for percent, _ in cluster.spawner._steps]
+    assert percents == sorted(percents)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"profile": "theirs"}, "Starting a server with profile theirs is refused"),
+        ({"profile": "none such"}, "is no name of a profile"),
+        ({"profile": "minimal", "image": "evil:1"}, "'image' cannot be set; the one option is 'profile'"),
+        ({"profile": "minimal", "kubespawner_override": {"privileged": True}}, "'kubespawner_override' cannot be set"),
+        ({"profile": "minimal", "profile-option-minimal--image": "evil:1"}, "cannot be set"),
+        ({"profile": "minimal", "volumes": [{"hostPath": {"path": "/"}}]}, "'volumes' cannot be set"),
+        ({"profile": "absent"}, "The environment 'gone' of this profile is not installed on this cluster"),
+        ({"profile": "large"}, "The variable LARGE of profile large takes 131 KiB, and 128 KiB is the most"),
+    ],
+)
+async def test_what_may_not_be_asked_for_is_refused_before_the_cluster_hears_of_it(
+    cluster: Cluster, options: dict[str, Any], sentence: str
+) -> None:
+    refusal = await cluster.refused(**options)
+    assert sentence in refusal.jupyterhub_message
+    assert cluster.api.asked == []
+
+
+async def test_traits_of_kubespawner_change_nothing_of_the_pod(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    spawner = cluster.spawner
+    spawner.privileged, spawner.image, spawner.uid = True, "evil:1", 0
+    spawner.volumes = {"root": {"name": "root", "hostPath": {"path": "/"}}}
+    await cluster.start()
+    order = spawner._order
+    assert order is not None
+    assert cluster.api.pods[POD]["spec"] == pods.pod(order, SETTINGS)["spec"]
+
+
+@pytest.mark.parametrize(
+    ("container", "sentence"),
+    [
+        (
+            {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}},
+            "The image base:1 of this profile's environment cannot be fetched (Back-off pulling image).",
+        ),
+        (
+            {"state": {"waiting": {"reason": "CreateContainerError", "message": "no such link"}}},
+            "cannot be started on its node (no such link)",
+        ),
+        ({"state": {"terminated": {"exitCode": 3, "message": "a <b>mistake</b>"}}}, "Your server ended while it was starting."),
+        (
+            {"restartCount": 1, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}},
+            "Your server reached its memory limit and ended while it was starting.",
+        ),
+    ],
+)
+async def test_start_without_hope_ends_at_once_with_the_reason(cluster: Cluster, container: dict[str, Any], sentence: str) -> None:
+    def kubelet(api: KubeApi, pod: Object) -> None:
+        api.runs(pod["metadata"]["name"], cluster.address, ready=False, **container)
+
+    cluster.api.kubelet = kubelet
+    refusal = await cluster.refused()
+    assert sentence in refusal.jupyterhub_message
+    assert cluster.api.asked == ["POST pods", "DELETE pods"]
+    if "terminated" in container.get("state", {}):
+        assert "a &lt;b&gt;mistake&lt;/b&gt;" in refusal.jupyterhub_html_message
+
+
+async def test_start_that_finds_no_node_says_so_in_time(cluster: Cluster) -> None:
+    def kubelet(api: KubeApi, pod: Object) -> None:
+        name = pod["metadata"]["name"]
+        why = "0/2 nodes are available: 2 Insufficient memory."
+        api.event(name, "FailedScheduling", why)
+        api.status(
+            name, conditions=[{"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 Insufficient memory."}]
+        )
+
+    cluster.api.kubelet = kubelet
+    cluster.spawner.start_timeout = 4
+    refusal = await cluster.refused()
+    assert refusal.jupyterhub_message == (
+        "Your server was not ready in time. No node of the cluster has room for it: 0/2 nodes are available: 2 Insufficient memory. "
+        "A smaller profile may find room."
+    )
+    assert any("Waiting for a node with room" in words for words in cluster.steps())
+
+
+async def test_quota_of_the_cluster_is_told_in_its_words(cluster: Cluster) -> None:
+    cluster.api.refuse = (403, "pods is forbidden: exceeded quota: users, requested: limits.memory=1Gi")
+    refusal = await cluster.refused()
+    assert "The cluster refuses your server: pods is forbidden: exceeded quota: users" in refusal.jupyterhub_message
+
+
+async def test_pod_that_somebody_deletes_is_noticed(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    ended = asyncio.Event()
+    cluster.spawner.add_poll_callback(ended.set)
+    cluster.spawner.start_polling()
+    cluster.api.remove("pods", POD)
+    await asyncio.wait_for(ended.wait(), 5)
+    assert await cluster.spawner.poll() is not None
+
+
+async def test_server_that_was_started_again_in_its_pod_is_told_once(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    last = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    cluster.api.runs(POD, cluster.address, restartCount=1, lastState=last)
+    obituaries = cluster.spawner.obituaries
+    async with asyncio.timeout(10):
+        while not obituaries.of("ann"):
+            assert await cluster.spawner.poll() is None
+            await asyncio.sleep(0.05)
+    assert "reached its memory limit of 1 GiB, was ended and has been started again" in obituaries.of("ann")[0].words
+    obituaries.forget("ann", "")
+    await cluster.spawner.poll()
+    assert obituaries.of("ann") == []
+    assert cluster.spawner.get_state()["restarts"] == 1
+
+
+async def test_stop_takes_the_pod_away(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    await cluster.spawner.stop()
+    assert cluster.api.pods == {}
+
+
+async def test_restarted_hub_knows_the_pod_by_its_state(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    state = cluster.spawner.get_state()
+    spawner = cluster.user._new_spawner("")
+    spawner.load_state(state)
+    assert spawner.pod_name == POD
+    assert await spawner.poll() is None
+
+
+async def test_volume_is_told_to_the_servers_own_pod_alone(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    servers = PodServers(lambda: [cluster.user])
+    assert await servers.volume_of(Pod(NAMESPACE, POD, "0")) is None
+    await cluster.start()
+    own = Pod(NAMESPACE, POD, cluster.api.pods[POD]["metadata"]["uid"])
+    volume = await servers.volume_of(own)
+    assert volume is not None
+    assert (volume.user, volume.uid, dict(volume.secrets)) == ("ann", 600_001, {"token": TOKEN})
+    assert "ann:x:600001:600002:ann:/home/ann:/bin/bash" in volume.files["passwd"]
+    assert "eso:x:700001:ann" in volume.files["group"]
+    assert TOKEN not in repr(volume)
+    for other in (Pod(NAMESPACE, POD, "another"), Pod("elsewhere", POD, own.uid), Pod(NAMESPACE, "server-bob", own.uid)):
+        assert await servers.volume_of(other) is None
+    servers.remounted(own)
+    assert "lost the files that were open" in cluster.spawner.obituaries.of("ann")[0].words
+
+
+async def test_volume_of_a_pod_that_is_being_made_is_asked_for_again(cluster: Cluster) -> None:
+    cluster.spawner._start_pending = True
+    with pytest.raises(NotYet):
+        await PodServers(lambda: [cluster.user]).volume_of(Pod(NAMESPACE, POD, "0"))

@@ -1,0 +1,158 @@
+"""As much of Kubernetes' API as KubeSpawner asks, over HTTP: pods and events of a namespace, listed, watched, made and deleted.
+
+It keeps versions, label selectors, 404 and 409; there is no kubelet: a test says what becomes of a pod.
+"""
+
+import asyncio
+import copy
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+Object = dict[str, Any]
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LABELS = "labelSelector"
+
+
+@dataclass
+class KubeApi:
+    """The objects, and every change of them for who watches."""
+
+    url: str = ""
+    # Called with each new pod; a kubelet would do what it does.
+    kubelet: Callable[["KubeApi", Object], None] = lambda _api, _pod: None
+    refuse: tuple[int, str] | None = None
+    # Requests that changed something, as METHOD and path.
+    asked: list[str] = field(default_factory=list)
+    _objects: dict[str, dict[str, Object]] = field(default_factory=lambda: {"pods": {}, "events": {}})
+    _changes: list[tuple[int, str, str, Object]] = field(default_factory=list)
+    _version: int = 1
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def pods(self) -> dict[str, Object]:
+        return self._objects["pods"]
+
+    def put(self, kind: str, thing: Object) -> None:
+        """Make an object, or take a new state of it."""
+        name = thing["metadata"]["name"]
+        self._tell(kind, "MODIFIED" if name in self._objects[kind] else "ADDED", thing)
+        self._objects[kind][name] = thing
+
+    def remove(self, kind: str, name: str) -> None:
+        self._tell(kind, "DELETED", self._objects[kind].pop(name))
+
+    def status(self, name: str, **parts: Any) -> None:
+        """Take a new status of a pod."""
+        pod = copy.deepcopy(self.pods[name])
+        pod["status"].update(parts)
+        self.put("pods", pod)
+
+    def runs(self, name: str, address: str, **container: Any) -> None:
+        """Say that a pod's server runs, or what else its one container does."""
+        state = {
+            "name": "notebook",
+            "image": "",
+            "imageID": "",
+            "ready": True,
+            "restartCount": 0,
+            "state": {"running": {}},
+            "lastState": {},
+            **container,
+        }
+        self.status(name, phase="Running", podIP=address, containerStatuses=[state])
+
+    def event(self, pod: str, reason: str, message: str) -> None:
+        namespace = self.pods[pod]["metadata"]["namespace"]
+        about = {"kind": "Pod", "name": pod, "namespace": namespace}
+        metadata = {"name": f"{pod}.{uuid.uuid4().hex}", "namespace": namespace, "uid": uuid.uuid4().hex}
+        when = f"2027-03-01T00:00:{len(self._objects['events']):02}Z"
+        told = {"reason": reason, "message": message, "type": "Normal", "lastTimestamp": when}
+        self.put("events", {"metadata": metadata, "involvedObject": about, **told})
+
+    def _tell(self, kind: str, what: str, thing: Object) -> None:
+        self._version += 1
+        thing["metadata"]["resourceVersion"] = str(self._version)
+        self._changes.append((self._version, kind, what, copy.deepcopy(thing)))
+        self._news.set()
+        self._news = asyncio.Event()
+
+    # -- HTTP ------------------------------------------------------------------------------------------------------
+
+    async def list(self, request: web.Request) -> web.StreamResponse:
+        kind = request.match_info["kind"]
+        if request.query.get("watch") in ("true", "True"):
+            return await self._watch(kind, request)
+        items = [thing for thing in self._objects[kind].values() if _matches(thing, request)]
+        return web.json_response({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": str(self._version)}, "items": items})
+
+    async def _watch(self, kind: str, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await answer.prepare(request)
+        seen = int(request.query.get("resourceVersion", "0"))
+        while True:
+            news = self._news
+            for version, of, what, thing in self._changes:
+                if version > seen and of == kind and _matches(thing, request):
+                    await answer.write(json.dumps({"type": what, "object": thing}).encode() + b"\n")
+                seen = max(seen, version)
+            await news.wait()
+
+    async def create(self, request: web.Request) -> web.Response:
+        self.asked.append(f"POST {request.match_info['kind']}")
+        pod = await request.json()
+        name = pod["metadata"]["name"]
+        if self.refuse is not None:
+            return _error(*self.refuse)
+        if not _NAME.fullmatch(name):
+            return _error(422, f"Pod {name!r} is invalid")
+        if name in self.pods:
+            return _error(409, f"pods {name!r} already exists")
+        pod["metadata"] |= {"uid": str(uuid.uuid4()), "namespace": request.match_info["namespace"]}
+        pod["status"] = {"phase": "Pending"}
+        self.put("pods", pod)
+        self.kubelet(self, pod)
+        return web.json_response(pod, status=201)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self.asked.append(f"DELETE {request.match_info['kind']}")
+        name = request.match_info["name"]
+        if name not in self.pods:
+            return _error(404, f"pods {name!r} not found")
+        pod = self.pods[name]
+        self.remove("pods", name)
+        return web.json_response(pod)
+
+
+def _matches(thing: Object, request: web.Request) -> bool:
+    wanted = [each.partition("=")[::2] for each in request.query.get(_LABELS, "").split(",") if each]
+    labels = thing["metadata"].get("labels", {})
+    return thing["metadata"]["namespace"] == request.match_info["namespace"] and all(labels.get(key) == value for key, value in wanted)
+
+
+def _error(code: int, message: str) -> web.Response:
+    return web.json_response({"kind": "Status", "status": "Failure", "code": code, "message": message}, status=code)
+
+
+@asynccontextmanager
+async def kube_api() -> AsyncIterator[KubeApi]:
+    """Serve an empty cluster on a random port of this machine."""
+    api = KubeApi()
+    app = web.Application()
+    path = "/api/v1/namespaces/{namespace}/{kind:pods|events}"
+    app.add_routes([web.get(path, api.list), web.post(path, api.create), web.delete(path + "/{name}", api.delete)])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    api.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield api
+    finally:
+        await runner.cleanup()
