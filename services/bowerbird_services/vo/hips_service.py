@@ -106,7 +106,7 @@ class HiPSService:
         title = ", ".join(f"{about.collection.title}: {about.release.title}" for about in found)
         try:
             content = await self._threads.run(_united, files, form, title)
-        except FileNotFoundError:
+        except OSError:
             for about in found:
                 _check_there(self._folder(about), about)
             raise
