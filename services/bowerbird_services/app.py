@@ -23,7 +23,7 @@ from bowerbird_services.site import Site
 from bowerbird_services.streams import Threads
 from bowerbird_services.vo import vosi
 from bowerbird_services.vo.asynchronous import AsyncService
-from bowerbird_services.vo.dali import Fault, error_response
+from bowerbird_services.vo.dali import BROKEN, Fault, error_response
 from bowerbird_services.vo.datalink import DataLinkService
 from bowerbird_services.vo.health import Health
 from bowerbird_services.vo.hips_service import HiPSService
@@ -40,7 +40,6 @@ _JOB_THREADS = 64
 _PRODUCTS = "/products"
 
 _log = logging.getLogger("bowerbird.services")
-_BROKEN = "the service failed on this request and wrote down why; tell the admins of the platform when"
 
 
 def create(
@@ -133,4 +132,4 @@ async def _disk(_request: Request, error: Exception) -> Response:
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:
     # Starlette raises it again after this, and the server writes the traceback to its log.
-    return error_response(Fault(_BROKEN, HTTPStatus.INTERNAL_SERVER_ERROR))
+    return error_response(Fault(BROKEN, HTTPStatus.INTERNAL_SERVER_ERROR))

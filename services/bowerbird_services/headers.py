@@ -86,7 +86,7 @@ def _with(told: _Raw, added: _Added) -> _Raw:
     varying = [value for name, value in told if name == _VARY]
     kept = [pair for pair in told if pair[0] not in added.replaced]
     missing = [pair for pair in added.missing if pair[0] not in names]
-    return [*kept, *missing, *added.always, (_VARY, b", ".join([*varying, b"Authorization"]))]
+    return [*kept, *missing, *added.always, (_VARY, b", ".join([*varying, b"Authorization, Cookie"]))]
 
 
 async def _say_what_is_allowed(send: Send) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import socket
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
@@ -96,6 +97,19 @@ def test_body_that_is_too_long_is_not_read(client: httpx.Client, engine: StandIn
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     refused(client.post("/tap/sync", content=endless(), headers=kind), 413, "larger")  # type: ignore[arg-type]
     assert engine.asked == []
+
+
+def test_who_sends_all_of_a_body_that_is_too_long_gets_the_refusal(address: str) -> None:
+    host, _, port = address.removeprefix("http://").partition(":")
+    size = 20 << 20
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    head = f"POST /tap/sync HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{kind}\r\nContent-Length: {size}"
+    with socket.create_connection((host, int(port)), timeout=30) as raw:
+        raw.sendall(f"{head}\r\n\r\n".encode())
+        for _ in range(size >> 20):
+            raw.sendall(b"a" * (1 << 20))
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 413")
 
 
 def test_body_that_is_no_form_is_refused(client: httpx.Client) -> None:
@@ -206,6 +220,7 @@ def test_public_answers_alone_are_open_to_pages_of_others(client: httpx.Client) 
     signed = client.get("/tap/sync", params=QUERY, headers=MEMBER)
     assert "access-control-allow-origin" not in signed.headers
     assert signed.headers["cache-control"] == "private, no-store"
+    assert {"Authorization", "Cookie"} <= set(signed.headers["vary"].split(", "))
     preflight = client.options("/tap/sync", headers={"Origin": "https://x.example.org", "Access-Control-Request-Headers": "authorization"})
     assert "authorization" not in preflight.headers["access-control-allow-headers"].lower()
 

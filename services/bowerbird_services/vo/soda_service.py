@@ -12,7 +12,7 @@ from typing import Any, Final
 from bowerbird.errors import OutsideImage
 from bowerbird_config.identity import Identity
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -26,7 +26,7 @@ from bowerbird_services.site import Site
 from bowerbird_services.streams import Threads, unless_gone
 from bowerbird_services.turns import Turns, Words
 from bowerbird_services.vo import vosi
-from bowerbird_services.vo.dali import Fault, parameters
+from bowerbird_services.vo.dali import BROKEN, Fault, parameters
 from bowerbird_services.vo.health import Health
 from bowerbird_services.vo.soda import MOST_REGIONS, STANDARD, Asked, asked, refusal
 from bowerbird_services.vo.tap_service import sign_in_headers
@@ -109,6 +109,11 @@ class SODAService:
         except OSError as error:
             _log.error("a product could not be read: %s", error)
             return refusal(Fault(_DISK, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}))
+        except ClientDisconnect:
+            raise
+        except Exception:  # whatever it is, SODA has a text for it (section 5.2)
+            _log.exception("a cutout could not be made")
+            return refusal(Fault(BROKEN, HTTPStatus.INTERNAL_SERVER_ERROR))
 
     async def _sync(self, request: Request) -> Response:
         identity = await self._site.identities.of(request)

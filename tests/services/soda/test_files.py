@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import bowerbird
 import httpx
@@ -133,6 +134,16 @@ def test_fitsverify_finds_no_fault_with_what_comes(tmp_path: Path) -> None:
             path.write_bytes(cut(client, did, **asked).raise_for_status().content)
             said = subprocess.run(["fitsverify", str(path)], check=False, capture_output=True, text=True, timeout=60).stdout
             assert "found 0 warning(s) and 0 error(s)" in said, f"{did} {asked}: {said}"
+
+
+def test_what_nobody_foresaw_is_a_text_of_soda_without_a_traceback(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("secret-detail")
+
+    monkeypatch.setattr(pieces.Pieces, "read", fail)
+    answer = cut(client, CIRCLE=CIRCLE)
+    refused(answer, 500, "Error", "failed on this request")
+    assert "secret-detail" not in answer.text
 
 
 def test_nothing_stays_open_whatever_the_answer_was(own: Gallery) -> None:
