@@ -89,7 +89,7 @@ class Links:
                 content_qualifier=kind,
             )
         if cut is not None:
-            words = f"Cutouts of {product.file} by position, wavelength, time or polarisation"
+            words = f"Cutouts of {product.file} by {' or '.join(_ways(product))}"
             yield replace(common, semantics="#cutout", service_def=cut.id, description=words, content_type=_FITS, content_qualifier=kind)
         if product.dataproduct_type in LINKED and Previews.is_made_of(file):
             for name, pixels in SIZES.items():
@@ -130,6 +130,14 @@ class Links:
         else:
             mime = product.access_format if product else media_type(target.file)
             yield replace(link, access_url=doors.file(target), content_type=mime, content_length=size, content_qualifier=kind)
+
+
+def _ways(product: Product) -> Iterator[str]:
+    """Yield by what a product is cut: what its descriptor takes."""
+    yield "position"
+    for way, known in (("wavelength", product.em_min), ("time", product.t_min), ("polarisation", product.pol_states)):
+        if known is not None:
+            yield way
 
 
 def _missing(asked: str, why: str) -> Link:

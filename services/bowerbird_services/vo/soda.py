@@ -19,7 +19,7 @@ STANDARD: Final = "ivo://ivoa.net/std/SODA#sync-1.0"
 FITS, TAR = "application/fits", "application/x-tar"
 # Our own parameters: how several regions come (FORM=tar), and which HDU is cut, as `bowerbird.cutout` has it.
 FORM, HDU = "FORM", "HDU"
-_FORMS: Final = {"fits": FITS, "tar": TAR}
+FORMS: Final = {"fits": FITS, "tar": TAR}
 # Those of the sky, any of which may be the one region.
 _SKY: Final = {"POS": position, "CIRCLE": circle, "POLYGON": polygon}
 _PARAMETERS: Final = ("ID", *_SKY, "BAND", "TIME", "POL", HDU, FORM)
@@ -71,12 +71,12 @@ def asked(given: Parameters) -> Asked:
 def _form(given: Parameters) -> str:
     """Return the media type of the answer; a RESPONSEFORMAT can only say the same (DALI 1.1, section 3.4.3)."""
     name = (_single(given, FORM) or "fits").lower()
-    if name not in _FORMS:
-        raise Fault(f"{FORM} is {shown(name)}; it is {' or '.join(_FORMS)}")
+    if name not in FORMS:
+        raise Fault(f"{FORM} is {shown(name)}; it is {' or '.join(FORMS)}")
     wanted = _single(given, "RESPONSEFORMAT")
-    if wanted is not None and wanted.lower() not in {name, _FORMS[name]}:
+    if wanted is not None and wanted.lower() not in {name, FORMS[name]}:
         raise Fault(f"RESPONSEFORMAT is {shown(wanted)}; cutouts are {FITS}, and {TAR} with {FORM}=tar")
-    return _FORMS[name]
+    return FORMS[name]
 
 
 def _single(given: Parameters, name: str) -> str | None:

@@ -9,7 +9,7 @@ from bowerbird.votable import Field, Input, Service
 from bowerbird_services.adql import regions
 from bowerbird_services.store.dids import DID
 from bowerbird_services.store.products import Product
-from bowerbird_services.vo.soda import STANDARD
+from bowerbird_services.vo.soda import FORM, FORMS, HDU, STANDARD
 
 _CIRCLE: Final = 3
 
@@ -34,6 +34,9 @@ def _inputs(did: DID, product: Product) -> Iterator[Input]:
     if states:
         polarisation = Field("POL", "char", "*", ucd="meta.code;phys.polarization", description="state of polarisation")
         yield Input(polarisation, "", options=states)
+    yield Input(Field(HDU, "char", "*", ucd="meta.id", description="name or number of the HDU that is cut, * for all images"), "")
+    several = "how they come: fits is one region, tar an archive with a cutout of each of several"
+    yield Input(Field(FORM, "char", "*", ucd="meta.code.mime", description=several), "", options=tuple(FORMS))
 
 
 def _sky(product: Product) -> Iterator[Input]:
