@@ -6,13 +6,12 @@ import textwrap
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx
 import pytest
 
-from tests.support.hub import PLATFORM, Person, RunningHub
+from tests.support.hub import PLATFORM, HubUnderTest, Person
 from tests.support.session import Session
 
 WAIT_SECONDS = 30
@@ -45,11 +44,17 @@ def told_by(person: Person, code: str) -> Any:
     return json.loads(printed)
 
 
-class RuntimeContract(ABC):
-    """The suite. A runtime's test class gives `hub`, a real one with that runtime, once for the module."""
+H = TypeVar("H", bound=HubUnderTest)
+
+
+class RuntimeContract(ABC, Generic[H]):
+    """The suite. A runtime's test class gives `hub`, a real one with that runtime, once for the module.
+
+    tests/hub/test_process_runtime.py runs it where servers are processes, tests/cluster/test_kubernetes_runtime.py where they are pods.
+    """
 
     @pytest.fixture
-    def arrive(self, hub: RunningHub) -> Iterator[Callable[[str], Person]]:
+    def arrive(self, hub: H) -> Iterator[Callable[[str], Person]]:
         """Sign people in; their servers are stopped afterwards."""
         came: list[Person] = []
         # The test before may have put the platform file back a moment ago.
@@ -89,22 +94,20 @@ class RuntimeContract(ABC):
             "memory": str(2 << 30),
             "data": "data of researcher\n",
         }
-        assert (person.hub.var.homes / "researcher" / "mine.txt").read_text() == "kept"
+        assert person.hub.read_home("researcher", "mine.txt") == "kept"
 
     def test_environment_and_processes_of_a_server_hold_no_secret(self, arrive: Callable[[str], Person]) -> None:
         person = arrive("researcher")
         person.start("minimal")
         told = told_by(person, "import os; answer = dict(os.environ)")
-        secrets = [path.read_text().strip() for path in person.hub.var.secrets.iterdir()]
         assert "SECRET_OF_THE_HUB" not in told
         assert {name for name in told if name.startswith("BOWERBIRD_")} == {
             f"BOWERBIRD_{name}" for name in ("DATA", "NEWS", "PROFILE", "SERVER", "TAP_URL")
         }
-        for secret in secrets:
+        for secret in person.hub.secrets():
             assert secret not in json.dumps(told)
         own = told["JUPYTERHUB_API_TOKEN"]
-        for process in person.hub.servers():
-            assert own not in Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert own not in person.hub.shown()
 
     def test_progress_says_in_words_what_is_being_done(self, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
@@ -159,7 +162,7 @@ class RuntimeContract(ABC):
         assert page.status_code == BAD
         assert "<script>alert(1)</script>" not in page.text
 
-    def test_choice_of_yesterday_is_asked_again_today(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+    def test_choice_of_yesterday_is_asked_again_today(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("researcher")
         person.start("reduction")
         person.stop()
@@ -173,7 +176,7 @@ class RuntimeContract(ABC):
         finally:
             hub.edit(PLATFORM)
 
-    def test_one_server_too_many_is_refused_in_plain_words(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+    def test_one_server_too_many_is_refused_in_plain_words(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
         person.start("minimal")
         hub.edit(PLATFORM.replace("limits: {", "limits: {servers_per_user: 1, ").replace("title: Minimal", "title: Alone"))
@@ -190,35 +193,35 @@ class RuntimeContract(ABC):
         assert page.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert "The environment &#39;gone&#39; of this profile is not installed" in page.text
 
-    def test_data_that_cannot_be_mounted_are_told(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+    def test_data_that_cannot_be_mounted_are_told(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
-        hub.keeper.refuse = "the store does not answer"
+        hub.refuse_data("the store does not answer")
         try:
             page = person.post_form({"profile": "minimal"})
         finally:
-            hub.keeper.refuse = None
+            hub.refuse_data(None)
         assert page.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert "Your data could not be mounted: the store does not answer." in page.text
 
     # -- ends ------------------------------------------------------------------------------------------------------
 
-    def test_stop_ends_everything_and_unmounts_after_the_last_server(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+    def test_stop_ends_everything_and_unmounts_after_the_last_server(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
         person.start("minimal")
         person.start("minimal", "second")
         told_by(person, "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True); answer = None")
         person.stop()
-        assert "owner" in hub.keeper.mounted
+        assert "owner" in hub.mounted()
         person.stop("second")
-        assert "owner" not in hub.keeper.mounted
+        assert "owner" not in hub.mounted()
         assert hub.servers() == {}
         assert self.left_of("owner", hub) == []
 
     @abstractmethod
-    def left_of(self, user: str, hub: RunningHub) -> list[str]:
+    def left_of(self, user: str, hub: H) -> list[str]:
         """Return what is left on the machine of a user's stopped servers, each as a text."""
 
-    def test_death_from_outside_is_noticed_at_once(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+    def test_death_from_outside_is_noticed_at_once(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
         person.start("minimal")
         self.kill_server(hub)
@@ -230,10 +233,10 @@ class RuntimeContract(ABC):
         until(lambda: not hub.servers())
 
     @abstractmethod
-    def kill_server(self, hub: RunningHub) -> None:
+    def kill_server(self, hub: H) -> None:
         """Kill the one server that runs, as the machine's own troubles would."""
 
-    def test_idle_server_is_stopped_by_the_limit_that_is_in_force(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+    def test_idle_server_is_stopped_by_the_limit_that_is_in_force(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
         person.start("minimal")
         hub.edit(PLATFORM.replace("idle: 1 h", "idle: 2 s"))
@@ -243,23 +246,22 @@ class RuntimeContract(ABC):
             hub.edit(PLATFORM)
         until(lambda: not hub.servers())
 
-    def test_failed_start_shows_the_end_of_the_log(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+    def test_failed_start_shows_the_end_of_the_log(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
         person.start("minimal")
         person.stop()
-        config = hub.var.homes / "owner" / ".jupyter" / "jupyter_server_config.py"
-        config.parent.mkdir(exist_ok=True)
-        config.write_text("import sys\nprint('a mistake <b>of mine</b>')\nsys.exit(3)\n")
+        config = ".jupyter/jupyter_server_config.py"
+        hub.write_home("owner", config, "import sys\nprint('a mistake <b>of mine</b>')\nsys.exit(3)\n")
         try:
             person.post_form({"profile": "minimal"})
             page = until(lambda: _shows(person.get("hub/spawn-pending/owner"), "ended while it was starting"))
         finally:
-            config.unlink()
+            hub.write_home("owner", config, None)
         assert "a mistake &lt;b&gt;of mine&lt;/b&gt;" in page.text
 
     # -- the hub's own life ----------------------------------------------------------------------------------------
 
-    def test_killed_hub_finds_the_server_again_with_its_kernel_counting(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+    def test_killed_hub_finds_the_server_again_with_its_kernel_counting(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("researcher")
         person.start("minimal")
         session, kernel = kernel_of(person)
@@ -275,14 +277,14 @@ class RuntimeContract(ABC):
         person.stop()
         assert hub.servers() == {}
 
-    def test_server_without_a_record_is_ended_at_the_hubs_start(self, hub: RunningHub, arrive: Callable[[str], Person]) -> None:
+    def test_server_without_a_record_is_ended_at_the_hubs_start(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
         person.start("minimal")
         hub.kill_hub(signal.SIGKILL)
         hub.forget_servers()
         hub.start_hub()
         until(lambda: not hub.servers())
-        until(lambda: "owner" not in hub.keeper.mounted)
+        until(lambda: "owner" not in hub.mounted())
         assert self.left_of("owner", hub) == []
 
 

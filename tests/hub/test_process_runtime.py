@@ -60,7 +60,7 @@ def listening_ports(hub: RunningHub) -> set[str]:
     return {row[1] for row in rows if row[3] == "0A" and row[9] in inodes}
 
 
-class TestProcessRuntime(RuntimeContract):
+class TestProcessRuntime(RuntimeContract[RunningHub]):
     """Under root, in sandboxes."""
 
     def left_of(self, user: str, hub: RunningHub) -> list[str]:

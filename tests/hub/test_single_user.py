@@ -47,3 +47,26 @@ def test_server_starts_without_the_hubs_database_and_pages() -> None:
 def test_what_was_left_out_is_there_when_it_is_asked_for(asked: str) -> None:
     _, answer = after(asked)
     assert answer is True
+
+
+def settled(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    code = "import json, os, sys\nsys.path.insert(0, sys.argv[1])\nimport single_user\nsingle_user.settle(os.environ)\n"
+    shown = "print(json.dumps([os.getcwd(), os.environ.get('JUPYTERHUB_API_TOKEN'), [n for n in os.environ if n.startswith('BOWERBIRD')]]))"
+    argv = [sys.executable, "-I", "-c", code + shown, str(PROGRAM.parent)]
+    return subprocess.run(argv, capture_output=True, text=True, env=environment, check=False, timeout=60)
+
+
+def test_token_of_a_pod_is_read_from_its_volume_and_the_server_begins_in_the_home(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("abc\n")
+    told = settled({"BOWERBIRD_TOKEN_FILE": str(tmp_path / "token"), "HOME": str(tmp_path)})
+    assert json.loads(told.stdout) == [str(tmp_path), "abc", []]
+
+
+def test_token_of_a_process_is_left_as_it_is() -> None:
+    assert json.loads(settled({"JUPYTERHUB_API_TOKEN": "abc"}).stdout)[1:] == ["abc", []]
+
+
+def test_volume_that_brings_no_token_is_told(tmp_path: Path) -> None:
+    told = settled({"BOWERBIRD_TOKEN_FILE": str(tmp_path / "token"), "HOME": str(tmp_path)})
+    assert told.returncode == 1
+    assert f"The volume of this server does not bring what it must: {tmp_path}/token: No such file or directory." in told.stderr

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urljoin
 
 import httpx
@@ -56,9 +56,59 @@ limits: {idle: 1 h, start: 60 s}
 """
 
 
+class HubUnderTest(Protocol):
+    """A hub whose servers run anywhere, with all that the contract of runtimes asks of it and of where they run."""
+
+    @property
+    def url(self) -> str:
+        """The address that people are given."""
+
+    def log(self) -> str:
+        """Return what the hub has written."""
+
+    def sign_in(self, name: str) -> "Person":
+        """Sign somebody in."""
+
+    def edit(self, text: str) -> None:
+        """Give the platform another platform file."""
+
+    def settled(self) -> bool:
+        """Tell whether the platform file as it stands was taken up."""
+
+    def kill_hub(self, signum: int = signal.SIGKILL) -> None:
+        """End the hub as a crash does; what it started stays."""
+
+    def start_hub(self) -> None:
+        """Start the hub, and return when it answers."""
+
+    def forget_servers(self) -> None:
+        """Take every server out of the records of a hub that does not run."""
+
+    def servers(self) -> Mapping[Any, str]:
+        """Return all that runs of servers."""
+
+    def shown(self) -> str:
+        """Return what others can read of the servers that run: command lines, manifests."""
+
+    def secrets(self) -> list[str]:
+        """Return every secret of the platform's own."""
+
+    def mounted(self) -> set[str]:
+        """Return whose view is mounted."""
+
+    def refuse_data(self, words: str | None) -> None:
+        """Let every mount fail with those words, or none any more."""
+
+    def read_home(self, user: str, path: str) -> str:
+        """Return a file of a home."""
+
+    def write_home(self, user: str, path: str, text: str | None) -> None:
+        """Write a file of a home, or remove it."""
+
+
 @dataclass
 class RunningHub:
-    """A hub, its proxy, and the ways to speak to them."""
+    """A hub, its proxy, and the ways to speak to them, where servers are processes: a `HubUnderTest`."""
 
     var: Var
     ports: Ports
@@ -164,6 +214,29 @@ class RunningHub:
         """Return every process of every server, by the marks in their environments."""
         return launch.marked(prefix=mark_of(self.var))
 
+    def shown(self) -> str:
+        return "\n".join(Path(f"/proc/{process.pid}/cmdline").read_text() for process in self.servers())
+
+    def secrets(self) -> list[str]:
+        return [path.read_text().strip() for path in self.var.secrets.iterdir()]
+
+    def mounted(self) -> set[str]:
+        return self.keeper.mounted
+
+    def refuse_data(self, words: str | None) -> None:
+        self.keeper.refuse = words
+
+    def read_home(self, user: str, path: str) -> str:
+        return (self.var.homes / user / path).read_text()
+
+    def write_home(self, user: str, path: str, text: str | None) -> None:
+        file = self.var.homes / user / path
+        if text is None:
+            file.unlink()
+        else:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+
     def stop(self) -> None:
         for client in self.clients:
             client.close()
@@ -196,7 +269,7 @@ def _xsrf(client: httpx.Client, path: str) -> str:
 class Person:
     """Somebody with a browser that keeps cookies."""
 
-    hub: RunningHub
+    hub: HubUnderTest
     name: str
     client: httpx.Client
 

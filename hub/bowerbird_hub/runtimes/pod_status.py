@@ -58,7 +58,7 @@ def waiting_for(pod: Part | None, events: Iterable[Part]) -> str:
     if scheduled.get("status") == "False":
         return f"No node of the cluster has room for it: {_short(scheduled.get('message'))}. A smaller profile may find room."
     if "FailedMount" in reasons:
-        return f"Your data could not be mounted: {_short(reasons['FailedMount'])}. {_ADMINS}"
+        return f"Your data could not be mounted: {_of_plugin(reasons['FailedMount'])}. {_ADMINS}"
     state, _ = _states(pod)
     if state.get("waiting", _NO_STATE).get("reason") == "ErrImagePull" or ("Pulling" in reasons and "Pulled" not in reasons):
         return "Its environment was still being fetched to its node; try again in a while."
@@ -72,7 +72,7 @@ def told_of(event: Part) -> tuple[int, str] | None:
         "FailedScheduling": (41, f"Waiting for a node with room: {message}"),
         "TriggeredScaleUp": (42, "The cluster is getting another node"),
         "Scheduled": (44, "A node was found"),
-        "FailedMount": (45, f"Waiting for your data to be mounted: {message}"),
+        "FailedMount": (45, f"Waiting for your data to be mounted: {_of_plugin(event.get('message'))}"),
         "Pulling": (48, "Fetching the environment to the node, which may take minutes the first time"),
         "Failed": (50, f"The node says: {message}"),
         "BackOff": (50, f"The node says: {message}"),
@@ -93,12 +93,6 @@ def end(pod: Part, told_restarts: int, limit: str) -> End | None:
     return None
 
 
-def restarts(pod: Part) -> int:
-    """Return how often the server was started again."""
-    found = [each.get("restartCount") or 0 for each in pod["status"].get("containerStatuses") or () if each["name"] == CONTAINER]
-    return max(found, default=0)
-
-
 def _how(ended: Part) -> str:
     status = ended.get("exitCode")
     return "stopped by itself" if status is None else f"stopped by itself with status {status}"
@@ -114,6 +108,11 @@ def _states(pod: Part) -> tuple[Part, Part]:
 
 def _why(told: Part) -> str:
     return _short(told.get("message")) or str(told.get("reason"))
+
+
+def _of_plugin(message: str | None) -> str:
+    """Return what the node plugin said, of which kubelet makes a longer sentence."""
+    return _short((message or "").rpartition("desc = ")[2])
 
 
 def _short(message: str | None, longest: int = 200) -> str:
