@@ -12,6 +12,7 @@ from pathlib import Path
 from bowerbird_config.paths import Var
 from bowerbird_fuse.csi.claims import Admission, Claim
 from bowerbird_fuse.csi.errors import Away, Denied
+from bowerbird_fuse.csi.metrics import Calls
 from bowerbird_fuse.csi.plugin import serve, stop_on_signals
 from bowerbird_fuse.csi.publisher import Publisher
 from bowerbird_fuse.csi.serving import Driver
@@ -34,7 +35,7 @@ def main() -> None:
     driver = Driver(name, "node-1", "0.1", Path(kubelet))
     stop = threading.Event()
     stop_on_signals(stop.set)
-    serve(driver, Publisher(Var(Path(var)), driver.pods, who), stop)
+    serve(driver, Publisher(Var(Path(var)), driver.pods, who), stop, Calls())
 
 
 if __name__ == "__main__":

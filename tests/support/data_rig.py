@@ -139,13 +139,17 @@ class DataRig:
 
     def start(self) -> None:
         """Start the keeper and return when it takes orders."""
+        self.prepare()
+        self.keeper = self.start_another()
+        eventually(lambda: self._takes_orders() or self.keeper is None or self.keeper.poll() is not None, 20)
+        assert self.keeper.poll() is None, self.log.read_text()
+
+    def prepare(self) -> None:
+        """Start all that a keeper needs."""
         if self.watcher is None:
             self.watch()
         if self.holder is None or self.holder.poll() is not None:
             self.holder = self.start_holder()
-        self.keeper = self.start_another()
-        eventually(lambda: self._takes_orders() or self.keeper is None or self.keeper.poll() is not None, 20)
-        assert self.keeper.poll() is None, self.log.read_text()
 
     def start_another(self) -> "subprocess.Popen[bytes]":
         """Start a keeper, whether there is one or not."""

@@ -4,29 +4,30 @@ Two DaemonSets in a namespace that allows `privileged`, both of the `data` image
 
 `data`, one container, privileged, root, `terminationGracePeriodSeconds: 60`, update strategy RollingUpdate with maxUnavailable 1:
 
-    python -m bowerbird_fuse.csi --var /var/lib/bowerbird --driver NAME --hub http://hub.NAMESPACE:PORT
+    python -m bowerbird_fuse.csi --var VAR --driver NAME --hub http://HUB:PORT [--metrics-port 9810]
         [--kubelet /var/lib/kubelet] [--node $NODE_NAME] [--token-file /var/run/secrets/bowerbird/token] [--hub-ca FILE]
 
     It supervises the keeper (`bowerbird_fuse.keeper`) and the plugin (`bowerbird_fuse.csi.plugin`), and starts again what ends.
-    NODE_NAME is an environment variable of `fieldRef: spec.nodeName`. --hub-ca is read for an https address.
+    --hub is the hub's door for node plugins (bowerbird_hub.nodes), a port of its own. --hub-ca is read for an https address.
+    NODE_NAME is an environment variable of `fieldRef: spec.nodeName`; no other is needed.
     --token-file is a projected serviceAccountToken with `audience: NAME`, the driver's name; no other token is needed, and the
-    ServiceAccount needs no right at all.
+    ServiceAccount needs no right at all: the hub knows the plugin by it.
 
 `holder`, one container, root, no capability, read-only root, update strategy OnDelete; it keeps open files over a roll-out of `data`:
 
-    python -m bowerbird_fuse.holder --socket /var/lib/bowerbird/run/holder.sock
+    python -m bowerbird_fuse.holder --socket VAR/run/holder.sock
 
-Host paths, at the same paths inside:
+Mounts. VAR is one path on host and inside, of this installation's own, such as /var/lib/bowerbird/NAMESPACE-RELEASE:
 
-    /var/lib/bowerbird (--var)          both; `data` with mountPropagation Bidirectional; type DirectoryOrCreate, and `run` below it
-    /var/lib/bowerbird/run              must be there for the holder: an init container, or `data`, makes it
-    /var/lib/kubelet/pods               `data`, mountPropagation Bidirectional
-    /var/lib/kubelet/plugins            `data`
-    /var/lib/kubelet/plugins_registry   `data`
-    /dev/fuse                           `data`: privileged is enough
-    homes, spaces and releases          `data`, where they are not below --var: mounted at --var/{homes,spaces,releases}
+    VAR                                    `data`: a host path, DirectoryOrCreate, mountPropagation Bidirectional. It is the node's
+                                           own: what the keeper of one node writes there is not another's.
+    VAR/run                                `holder`: a host path, DirectoryOrCreate, no propagation
+    VAR/homes, VAR/spaces, VAR/releases    `data`: what all nodes share, a PVC by three subPaths or host paths; left out where VAR has them
+    /var/lib/kubelet/pods                  `data`: a host path, mountPropagation Bidirectional
+    /var/lib/kubelet/plugins/NAME          `data`: a host path, DirectoryOrCreate; csi.sock is made in it
+    /var/lib/kubelet/plugins_registry      `data`: a host path
 
-Ready: `test -S /var/lib/kubelet/plugins_registry/NAME-reg.sock`. Alive: leave it to the supervisor.
+Paths of kubelet's are the same inside as on the host. Ready: `test -S /var/lib/kubelet/plugins_registry/NAME-reg.sock`.
 
 CSIDriver, `metadata.name: NAME`: attachRequired false, podInfoOnMount true, volumeLifecycleModes [Ephemeral],
 tokenRequests [{audience: NAME}], fsGroupPolicy None, requiresRepublish false. NAME is a DNS name of at most 63 characters.

@@ -112,8 +112,8 @@ def _admission(answer: dict[str, Any]) -> Admission:
     return Admission(user, uid, _texts(answer["files"]), _texts(answer["secrets"]))
 
 
-def _texts(told: dict[str, Any]) -> dict[str, str]:
-    if not all(can_name(name) and isinstance(text, str) for name, text in told.items()):
+def _texts(told: Any) -> dict[str, str]:
+    if not isinstance(told, dict) or not all(can_name(name) and isinstance(text, str) for name, text in told.items()):
         raise ValueError("that names no files")
     return told
 

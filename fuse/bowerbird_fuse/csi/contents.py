@@ -28,6 +28,10 @@ class Contents:
         if not mount.mounted(directory):
             mount.memory(directory, _LARGEST_BYTES)
 
+    def close(self) -> None:
+        """Give up the file system in memory."""
+        mount.detach_all(self._directory)
+
     def write(self, volume: str, admission: Admission) -> Path:
         """Make the directory of a volume and return it."""
         place = self._directory / volume

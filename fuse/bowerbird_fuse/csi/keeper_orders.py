@@ -28,7 +28,11 @@ class KeeperOrders:
 
     def users(self) -> set[str]:
         """Return the names of those whose views are mounted."""
-        return {str(view["user"]) for view in self._order({"op": "status"}).get("views", [])}
+        return {str(view["user"]) for view in self.views()}
+
+    def views(self) -> list[dict[str, Any]]:
+        """Return what the keeper says of each view that is mounted."""
+        return list(self._order({"op": "status"}).get("views", []))
 
     def _order(self, order: Mapping[str, str]) -> dict[str, Any]:
         try:

@@ -20,6 +20,7 @@ class Options:
     hub: str
     token_file: Path
     hub_ca: Path | None
+    metrics_port: int | None
 
 
 def parse(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> Options:
@@ -34,9 +35,11 @@ def parse(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> 
     parser.add_argument("--hub", required=True, help="address of the hub's door for node plugins")
     parser.add_argument("--token-file", type=Path, default=Path("/var/run/secrets/bowerbird/token"), help="the plugin's own bound token")
     parser.add_argument("--hub-ca", type=Path, help="certificates that sign the hub's")
+    parser.add_argument("--metrics-port", type=int, help="where /metrics is served; nowhere where it is left out")
     told = parser.parse_args(words)
     if not told.node:
         parser.error("the node has no name: --node, or NODE_NAME in the environment")
     if not told.hub.startswith(("http://", "https://")):
         parser.error(f"--hub {told.hub!r} is no http or https address")
-    return Options(Var(told.var.resolve()), told.driver, told.node, told.kubelet, told.hub, told.token_file, told.hub_ca)
+    var = Var(told.var.resolve())
+    return Options(var, told.driver, told.node, told.kubelet, told.hub, told.token_file, told.hub_ca, told.metrics_port)

@@ -13,6 +13,8 @@ from types import FrameType
 from bowerbird_fuse import mount
 from bowerbird_fuse.csi import options
 from bowerbird_fuse.csi.asking import Hub
+from bowerbird_fuse.csi.keeper_orders import KeeperOrders
+from bowerbird_fuse.csi.metrics import Calls, MetricsServer
 from bowerbird_fuse.csi.publisher import Publisher
 from bowerbird_fuse.csi.relay import Relay
 from bowerbird_fuse.csi.serving import Driver, Endpoint, node_calls, registration_calls
@@ -22,15 +24,16 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 
 
-def serve(driver: Driver, publisher: Publisher, stop: threading.Event) -> None:
-    """Answer kubelet until `stop`; what is published stays, for the next plugin."""
+def serve(driver: Driver, publisher: Publisher, stop: threading.Event, calls: Calls) -> None:
+    """Answer kubelet until `stop`, and count its calls; what is published stays, for the next plugin."""
     tending = threading.Thread(target=_tend, args=(publisher, stop), name="tend", daemon=True)
     with ExitStack() as stack:
+        stack.callback(publisher.close)
         stack.callback(tending.join)
-        node = Endpoint(driver.socket, node_calls(driver, publisher))
+        node = Endpoint(driver.socket, node_calls(driver, publisher), calls)
         stack.callback(node.close)
         # Last to be there and first to go: where it is, kubelet calls.
-        registration = Endpoint(driver.registration, registration_calls(driver))
+        registration = Endpoint(driver.registration, registration_calls(driver), calls)
         stack.callback(registration.close)
         tending.start()
         log.info("the node plugin %s answers at %s", driver.name, driver.socket)
@@ -80,8 +83,13 @@ def main() -> None:
     relay, teller = Relay(asked.var, hub.feed), Teller(hub.tell_remounted)
     relay.start()
     teller.start()
-    serve(driver, Publisher(asked.var, driver.pods, hub.whose, teller.remounted), stop)
-    relay.close()
+    publisher, calls = Publisher(asked.var, driver.pods, hub.whose, teller.remounted), Calls()
+    with ExitStack() as stack:
+        stack.callback(relay.close)
+        if asked.metrics_port is not None:
+            metrics = MetricsServer(asked.metrics_port, calls, publisher.book, KeeperOrders(asked.var.keeper_socket))
+            stack.callback(metrics.close)
+        serve(driver, publisher, stop, calls)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from bowerbird_fuse.csi.contents import DATA, Contents
 from bowerbird_fuse.csi.errors import Busy, CallError, Denied
 from bowerbird_fuse.csi.keeper_orders import KeeperOrders
 from bowerbird_fuse.csi.targets import Target
-from bowerbird_fuse.csi.volumes import Book, Volume, file_name
+from bowerbird_fuse.csi.volumes import Book, Volume, file_name, volumes_directory
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Publisher:
 
     def __init__(self, var: Var, pods: Path, who: Who, remounted: Callable[[Volume], None] = lambda _volume: None) -> None:
         """Go on with what an earlier plugin has published; `remounted` hears of each volume whose open files were lost."""
-        self.book = Book(var.run / "csi" / "volumes", pods)
+        self.book = Book(volumes_directory(var), pods)
         self._views = var.views
         self._contents = Contents(var.run / "csi" / "contents")
         self._keeper = KeeperOrders(var.keeper_socket)
@@ -160,6 +160,11 @@ class Publisher:
         if self._troubles.get(user) != trouble:
             self._troubles[user] = trouble
             log.warning("the view of %s: %s", user, trouble)
+
+    def close(self) -> None:
+        """Leave nothing where nothing is published; else all stays for the next plugin."""
+        if not self.book.all():
+            self._contents.close()
 
     # Who waits for whom.
 

@@ -17,6 +17,7 @@ import grpc
 from bowerbird_fuse.csi import claims
 from bowerbird_fuse.csi.errors import Away, Busy, CallError, Denied, Malformed
 from bowerbird_fuse.csi.messages import CSI, REGISTRATION, SERVICES, Method
+from bowerbird_fuse.csi.metrics import Calls
 from bowerbird_fuse.csi.publisher import Publisher
 from bowerbird_fuse.csi.targets import Target
 
@@ -103,14 +104,15 @@ def registration_calls(driver: Driver) -> dict[str, dict[str, Call]]:
 class Endpoint:
     """One socket at which calls are answered; root alone comes to it."""
 
-    def __init__(self, socket: Path, calls: Mapping[str, Mapping[str, Call]]) -> None:
+    def __init__(self, socket: Path, answers: Mapping[str, Mapping[str, Call]], calls: Calls) -> None:
+        """Answer from now on; each call is counted."""
         self._socket = socket
         socket.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         # One that a dead plugin left would be in the way.
         socket.unlink(missing_ok=True)
         self._server = grpc.server(ThreadPoolExecutor(_CALLS_AT_ONCE))
-        for service, methods in calls.items():
-            handlers = {name: _handler(SERVICES[service][name], name, call) for name, call in methods.items()}
+        for service, methods in answers.items():
+            handlers = {name: _handler(SERVICES[service][name], name, call, calls) for name, call in methods.items()}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         self._server.add_insecure_port(f"unix:{socket}")
         self._server.start()
@@ -122,16 +124,21 @@ class Endpoint:
         self._socket.unlink(missing_ok=True)
 
 
-def _handler(method: Method, name: str, call: Call) -> Any:
+def _handler(method: Method, name: str, call: Call, calls: Calls) -> Any:
     def answer(request: Any, context: Any) -> Any:
         try:
-            return method.reply(**call(request))
+            reply = method.reply(**call(request))
         except CallError as error:
             log.warning("%s is not done: %s", name, error)
-            context.abort(_STATUS[type(error)], str(error))
+            code, words = _STATUS[type(error)], str(error)
         except OSError as error:
             log.exception("%s failed", name)
-            context.abort(grpc.StatusCode.INTERNAL, f"the node plugin failed: {error}")
+            code, words = grpc.StatusCode.INTERNAL, f"the node plugin failed: {error}"
+        else:
+            calls.count(name, "OK")
+            return reply
+        calls.count(name, code.name)
+        return context.abort(code, words)
 
     return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=method.request.FromString, response_serializer=_bytes)
 

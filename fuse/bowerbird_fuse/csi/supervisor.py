@@ -1,7 +1,6 @@
 """Keeps the keeper and the plugin alive, as the first process of their container.
 
-Asked to end, it lets the plugin finish its calls and go first, then the keeper leave its views to the next one; the holder
-has what they are served by. Whatever becomes a child of the first process is reaped.
+Asked to end, it lets the plugin finish its calls and go first, then the keeper. Whatever becomes a child of the first process is reaped.
 """
 
 import logging
@@ -10,7 +9,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -22,11 +21,11 @@ _LATER_SECONDS = (0.2, 1.0, 5.0, 15.0)
 
 @dataclass
 class Part:
-    """One process: its words for Python, what asks it to end, and how long it is waited for then."""
+    """One process: its words for Python, what asks it to end then, and how long it is waited for."""
 
     name: str
     words: Sequence[str]
-    ends_on: signal.Signals
+    ends_on: Callable[[], signal.Signals]
     patience_seconds: float
     pid: int | None = None
     started: float = 0.0
@@ -102,7 +101,7 @@ class Supervisor:
                     part.ended(status)
 
     def _end(self, part: Part) -> None:
-        part.send(part.ends_on)
+        part.send(part.ends_on())
         deadline = time.monotonic() + part.patience_seconds
         while part.pid is not None and time.monotonic() < deadline:
             self._wait(deadline)

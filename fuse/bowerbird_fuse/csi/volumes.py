@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bowerbird_config.paths import Var
+
 from bowerbird_fuse.csi.claims import Claim, Pod
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.records import write_whole
@@ -96,6 +98,11 @@ class Book:
 
     def _path(self, volume: str) -> Path:
         return self._directory / f"{file_name(volume)}.json"
+
+
+def volumes_directory(var: Var) -> Path:
+    """Return where the records of a node are."""
+    return var.run / "csi" / "volumes"
 
 
 def file_name(volume: str) -> str:
