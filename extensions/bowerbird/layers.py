@@ -115,9 +115,9 @@ def in_order(plans: list[Plan]) -> list[int]:
 
 
 @contextmanager
-def layers(descriptor: int, choices: Choices, *, many: bool = False) -> Iterator[Layers]:
-    """Give the chosen images of an open plain file; with `many` for many cutouts."""
+def layers(descriptor: int, choices: Choices, *, many: bool = False, beside_others: bool = False) -> Iterator[Layers]:
+    """Give the chosen images of an open plain file; with `many` for many cutouts, `beside_others` for one among those of other threads."""
     with ExitStack() as stack:
         chosen = images(descriptor, choices)
-        sources = {image: stack.enter_context(reader(image, descriptor, many=many)) for image in chosen}
+        sources = {image: stack.enter_context(reader(image, descriptor, many=many, beside_others=beside_others)) for image in chosen}
         yield Layers(chosen, sources, every=choices == EVERY)

@@ -29,7 +29,8 @@ class Pieces:
         self._descriptor, self._name = descriptor, name
         self._status = os.fstat(descriptor)
         with ExitStack() as stack:
-            self._layers = stack.enter_context(layers(stack.enter_context(plain(descriptor, _MOST_INFLATED)), hdu))
+            content = stack.enter_context(plain(descriptor, _MOST_INFLATED))
+            self._layers = stack.enter_context(layers(content, hdu, beside_others=True))
             self._stack = stack.pop_all()
 
     @property

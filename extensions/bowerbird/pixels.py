@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bowerbird import reads_at_once
 from bowerbird.errors import NotCuttable
 from bowerbird.gather import Mapping
 
@@ -104,6 +105,12 @@ def read(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
         _read_together(descriptor, ranges, destination)
     else:
         _read_apart(descriptor, ranges, destination)
+
+
+def read_beside_others(descriptor: int, ranges: Ranges, destination: memoryview) -> None:
+    """Read all ranges into `destination`, as `read` does, where other threads have much to do too."""
+    if ranges.gap <= _NEAR or not reads_at_once.read(descriptor, ranges.begins, ranges.length, destination):
+        read(descriptor, ranges, destination)
 
 
 def is_in_memory(descriptor: int, ranges: Ranges) -> bool:

@@ -1,7 +1,7 @@
 """The stored values of one image, a box at a time: of rows that lie in the file, or of tiles that are decompressed."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, Protocol, TypeAlias
@@ -42,15 +42,18 @@ class Reader(Protocol):
 
 
 @contextmanager
-def reader(image: Image, descriptor: int, *, many: bool = False) -> Iterator[Reader]:
-    """Give what reads an image of an open plain file; with `many`, boxes are asked for some time before they are read."""
+def reader(image: Image, descriptor: int, *, many: bool = False, beside_others: bool = False) -> Iterator[Reader]:
+    """Give what reads an image of an open plain file; with `many`, boxes are asked for some time before they are read.
+
+    `beside_others` says that threads read others at the same time.
+    """
     if image.tiled:
         with tiles(descriptor, image.number) as hdu:
             yield _RowTiles(hdu) if many and _is_in_rows(hdu) else _Tiles(hdu)
     else:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
         if not many:
-            yield _Rows(image, descriptor)
+            yield _Rows(image, descriptor, pixels.read_beside_others if beside_others else pixels.read)
             return
         with closing(Mapping(descriptor)) as mapping, ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as asker:
             yield _ManyRows(image, descriptor, mapping, asker)
@@ -59,8 +62,8 @@ def reader(image: Image, descriptor: int, *, many: bool = False) -> Iterator[Rea
 class _Rows:
     is_shared = True
 
-    def __init__(self, image: Image, descriptor: int) -> None:
-        self._image, self._descriptor = image, descriptor
+    def __init__(self, image: Image, descriptor: int, read: Callable[[int, pixels.Ranges, memoryview], None]) -> None:
+        self._image, self._descriptor, self._read = image, descriptor, read
 
     def expect(self, boxes: Sequence[Slices], each: int) -> None:
         """One box is asked for like any other."""
@@ -70,7 +73,7 @@ class _Rows:
         return self._image.ranges(box)
 
     def read(self, asked: pixels.Ranges, destination: memoryview) -> None:
-        pixels.read(self._descriptor, asked, destination)
+        self._read(self._descriptor, asked, destination)
 
 
 class _ManyRows:
