@@ -1,4 +1,4 @@
-"""The `bowerbird` command: check, diff, explain and schema here; the other members add theirs by entry points."""
+"""The `bowerbird` command: check, diff, explain, render and schema here; the other members add theirs by entry points."""
 
 import json
 import os
@@ -14,6 +14,8 @@ import click
 from bowerbird_config.absent import absences
 from bowerbird_config.access import decide, explain
 from bowerbird_config.answers import change_rows, decision_json, offers_json, offers_text, problem_json, right_text, until
+from bowerbird_config.chart import helm
+from bowerbird_config.chart.values_file import read_values, values_text
 from bowerbird_config.differences import differences
 from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_config.install import Install
@@ -24,7 +26,7 @@ from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError, choose_from
 from bowerbird_config.resources import FORMS, Action, HomeRef, Resource, ServerRef, parse_resource
-from bowerbird_config.schema import schema
+from bowerbird_config.schema import schema, values_schema
 from bowerbird_config.terminal import table
 from bowerbird_config.user_names import user_name
 
@@ -280,9 +282,34 @@ def _undefined(platform: Platform, resource: Resource) -> str:
 
 
 @cli.command("schema")
-def schema_command() -> None:
+@click.option("--values", is_flag=True, help="print that of the chart's values instead")
+def schema_command(values: bool) -> None:
     """Print the JSON schema of the platform file."""
-    _json(schema())
+    _json(values_schema() if values else schema())
+
+
+@cli.command()
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, readable=False),
+    help="a platform file or a file of values; of several, a later one goes before an earlier one",
+)
+@click.option("--values", is_flag=True, help="print the values that belong to a platform file instead")
+@click.option("--release", default="bowerbird", show_default=True, help="the name of the release")
+@click.option("-n", "--namespace", default="bowerbird", show_default=True, help="its namespace")
+def render(files: tuple[Path, ...], values: bool, release: str, namespace: str) -> None:
+    """Print the manifests of a platform on Kubernetes, as Helm makes them from its values."""
+    named = [_named(file, None) for file in files or (None,)]
+    try:
+        if values:
+            click.echo(values_text(named[0]), nl=False)
+        else:
+            click.echo(helm.render(Install.from_environment().chart, read_values(*named)[1], release, namespace), nl=False)
+    except (ConfigError, helm.HelmMissing, helm.HelmRefused) as error:
+        raise CannotRun(str(error)) from error
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def findings(tree: Any) -> Iterator[Finding]:
     yield from _machine_paths(tree, ())
 
 
-def _at(tree: Any, *path: str) -> Mapping[str, Any]:
+def mapping_at(tree: Any, *path: str) -> Mapping[str, Any]:
     """Return the mapping at that path; an empty one where there is none."""
     for step in path:
         tree = tree.get(step) if isinstance(tree, Mapping) else None
@@ -47,33 +47,33 @@ def _at(tree: Any, *path: str) -> Mapping[str, Any]:
 
 def _texts(tree: Any, *path: str) -> Iterator[tuple[Steps, str]]:
     """Yield the texts of the list at that path."""
-    found = _at(tree, *path[:-1]).get(path[-1])
+    found = mapping_at(tree, *path[:-1]).get(path[-1])
     for number, text in enumerate(found if isinstance(found, list | tuple) else ()):
         if isinstance(text, str):
             yield (*path, number), text
 
 
 def _releases(tree: Any) -> Iterator[tuple[str, str]]:
-    for collection in _at(tree, "collections"):
-        for release in _at(tree, "collections", collection, "releases"):
+    for collection in mapping_at(tree, "collections"):
+        for release in mapping_at(tree, "collections", collection, "releases"):
             yield collection, release
 
 
 def _uses_of_teams(tree: Any) -> Iterator[tuple[Steps, str, str]]:
     for path, team in _texts(tree, "sign_on", "allow_teams"):
         yield path, team, "sign_on.allow_teams"
-    for profile in _at(tree, "profiles"):
+    for profile in mapping_at(tree, "profiles"):
         for path, team in _texts(tree, "profiles", profile, "teams"):
             yield path, team, f"profile {profile!r}"
     for collection, release in _releases(tree):
         for path, team in _texts(tree, "collections", collection, "releases", release, "teams"):
             yield path, team, f"release '{collection}/{release}'"
-    for team in _at(tree, "spaces", "team_quotas"):
+    for team in mapping_at(tree, "spaces", "team_quotas"):
         yield ("spaces", "team_quotas", team), team, "spaces.team_quotas"
 
 
 def _unknown_teams(tree: Any) -> Iterator[Finding]:
-    defined = _at(tree, "teams")
+    defined = mapping_at(tree, "teams")
     for path, team, user in _uses_of_teams(tree):
         if team not in defined:
             # A name that is a mistake itself is no advice.
@@ -81,9 +81,11 @@ def _unknown_teams(tree: Any) -> Iterator[Finding]:
 
 
 def _unknown_environments(tree: Any) -> Iterator[Finding]:
-    defined = [*_BUILT_IN, *_at(tree, "runtime", "environments")]
-    for profile in _at(tree, "profiles"):
-        name = _at(tree, "profiles", profile).get("environment", _BUILT_IN[0])
+    if mapping_at(tree, "runtime").get("kind") == "kubernetes":  # there an environment is an image, which the chart's values name
+        return
+    defined = [*_BUILT_IN, *mapping_at(tree, "runtime", "environments")]
+    for profile in mapping_at(tree, "profiles"):
+        name = mapping_at(tree, "profiles", profile).get("environment", _BUILT_IN[0])
         if isinstance(name, str) and name not in defined:
             what = f"profile {profile!r} uses environment {name!r}, which is not defined"
             yield Finding(("profiles", profile, "environment"), what, choose_from(name, defined))
@@ -91,7 +93,7 @@ def _unknown_environments(tree: Any) -> Iterator[Finding]:
 
 def _unknown_releases(tree: Any) -> Iterator[Finding]:
     defined = ["/".join(names) for names in _releases(tree)]
-    for name in _at(tree, "storage", "releases"):
+    for name in mapping_at(tree, "storage", "releases"):
         if name not in defined:
             what = f"storage.releases names release {name!r}, which is not defined"
             yield Finding(("storage", "releases", name), what, choose_from(name, defined))
@@ -125,7 +127,7 @@ def _shared_schemas(tree: Any) -> Iterator[Finding]:
 
 def _nested_releases(tree: Any) -> Iterator[Finding]:
     """The directory of a release may not hold another's: who reads the one would read the other by it."""
-    places = {name: PurePosixPath(place) for name, place in _at(tree, "storage", "releases").items() if isinstance(place, str)}
+    places = {name: PurePosixPath(place) for name, place in mapping_at(tree, "storage", "releases").items() if isinstance(place, str)}
     for inner, outer in itertools.permutations(places, 2):
         same = places[inner] == places[outer]
         if places[inner].is_relative_to(places[outer]) and (inner > outer or not same):
@@ -134,14 +136,14 @@ def _nested_releases(tree: Any) -> Iterator[Finding]:
 
 
 def _open_address(tree: Any) -> Iterator[Finding]:
-    runtime = _at(tree, "runtime")
+    runtime = mapping_at(tree, "runtime")
     address = runtime.get("address", "127.0.0.1")
     if not isinstance(address, str) or is_loopback(address):
         return
     if runtime.get("tls") is None:
         what = f"the platform would listen on {address} without TLS, where others read what it carries"
         yield Finding(("runtime", "address"), what, "add runtime.tls with certificate and key, or listen on 127.0.0.1")
-    if _at(tree, "sign_on").get("demo") is not None:
+    if mapping_at(tree, "sign_on").get("demo") is not None:
         what = f"demo accounts are not for a platform that listens on {address}"
         yield Finding(("sign_on", "demo"), what, "name a CAS server under sign_on.cas, or listen on 127.0.0.1")
 
@@ -155,7 +157,7 @@ def _is_address(text: Any) -> bool:
 
 def _host_name(tree: Any) -> Iterator[Finding]:
     """Browsers must find the platform and each owner's servers by name, and believe the names."""
-    runtime = _at(tree, "runtime")
+    runtime = mapping_at(tree, "runtime")
     address, host = runtime.get("address", "127.0.0.1"), runtime.get("host")
     if host is None and address not in _LOCALHOST and _is_address(address):
         what = f"a platform that listens on {address} has no name by which browsers find it and its servers"

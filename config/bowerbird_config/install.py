@@ -105,6 +105,11 @@ class Install:
         return self.root / "config" / "default" / "platform.yaml"
 
     @property
+    def chart(self) -> Path:
+        """The chart that Helm installs on a cluster."""
+        return self.root / "helm" / "bowerbird"
+
+    @property
     def default_var(self) -> Path:
         """The state directory where none is named."""
         return self.root / "var"

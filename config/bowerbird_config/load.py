@@ -16,7 +16,7 @@ from bowerbird_config.pod_settings import PodSettings
 from bowerbird_config.problems import ConfigError, Finding, Place, Problem, Steps
 from bowerbird_config.sentences import in_words, located
 
-__all__ = ["ConfigError", "load", "load_pod_settings", "places", "sources"]
+__all__ = ["ConfigError", "load", "load_pod_settings", "ordered", "places", "resolved", "sources"]
 
 _MAX_FILES = 100
 _INCLUDE = "include"
@@ -26,12 +26,12 @@ def load(path: Path) -> Platform:
     """Return the platform that the file describes; ConfigError with every problem where it does not."""
     tree, places, problems, whole = _merge(_read(path).documents)
     if not whole:  # what is missing may stand in what could not be read
-        raise ConfigError(_sorted(problems))
+        raise ConfigError(ordered(problems))
     platform, found = _validate(tree, places)
     said = {problem.place for problem in problems}
     problems += [problem for problem in found if problem.place not in said]
     if problems or platform is None:
-        raise ConfigError(_sorted(problems))
+        raise ConfigError(ordered(problems))
     return platform
 
 
@@ -39,11 +39,11 @@ def load_pod_settings(path: Path) -> PodSettings:
     """Return what the file says of user pods; ConfigError with every problem where it is wrong."""
     document = read_document(path)
     if document.problems:
-        raise ConfigError(_sorted(document.problems))
+        raise ConfigError(ordered(document.problems))
     try:
         return PodSettings.model_validate(document.value, context=FROM_FILE)
     except ValidationError as error:
-        raise ConfigError(_sorted([_of_pods(details, document.places) for details in error.errors()])) from error
+        raise ConfigError(ordered([_of_pods(details, document.places) for details in error.errors()])) from error
 
 
 def _of_pods(details: ErrorDetails, places: Mapping[Steps, Place]) -> Problem:
@@ -64,7 +64,13 @@ def places(path: Path) -> Mapping[Steps, Place]:
     return _merge(_read(path).documents)[1]
 
 
-def _sorted(problems: list[Problem]) -> list[Problem]:
+def resolved(path: Path) -> dict[str, Any]:
+    """Return a platform file and all that it includes as one tree, as it is written; ConfigError where it is wrong."""
+    load(path)
+    return _merge(_read(path).documents)[0]
+
+
+def ordered(problems: list[Problem]) -> list[Problem]:
     """Order by line, files in the order in which they are read, each said once."""
     files = list(dict.fromkeys(problem.place.file for problem in problems))
     return sorted(dict.fromkeys(problems), key=lambda problem: (files.index(problem.place.file), problem.place.line))
@@ -175,7 +181,7 @@ def _validate(tree: dict[str, Any], places: dict[Steps, Place]) -> tuple[Platfor
     try:
         return Platform.model_validate(tree, context=FROM_FILE), problems
     except ValidationError as error:
-        problems += in_words(error, tree, places)
+        problems += in_words(error.errors(), tree, places)
         if not problems:
             problems.append(Problem(places[()], str(error.errors()[0]["msg"]), "this is a fault of ours, not of the file: report it"))
         return None, problems

@@ -1,7 +1,7 @@
 """The base of every part of the platform file, and its quantities: sizes, times, names."""
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -141,6 +141,15 @@ def _line(text: str) -> str:
     if not text.strip() or not _CONTROLS.isdisjoint(map(category, text)):
         raise ValueError(f"{text!r} is not one line of text; write one line")
     return text.strip()
+
+
+def also(*words: object) -> Callable[[dict[str, Any]], None]:
+    """Return what adds words to the schema of a field: those that a file may write where a field's type has None."""
+
+    def add(schema: dict[str, Any]) -> None:
+        schema["anyOf"] += [{"const": word} for word in words]
+
+    return add
 
 
 def _schema(pattern: str, example: str, **more: Any) -> WithJsonSchema:

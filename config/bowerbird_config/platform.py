@@ -7,25 +7,28 @@ from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bowerbird_config.collections import Collection
 from bowerbird_config.crosschecks import findings
 from bowerbird_config.identity import ANONYMOUS, Identity
-from bowerbird_config.model import Duration, Frozen, FrozenDict, Line, Model, Slug
+from bowerbird_config.model import Duration, Frozen, FrozenDict, Line, Model, Slug, also
 from bowerbird_config.profiles import Profile
 from bowerbird_config.queries import Queries
 from bowerbird_config.sign_on import SignOn
 from bowerbird_config.spaces import Spaces
 from bowerbird_config.teams import Team, memberships
 
+PROCESS: Literal["process"] = "process"
+KUBERNETES: Literal["kubernetes"] = "kubernetes"
 # A name has 253 characters at most; an owner's label and its dot, 64 of them, go before this one.
 _LONGEST_HOST = 189
 # At least two labels, and the last is no number: `a.1` would be an address.
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-def _machine_path(path: str) -> str:
+def machine_path(path: str) -> str:
+    """Return a path of this machine; ValueError where it is none."""
     if not path.startswith("/") or ".." in PurePosixPath(path).parts or "\0" in path:
         raise ValueError(f"{path!r} is not a path of this machine; write it from '/' and without '..'")
     return path
@@ -41,20 +44,31 @@ def _address(address: str) -> str:
     return address
 
 
-def _host(host: str) -> str:
+def host_name(host: str) -> str:
+    """Return a name that others can reach a platform by; ValueError where it is none."""
     if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host):
         raise ValueError(f"{host!r} is not a host name; write it like data.example.org, in small letters and without a port")
     return host
 
 
-MachinePath = Annotated[str, AfterValidator(_machine_path)]
+def _or_never(raw: object) -> object:
+    # Helm drops what is null.
+    return None if raw == "never" else raw
+
+
+MachinePath = Annotated[str, AfterValidator(machine_path)]
+HostName = Annotated[str, AfterValidator(host_name)]
 
 
 class Limits(Model):
     """What one person may use at once, and how long an idle server lives."""
 
     servers_per_user: int = Field(2, gt=0, le=1000, strict=True)
-    idle: Duration | None = Field(timedelta(hours=12), description="an idle server is stopped after this; null for never")
+    idle: Annotated[Duration | None, BeforeValidator(_or_never)] = Field(
+        timedelta(hours=12),
+        description="an idle server is stopped after this; null or never for never",
+        json_schema_extra=also("never"),
+    )
     start: Duration = Field(timedelta(minutes=2), description="a server that is not ready by then failed")
     ids_from: int = Field(
         600_000, ge=1000, le=2_000_000_000, strict=True, description="numeric ids of users and teams are given from here upwards"
@@ -70,11 +84,11 @@ class Tls(Model):
 
 
 class Runtime(Model):
-    """Where servers run and what this machine listens on; machine paths may stand here."""
+    """Where servers run and what this machine listens on; machine paths may stand here. Of a cluster its values say the rest."""
 
-    kind: Literal["process"] = "process"
+    kind: Literal["process", "kubernetes"] = PROCESS
     address: Annotated[str, AfterValidator(_address)] = Field("127.0.0.1", description="an address that others reach demands `tls`")
-    host: Annotated[str, AfterValidator(_host)] | None = Field(
+    host: HostName | None = Field(
         None, description="the name that others reach the platform by; each owner's servers are at a name below it"
     )
     port: int = Field(8000, ge=0, le=65535, strict=True, description="0 for any that is free")

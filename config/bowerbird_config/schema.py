@@ -1,4 +1,4 @@
-"""The JSON schema of the platform file, for editors, the chart and the docs."""
+"""The JSON schemas of the platform file and of the chart's values, for editors, Helm and the docs."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from bowerbird_config.model import FrozenDict
 from bowerbird_config.platform import Platform
+from bowerbird_config.values import Values
 
 
 class _Generator(GenerateJsonSchema):
@@ -13,6 +14,14 @@ class _Generator(GenerateJsonSchema):
 
     def encode_default(self, dft: Any) -> Any:
         return dict(dft) if isinstance(dft, FrozenDict) else super().encode_default(dft)
+
+
+def values_schema() -> dict[str, Any]:
+    """Return the schema of the chart's values, which Helm holds every file of values to."""
+    found = Values.model_json_schema(schema_generator=_Generator)
+    found["$schema"] = _Generator.schema_dialect
+    found["title"] = "Values of Bowerbird's chart"
+    return found
 
 
 def schema() -> dict[str, Any]:

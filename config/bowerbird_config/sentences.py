@@ -1,11 +1,12 @@
 """What pydantic found wrong, in our own words, with the place and the remedy."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bowerbird_config.model import Model
@@ -16,12 +17,24 @@ _SHOWN = 60
 _SEE = "see 'bowerbird schema'"
 
 
-def in_words(error: ValidationError, tree: Any, places: Mapping[Steps, Place]) -> Iterator[Problem]:
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a file describes: its type, what sentences call it, and the keys that it may have beside those of the type."""
+
+    model: type[Model]
+    title: str
+    beside: tuple[str, ...] = ()
+
+
+PLATFORM_FILE = Whole(Platform, "the platform file", ("include",))
+
+
+def in_words(errors: Iterable[ErrorDetails], tree: Any, places: Mapping[Steps, Place], whole: Whole = PLATFORM_FILE) -> Iterator[Problem]:
     """Yield a problem for each error of the parts; what the whole platform says of itself is for crosschecks.py."""
-    for details in error.errors():
+    for details in errors:
         if details["loc"]:
             steps = _steps(details, tree)
-            yield located(Finding(steps, *_say(details, steps)), places)
+            yield located(Finding(steps, *_say(details, steps, whole)), places)
 
 
 def located(finding: Finding, places: Mapping[Steps, Place]) -> Problem:
@@ -43,9 +56,9 @@ def _steps(details: ErrorDetails, tree: Any) -> Steps:
     return tuple(steps)
 
 
-def _dotted(steps: Steps) -> str:
+def _dotted(steps: Steps, whole: Whole) -> str:
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return text.removeprefix(".") or "the platform file"
+    return text.removeprefix(".") or whole.title
 
 
 def _shown(value: Any) -> str:
@@ -59,35 +72,38 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _say(details: ErrorDetails, steps: Steps) -> tuple[str, str]:
+def _say(details: ErrorDetails, steps: Steps, whole: Whole) -> tuple[str, str]:
     kind = details["type"]
     if kind == "missing":
-        return _missing(str(details["loc"][-1]), steps)
+        return _missing(str(details["loc"][-1]), steps, whole)
     if kind == "extra_forbidden":
-        return _unknown(str(steps[-1]), steps[:-1])
+        return _unknown(str(steps[-1]), steps[:-1], whole)
     if kind == "value_error":
         what, _, remedy = str(details.get("ctx", {})["error"]).partition("; ")
-        return f"{_dotted(steps)}: {what}", remedy or _SEE
+        return f"{_dotted(steps, whole)}: {what}", remedy or _SEE
     what, remedy = _EXPECTED.get(kind, _other)(details)
-    return f"{_dotted(steps)}: {what}", remedy
+    return f"{_dotted(steps, whole)}: {what}", remedy
 
 
-def _missing(key: str, steps: Steps) -> tuple[str, str]:
-    model = _model_at(steps)
-    about = model.model_fields[key].description if model and key in model.model_fields else None
-    return f"{_dotted(steps)} has no {key!r}", f"add '{key}:'" + (f" ({about})" if about else "")
+def _fields(model: type[Model] | None) -> Mapping[str, FieldInfo]:
+    """Return the fields of a part by the keys that files write."""
+    return {field.alias or name: field for name, field in model.model_fields.items()} if model else {}
 
 
-def _unknown(key: str, above: Steps) -> tuple[str, str]:
-    what = f"{_dotted(above)} has a key {key!r}, which is not known"
-    model = _model_at(above)
-    known = list(model.model_fields) if model else []
-    if not above:
-        known.append("include")
-    remedy = choose_from(key, known, "Known")
+def _missing(key: str, steps: Steps, whole: Whole) -> tuple[str, str]:
+    field = _fields(_model_at(steps, whole)).get(key)
+    about = field.description if field else None
+    return f"{_dotted(steps, whole)} has no {key!r}", f"add '{key}:'" + (f" ({about})" if about else "")
+
+
+def _unknown(key: str, above: Steps, whole: Whole) -> tuple[str, str]:
+    what = f"{_dotted(above, whole)} has a key {key!r}, which is not known"
+    known = [*_fields(_model_at(above, whole)), *(() if above else whole.beside)]
     if re.search("password|secret|token|passphrase", key, re.IGNORECASE):
-        return what, "secrets never stand in the platform file: remove it"
-    return what, remedy
+        return what, f"secrets never stand in {whole.title}: remove it"
+    if key in PLATFORM_FILE.beside:
+        return what, "'bowerbird render --values' writes a platform file out with all that it includes"
+    return what, choose_from(key, known, "Known")
 
 
 def _expected(what: str, remedy: str = "write {what}") -> Callable[[ErrorDetails], tuple[str, str]]:
@@ -164,7 +180,7 @@ def _below(kind: Any, step: str | int) -> Any:
     """Return the type of what stands below a type at that step; None where nothing may."""
     for part in _alternatives(kind):
         if isinstance(part, type) and issubclass(part, Model):
-            field = part.model_fields.get(str(step))
+            field = _fields(part).get(str(step))
             if field is not None:
                 return field.annotation
         elif len(get_args(part)) == 2:  # noqa: PLR2004  # Mapping[key, value] or tuple[value, ...]
@@ -172,8 +188,8 @@ def _below(kind: Any, step: str | int) -> Any:
     return None
 
 
-def _model_at(steps: Steps) -> type[Model] | None:
-    kind: Any = Platform
+def _model_at(steps: Steps, whole: Whole) -> type[Model] | None:
+    kind: Any = whole.model
     for step in steps:
         kind = _below(kind, step)
     return next((part for part in _alternatives(kind) if isinstance(part, type) and issubclass(part, Model)), None)

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from bowerbird_config.model import Duration, Frozen, FrozenDict, Model, Size, Slug, format_size, parse_duration
+from bowerbird_config.model import Duration, Frozen, FrozenDict, Model, Size, Slug, also, format_size, parse_duration
 
 
 class Quota(Model):
@@ -41,7 +41,9 @@ class Spaces(Model):
     team: Quota = Quota()
     team_quotas: Frozen[Slug, Quota] = Field(default_factory=FrozenDict, description="the quota of a team that needs another one")
     trash: Annotated[Duration | None, BeforeValidator(_or_off)] = Field(
-        timedelta(days=14), description="how long what is deleted lies in the space's .trash, where it can be had back; or off"
+        timedelta(days=14),
+        description="how long what is deleted lies in the space's .trash, where it can be had back; or off",
+        json_schema_extra=also("off", False),
     )
 
     def quota_of(self, team: str) -> Quota:

@@ -1,5 +1,7 @@
 """The services that the hub itself keeps running: each unprivileged, in a sandbox that ends with the hub. Pure."""
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from bowerbird_config.install import Install
@@ -26,7 +28,7 @@ def services(platform: Platform, install: Install, var: Var, ports: Ports, as_ro
     """Return JupyterHub's descriptions of the services that the platform asks for."""
     asked = []
     if platform.limits.idle is not None:
-        asked.append(_service(CULLER, _culler(platform, install), as_root))
+        asked.append(_service(CULLER, _culler(platform.limits.idle, install), as_root))
     if platform.sign_on.demo is not None:
         asked.append(_service(CAS, _demo_cas(install, var, ports), as_root))
     # No account has its number, so nothing else says where its home is.
@@ -41,20 +43,17 @@ def _service(name: str, sandbox: Sandbox, as_root: bool) -> dict[str, Any]:
     return {"name": name, "display": False, "command": argv(sandbox) if as_root else list(sandbox.command)}
 
 
-def _culler(platform: Platform, install: Install) -> Sandbox:
-    idle = platform.limits.idle
-    seconds = max(1, round(idle.total_seconds())) if idle is not None else 0
+def culler_command(python: Path, idle: timedelta) -> tuple[str, ...]:
+    """Return what stops servers that have been idle that long; the hub's address and a token are in its environment."""
+    seconds = max(1, round(idle.total_seconds()))
     often = min(300, max(1, seconds // 2))
+    return (str(python), "-I", "-m", "jupyterhub_idle_culler", f"--timeout={seconds}", f"--cull-every={often}")
+
+
+def _culler(idle: timedelta, install: Install) -> Sandbox:
     python = install.hub_python
     return Sandbox(
-        command=(
-            str(python),
-            "-I",
-            "-m",
-            "jupyterhub_idle_culler",
-            f"--timeout={seconds}",
-            f"--cull-every={often}",
-        ),
+        command=culler_command(python, idle),
         uid=SERVICE_ID,
         gid=SERVICE_ID,
         binds=(Bind.same(python.parent.parent),),

@@ -10,7 +10,7 @@ from pathlib import Path
 from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
-from bowerbird_config.platform import Platform
+from bowerbird_config.platform import PROCESS, Platform
 from bowerbird_hub.origins import Origins
 from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID
@@ -50,11 +50,20 @@ def platform_file(request: Request) -> Path:
 def read_platform(request: Request) -> Platform:
     """Return the platform that the file describes; where it is broken, the last good one if that one still runs."""
     try:
-        return load(platform_file(request))
+        return _for_this_machine(platform_file(request))
     except ConfigError:
         if not living_parts(request.var) or not request.var.platform.exists():
             raise
     return Platform.model_validate_json(request.var.platform.read_bytes())
+
+
+def _for_this_machine(file: Path) -> Platform:
+    platform = load(file)
+    if platform.runtime.kind != PROCESS:
+        raise CannotStart(
+            f"{file} is for a cluster (runtime.kind: {platform.runtime.kind}); 'bowerbird render -f {file}' prints what runs there"
+        )
+    return platform
 
 
 def living_parts(var: Var) -> list[str]:

@@ -1,0 +1,1 @@
+"""The parts of the chart's values, and the way to Helm."""

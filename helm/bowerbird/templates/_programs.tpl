@@ -1,0 +1,53 @@
+{{/*
+Every command line that the chart starts.
+
+NOT BUILT YET stands before what no image holds today: the chart names what is to come, and a cluster cannot run it.
+*/}}
+
+{{/* NOT BUILT YET: that the hub reads BOWERBIRD_PODS and starts pods. The module of today runs servers on its own machine. */}}
+{{- define "bowerbird.program.hub" -}}
+[jupyterhub, --config, /etc/bowerbird/hub/jupyterhub_config.py]
+{{- end -}}
+
+{{- define "bowerbird.program.proxy" -}}
+{{- $hub := include "bowerbird.hubUrl" . -}}
+[configurable-http-proxy, --ip, 0.0.0.0, --port, "8000", --api-ip, 0.0.0.0, --api-port, "8001", --metrics-ip, 0.0.0.0, --metrics-port, "8002", --host-routing, --default-target, {{ $hub }}/hub/elsewhere, --error-path, /etc/bowerbird/away]
+{{- end -}}
+
+{{/*
+NOT BUILT YET: --hub and --host. The services of today follow the hub by sockets of one machine, and listen on 127.0.0.1;
+and of a pod that is no server of its own the hub tells the node plugin nothing, so that this one gets no /data.
+*/}}
+{{- define "bowerbird.program.services" -}}
+[python3, -I, -m, bowerbird_services.main, --host, 0.0.0.0, --port, "8080", --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --state, /srv/bowerbird/services, --hub, {{ include "bowerbird.hubUrl" . }}, --releases, /data/releases, --address, {{ include "bowerbird.publicUrl" . }}{{ include "bowerbird.servicesPath" . }}, --prefix, {{ include "bowerbird.servicesPath" . }}, --look, /opt/bowerbird/bowerbird.css]
+{{- end -}}
+
+{{/* NOT BUILT YET: --host. The demo CAS server of today listens on 127.0.0.1. */}}
+{{- define "bowerbird.program.demoCas" -}}
+[python3, -I, /opt/bowerbird/hub/bowerbird_hub/demo_cas/main.py, --host, 0.0.0.0, --port, "8082", --dir, /srv/bowerbird/cas, --accounts, /srv/bowerbird/cas/accounts.json]
+{{- end -}}
+
+{{/* Keeper and CSI node plugin. What it is told by the hub comes through the hub's door for node plugins, which opens with the Kubernetes runtime. */}}
+{{- define "bowerbird.program.data" -}}
+[python3, -I, -m, bowerbird_fuse.csi, --var, {{ include "bowerbird.nodeDirectory" . }}, --driver, {{ include "bowerbird.driver" . }}, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --kubelet, {{ .Values.data.kubeletDirectory }}, --token-file, /var/run/secrets/bowerbird/token]
+{{- end -}}
+
+{{- define "bowerbird.program.holder" -}}
+[python3, -I, -m, bowerbird_fuse.holder, --socket, {{ include "bowerbird.nodeDirectory" . }}/run/holder.sock]
+{{- end -}}
+
+{{- define "bowerbird.program.cull" -}}
+[python3, -I, -m, bowerbird_hub.chart.cull, --platform, /etc/bowerbird/platform/platform.yaml]
+{{- end -}}
+
+{{- define "bowerbird.program.makeSecrets" -}}
+[python3, -I, -m, bowerbird_hub.chart.make_secrets, --namespace, {{ .Release.Namespace }}, --name, {{ include "bowerbird.secret" . }}]
+{{- end -}}
+
+{{- define "bowerbird.program.awaitImages" -}}
+[python3, -I, -m, bowerbird_hub.chart.await_images, --namespace, {{ .Release.Namespace }}, --name, {{ include "bowerbird.name" (list . "pre-pull") }}, --seconds, {{ int .Values.prePull.timeoutSeconds | quote }}]
+{{- end -}}
+
+{{- define "bowerbird.program.upgradeDatabase" -}}
+[python3, -I, -m, bowerbird_hub.chart.upgrade_database, --directory, /srv/bowerbird, --backups, {{ int .Values.hub.backups | quote }}, --revision, {{ .Release.Revision | quote }}]
+{{- end -}}

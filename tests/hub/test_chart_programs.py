@@ -1,0 +1,241 @@
+"""The programs that the chart runs beside the hub, against an API server that keeps what it is told."""
+
+import base64
+import json
+import sqlite3
+import sys
+import threading
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from bowerbird_config.paths import Var
+from bowerbird_hub.chart import await_images, cull, upgrade_database
+from bowerbird_hub.chart.kube_api import KubeApi, Refused
+from bowerbird_hub.chart.make_secrets import KEYS, make_secrets
+from jupyterhub import orm
+from sqlalchemy import create_engine, text
+
+PLACE = "/api/v1/namespaces/science/secrets"
+
+
+class _Server(ThreadingHTTPServer):
+    """Holds objects by their paths; a list of them is what it answers one after the other."""
+
+    objects: dict[str, Any]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers as Kubernetes does: one object a path, a version that grows, 409 for what is there, 401 for a wrong token."""
+
+    server: _Server
+
+    def log_message(self, *_arguments):
+        pass
+
+    def _send(self, status, body):
+        text = json.dumps(body if status < 400 else {"kind": "Status", "message": body}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def _body(self):
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _known(self):
+        if self.headers["Authorization"] == "Bearer good":
+            return True
+        self._send(401, "Unauthorized")
+        return False
+
+    def do_GET(self):
+        if self._known():
+            found = self.server.objects.get(self.path)
+            if found is None:
+                self._send(404, "not found")
+            else:
+                self._send(200, found.pop(0) if isinstance(found, list) else found)
+
+    def do_POST(self):
+        if not self._known():
+            return
+        body = self._body()
+        path = f"{self.path}/{body['metadata']['name']}"
+        if path in self.server.objects:
+            self._send(409, "already exists")
+        else:
+            body["metadata"]["resourceVersion"] = "1"
+            self.server.objects[path] = body
+            self._send(201, body)
+
+    def do_PATCH(self):
+        if not self._known():
+            return
+        assert self.headers["Content-Type"] == "application/merge-patch+json"
+        found, body = self.server.objects[self.path], self._body()
+        if body["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
+            self._send(409, "the object has been modified")
+            return
+        found["data"] = {**(found.get("data") or {}), **body["data"]}
+        found["metadata"]["resourceVersion"] = str(int(found["metadata"]["resourceVersion"]) + 1)
+        self._send(200, found)
+
+
+@pytest.fixture
+def server():
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.objects = {}
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def api(server):
+    return KubeApi(f"http://127.0.0.1:{server.server_port}", "good")
+
+
+def _secrets(server):
+    return {key: base64.b64decode(value).decode() for key, value in server.objects[f"{PLACE}/bowerbird-secrets"]["data"].items()}
+
+
+def test_all_secrets_are_made_at_the_first_install(api, server):
+    assert make_secrets(api, "science", "bowerbird-secrets") == KEYS
+    made = _secrets(server)
+    assert set(made) == set(KEYS)
+    assert len(set(made.values())) == len(KEYS)
+    # JupyterHub reads the one as hexadecimal of 32 bytes.
+    assert len(bytes.fromhex(made["crypt-key"])) == 32
+
+
+def test_an_upgrade_changes_no_secret(api, server):
+    make_secrets(api, "science", "bowerbird-secrets")
+    before = _secrets(server)
+    assert make_secrets(api, "science", "bowerbird-secrets") == ()
+    assert _secrets(server) == before
+
+
+def test_a_secret_that_a_newer_chart_asks_for_is_added_and_the_others_stay(api, server):
+    make_secrets(api, "science", "bowerbird-secrets")
+    before = _secrets(server)
+    del server.objects[f"{PLACE}/bowerbird-secrets"]["data"]["culler-token"]
+    assert make_secrets(api, "science", "bowerbird-secrets") == ("culler-token",)
+    after = _secrets(server)
+    assert {key: value for key, value in after.items() if key != "culler-token"} == {k: v for k, v in before.items() if k != "culler-token"}
+    assert after["culler-token"]
+
+
+def test_a_refusal_is_told_in_the_words_of_kubernetes_and_without_a_secret(server):
+    stranger = KubeApi(f"http://127.0.0.1:{server.server_port}", "bad")
+    with pytest.raises(Refused, match=r"^Unauthorized$"):
+        make_secrets(stranger, "science", "bowerbird-secrets")
+    assert server.objects == {}
+
+
+def test_a_pod_finds_its_api_server(tmp_path):
+    (tmp_path / "token").write_text("good\n")
+    environment = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
+    with pytest.raises(FileNotFoundError):
+        KubeApi.of_this_pod(environment, tmp_path)
+
+
+def _daemon_set(wanted, ready, observed=1, generation=1):
+    return {
+        "metadata": {"generation": generation},
+        "status": {"desiredNumberScheduled": wanted, "numberReady": ready, "observedGeneration": observed},
+    }
+
+
+def test_an_upgrade_waits_until_all_nodes_have_all_images(api, server):
+    path = "/apis/apps/v1/namespaces/science/daemonsets/pre-pull"
+    server.objects[path] = [_daemon_set(0, 0, observed=0), _daemon_set(2, 0), _daemon_set(2, 1), _daemon_set(2, 2)]
+    waits: list[float] = []
+    assert await_images.await_images(api, "science", "pre-pull", 60, waits.append) == 2
+    assert len(waits) == 3
+
+
+def test_an_image_that_cannot_be_pulled_is_told(api, server):
+    server.objects["/apis/apps/v1/namespaces/science/daemonsets/pre-pull"] = _daemon_set(2, 1)
+    with pytest.raises(await_images.NotPulled, match="after 0 s 1 of 2 nodes have all images; 'kubectl --namespace science"):
+        await_images.await_images(api, "science", "pre-pull", 0, lambda _: None)
+
+
+@pytest.fixture
+def var(tmp_path):
+    """A hub's directory with a database as JupyterHub makes it."""
+    var = Var(tmp_path)
+    var.hub.mkdir()
+    engine = create_engine(f"sqlite:///{var.database}")
+    orm.Base.metadata.create_all(engine)
+    orm.check_db_revision(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO users (name, cookie_id) VALUES ('ann', 'x')"))
+    engine.dispose()
+    return var
+
+
+def _names(file):
+    with closing(sqlite3.connect(file)) as database:
+        return [name for (name,) in database.execute("SELECT name FROM users")]
+
+
+def test_a_copy_is_made_before_an_upgrade_and_the_oldest_goes(var):
+    for revision in range(2, 6):
+        upgrade_database.back_up(var, revision, kept=2)
+    copies = sorted((var.hub / "backups").iterdir())
+    assert [copy.name for copy in copies] == ["hub-before-000004.sqlite", "hub-before-000005.sqlite"]
+    assert _names(copies[0]) == ["ann"]
+
+
+def test_no_copy_is_made_where_none_is_wanted_or_nothing_is_there(var, tmp_path):
+    assert upgrade_database.back_up(var, 2, kept=0) is None
+    assert upgrade_database.back_up(Var(tmp_path / "empty"), 2, kept=3) is None
+    upgrade_database.upgrade(Var(tmp_path / "empty"), None)
+    assert not (tmp_path / "empty").exists()
+
+
+def test_a_database_of_before_is_brought_up_to_date(var):
+    with closing(sqlite3.connect(var.database)) as database:
+        (head,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+    upgrade_database.upgrade(var, f"sqlite:///{var.database}")
+    with closing(sqlite3.connect(var.database)) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchone() == (head,)
+    assert _names(var.database) == ["ann"]
+
+
+PLATFORM = """\
+bowerbird: 1
+name: Test
+contact: help@example.org
+sign_on: {cas: {url: "https://cas.example.org/cas"}}
+profiles: {minimal: {title: Minimal, memory: 1 GiB, cpu: 1, teams: everyone}}
+runtime: {kind: kubernetes}
+"""
+
+
+def _cull(tmp_path, monkeypatch, limits):
+    file = tmp_path / "platform.yaml"
+    file.write_text(PLATFORM + limits)
+    became = []
+    monkeypatch.setattr(sys, "argv", ["cull", "--platform", str(file)])
+    monkeypatch.setattr("os.execv", lambda program, command: became.extend(command))
+    cull.main()
+    return became
+
+
+def test_the_culler_has_the_limit_of_the_platform_file(tmp_path, monkeypatch):
+    assert _cull(tmp_path, monkeypatch, "limits: {idle: 30 min}\n")[-2:] == ["--timeout=1800", "--cull-every=300"]
+
+
+def test_a_platform_whose_servers_live_for_ever_has_no_culler(tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match="live for ever"):
+        _cull(tmp_path, monkeypatch, "limits: {idle: never}\n")
+
+
+def test_a_broken_platform_file_ends_the_culler_with_its_sentence(tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match=r"platform.yaml:7: limits.idle: '30' is not a quantity"):
+        _cull(tmp_path, monkeypatch, "limits: {idle: '30'}\n")
