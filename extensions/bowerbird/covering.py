@@ -14,7 +14,7 @@ from bowerbird.image import Choices, Image, file_descriptor, images, plain
 from bowerbird.manifest import manifest
 from bowerbird.regions import Regions
 
-_ENDINGS = (".fits", ".fit", ".fits.fz", ".fits.gz", ".fz")
+ENDINGS = (".fits", ".fit", ".fits.fz", ".fits.gz", ".fz")
 
 
 def folders(name: Any) -> list[Path]:
@@ -70,7 +70,7 @@ def _stem(image: str) -> str:
 def _files(folder: Path) -> Iterator[Path]:
     for here, below, names in os.walk(folder):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        yield from (Path(here, name) for name in sorted(names) if name.lower().endswith(_ENDINGS) and not name.startswith("."))
+        yield from (Path(here, name) for name in sorted(names) if name.lower().endswith(ENDINGS) and not name.startswith("."))
 
 
 def _hold(file: Path, rows: Any, wanted: Regions, hdu: Choices, found: list[tuple[int, str]]) -> bool:

@@ -145,6 +145,7 @@ def _each(image: Any, positions: Any, count: int) -> Sequence[str | os.PathLike[
     if isinstance(image, str | os.PathLike):
         if isinstance(image, str) and image.isidentifier() and not os.path.exists(image):
             _refuse(image, "neither a file that is there nor a column", positions)
+        _expect_release(image)
         return [image] * count
     # A row may lack its image, and then has a reason; what is no name at all is a mistake of the call.
     each = image if hasattr(image, "__len__") else [image]
@@ -153,6 +154,15 @@ def _each(image: Any, positions: Any, count: int) -> Sequence[str | os.PathLike[
     if len(image) != count:
         raise BadArgument(f"there are {len(image)} images for {count} positions; give one for all, or one each")
     return [one if isinstance(one, os.PathLike) else str(one) for one in image]
+
+
+def _expect_release(image: "str | os.PathLike[str]") -> None:
+    """Raise NoRelease where a name is written as a release is and there is none, nor a file: else each row would say so."""
+    from bowerbird.covering import ENDINGS  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.releases import NAME, expect  # noqa: PLC0415  # as above
+
+    if isinstance(image, str) and NAME.fullmatch(image) and not image.endswith(ENDINGS) and not os.path.exists(image):
+        expect(image)
 
 
 def _refuse(name: str, told: str, positions: Any) -> None:

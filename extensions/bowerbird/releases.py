@@ -1,15 +1,17 @@
 """The data releases that your `/data` shows: what they are, where they lie, how to cite them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, overload
 
-from bowerbird.errors import NoRelease
+from bowerbird.errors import NoRelease, Refused
 from bowerbird.manifest import manifest
 from bowerbird.tabular import as_html, as_text
 
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}/[a-z0-9][a-z0-9._-]{0,62}")
 _COLUMNS = ("release", "what", "standing", "where", "how to cite")
 
 
@@ -138,3 +140,13 @@ def releases() -> Releases:
 def _row(release: Release) -> tuple[str, ...]:
     where = str(release.path) if release.path else "–"
     return (release.name, release.title, release.openness, where, release.citation)
+
+
+def expect(name: str) -> None:
+    """Raise NoRelease where no release is called so, Refused where it is closed; without a view of the data nothing is known of it."""
+    try:
+        found = releases()[name]
+    except FileNotFoundError:
+        return
+    if found.path is None:
+        raise Refused(found.sentence)

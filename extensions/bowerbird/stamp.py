@@ -86,7 +86,8 @@ def stamp(cut: "Cut", look: Look) -> Stamp:
 
 def picture(cut: "Cut", look: Look, most: int = 0) -> Any:
     """Return the picture as an array, its first row at the top; with `most`, of so many pixels a side at most, each the mean of several."""
-    values = _plane(cut.hdu)
+    plain = cut.plane()
+    values = _plane(cut.hdu) if plain is None else plain.astype("f8")
     values = _fewer(values, -(-max(values.shape) // most)) if most else values
     return pictured(values, look)
 

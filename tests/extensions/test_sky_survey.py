@@ -59,3 +59,17 @@ def test_without_a_view_it_is_none(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize("name", [("a370", "dr1"), ("a478", "ifs-dr1"), ("large-survey", "dr-2")])
 def test_a_schema_is_called_as_the_platform_calls_it(name) -> None:
     assert schema({"collection": name[0], "release": name[1]}) == schema_name(*name)
+
+
+def test_a_release_that_is_not_there_or_closed_is_said_at_once(other_view) -> None:
+    places = sources("SELECT * FROM a370_dr1.sources")
+    with pytest.raises(KeyError, match=r"no release .nope/dr1. in your view; there are: .*a370/dr1"):
+        bowerbird.skymap(places, survey="nope/dr1")
+    with pytest.raises(KeyError, match="no release 'nope/dr1' in your view"):
+        bowerbird.stamps(places, "5 arcsec", "nope/dr1")
+    with pytest.raises(KeyError, match="no release 'nope/dr1' in your view"):
+        bowerbird.cutouts(places, "5 arcsec", "nope/dr1")
+    with pytest.raises(PermissionError, match="a478/ifs-dr1 is refused"):
+        bowerbird.skymap(places, survey="a478/ifs-dr1")
+    # What is written as a file is, has its reason in each row, as a file that is lost has.
+    assert "no such file" in bowerbird.cutouts(places, "5 arcsec", "lost/image.fits")["reason"][0]

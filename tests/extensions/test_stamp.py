@@ -129,6 +129,16 @@ def test_what_is_no_stretch_colour_or_limit_is_said(ramp, arguments) -> None:
         ramp.stamp(**arguments)
 
 
+@pytest.mark.parametrize(("dtype", "is_plain"), [(">f4", True), (">f8", True), (">i2", False), ("u1", False)])
+def test_pixels_that_need_no_astropy_are_those_that_it_reads(tmp_path, dtype, is_plain) -> None:
+    cut = written(tmp_path / "image.fits", np.arange(35, dtype=dtype).reshape(5, 7))
+    found = cut.plane()
+    assert (found is not None) == is_plain
+    if is_plain:
+        assert np.array_equal(found, cut.data)
+        assert found.dtype == cut.data.dtype
+
+
 def test_three_bands_of_other_pixels_are_one_picture(tmp_path) -> None:
     blob = np.zeros((24, 24))
     blob[10:14, 10:14] = 1.0

@@ -1,7 +1,6 @@
 """What a map of the sky shows, of the arguments of `bowerbird.skymap`."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +13,9 @@ from bowerbird.lab.sky_shapes import of_image, outlines_of
 from bowerbird.lab.sky_survey import survey_of
 from bowerbird.lab.sky_view import Scene
 from bowerbird.regions import regions
+from bowerbird.releases import NAME, expect
 from bowerbird.stencil import stencil
 
-_SURVEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}/[a-z0-9][a-z0-9._-]{0,62}")
 _MARK = "1 arcsec"
 
 
@@ -40,8 +39,10 @@ class Asked:
 def scene(table: Any, asked: Asked) -> Scene:
     """Return the scene; ValueError says which argument cannot be understood."""
     ra, dec = (np.zeros(0), np.zeros(0)) if table is None else _places(table)
-    if asked.survey and not _SURVEY.fullmatch(asked.survey):
-        raise BadArgument(f"survey is {asked.survey!r}; it is a release that has images, such as 'a370/dr1'")
+    if asked.survey:
+        if not NAME.fullmatch(asked.survey):
+            raise BadArgument(f"survey is {asked.survey!r}; it is a release that has images, such as 'a370/dr1'")
+        expect(asked.survey)
     outlines = outlines_of(asked.footprints)
     if asked.image is not None:
         outlines = [*outlines, of_image(asked.image)]
