@@ -94,7 +94,7 @@ class Site:
         headers = {"Content-Type": media_type}
         if text:
             headers["Vary"] = "Accept-Encoding"
-            if _takes_gzip(request):
+            if takes_gzip(request):
                 headers["Content-Encoding"] = "gzip"
                 written = compressed(written)
         chunks = gathered(written)
@@ -142,7 +142,8 @@ def _deadline(flow: Outflow, after: timedelta) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(seconds, flow.stop, words)
 
 
-def _takes_gzip(request: Request) -> bool:
+def takes_gzip(request: Request) -> bool:
+    """Tell whether whoever asks unpacks what is packed."""
     for part in request.headers.get("accept-encoding", "").lower().split(","):
         name, _, weight = part.partition(";")
         if name.strip() == "gzip":

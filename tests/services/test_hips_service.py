@@ -205,3 +205,31 @@ def test_a_moc_that_is_asked_for_again_is_not_made_again(client: httpx.Client, r
     finally:
         aside.rename(file)
     assert (again.status_code, again.content, again.headers["etag"]) == (200, first.content, first.headers["etag"])
+
+
+@pytest.mark.parametrize("part", ["Norder3/Allsky.fits", "Norder3/Allsky.png", "Moc.fits", ""])
+def test_what_is_lost_of_a_survey_is_not_said_to_be_no_part_of_the_sky(client: httpx.Client, root: Path, part: str) -> None:
+    (folder,) = (path.parent for path in surveys.folder_of(root, "demo", "dr1").glob(f"*/{surveys.MOC_FILE}"))
+    asked = part or tile(root, "dr1")
+    aside = (folder / part).rename(root / "aside")
+    try:
+        answer = client.get(f"/hips/demo/dr1/{asked}")
+    finally:
+        aside.rename(folder / part)
+    refused(answer, 503, "drawn again")
+    assert client.get(f"/hips/demo/dr1/{asked}").status_code == 200
+    refused(client.get("/hips/demo/dr1/Norder3/Dir0/Npix0.fits"), 404, "no image lies there")
+
+
+def test_an_overview_goes_packed_to_whoever_unpacks_it(client: httpx.Client, root: Path) -> None:
+    path = "/hips/demo/dr1/Norder3/Allsky.fits"
+    plain = client.get(path, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    packed = client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < len(plain.content) / 50
+    assert {"accept-encoding"} <= {name.strip().lower() for name in packed.headers["vary"].split(",")}
+    assert packed.headers["etag"] != plain.headers["etag"]
+    again = client.get(path, headers={"Accept-Encoding": "gzip", "If-None-Match": packed.headers["etag"]})
+    assert again.status_code == 304

@@ -1,7 +1,7 @@
 """The HiPS of one release: its images painted on tiles, the coarser tiles, their pictures, and the MOC of what was painted.
 
-Where images lie one over the other, the finer one is seen, and of equal ones the last by name. All is made in a folder of
-its own that the next run goes on with, and takes its place by one rename.
+Where images lie one over the other, one of them is seen, by the rule of `_as_painted`. All is made in a folder of its own
+that the next run goes on with, and takes its place by one rename.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from bowerbird_services.store import sidecar, surveys
 from bowerbird_services.store.surveys import Survey
 
 # Grows when the same images would become other tiles.
-VERSION = 1
+VERSION = 2
 # The tiles of one release are no larger; coarser ones are made instead.
 LARGEST = 20 << 30
 # And at most this part of what the disk has left.
@@ -43,11 +43,12 @@ _GLANCE = 32
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What an image file has for a HiPS: the size of its finest pixel (degrees), and how much of the sky it covers."""
+    """What an image file has for a HiPS: the size of its finest pixel (degrees), how much of the sky it covers, and its filter."""
 
     file: str
     pixel: float
     area: float
+    band: str
 
 
 def fingerprint(directory: Path, files: list[str]) -> str:
@@ -112,7 +113,7 @@ def _seen(directory: Path, files: list[str], left_out: dict[str, str]) -> Iterat
     for name in files:
         try:
             with opened(directory, name) as file, sky_images(file) as found:
-                yield Seen(name, min(one.pixel for one in found), sum(one.area for one in found))
+                yield Seen(name, min(one.pixel for one in found), sum(one.area for one in found), found[0].band)
         except (NoImage, OSError) as error:
             left_out[name] = str(error) if isinstance(error, NoImage) else f"cannot be read ({error.strerror or error})"
 
@@ -130,11 +131,11 @@ def _order(seen: list[Seen], free: int, say: Callable[[str], None]) -> int:
 
 
 def _paint_all(directory: Path, seen: list[Seen], order: int, work: Path, say: Callable[[str], None]) -> None:
-    """Paint the images, the coarsest first; those that a run before this one had painted are passed over."""
+    """Paint the images; those that a run before this one had painted are passed over."""
     work.mkdir(parents=True, exist_ok=True)
     done: list[str] = list(sidecar.read_json(_painted(work)) or [])
     files = TileFiles(work)
-    for number, one in enumerate(sorted(seen, key=lambda each: (-each.pixel, each.file)), start=1):
+    for number, one in enumerate(_as_painted(seen), start=1):
         if one.file in done:
             continue
         say(f"{one.file}, {number} of {len(seen)}, order {order} …")
@@ -146,6 +147,20 @@ def _paint_all(directory: Path, seen: list[Seen], order: int, work: Path, say: C
             say(f"{one.file} {error}; what was drawn of it before stays")
         done.append(one.file)
         sidecar.replace_json(_painted(work), done)
+
+
+def _as_painted(seen: list[Seen]) -> list[Seen]:
+    """Return the images as they are painted, each over those before it.
+
+    So that one band is seen, and no patchwork of all: first those that name none, then band by band, that which covers the
+    most of the sky last; within a band the finest pixels last. Of equal ones the last is the last by name.
+    """
+    covered = dict.fromkeys((one.band for one in seen), 0.0)
+    for one in seen:
+        covered[one.band] += one.area
+    # Bands of one camera differ by an edge here and there.
+    about = {band: float(f"{area:.2g}") for band, area in covered.items()}
+    return sorted(seen, key=lambda one: (bool(one.band), about[one.band], one.band, -one.pixel, one.file))
 
 
 def _painted(work: Path) -> Path:

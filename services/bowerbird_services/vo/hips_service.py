@@ -1,5 +1,6 @@
 """/hips and /moc: the HiPS of releases and the sky that their images cover, for whoever may read the release."""
 
+import gzip
 import hashlib
 import re
 from collections.abc import Iterator
@@ -16,13 +17,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bowerbird_services.etags import is_known
-from bowerbird_services.site import ABSENT, Site
+from bowerbird_services.site import ABSENT, Site, takes_gzip
 from bowerbird_services.store import surveys
 from bowerbird_services.streams import Threads
 from bowerbird_services.vo import hips, moc
 from bowerbird_services.vo.dali import Fault, parameters
 
 _THREADS = 4
+_QUICKLY = 1
 _TYPES: Final = {"fits": "application/fits", "png": "image/png"}
 _TILE: Final = re.compile(r"Norder(?P<order>[0-9]{1,2})/Dir[0-9]{1,19}/Npix(?P<number>[0-9]{1,19})\.(?P<kind>png|fits)")
 _OVERVIEW: Final = re.compile(r"Norder(?P<order>[0-9]{1,2})/Allsky\.(?P<kind>png|fits)")
@@ -85,7 +87,7 @@ class HiPSService:
             return await self._threads.run(_sent, request, folder / path, _TYPES[kind])
         except FileNotFoundError:
             # A map keeps a 404 as empty sky: it is told so of nothing but that.
-            _check_there(folder, about)
+            _check_there(folder, about, may_lack=_TILE.fullmatch(path) is not None)
             raise Fault("there is no such tile: no image lies there", HTTPStatus.NOT_FOUND) from None
 
     async def moc(self, request: Request) -> Response:
@@ -108,7 +110,7 @@ class HiPSService:
             content = await self._threads.run(_united, files, form, title)
         except OSError:
             for about in found:
-                _check_there(self._folder(about), about)
+                _check_there(self._folder(about), about, may_lack=(self._folder(about) / surveys.MOC_FILE).exists())
             raise
         return _told(request, content, moc.FORMATS[form])
 
@@ -134,9 +136,9 @@ class HiPSService:
         return surveys.folder_of(self._root, *about.place) / about.survey.folder
 
 
-def _check_there(folder: Path, about: hips.About) -> None:
-    """Return where a survey lies where it was made; Fault where it is lost, which is noticed and mended beside us."""
-    if not folder.is_dir():
+def _check_there(folder: Path, about: hips.About, *, may_lack: bool) -> None:
+    """Return where a file is no part of a survey; Fault where the survey is lost, or of it what each has: that is mended beside us."""
+    if not (may_lack and folder.is_dir()):
         words = f"the survey of {about.name} was lost and is drawn again; try again later"
         raise Fault(words, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "30"})
 
@@ -185,12 +187,20 @@ def _told(request: Request, content: bytes, media_type: str) -> Response:
 
 
 def _sent(request: Request, file: Path, media_type: str) -> Response:
-    """Return the answer with a file, whole; a tile is a megabyte at most."""
+    """Return the answer with a file, whole; a tile is a megabyte at most.
+
+    An overview as FITS has 64 by 64 pixels for each of the 768 tiles of the sky (HiPS 1.0, section 4.3.2), 12.8 MB, of which
+    most are empty: it goes packed to whoever takes it so.
+    """
     stat = file.stat()
-    tag = f'"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"'
+    packed = media_type == _TYPES["fits"] and _OVERVIEW.search(str(file)) is not None and takes_gzip(request)
+    tag = f'"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}{"-gzip" if packed else ""}"'
     headers = {"ETag": tag, "Last-Modified": formatdate(stat.st_mtime, usegmt=True), "Content-Type": media_type}
+    headers |= {"Vary": "Accept-Encoding"} if _OVERVIEW.search(str(file)) else {}
     if is_known(request, tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if request.method == "HEAD":
         return Response(headers=headers | {"Content-Length": str(stat.st_size)})
+    if packed:
+        return Response(gzip.compress(file.read_bytes(), _QUICKLY), headers=headers | {"Content-Encoding": "gzip"})
     return Response(file.read_bytes(), headers=headers)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy import units
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import Latitude, Longitude, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from bowerbird_config.table_order import TableOrder
@@ -22,6 +22,7 @@ from bowerbird_services.ingest import hips
 from bowerbird_services.ingest.run_hips import run
 from bowerbird_services.store import surveys
 from bowerbird_services.store.surveys import Survey
+from cdshealpix.nested import lonlat_to_healpix
 from mocpy import MOC
 from PIL import Image
 from scipy.ndimage import map_coordinates
@@ -97,6 +98,28 @@ def test_the_finer_image_is_seen_where_two_lie_one_over_the_other(release: Path,
     assert set(np.unique(values)) == {5.0, 7.0, 9.0}
     # Half of the fine one has no values: there the other is seen.
     assert (values == 9).sum() == pytest.approx(40 * 20 * 1e-6 / (41_252.96 / 12 / 4 ** (survey.order + 9)), rel=0.1)
+
+
+def test_where_bands_lie_one_over_the_other_that_is_seen_which_covers_the_most(release: Path, root: Path) -> None:
+    def field(name: str, value: float, ra: float, pixel: float, **cards: str) -> None:
+        write(release / name, np.full((40, 40), value, dtype="f4"), tangent(40, 40, centre=(ra, 2.2), pixel=pixel), **cards)
+
+    field("g.fits", 5.0, 150.1, 1e-3, FILTER="g")
+    field("r-1.fits", 9.0, 150.1, 2e-3, FILTER="r")
+    field("r-2.fits", 9.0, 160.0, 2e-3, FILTER="r")
+    # What names no band is below all that do, however fine it is; where nothing else is, it is seen.
+    field("x.fits", 7.0, 160.0, 1e-3)
+    field("y.fits", 7.0, 170.0, 1e-3)
+    field("z.fits", 5.0, 180.0, 1e-3, FILTER="g")
+    assert run(order(release), root, print) == 0
+    survey, folder = made(root)
+    found = {number: set(np.unique(pixels[np.isfinite(pixels)])) for number, pixels in tiles(folder, survey.order).items()}
+
+    def seen(ra: float) -> set[float]:
+        (number,) = lonlat_to_healpix(Longitude([ra], "deg"), Latitude([2.2], "deg"), survey.order)
+        return found[int(number)]
+
+    assert [seen(ra) for ra in (150.1, 160.0, 170.0, 180.0)] == [{9.0}, {9.0}, {7.0}, {5.0}]
 
 
 def test_a_cube_is_seen_as_its_mean(release: Path, root: Path) -> None:
