@@ -59,8 +59,8 @@ class Lab:
 
 
 @contextmanager
-def real_lab(place: Path) -> Iterator[Lab]:
-    """Start a lab; PYTHON says whether it can be."""
+def real_lab(place: Path, tables: str = "", token: str = "") -> Iterator[Lab]:
+    """Start a lab; PYTHON says whether it can be. It asks a small platform, or that of these tables with a token for it."""
     home = place / "home"
     home.mkdir()
     view = make_view(place / "data")
@@ -76,7 +76,7 @@ def real_lab(place: Path) -> Iterator[Lab]:
         log.open("w") as output,
         subprocess.Popen(
             [str(PYTHON), "-m", "jupyter", "lab", *options],
-            env={**environment, "BOWERBIRD_TAP_URL": f"{told.address}/tap", "JUPYTERHUB_API_TOKEN": told.token},
+            env={**environment, "BOWERBIRD_TAP_URL": tables or f"{told.address}/tap", "JUPYTERHUB_API_TOKEN": token or told.token},
             cwd=home,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -11,6 +11,8 @@ from bowerbird.png import png
 
 SURVEY = "a370/dr1"
 ETAG = '"one"'
+# More than any part of a survey has, in bytes.
+ENDLESS = 20_000_000
 _PROPERTIES = b"""creator_did = ivo://x-bowerbird/hips
 obs_title = A survey
 hips_version = 1.4
@@ -60,6 +62,8 @@ class _Answer(BaseHTTPRequestHandler):
             self._send(200, "text/plain", _PROPERTIES)
         elif path == "Moc.fits":
             self._send(302, "text/plain", b"", Location="/services/vo/hips/elsewhere")
+        elif path == "Norder3/Allsky.fits":
+            self._send(200, "application/fits", bytes(ENDLESS))
         elif path == "Norder3/Allsky.png":
             self._send(200, "image/png", tile(27 * 64, 29 * 64))
         elif path.startswith("Norder3/") and path.endswith(".png"):

@@ -22,9 +22,8 @@ from playwright.sync_api import Page, expect
 from tests.extensions.real_lab import SHOWN_MS, opened
 from tests.extensions.skies import SIP, Mosaic, sky_of
 from tests.extensions.survey_server import ETAG, SURVEY, tile
-from tests.support.browser import CHROMIUM, chromium, visit
+from tests.support.browser import CHROMIUM, WEBGL, chromium, visit
 
-GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -238,6 +237,8 @@ def test_a_survey_is_asked_for_with_the_servers_own_token_and_its_answer_is_pass
     assert lab.get(f"bowerbird/hips/{SURVEY}/Norder3/Dir0/Npix1.png", headers={"If-None-Match": ETAG})[0] == 304
     status, _, location = lab.get(f"bowerbird/hips/{SURVEY}/Moc.fits")
     assert (status, location) == (302, "")
+    status, text, _ = lab.get(f"bowerbird/hips/{SURVEY}/Norder3/Allsky.fits")
+    assert (status, len(text) < 10_000) == (502, True), "what is larger than any part of a survey is not passed on"
 
 
 CELLS = """
@@ -279,7 +280,7 @@ def beside_the_image(page: Page) -> tuple[int, int, int]:
 @pytest.mark.browser
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 def test_sky_stamps_and_rows_are_selected_together_in_a_lab(lab, tmp_path) -> None:
-    with chromium(*GL) as browser, visit(browser, tmp_path) as seen:
+    with chromium(*WEBGL) as browser, visit(browser, tmp_path) as seen:
         page = seen.page
         opened(lab, page, "sky", CELLS)
         view = page.locator(".bb-sky")

@@ -136,7 +136,7 @@ class Gallery:
 def gallery(
     place: Path, platform: Platform | None = None, token: str | None = None, before: Callable[[Path], None] = fill
 ) -> Iterator[Gallery]:
-    """Serve the gallery from a directory, to everybody or to whom that token is."""
+    """Serve the gallery from a directory, with the HiPS in its `surveys`, to everybody or to whom that token is."""
     root, tables = place / "releases", place / "tables"
     before(root)
     ingest(root, tables)
@@ -148,6 +148,7 @@ def gallery(
     lying = shelf.Shelf(tables)
     store = TableStore(lying, Doors.below(address_of(at)))
     site = Site(TablesEngine(known.records, store, computing, translate), known, Threads(4), place / "spool", address_of(at))
+    site.surveys = place / "surveys"
     site.archive = Archive(known.records, lying, directories(root), store.observations)
     jobs = JobStore(place / "jobs")
     app = create(site, jobs, directories=directories(root))

@@ -25,6 +25,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Maps of the sky are drawn by WebGL; a machine without a graphics card computes it.
+WEBGL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
 
 @dataclass

@@ -7,11 +7,12 @@ const NARROWEST = 1 / 3600;
 // How much of its width the frame must show in height.
 const HIGH = 0.7;
 
-// A page of JupyterLab says below which address its server answers.
+// A page of JupyterLab says below which address its server answers, and a cookie which token proves that it is the server's own page.
 function below(path) {
   const config = document.getElementById("jupyter-config-data");
   const base = config ? JSON.parse(config.textContent).baseUrl : document.body.dataset.baseUrl ?? "/";
-  return new URL(`${base.replace(/\/?$/, "/")}bowerbird/${path}`, location.href).href;
+  const token = document.cookie.match(/(?:^|; )_xsrf=([^;]+)/)?.[1];
+  return new URL(`${base.replace(/\/?$/, "/")}bowerbird/${token ? `with/${encodeURIComponent(token)}/` : ""}${path}`, location.href).href;
 }
 
 const numbers = (view) => {
@@ -28,6 +29,13 @@ const sized = (element) => new Promise((resolve) => {
   });
   watcher.observe(element);
 });
+
+// Aladin has no end of its own: it would draw on at every frame, and a browser has some sixteen contexts for all its pages.
+function letGo(map, place) {
+  if (map?.view) map.view.redrawClbk = () => {};
+  for (const canvas of place.querySelectorAll("canvas")) canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
+  place.replaceChildren();
+}
 
 const answers = async (address) => {
   try { return (await fetch(address)).ok; } catch { return false; }
@@ -47,6 +55,7 @@ function render({ model, el }) {
   const catalogues = {};
   let map = null;
   let A = null;
+  let image = null;
   let mine = false;
   let gone = false;
 
@@ -77,6 +86,7 @@ function render({ model, el }) {
     return at && at[0] >= 0 && at[1] >= 0 && at[0] <= place.clientWidth && at[1] <= place.clientHeight;
   };
 
+  const forget = () => { if (image) URL.revokeObjectURL(image); };
   const told = {
     sources(_, buffers) { fill(catalogues.all, buffers); root.dataset.sources = catalogues.all.sources.length; },
     selected(_, buffers) {
@@ -86,11 +96,12 @@ function render({ model, el }) {
       if (ra.length && !seen(ra.at(-1), dec.at(-1))) map.gotoRaDec(ra.at(-1), dec.at(-1));
     },
     image(_, buffers) {
-      const address = URL.createObjectURL(new Blob([buffers[0]], { type: "application/fits" }));
+      forget();
+      image = URL.createObjectURL(new Blob([buffers[0]], { type: "application/fits" }));
       const drawn = () => { root.dataset.image = "drawn"; };
       const failed = () => say("The image cannot be drawn on the map", true);
       // A layer of its own: displayFITS would put it in the place of the survey.
-      map.setOverlayImageLayer(map.createImageFITS(address, { name: "image", stretch: "asinh", colormap: "grayscale" }, drawn, failed), "image");
+      map.setOverlayImageLayer(map.createImageFITS(image, { name: "image", stretch: "asinh", colormap: "grayscale" }, drawn, failed), "image");
     },
     python(message) { copied(message.code, code, say); },
     sent(message) { say(message.message); },
@@ -122,6 +133,10 @@ function render({ model, el }) {
     });
     if (Object.keys(model.get("moc")).length) {
       map.addMOC(A.MOCFromJSON(model.get("moc"), { color: INK.cover, fillColor: INK.cover, opacity: 0.25, fill: true, lineWidth: 1, name: "coverage" }));
+    } else if (there && await answers(`${survey}/Moc.fits`)) {
+      // What the survey covers: its edge alone, so that the survey is seen.
+      const drawn = () => { root.dataset.coverage = "drawn"; };
+      map.addMOC(A.MOCFromURL(`${survey}/Moc.fits`, { color: INK.cover, perimeter: true, lineWidth: 2, name: "coverage" }, drawn));
     }
     root.dataset.survey = there ? model.get("survey") : "";
     const outlines = A.graphicOverlay({ color: INK.outline, lineWidth: 2, name: "footprints" });
@@ -178,6 +193,8 @@ function render({ model, el }) {
   start().catch((error) => say(`The map cannot be shown: ${error.message ?? error}`, true));
   return () => {
     gone = true;
+    forget();
+    letGo(map, place);
     model.off("msg:custom", hear);
     model.off("change:selected", again);
   };
