@@ -241,6 +241,13 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+# The words of pictures that reach beyond them.
+CUT_OFF = """() => [...document.querySelectorAll(".coverage > svg text")].filter((words) => {
+    const [inner, outer] = [words.getBoundingClientRect(), words.closest("svg").getBoundingClientRect()];
+    return inner.left < outer.left - 1 || inner.right > outer.right + 1;
+}).map((words) => words.textContent)"""
+
+
 @pytest.mark.browser
 def test_pages_fit_every_width_in_light_and_dark(address: str, browser: Browser, tmp_path: Path) -> None:
     pictures = Path(os.environ.get("BOWERBIRD_PICTURES", tmp_path / "pictures"))
@@ -250,6 +257,7 @@ def test_pages_fit_every_width_in_light_and_dark(address: str, browser: Browser,
             for width in WIDTHS:
                 seen.page.set_viewport_size({"width": width, "height": 900})
                 assert seen.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), (name, width)
+                assert seen.page.evaluate(CUT_OFF) == [], (name, width)
             assert seen.page.locator("h1").count() == 1
         # A missing page is a line of the console, and the only one.
         assert all("status of 40" in complaint for complaint in seen.complaints), seen.complaints

@@ -67,7 +67,10 @@ def _near(part: Any) -> Html | None:
     covered = part.contains_lonlat(*_from_tangent(-across, -down, np.radians(ra), np.radians(dec)))
     frame = tag("path", class_="sky", d=f"M0 0h{_SIDE}v{_SIDE}H0z")
     width = f"{2 * half:.2g}°" if half >= 0.5 else f"{2 * half * 60:.2g}′"  # noqa: PLR2004  a degree
-    place = tag("text", f"{width} around {ra:.4f} {dec:+.4f}".replace("-", "−"), x="4", y=f"{_SIDE - 4}")
+    # In two lines: on a telephone letters are that much larger beside the picture.
+    centre = f"{ra:.4f} {dec:+.4f}".replace("-", "−")
+    lines = (tag("tspan", text, x="4", dy=dy) for text, dy in ((f"{width} around ", "-1.2em"), (centre, "1.2em")))
+    place = tag("text", *lines, x="4", y=f"{_SIDE - 4}")
     drawn = tag("path", class_="sky-3", d=sky.runs(covered), shape_rendering="crispEdges")
     return tag("g", frame, drawn, place, transform=f"translate({sky.WIDTH + _GAP} 0)")
 

@@ -21,7 +21,7 @@ STYLE = (
     + "".join(f".sky-{level}{{fill:var(--sky-{level})}}" for level in range(LEVELS))
 )
 _PIXEL_DEGREES = 41_252.96 / PIXELS
-_MARGIN = 14
+_MARGIN = 20
 
 
 @lru_cache(maxsize=1)
