@@ -17,6 +17,7 @@ from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.csi.volumes import Volume
 from bowerbird_hub.nodes.door import NodeDoor, NotYet, Pod, Trust, VolumeOf
 from bowerbird_hub.nodes.feed import NodeFeed
+from bowerbird_hub.nodes.opening import door_of
 from bowerbird_hub.nodes.reviews import Bearer, TokenReviews, bearer
 
 from tests.support.hub_door import Answer, HubDoor
@@ -217,3 +218,29 @@ def test_review_of_two_pods_binds_to_none() -> None:
     told = review("people:default", ANN)
     told["status"]["user"]["extra"]["authentication.kubernetes.io/pod-uid"] = ["a", "b"]
     assert bearer(told, DRIVER) == Bearer("default", "people", "ann", "")
+
+
+ENVIRONMENT = {
+    "BOWERBIRD_NODE_DOOR_PORT": "8083",
+    "BOWERBIRD_NODE_ACCOUNT": "data/plugin",
+    "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+    "KUBERNETES_SERVICE_PORT": "443",
+}
+
+
+def test_door_is_described_by_the_environment() -> None:
+    assert door_of(ENVIRONMENT, DRIVER, Servers(), NodeFeed(list))[1] == 8083
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("BOWERBIRD_NODE_DOOR_PORT", "", "has no BOWERBIRD_NODE_DOOR_PORT"),
+        ("KUBERNETES_SERVICE_HOST", "", "has no KUBERNETES_SERVICE_HOST"),
+        ("BOWERBIRD_NODE_ACCOUNT", "plugin", "written NAMESPACE/NAME"),
+        ("BOWERBIRD_NODE_ACCOUNT", "a/b/c", "written NAMESPACE/NAME"),
+    ],
+)
+def test_door_that_is_not_described_does_not_open(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        door_of(ENVIRONMENT | {name: value}, DRIVER, Servers(), NodeFeed(list))

@@ -1,5 +1,6 @@
 """The hub's door for node plugins, for tests: real HTTP, with the answers that a test puts into it."""
 
+import contextlib
 import json
 import ssl
 import threading
@@ -29,7 +30,8 @@ class HubDoor:
                 self.send_response(200)
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
-                door.feed(self.chunk)
+                with contextlib.suppress(ConnectionError):  # whoever listened has gone
+                    door.feed(self.chunk)
                 self.close_connection = True
 
             def chunk(self, data: bytes) -> None:

@@ -34,7 +34,9 @@ class Part:
 
     def start(self) -> None:
         """Start it."""
-        self.pid = os.posix_spawn(sys.executable, [sys.executable, *self.words], os.environ)
+        # What keeps other people's modules out of this process keeps them out of that one.
+        alone = ["-I"] if sys.flags.isolated else []
+        self.pid = os.posix_spawn(sys.executable, [sys.executable, *alone, *self.words], os.environ)
         self.started = time.monotonic()
 
     def ended(self, status: int) -> None:

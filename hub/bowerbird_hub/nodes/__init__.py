@@ -2,7 +2,8 @@
 
 Who builds the Kubernetes runtime opens it, where `servers` (door.Servers) is its record of the pods that it made:
 
-    NodeDoor(Trust(driver, (namespace, account), TokenReviews(url)), servers, live.node_feed).open(port)
+    door, port = opening.door_of(os.environ, settings.driver, servers, live.node_feed)
+    door.open(port)
 
 Nobody but the node plugins needs to reach its port.
 """

@@ -1,0 +1,27 @@
+"""The door for node plugins as a hub's environment describes it."""
+
+from collections.abc import Mapping
+
+from bowerbird_hub.nodes.door import NodeDoor, Servers, Trust
+from bowerbird_hub.nodes.feed import NodeFeed
+from bowerbird_hub.nodes.reviews import TokenReviews
+
+PORT, ACCOUNT = "BOWERBIRD_NODE_DOOR_PORT", "BOWERBIRD_NODE_ACCOUNT"
+_API = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
+
+
+def door_of(environment: Mapping[str, str], driver: str, servers: Servers, feed: NodeFeed) -> tuple[NodeDoor, int]:
+    """Return the door, and the port that it is to be opened at; ValueError with a sentence where the environment does not say it all.
+
+    `driver` is the CSI driver's name, which is the audience of the plugins' and the pods' tokens.
+    """
+    lacking = [name for name in (PORT, ACCOUNT, *_API) if not environment.get(name)]
+    if lacking:
+        raise ValueError(f"the door for node plugins cannot open: the environment has no {' and no '.join(lacking)}")
+    namespace, _, account = environment[ACCOUNT].partition("/")
+    if not namespace or not account or "/" in account:
+        raise ValueError(f"{ACCOUNT} is {environment[ACCOUNT]!r}; it is the plugins' service account, written NAMESPACE/NAME")
+    host, port = (environment[name] for name in _API)
+    # Kubernetes writes an address of IPv6 without its brackets.
+    url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return NodeDoor(Trust(driver, (namespace, account), TokenReviews(url)), servers, feed), int(environment[PORT])
