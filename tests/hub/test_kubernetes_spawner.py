@@ -23,6 +23,7 @@ from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.platform_spawner import StartRefused
 from bowerbird_hub.runtimes.pod_servers import PodServers
 from jupyterhub import orm
+from jupyterhub.crypto import CryptKeeper
 from jupyterhub.objects import Hub, Server
 from jupyterhub.user import User
 from kubernetes_asyncio.config import kube_config
@@ -97,6 +98,7 @@ async def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         file.write_text(json.dumps(_kubeconfig(api.url)))
         monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(file))
         clients.load_config.cache_clear()
+        monkeypatch.setattr(CryptKeeper, "_instance", CryptKeeper(keys=[b"k" * 32]))
         address = "127." + ".".join(str(random.randint(1, 254)) for _ in range(3))
         server = await _single_user(address)
         try:
@@ -319,14 +321,17 @@ async def test_stop_takes_the_pod_away(cluster: Cluster) -> None:
     assert cluster.api.pods == {}
 
 
-async def test_restarted_hub_knows_the_pod_by_its_state(cluster: Cluster) -> None:
+async def test_restarted_hub_knows_the_pod_and_its_token_by_its_state(cluster: Cluster) -> None:
     cluster.api.kubelet = runs_at(cluster.address)
     await cluster.start()
-    state = cluster.spawner.get_state()
+    state = json.loads(json.dumps(cluster.spawner.get_state()))
+    assert TOKEN not in json.dumps(state)
     spawner = cluster.user._new_spawner("")
     spawner.load_state(state)
     assert spawner.pod_name == POD
     assert await spawner.poll() is None
+    volume = await spawner.volume_of(Pod(NAMESPACE, POD, cluster.api.pods[POD]["metadata"]["uid"]))
+    assert volume.secrets == {"token": TOKEN}
 
 
 async def test_volume_is_told_to_the_servers_own_pod_alone(cluster: Cluster) -> None:

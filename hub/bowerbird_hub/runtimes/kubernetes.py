@@ -17,12 +17,14 @@ from bowerbird_hub.runtimes import pod_status, preconditions
 from bowerbird_hub.runtimes.platform_spawner import FAILED, UNAVAILABLE, PlatformSpawner, StartRefused
 from bowerbird_hub.runtimes.pod_status import Trouble
 from bowerbird_hub.runtimes.preconditions import NotReady
+from jupyterhub.crypto import decrypt, encrypt
 from jupyterhub.utils import url_path_join, wait_for_http_server
 from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1Pod
 from kubespawner import KubeSpawner
 from traitlets import Any as AnyTrait
 from traitlets import default
 
+_TOKEN = "token"  # noqa: S105  the name of a file in the volume
 _LOOK_SECONDS = 0.5
 _WATCH_SECONDS = 1.0
 # So much earlier than JupyterHub gives a start up do we, to say what it was waiting for.
@@ -47,7 +49,8 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         super().__init__(**kwargs)
         self._order: Order | None = None
         self._told_restarts = 0
-        self._uid: str | None = None
+        # The server's token under the hub's own key: a pod whose node comes back asks for its volume anew, perhaps of another hub.
+        self._sealed = ""
         self._watching: asyncio.Task[None] | None = None
 
     @default("namespace")
@@ -63,13 +66,13 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
     async def start(self) -> str:
         """Start the server's pod and return its address when the server answers; StartRefused with a sentence where it cannot be."""
         record, choice, at = self._begin()
-        self._order, self._uid, self._told_restarts = None, None, 0
+        self._order, self._told_restarts = None, 0
         try:
             order = Order(record, choice, self.name or "", self.get_env(), at)
             self._check(order)
         except NotReady as refusal:
             raise StartRefused(str(refusal), reason="precondition", status_code=UNAVAILABLE) from refusal
-        self._order = order
+        self._order, self._sealed = order, (await encrypt({_TOKEN: self.api_token})).decode()
         deadline = asyncio.get_running_loop().time() + max(1.0, self.start_timeout - _BEFORE_SECONDS)
         self._tell(20, "Mounting your data")
         self._tell(40, f"Starting {choice.profile.title}")
@@ -169,7 +172,8 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
             return None
         record = self._record()
         files = pods.accounts(record, self.live.identities.records(), datetime.now(UTC))
-        return VolumeOf(record.name, record.uid, files, {"token": self.api_token})
+        token = self.api_token or (await decrypt(self._sealed.encode()))[_TOKEN]
+        return VolumeOf(record.name, record.uid, files, {_TOKEN: token})
 
     def remounted(self) -> None:
         """Tell its user that the files that were open are lost."""
@@ -180,12 +184,13 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
 
     def get_state(self) -> dict[str, Any]:
         """Return what a restarted hub needs to take the server over."""
-        return {**KubeSpawner.get_state(self), "restarts": self._told_restarts}
+        return {**KubeSpawner.get_state(self), "restarts": self._told_restarts, "sealed": self._sealed}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a server that an earlier hub started."""
         KubeSpawner.load_state(self, state)
         self._told_restarts = int(state.get("restarts", 0))
+        self._sealed = str(state.get("sealed", ""))
 
     async def poll(self) -> int | None:
         """Return None while the pod lives, else the server's status; an end from which it came back is told on the way."""
