@@ -10,10 +10,8 @@ from tests.support.charts import EXAMPLES, identity, objects, pods
 RIGHTS = {
     ("bowerbird-hub", "bowerbird-users", "/pods", "create"): "a server's start",
     ("bowerbird-hub", "bowerbird-users", "/pods", "delete"): "a server's stop",
-    ("bowerbird-hub", "bowerbird-users", "/pods", "get"): "the pod after a start, and whether one of a stopped hub still runs",
     ("bowerbird-hub", "bowerbird-users", "/pods", "list"): "all servers, when the hub starts",
     ("bowerbird-hub", "bowerbird-users", "/pods", "watch"): "a server that ends behind the hub's back",
-    ("bowerbird-hub", "bowerbird-users", "/pods/log", "get"): "the last lines of a server that did not start, for its owner",
     ("bowerbird-hub", "bowerbird-users", "/events", "list"): "how a start goes on: scheduled, pulling, mounted",
     ("bowerbird-hub", "bowerbird-users", "/events", "watch"): "the same as it happens",
     ("bowerbird-hub", "the cluster", "authentication.k8s.io/tokenreviews", "create"): "whose token the node plugin hands over",

@@ -4,7 +4,7 @@ Every command line that the chart starts.
 NOT BUILT YET stands before what no image holds today: the chart names what is to come, and a cluster cannot run it.
 */}}
 
-{{/* NOT BUILT YET: that the hub reads BOWERBIRD_PODS and starts pods. The module of today runs servers on its own machine. */}}
+{{/* NOT BUILT YET: that the hub is configured by BOWERBIRD_PODS and the addresses in its environment. As it is, it runs servers on its own machine. */}}
 {{- define "bowerbird.program.hub" -}}
 [jupyterhub, --config, /etc/bowerbird/hub/jupyterhub_config.py]
 {{- end -}}
@@ -27,7 +27,7 @@ and of a pod that is no server of its own the hub tells the node plugin nothing,
 [python3, -I, /opt/bowerbird/hub/bowerbird_hub/demo_cas/main.py, --host, 0.0.0.0, --port, "8082", --dir, /srv/bowerbird/cas, --accounts, /srv/bowerbird/cas/accounts.json]
 {{- end -}}
 
-{{/* Keeper and CSI node plugin. What it is told by the hub comes through the hub's door for node plugins, which opens with the Kubernetes runtime. */}}
+{{/* Keeper and CSI node plugin. What it is told by the hub comes through the hub's door for node plugins, which nothing opens yet. */}}
 {{- define "bowerbird.program.data" -}}
 [python3, -I, -m, bowerbird_fuse.csi, --var, {{ include "bowerbird.nodeDirectory" . }}, --driver, {{ include "bowerbird.driver" . }}, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --kubelet, {{ .Values.data.kubeletDirectory }}, --token-file, /var/run/secrets/bowerbird/token]
 {{- end -}}
