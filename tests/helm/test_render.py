@@ -36,7 +36,9 @@ def test_an_example_renders_as_before(name, pytestconfig):
     assert text == golden.read_text()
 
 
-@pytest.mark.parametrize(("name", "version"), [("trial", "1.37"), ("one-node", "1.37"), ("production", "1.32"), ("production", "1.37")])
+# The oldest that the chart takes, and the newest whose fields are known.
+@pytest.mark.parametrize("version", ["1.32", "1.37"])
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_kubernetes_knows_every_field(name, version):
     for each in objects(name):
         if not each["apiVersion"].startswith(_OPERATORS):
