@@ -148,7 +148,11 @@ class Threads:
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Return what the work returns, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+        return await self.start(work, *arguments)
+
+    def start(self, work: Callable[..., T], *arguments: Any) -> "asyncio.Future[T]":
+        """Have a thread do the work, and return what will tell of its end."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     async def back(self, work: Callable[..., T], *arguments: Any) -> T:
         """Return what the work returns; who is cancelled goes on when the thread has come back, and may close what it read."""
@@ -249,25 +253,41 @@ async def while_there(receive: Receive, work: Coroutine[Any, Any, None]) -> None
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """Return what the work returns; ClientDisconnect, and the work cancelled, where the client does not wait for it."""
-    working = asyncio.ensure_future(work)
+    working = asyncio.current_task()
+    assert working is not None  # noqa: S101  for the reader of types
+    watch, before = _Watch(request, working), working.cancelling()
+    # Most work is done before anybody has the time to leave.
+    timer = asyncio.get_running_loop().call_later(_PATIENT_SECONDS, watch.begin)
     try:
-        # Most work is done before anybody has the time to leave.
-        await asyncio.wait({working}, timeout=_PATIENT_SECONDS)
-        if not working.done():
-            await _done_or_gone(request, working)
-        return await working
+        return await work
+    except asyncio.CancelledError:
+        if not watch.has_cancelled or working.uncancel() > before:
+            raise
+        raise ClientDisconnect from None
     finally:
-        if not working.done():
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+        timer.cancel()
+        watch.end()
 
 
-async def _done_or_gone(request: Request, working: asyncio.Future[Any]) -> None:
-    leaving: asyncio.Future[Any] = asyncio.ensure_future(gone(request.receive))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-    finally:
-        leaving.cancel()
-        await asyncio.gather(leaving, return_exceptions=True)
+class _Watch:
+    """Cancels a task when the client has gone away for whom it works."""
+
+    def __init__(self, request: Request, working: "asyncio.Task[Any]") -> None:
+        self._request = request
+        self._working = working
+        self._watching: asyncio.Task[None] | None = None
+        self.has_cancelled = False
+
+    def begin(self) -> None:
+        """Look after the client from now on."""
+        self._watching = asyncio.ensure_future(self._watch())
+
+    def end(self) -> None:
+        """Leave the task alone: its work is done."""
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _watch(self) -> None:
+        await gone(self._request.receive)
+        self.has_cancelled = True
+        self._working.cancel()

@@ -48,7 +48,7 @@ class Turns:
                 raise _Gone
             return work(*arguments)
 
-        running = asyncio.ensure_future(self._threads.run(begun))
+        running = self._threads.start(begun)
         running.add_done_callback(lambda done: self._ended(identity, done))
         seconds = self._site.allowance(identity).sync.total_seconds()
         try:

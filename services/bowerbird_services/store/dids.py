@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 from urllib.parse import quote, unquote
 
@@ -34,6 +35,7 @@ class DID:
         return self.collection, self.release
 
     @classmethod
+    @lru_cache(maxsize=1024)  # a client asks for many pieces of one product
     def parse(cls, text: str) -> Self:
         """Return what a text names; NoDID where it isn't written exactly as `str` writes it."""
         shape = _SHAPE.fullmatch(text) if len(text) <= _MOST else None

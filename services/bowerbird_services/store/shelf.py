@@ -1,5 +1,6 @@
 """The tables that were ingested, as they lie on disk: `COLLECTION/RELEASE/NAME.table.json` and the Parquet files beside it."""
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Shelf:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._index = str(root / INDEX)  # each request looks at it
         # Guards the two below: whoever finds a new index reads it, the others wait for what they read.
         self._lock = threading.Lock()
         self._seen: tuple[int, int] | None = None
@@ -51,7 +53,7 @@ class Shelf:
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
-            stat = (self.root / INDEX).stat()
+            stat = os.stat(self._index)
         except FileNotFoundError:
             return None
         return stat.st_mtime_ns, stat.st_ino
