@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,25 +12,22 @@ from pathlib import Path
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.store.dids import DID
 
+from tests.bench import table_service
+from tests.bench.table_service import Service
 from tests.services.gallery import fill, gallery
 
 TOKEN = "token-of-member"
 # A release that is open to its team alone.
 MOSAIC = str(DID("demo", "dr2", "mosaic.fits"))
 _AT_ONCE = 16
-_ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def serving(place: Path, mosaic: Path) -> Iterator[str]:
-    """Serve a mosaic, which must lie on the same disk, while the block runs; yields the address."""
+def serving(place: Path, mosaic: Path) -> Iterator[Service]:
+    """Serve a mosaic, which must lie on the same disk, while the block runs, and watch the memory of the process."""
     argv = [sys.executable, "-m", __spec__.name, str(place), str(mosaic)]
-    with subprocess.Popen(argv, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        try:
-            yield child.stdout.readline().strip()
-        finally:
-            child.send_signal(signal.SIGTERM)
+    with table_service.watched(argv) as running:
+        yield running
 
 
 def main() -> None:

@@ -1,13 +1,14 @@
-"""Cutouts of 1′ over HTTP from a synthetic mosaic of more than 1 GB: our SODA, signed in, beside DaCHS's, one client and eight."""
+"""A synthetic mosaic of more than 1 GB over HTTP: linked, and cut by 1′, ours signed in, beside DaCHS, one client and eight."""
 
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
 from tests.bench import image_service
@@ -21,33 +22,43 @@ _SECONDS = 3.0
 _CLIENTS = 8
 _POSITIONS = 500
 _RADIUS = 0.00833
-_GOAL = 20.0
+# Of what is asked for: the row, what it says, and the goal.
+_KINDS = {
+    "cut": ("P8", "cutouts of 1′ by SODA", 20.0),
+    "links": ("P8-L", "links of an image by DataLink", 8.0),
+}
+_OURS = {"cut": "/soda/sync", "links": "/datalink/links"}
+_THEIRS = {"cut": "/img/q/dl/dlget", "links": "/img/q/dl/dlmeta"}
+_MEMORY = 350.0
 _OK = 200
+
+Requests: TypeAlias = "dict[str, Asked]"
 
 
 @dataclass(frozen=True)
-class Cutouts:
-    """A service of cutouts, and what each request to it says."""
+class Asked:
+    """Requests to one service, what each says, and what is in a good answer."""
 
-    address: str
-    did: str
+    paths: Sequence[str]
+    good: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def rate(self, clients: int, positions: list[tuple[float, float]]) -> float:
-        """Return how many cutouts a second so many clients get, each as fast as the last one came."""
+    def rate(self, clients: int) -> float:
+        """Return how many answers a second so many clients get, each as fast as the last one came."""
         end = time.perf_counter() + _SECONDS
         counts = [0] * clients
         wrong: list[str] = []
 
         def ask(number: int) -> None:
-            place = urlsplit(self.address)
+            place = urlsplit(self.paths[0])
+            origin = f"{place.scheme}://{place.netloc}"
             connection = HTTPConnection(place.hostname or "", place.port, timeout=60)
             while time.perf_counter() < end and not wrong:
-                ra, dec = positions[(counts[number] * clients + number) % len(positions)]
-                connection.request("GET", f"{place.path}?ID={quote(self.did)}&CIRCLE={ra}+{dec}+{_RADIUS}", headers=dict(self.headers))
+                path = self.paths[(counts[number] * clients + number) % len(self.paths)]
+                connection.request("GET", path.removeprefix(origin), headers=dict(self.headers))
                 answer = connection.getresponse()
                 content = answer.read()
-                if answer.status != _OK or not content.startswith(b"SIMPLE"):
+                if answer.status != _OK or self.good not in content:
                     wrong.append(f"{answer.status}: {content[:200]!r}")
                 counts[number] += 1
             connection.close()
@@ -59,7 +70,7 @@ class Cutouts:
         for one in asking:
             one.join()
         if wrong:
-            raise AssertionError(f"{self.address} answers {wrong[0]}")
+            raise AssertionError(f"{self.paths[0]} answers {wrong[0]}")
         return sum(counts) / (time.perf_counter() - begin)
 
 
@@ -73,14 +84,31 @@ def peer_rows(rounds: int) -> list[Row]:
     with work() as one, tempfile.TemporaryDirectory(dir=one.mosaic.parent) as place, dachs(stars(10)) as peer:
         publish(peer, [one.mosaic])
         positions = [(float(at.ra.deg), float(at.dec.deg)) for at in islice(one.positions, _POSITIONS)]
-        theirs = Cutouts(f"{peer.address}/img/q/dl/dlget", f"ivo://x-bench/~?img/data/{one.mosaic.name}")
-        with image_service.serving(Path(place), one.mosaic) as address:
+        with image_service.serving(Path(place), one.mosaic) as running:
+            theirs = _asked(_THEIRS, peer.address, f"ivo://x-bench/~?img/data/{one.mosaic.name}", positions, {})
             signed = {"Authorization": f"Bearer {image_service.TOKEN}"}
-            mine = Cutouts(f"{address}/soda/sync", image_service.MOSAIC, signed)
-            return [_row(name, clients, mine, theirs, positions, rounds) for name, clients in (("P8", _CLIENTS), ("P8-1", 1))]
+            mine = _asked(_OURS, running.address, image_service.MOSAIC, positions, signed)
+            found = [
+                _row((f"{name}{suffix}", what, goal), clients, mine[kind], theirs[kind], rounds)
+                for kind, (name, what, goal) in _KINDS.items()
+                for suffix, clients in (("", _CLIENTS), ("-1", 1))
+            ]
+            memory = Row.alone("P8-M", "most memory of the images' service", [running.most_mib], unit="MiB", goal=_MEMORY, better="lower")
+            return [*found, memory]
 
 
-def _row(name: str, clients: int, mine: Cutouts, theirs: Cutouts, positions: list[tuple[float, float]], rounds: int) -> Row:
-    pair = paired(rounds, lambda: mine.rate(clients, positions), lambda: theirs.rate(clients, positions))
-    what = f"cutouts of 1′ by SODA, clients: {clients}, ours signed in"
-    return Row.against(name, what, *pair, peer_name="DaCHS", unit="/s", goal=_GOAL, better="higher")
+def _asked(
+    places: Mapping[str, str], address: str, did: str, positions: Sequence[tuple[float, float]], headers: dict[str, str]
+) -> Requests:
+    """Return the requests of each kind to a service."""
+    name = quote(did, safe="")
+    return {
+        "cut": Asked([f"{address}{places['cut']}?ID={name}&CIRCLE={ra}+{dec}+{_RADIUS}" for ra, dec in positions], b"SIMPLE", headers),
+        "links": Asked([f"{address}{places['links']}?ID={name}"], b"SODA#sync", headers),
+    }
+
+
+def _row(told: tuple[str, str, float], clients: int, mine: Asked, theirs: Asked, rounds: int) -> Row:
+    name, what, goal = told
+    pair = paired(rounds, lambda: mine.rate(clients), lambda: theirs.rate(clients))
+    return Row.against(name, f"{what}, clients: {clients}, ours signed in", *pair, peer_name="DaCHS", unit="/s", goal=goal, better="higher")

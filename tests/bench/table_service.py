@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -98,7 +98,13 @@ def service() -> Iterator[Service]:
 @contextmanager
 def serving(place: Path) -> Iterator[Service]:
     """Serve what lies in `tables` of a directory while the block runs, and watch the memory of the process."""
-    argv = [sys.executable, "-m", __spec__.name, str(place)]
+    with watched([sys.executable, "-m", __spec__.name, str(place)]) as running:
+        yield running
+
+
+@contextmanager
+def watched(argv: Sequence[str]) -> Iterator[Service]:
+    """Run a service whose first line is its address, and watch its memory, while the block runs."""
     with subprocess.Popen(argv, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         running = Service(child.stdout.readline().strip(), child.pid)
