@@ -1,5 +1,6 @@
 """The command of the DaemonSet as it is run there, with a hub over HTTP: keeper and plugin supervised, and what a roll-out is."""
 
+import contextlib
 import json
 import os
 import signal
@@ -105,6 +106,12 @@ class Supervised:
         eventually(look, 20)
         return found[0]
 
+    def well(self) -> bool:
+        """Whether the keeper takes orders, and the view answers."""
+        with contextlib.suppress(OSError):
+            return bool(self.rig.view("ann")["healthy"])
+        return False
+
     def published(self) -> Person:
         volume = self.kubelet.volume("ann1")
         self.publish(volume)
@@ -175,7 +182,7 @@ def test_whichever_process_is_killed_comes_back_and_open_files_go_on(node: Super
         os.kill(old, signal.SIGKILL)
         eventually(lambda module=module, old=old: node.pid_of(module) != old, 30)  # type: ignore[misc]
     node.publish(node.kubelet.volume("ann1"))
-    eventually(lambda: bool(node.rig.view("ann")["healthy"]), 30)
+    eventually(node.well, 30)
     print(f"plugin and keeper killed: longest round {finish(node, child):.3f} s")
     assert node.hub.remounts() == []
     with urllib.request.urlopen(f"http://127.0.0.1:{node.metrics}/metrics", timeout=20) as answer:
