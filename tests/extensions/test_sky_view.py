@@ -305,3 +305,40 @@ def test_sky_stamps_and_rows_are_selected_together_in_a_lab(lab, tmp_path) -> No
         assert red > 2 * max(green, blue), "the survey lies behind the image"
         seen.picture("sky-in-lab")
         assert not [line for line in seen.complaints if "404" not in line], seen.complaints
+
+
+# Each source that is selected on the first map brings another map in the place of the one before, with a source more.
+OPENS_AND_CLOSES = """
+import numpy as np
+import bowerbird
+import ipywidgets
+places = np.stack([150 + np.arange(40) / 1000, 2 + np.zeros(40)], axis=-1)
+stays, place = bowerbird.skymap(places[:30], survey=""), ipywidgets.VBox()
+def another(change):
+    place.children = [bowerbird.skymap(places[:change.new[0] + 1], survey="")]
+stays.observe(another, "selected")
+ipywidgets.VBox([stays, place])
+"""
+# More than a browser has contexts of WebGL for all its pages.
+MANY = 20
+DRAWS = """count => {
+  const canvases = document.querySelectorAll(`.bb-sky[data-sources='${count}'] canvas`);
+  return [...canvases].some((canvas) => canvas.getContext("webgl2")?.isContextLost() === false);
+}"""
+
+
+@pytest.mark.browser
+# A machine without a graphics card draws twenty maps by itself.
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_maps_that_are_gone_take_nothing_from_one_that_stays(lab, tmp_path) -> None:
+    with chromium(*WEBGL) as browser, visit(browser, tmp_path) as seen:
+        page = seen.page
+        opened(lab, page, "maps", OPENS_AND_CLOSES)
+        expect(page.locator(".bb-sky[data-sources='30']")).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
+        for count in range(1, MANY + 1):
+            page.locator(".bb-sky[data-sources='30'] .bb-map").press("n")
+            expect(page.locator(f".bb-sky[data-sources='{count}']")).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
+            assert page.evaluate(DRAWS, count)
+        assert page.locator(".bb-sky").count() == 2
+        assert page.evaluate(DRAWS, 30), "the first map still has what it draws with"
