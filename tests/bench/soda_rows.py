@@ -1,4 +1,4 @@
-"""A synthetic mosaic of more than 1 GB over HTTP: linked, and cut by 1′, ours signed in, beside DaCHS, one client and eight."""
+"""A synthetic mosaic of more than 1 GB over HTTP: found, linked, and cut by 1′, ours signed in, beside DaCHS, one client and eight."""
 
 import tempfile
 import threading
@@ -25,10 +25,13 @@ _RADIUS = 0.00833
 # Of what is asked for: the row, what it says, and the goal.
 _KINDS = {
     "cut": ("P8", "cutouts of 1′ by SODA", 20.0),
+    "search": ("P8-S", "searches for the images of a place by SIA2", 5.0),
     "links": ("P8-L", "links of an image by DataLink", 8.0),
 }
-_OURS = {"cut": "/soda/sync", "links": "/datalink/links"}
-_THEIRS = {"cut": "/img/q/dl/dlget", "links": "/img/q/dl/dlmeta"}
+_OURS = {"cut": "/soda/sync", "search": "/sia2/query", "links": "/datalink/links"}
+_THEIRS = {"cut": "/img/q/dl/dlget", "search": "/__system__/siap2/sitewide/siap2.xml", "links": "/img/q/dl/dlmeta"}
+# In a binary answer nobody sees whether the image was found.
+_FORM = f"RESPONSEFORMAT={quote('application/x-votable+xml;serialization=TABLEDATA', safe='')}"
 _MEMORY = 350.0
 _OK = 200
 
@@ -101,9 +104,10 @@ def _asked(
     places: Mapping[str, str], address: str, did: str, positions: Sequence[tuple[float, float]], headers: dict[str, str]
 ) -> Requests:
     """Return the requests of each kind to a service."""
-    name = quote(did, safe="")
+    name, file = quote(did, safe=""), did.rpartition("/")[2].rpartition("?")[2].encode()
     return {
         "cut": Asked([f"{address}{places['cut']}?ID={name}&CIRCLE={ra}+{dec}+{_RADIUS}" for ra, dec in positions], b"SIMPLE", headers),
+        "search": Asked([f"{address}{places['search']}?POS=CIRCLE+{ra}+{dec}+{_RADIUS}&{_FORM}" for ra, dec in positions], file, headers),
         "links": Asked([f"{address}{places['links']}?ID={name}"], b"SODA#sync", headers),
     }
 
