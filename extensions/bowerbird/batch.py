@@ -17,11 +17,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bowerbird.errors import CutoutError, NotCuttable
+from bowerbird.folder import Folder
 from bowerbird.image import Choices, file_descriptor, plain
 from bowerbird.layers import Plan, in_order, layers
 from bowerbird.product import Product
 from bowerbird.refusals import explained
 from bowerbird.regions import Regions
+from bowerbird.scratch import Scratch
 from bowerbird.window import Mode
 
 # So much is asked of a disk before it is needed (bytes, and cutouts).
@@ -30,7 +32,8 @@ _MOST_AHEAD = 64
 # So many are planned at a time, and so many of a group tell how close the others lie.
 _PIECE = 512
 _SAMPLE = 50
-# From so many on they are read by threads of their own, so many (and bytes) at a time, while others are planned and written.
+# From so many on what is not in memory is read, and written, by threads of their own, so many (and bytes) at a time, while
+# others are planned. What is in memory is quicker without: two threads would wait for each other more than they help.
 _WORTH_THREADS = 64
 _READERS = 2
 _TOGETHER = 8
@@ -43,7 +46,7 @@ _Planned: TypeAlias = tuple[int, Product, Any]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What became of one source: the parts of a FITS file, or a reason; neither where the cutout was there already."""
+    """What became of one source: the parts of a FITS file, or a reason; neither where the cutout is in its file."""
 
     row: int
     parts: Sequence[Any] = ()
@@ -52,11 +55,12 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What holds for all: which HDU, what happens at an edge, where finished cutouts may lie (row to file), the most bytes of one."""
+    """What holds for all: which HDU, what happens at an edge, the files and their open folder if there is one, the most bytes of one."""
 
     hdu: Choices = None
     mode: Mode = Mode.TRIM
     files: Sequence[Path | None] = ()
+    folder: Folder | None = None
     most_bytes: int | None = None
 
     def is_there(self, row: int, product: Product, changed_ns: int) -> bool:
@@ -105,6 +109,9 @@ class _Group:
         self._path, self._wish = path, wish
         self._file = stack.enter_context(file_descriptor(path))
         self._status = os.fstat(self._file)
+        self._name = Path(path).name
+        # A copy that keeps its times may be younger here than it says.
+        self._changed_ns = max(self._status.st_mtime_ns, self._status.st_ctime_ns)
         descriptor = stack.enter_context(plain(self._file))
         self._layers = stack.enter_context(layers(descriptor, wish.hdu, many=True))
         self._regions, self._rows = regions, rows[self._layers.order(regions.of(rows))]
@@ -112,8 +119,11 @@ class _Group:
         self._layers.expect(self._layers.plans(regions.of(self._rows[::each])), each)
         self._reading: deque[Future[list[Made]]] = deque()
         self._readers: Executor | None = None
-        if len(rows) >= _WORTH_THREADS and self._layers.are_shared:
-            self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="cutouts")
+        # One for each thread that needs one.
+        self._scratches: list[Scratch] = []
+        stack.callback(self._close_scratches)
+        if len(rows) >= _WORTH_THREADS:
+            self._readers = ThreadPoolExecutor(_READERS if self._layers.are_shared else 1, thread_name_prefix="cutouts")
             stack.callback(self._readers.shutdown, cancel_futures=True)
 
     def _planned(self) -> Iterator[tuple[int, Plan]]:
@@ -125,24 +135,18 @@ class _Group:
 
     def cut(self) -> Iterator[Made]:
         """Yield all of them; what lies ahead is asked for while one is read."""
-        name = Path(self._path).name
-        # A copy that keeps its times may be younger here than it says.
-        changed_ns = max(self._status.st_mtime_ns, self._status.st_ctime_ns)
         waiting: deque[_Planned] = deque()
         ahead = 0
         for row, plan in self._planned():
-            try:
-                product = self._layers.product(plan, self._wish.mode, name)
-            except CutoutError as error:
-                yield Made(row, reason=_said(self._path, error))
+            product = self._product(row, plan)
+            if isinstance(product, Made):
+                yield product
                 continue
-            if self._wish.most_bytes is not None and product.content_bytes > self._wish.most_bytes:
-                yield Made(row, reason=f"{product.content_bytes / 1e6:.0f} MB, too many for a picture; ask for a smaller size")
+            asked = product.ask(self._layers.sources)
+            if product.is_near(self._layers.sources, asked):
+                yield from self._read_all([(row, product, asked)])
                 continue
-            if self._wish.is_there(row, product, changed_ns):
-                yield Made(row)
-                continue
-            waiting.append((row, product, product.ask(self._layers.sources)))
+            waiting.append((row, product, asked))
             ahead += product.content_bytes
             while waiting and (ahead > _AHEAD_BYTES or len(waiting) > _MOST_AHEAD):
                 some = self._next(waiting)
@@ -152,6 +156,16 @@ class _Group:
             yield from self._read_some(self._next(waiting))
         while self._reading:
             yield from self._reading.popleft().result()
+
+    def _product(self, row: int, plan: Plan) -> Product | Made:
+        """Return what is cut for a row, or what became of it without that."""
+        try:
+            product = self._layers.product(plan, self._wish.mode, self._name)
+        except CutoutError as error:
+            return Made(row, reason=_said(self._path, error))
+        if self._wish.most_bytes is not None and product.content_bytes > self._wish.most_bytes:
+            return Made(row, reason=f"{product.content_bytes / 1e6:.0f} MB, too many for a picture; ask for a smaller size")
+        return Made(row) if self._wish.is_there(row, product, self._changed_ns) else product
 
     def _next(self, waiting: deque[_Planned]) -> list[_Planned]:
         """Take what is read together from those that wait."""
@@ -172,15 +186,29 @@ class _Group:
             yield from self._reading.popleft().result()
 
     def _read_all(self, some: list[_Planned]) -> list[Made]:
-        return [self._read(*one) for one in some]
-
-    def _read(self, row: int, product: Product, asked: Any) -> Made:
+        scratch = self._scratches.pop() if self._scratches else Scratch()
         try:
-            parts = product.parts(self._layers.sources, asked)
+            return [self._read(*one, scratch) for one in some]
+        finally:
+            self._scratches.append(scratch)
+
+    def _read(self, row: int, product: Product, asked: Any, scratch: Scratch) -> Made:
+        scratch.clear()
+        try:
+            parts = product.parts(self._layers.sources, asked, scratch)
             self._check_unchanged()
         except (CutoutError, OSError) as error:
             return Made(row, reason=_said(self._path, error))
-        return Made(row, parts)
+        file = self._wish.files[row] if self._wish.files else None
+        if file is None or self._wish.folder is None:
+            return Made(row, [bytes(part) for part in parts])
+        # What goes wrong here ends the call: the next would go wrong too.
+        self._wish.folder.write(file.name, parts)
+        return Made(row)
+
+    def _close_scratches(self) -> None:
+        for scratch in self._scratches:
+            scratch.close()
 
     def _check_unchanged(self) -> None:
         now = os.fstat(self._file)

@@ -2,11 +2,9 @@
 
 import io
 import os
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.io import fits
@@ -14,16 +12,12 @@ from astropy.io import fits
 from bowerbird.batch import Made
 from bowerbird.errors import NotCuttable
 from bowerbird.fits_cards import BLOCK, CARD, END, Cards
-from bowerbird.folder import Folder
 
 if TYPE_CHECKING:
     from bowerbird.stamp import Limits, Stamp
 
-# Cutouts without a folder stay in memory, and some of those with one until they are written (bytes).
+# Cutouts without a folder stay in memory (bytes).
 _MOST_IN_MEMORY = 1 << 32
-_MOST_UNWRITTEN = 1 << 24
-# So much is handed to the writer at a time: it and who reads take turns with the interpreter.
-_BATCH = 1 << 20
 # BITPIX of numbers that are what the pixels measure, unless BSCALE or BZERO says otherwise.
 _REAL = {-32: ">f4", -64: ">f8"}
 
@@ -110,62 +104,21 @@ def _first_header(content: bytes) -> tuple[Cards, int]:
 
 
 class Cuts:
-    """What became of the sources of one call, by row: a cutout or a reason; `files` are where cutouts go, if they go to files.
+    """What became of the sources of one call, by row: a cutout or a reason; `files` are where cutouts went, if they went to files."""
 
-    Files are written by a thread of their own, some at a time, while the next pixels are read; leaving the context waits
-    for all that were taken.
-    """
-
-    def __init__(self, count: int, files: Sequence[Path | None], folder: Folder | None = None) -> None:
+    def __init__(self, count: int, files: Sequence[Path | None]) -> None:
         self.all: list[Cut | None] = [None] * count
         self.reasons = [""] * count
-        self._files, self._folder = files, folder
+        self._files = files
         self._held = 0
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cutouts")
-        self._batch: list[tuple[str, Sequence[Any]]] = []
-        self._batched = 0
-        self._writing: deque[tuple[Future[None], int]] = deque()
-        self._unwritten = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        # An interrupt keeps what was cut.
-        self._write_batch()
-        self._writer.shutdown(wait=True)
-        if kind is None:
-            self._wait(0)
-
-    def _wait(self, most: int) -> None:
-        """Wait until no more than so many bytes are unwritten; what went wrong with a file is raised."""
-        while self._writing and self._unwritten > most:
-            written, length = self._writing.popleft()
-            written.result()
-            self._unwritten -= length
 
     def take(self, made: Made) -> None:
-        """Keep one, or write it."""
+        """Keep one."""
         self.reasons[made.row] = made.reason
         if made.reason:
             return
         file = self._files[made.row] if self._files else None
-        if file is None:
-            self.all[made.row] = Cut(self._held_parts(made.parts))
-            return
-        if made.parts:
-            self._batch.append((file.name, made.parts))
-            self._batched += sum(map(len, made.parts))
-            if self._batched > _BATCH:
-                self._write_batch()
-        self.all[made.row] = Cut(file=file)
-
-    def _write_batch(self) -> None:
-        if self._batch and self._folder is not None:
-            self._writing.append((self._writer.submit(self._folder.write_all, self._batch), self._batched))
-            self._unwritten += self._batched
-            self._batch, self._batched = [], 0
-            self._wait(_MOST_UNWRITTEN)
+        self.all[made.row] = Cut(self._held_parts(made.parts)) if file is None else Cut(file=file)
 
     def _held_parts(self, parts: Sequence[Any]) -> Sequence[Any]:
         self._held += sum(map(len, parts))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +91,9 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
         files, troubles = files_in(Path(folder), _names(names, positions, held), count)
         Path(folder).mkdir(parents=True, exist_ok=True)
         wanted.troubles[:] = [first or second for first, second in zip(wanted.troubles, troubles, strict=True)]
-    wish = Wish(hdu, mode_of(mode), files)
-    with ExitStack() as stack:
-        into = stack.enter_context(closing(Folder(Path(folder)))) if folder is not None else None
-        cuts = stack.enter_context(Cuts(count, files, into))
+    cuts = Cuts(count, files)
+    with closing(Folder(Path(folder))) if folder is not None else nullcontext() as into:
+        wish = Wish(hdu, mode_of(mode), files, into)
         for done, made in enumerate(cut_each(wanted, images, wish), start=1):
             cuts.take(made)
             if progress is not None:

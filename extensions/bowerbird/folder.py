@@ -61,12 +61,8 @@ class Folder:
         """Close it."""
         os.close(self._descriptor)
 
-    def write_all(self, files: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Write files, each of which appears when it is whole; the first that goes wrong ends it."""
-        for name, parts in files:
-            self._write(name, parts)
-
-    def _write(self, name: str, parts: Sequence[Any]) -> None:
+    def write(self, name: str, parts: Sequence[Any]) -> None:
+        """Write a file, which appears when it is whole; many threads may at once."""
         here, beside = self._descriptor, f".{name}.{_OURS}.{threading.get_native_id()}.part"
         try:
             _fill(os.open(beside, _NEW, 0o666, dir_fd=here), parts)

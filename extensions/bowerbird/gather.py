@@ -1,18 +1,19 @@
 """Many pieces of a file in one call to the kernel: it copies them out of a mapping that this process itself never touches.
 
 A piece of an image is a short range of bytes in each of its rows, and a read for each of them costs more than the
-bytes. Whoever touches a mapping of a file that shrinks meanwhile is killed. But the kernel copies from one process to
-another, and from a process to itself, without that danger: what is not there any more ends the copy early.
+bytes. Whoever touches a mapping of a file that shrinks meanwhile is killed. But the kernel writes from a mapping into a
+file, and a file in memory is one, without that danger: what is not there any more ends the copy early.
 """
 
 import ctypes
 import mmap
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
+
+from bowerbird.scratch import Room
 
 # So many pieces the kernel takes at once (IOV_MAX of Linux).
 _AT_ONCE = 1024
@@ -20,11 +21,11 @@ _PIECE = np.dtype([("start", np.uint64), ("length", np.uint64)])
 
 
 def _kernels_copy() -> Callable[..., int] | None:
-    """Return `process_vm_readv` of the C library, where it has one."""
+    """Return `pwritev` of the C library, which takes addresses."""
     with suppress(OSError, AttributeError):
-        found: Any = ctypes.CDLL(None).process_vm_readv
+        found: Any = ctypes.CDLL(None).pwritev
         found.restype = ctypes.c_ssize_t
-        found.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong]
+        found.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int64]
         return found  # type: ignore[no-any-return]  # a function of the C library
     return None
 
@@ -50,23 +51,20 @@ class Mapping:
             self._map.close()
             self._map = None
 
-    def copy(self, starts: Any, length: int, destination: memoryview) -> bool:
+    def copy(self, starts: Any, length: int, room: Room) -> bool:
         """Copy pieces of one length that begin at `starts`, one after the other; return whether all of it was there.
 
-        Where it was not, `destination` holds nothing to go by.
+        Where it was not, or the room has no descriptor, the room holds nothing to go by.
         """
-        if self._map is None or _copy is None or int(starts[-1]) + length > len(self._map):
+        if self._map is None or _copy is None or room.descriptor is None or int(starts[-1]) + length > len(self._map):
             return False
         pieces = np.empty(len(starts), dtype=_PIECE)
         np.add(starts, self._address, out=pieces["start"], casting="unsafe")
         pieces["length"] = length
-        whole = np.frombuffer(destination, dtype=np.uint8)
-        to, wanted = np.array([(whole.ctypes.data, 0)], dtype=_PIECE), length * _AT_ONCE
+        begin, offset = pieces.ctypes.data, room.offset
         for first in range(0, len(pieces), _AT_ONCE):
-            some = pieces[first : first + _AT_ONCE]
-            wanted = length * len(some)
-            to["length"] = wanted
-            if _copy(os.getpid(), to.ctypes.data, 1, some.ctypes.data, len(some), 0) != wanted:
+            count = min(_AT_ONCE, len(pieces) - first)
+            if _copy(room.descriptor, begin + first * _PIECE.itemsize, count, offset) != length * count:
                 return False
-            to["start"] += np.uint64(wanted)
+            offset += length * count
         return True

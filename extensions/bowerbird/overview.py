@@ -9,6 +9,7 @@ from bowerbird.fits_file import is_plain
 from bowerbird.image import Image, image
 from bowerbird.png import png
 from bowerbird.readers import Reader, reader
+from bowerbird.scratch import Room
 from bowerbird.stamp import Look, Stamp, pictured
 
 # Planes of a cube that are averaged, evenly spread over it.
@@ -81,9 +82,9 @@ def _reduced(shown: Image, values: Reader, pixels: int) -> Any:
 
 def _line(shown: Image, values: Reader, row: int, plane: tuple[int, ...]) -> Any:
     box = (slice(0, shown.shape[0]), slice(row, row + 1), *(slice(place, place + 1) for place in plane))
-    content = bytearray(shown.shape[0] * shown.dtype.itemsize)
-    values.read(values.ask(box), memoryview(content))
-    stored = np.frombuffer(content, shown.dtype)
+    room = Room.of(shown.shape[0] * shown.dtype.itemsize)
+    values.read(values.ask(box), room)
+    stored = np.frombuffer(room.view, shown.dtype)
     blank = shown.cards.number("BLANK")
     line = stored.astype(float)
     if stored.dtype.kind != "f" and blank is not None:

@@ -19,6 +19,7 @@ import numpy as np
 from bowerbird import reads_at_once
 from bowerbird.errors import NotCuttable
 from bowerbird.gather import Mapping
+from bowerbird.scratch import Room
 
 # Between ranges closer than this a read goes on (bytes): copying them is quicker than asking again.
 _NEAR = 1 << 14
@@ -119,9 +120,7 @@ def is_in_memory(descriptor: int, ranges: Ranges) -> bool:
 
 
 def ask(descriptor: int, ranges: Ranges) -> None:
-    """Have the kernel begin to read what will be read later, unless it is in memory."""
-    if is_in_memory(descriptor, ranges):
-        return
+    """Have the kernel begin to read what will be read later."""
     for start in ranges.starts:
         os.posix_fadvise(descriptor, start, ranges.length, os.POSIX_FADV_WILLNEED)
 
@@ -138,12 +137,12 @@ def density(many: Sequence[Ranges]) -> float:
     return pages / span
 
 
-def read_asked(descriptor: int, mapping: Mapping, ranges: Ranges, destination: memoryview) -> None:
-    """Read all ranges into `destination`, as `read` does; they were asked for before, and the file is mapped."""
+def read_asked(descriptor: int, mapping: Mapping, ranges: Ranges, room: Room) -> None:
+    """Read all ranges into a room, as `read` does; they were asked for before, and the file is mapped."""
     if ranges.gap <= _CLOSE:
-        _read_together(descriptor, ranges, destination)
-    elif not mapping.copy(ranges.begins, ranges.length, destination):
-        _read_each(descriptor, ranges, destination)
+        _read_together(descriptor, ranges, room.view)
+    elif not mapping.copy(ranges.begins, ranges.length, room):
+        _read_each(descriptor, ranges, room.view)
 
 
 def _read_each(descriptor: int, ranges: Ranges, destination: memoryview) -> None:

@@ -16,6 +16,7 @@ from bowerbird.fits_cards import BLOCK, CARD, Cards, fixed
 from bowerbird.fits_checksum import renewed
 from bowerbird.image import Image
 from bowerbird.readers import Reader
+from bowerbird.scratch import Room, Scratch
 from bowerbird.window import Window
 
 _TOLD_BY_PIXELS = (b"CHECKSUM", b"DATASUM ", b"BLANK   ")
@@ -50,17 +51,23 @@ class Product:
         """Have the pixels come nearer, and return what `parts` takes for them."""
         return [sources[image].ask(window.present) for image, window in self.layers]
 
-    def parts(self, sources: Sources, asked: Sequence[Any]) -> list[Any]:
-        """Read the pixels and return the file, bytes after bytes."""
+    def is_near(self, sources: Sources, asked: Sequence[Any]) -> bool:
+        """Return whether the pixels that were asked for are in memory."""
+        return all(sources[image].is_near(one) for (image, _), one in zip(self.layers, asked, strict=True))
+
+    def parts(self, sources: Sources, asked: Sequence[Any], scratch: Scratch | None = None) -> list[Any]:
+        """Read the pixels and return the file, bytes after bytes; with `scratch` they lie there."""
         made: list[Any] = list(self._above)
         for (image, window), header, length, one in zip(self.layers, self._headers, self._lengths, asked, strict=True):
-            content, blank = bytearray(_padded(length)), None
+            room, blank = Room.of(_padded(length)) if scratch is None else scratch.room(_padded(length)), None
+            content = room.view
+            content[length:] = bytes(len(content) - length)
             if window.is_whole:
-                sources[image].read(one, memoryview(content)[:length])
+                sources[image].read(one, room.part(length))
             else:
                 there = np.empty([part.stop - part.start for part in reversed(window.present)], dtype=image.dtype)
-                sources[image].read(one, there.data.cast("B"))
-                blank = _pad(there, window, memoryview(content)[:length], image.cards)
+                sources[image].read(one, Room(there.data.cast("B")))
+                blank = _pad(there, window, content[:length], image.cards)
             made += [header.finished(content) if blank is None else _blanked(header.block, blank, content), content]
         return [*made, *self._below]
 

@@ -1,6 +1,7 @@
 """The stored values of one image, a box at a time: of rows that lie in the file, or of tiles that are decompressed."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -13,15 +14,22 @@ from bowerbird import pixels
 from bowerbird.errors import NotCuttable
 from bowerbird.gather import Mapping
 from bowerbird.image import Image
+from bowerbird.scratch import Room
 from bowerbird.tile_index import tiles
 
 Slices: TypeAlias = tuple[slice, ...]
 
+# Ranges, and what is still to be told to the disk of them.
+_Asked: TypeAlias = tuple[pixels.Ranges, Sequence[Future[None]]]
+
 _PLANE = 2
 # The share of the file from which on it is read in one go.
 _DENSE = 0.4
-# So much more is asked for then than is known to be needed (bytes).
+# So much more is asked for then than is known to be needed, and so much by one thread at a time (bytes): a disk that has
+# one piece to bring is half as quick as one that has several.
 _STRIDE = 1 << 23
+_PIECE = 1 << 22
+_ASKERS = 8
 # Decompressed rows that are kept for the next box (bytes).
 _MOST_KEPT = 1 << 28
 
@@ -37,8 +45,11 @@ class Reader(Protocol):
     def ask(self, box: Slices) -> Any:
         """Have a box come nearer, and return what `read` takes for it."""
 
-    def read(self, asked: Any, destination: memoryview) -> None:
-        """Read the stored values of a box that was asked for, big-endian, into `destination`."""
+    def is_near(self, asked: Any) -> bool:
+        """Return whether a box that was asked for is in memory, so that another thread would bring it no sooner."""
+
+    def read(self, asked: Any, room: Room) -> None:
+        """Read the stored values of a box that was asked for, big-endian, into a room."""
 
 
 @contextmanager
@@ -55,7 +66,7 @@ def reader(image: Image, descriptor: int, *, many: bool = False, beside_others: 
         if not many:
             yield _Rows(image, descriptor, pixels.read_beside_others if beside_others else pixels.read)
             return
-        with closing(Mapping(descriptor)) as mapping, ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as asker:
+        with closing(Mapping(descriptor)) as mapping, ThreadPoolExecutor(_ASKERS, thread_name_prefix="ahead") as asker:
             yield _ManyRows(image, descriptor, mapping, asker)
 
 
@@ -72,14 +83,17 @@ class _Rows:
         """All is asked for when it is read."""
         return self._image.ranges(box)
 
-    def read(self, asked: pixels.Ranges, destination: memoryview) -> None:
-        self._read(self._descriptor, asked, destination)
+    def is_near(self, asked: pixels.Ranges) -> bool:
+        return pixels.is_in_memory(self._descriptor, asked)
+
+    def read(self, asked: pixels.Ranges, room: Room) -> None:
+        self._read(self._descriptor, asked, room.view)
 
 
 class _ManyRows:
     """Rows of many boxes. Where these lie close, all between them is read too: a disk is quicker in one go than in pieces.
 
-    That is asked for by a thread of its own: where a disk has much to do, to ask takes as long as to read.
+    That is asked for by threads of its own: where a disk has much to do, to ask takes as long as to read.
     """
 
     is_shared = True
@@ -89,25 +103,38 @@ class _ManyRows:
         self._mapping, self._asker = mapping, asker
         self._is_dense = False
         self._asked = 0
-        self._asking: Future[None] | None = None
+        self._asking: deque[tuple[int, Future[None]]] = deque()
 
     def expect(self, boxes: Sequence[Slices], each: int) -> None:
         self._is_dense = bool(boxes) and pixels.density([self._image.ranges(box) for box in boxes]) * each > _DENSE
 
-    def ask(self, box: Slices) -> tuple[pixels.Ranges, Future[None] | None]:
+    def ask(self, box: Slices) -> _Asked:
         ranges = self._image.ranges(box)
-        if not self._is_dense:
-            pixels.ask(self._descriptor, ranges)
-        elif ranges.end > self._asked and not pixels.is_in_memory(self._descriptor, ranges):
-            first, self._asked = max(self._asked, ranges.first), ranges.end + _STRIDE
-            self._asking = self._asker.submit(pixels.ask_between, self._descriptor, first, self._asked)
-        return ranges, self._asking
+        if self._is_dense:
+            return ranges, self._ask_between(ranges)
+        if pixels.is_in_memory(self._descriptor, ranges):
+            return ranges, []
+        return ranges, [self._asker.submit(pixels.ask, self._descriptor, ranges)]
 
-    def read(self, asked: tuple[pixels.Ranges, Future[None] | None], destination: memoryview) -> None:
+    def _ask_between(self, ranges: pixels.Ranges) -> list[Future[None]]:
+        """Ask for all up to the end of ranges that come in order, and return what is on its way of these."""
+        if ranges.end > self._asked and not pixels.is_in_memory(self._descriptor, ranges):
+            first, self._asked = max(self._asked, ranges.first), ranges.end + _STRIDE
+            for start in range(first, self._asked, _PIECE):
+                end = min(start + _PIECE, self._asked)
+                self._asking.append((end, self._asker.submit(pixels.ask_between, self._descriptor, start, end)))
+        while self._asking and self._asking[0][0] <= ranges.first:
+            self._asking.popleft()
+        return [asking for end, asking in self._asking if end - _PIECE < ranges.end]
+
+    def is_near(self, asked: _Asked) -> bool:
+        return not asked[1]
+
+    def read(self, asked: _Asked, room: Room) -> None:
         ranges, asking = asked
-        if asking is not None:
-            asking.result()
-        pixels.read_asked(self._descriptor, self._mapping, ranges, destination)
+        for one in asking:
+            one.result()
+        pixels.read_asked(self._descriptor, self._mapping, ranges, room)
 
 
 class _Tiles:
@@ -123,13 +150,16 @@ class _Tiles:
         """Only the decoder knows where its tiles lie."""
         return box
 
-    def read(self, asked: Slices, destination: memoryview) -> None:
+    def is_near(self, asked: Slices) -> bool:
+        return False
+
+    def read(self, asked: Slices, room: Room) -> None:
         try:
             values = self._values(asked)
         except Exception as error:  # the decoders end in many ways where a tile is damaged
             raise NotCuttable(f"the compressed pixels are damaged and cannot be read: {str(error) or type(error).__name__}") from error
         stored = values.astype(values.dtype.newbyteorder(">"))
-        destination[:] = memoryview(np.ascontiguousarray(stored).tobytes())
+        room.view[:] = memoryview(np.ascontiguousarray(stored).tobytes())
 
     def _values(self, asked: Slices) -> Any:
         return self._hdu.section[tuple(reversed(asked))]

@@ -1,7 +1,6 @@
 """A thousand cutouts by cutana's batch, in an environment of its own below .bowerbird, made when it is first wanted."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -45,9 +44,7 @@ def install() -> None:
 
 
 def seconds(image: Path, at: Any, pixels: int, folder: Path) -> float:
-    """Return what its batch took for all positions, without its start and imports; AssertionError where files are missing."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    """Return what its batch took for all positions, into an empty folder, without its start and imports; AssertionError if files lack."""
     asked = {"ra": at.ra.deg.tolist(), "dec": at.dec.deg.tolist(), "pixels": pixels, "image": str(image)}
     asked |= {"catalogue": str(folder.parent / "sources.csv"), "folder": str(folder)}
     question = folder.parent / "question.json"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bowerbird import gather
 from bowerbird.gather import Mapping
+from bowerbird.scratch import Room, Scratch
 
 PAGE = 4096
 
@@ -23,9 +24,9 @@ def path(tmp_path) -> Path:
 
 def copied(path: Path, starts: list[int], length: int) -> bytes | None:
     """Return pieces of a file, or None where not all are there."""
-    made = bytearray(len(starts) * length)
-    with path.open("rb") as file, closing(Mapping(file.fileno())) as mapping:
-        return bytes(made) if mapping.copy(np.array(starts), length, memoryview(made)) else None
+    with path.open("rb") as file, closing(Mapping(file.fileno())) as mapping, closing(Scratch()) as scratch:
+        room = scratch.room(len(starts) * length)
+        return bytes(room.view) if mapping.copy(np.array(starts), length, room) else None
 
 
 @pytest.mark.parametrize("length", [1, 7, PAGE, 3 * PAGE + 1])
@@ -57,16 +58,22 @@ def test_a_kernel_that_refuses_the_call_copies_nothing(path, monkeypatch) -> Non
     assert copied(path, [0], 10) is None
 
 
+def test_a_room_without_a_descriptor_takes_nothing(path) -> None:
+    with path.open("rb") as file, closing(Mapping(file.fileno())) as mapping:
+        assert not mapping.copy(np.array([0]), 10, Room.of(10))
+
+
 # The test itself would be killed if this were wrong: another process tries it.
 SHRINKS = """
 import os, sys, numpy as np
 from bowerbird.gather import Mapping
+from bowerbird.scratch import Scratch
 with open(sys.argv[1], "r+b") as file:
     mapping = Mapping(file.fileno())
-    made = bytearray(20)
-    assert mapping.copy(np.array([0, 100_000]), 10, memoryview(made))
+    room = Scratch().room(20)
+    assert mapping.copy(np.array([0, 100_000]), 10, room)
     os.truncate(sys.argv[1], 5000)
-    print(mapping.copy(np.array([0, 100_000]), 10, memoryview(made)), mapping.copy(np.array([0, 2000]), 10, memoryview(made)))
+    print(mapping.copy(np.array([0, 100_000]), 10, room), mapping.copy(np.array([0, 2000]), 10, room))
 """
 
 
