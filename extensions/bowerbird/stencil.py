@@ -148,4 +148,5 @@ def _angle(size: Any) -> float:
 
 def _check_side(angle: float, size: Any) -> None:
     if not 0 < angle <= _WHOLE_SKY:
-        raise BadArgument(f"a cutout of {size!s} has no pixels; give a size above zero and up to 360 degrees")
+        told = "is larger than the sky" if angle > _WHOLE_SKY else "has no pixels"
+        raise BadArgument(f"a cutout of {size!s} {told}; give a size above zero and up to 360 degrees")

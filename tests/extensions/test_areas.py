@@ -15,8 +15,8 @@ from bowerbird.stencil import stencil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.extensions.cut_checks import slow_is_fine
 from tests.extensions.skies import SCALE, SIP, Mosaic
-from tests.extensions.test_cutout import slow_is_fine
 
 LENGTHS = (230, 170)
 

@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from tests.extensions.skies import SCALE, SIP, Mosaic, offset_of
-from tests.extensions.test_cutout import cube
+from tests.extensions.test_cutout_skies import cube
 
 PIXEL = SCALE * u.deg
 SIDE = 9 * PIXEL

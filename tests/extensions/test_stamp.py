@@ -13,7 +13,7 @@ from bowerbird.png import png, rgba
 from PIL import Image
 
 from tests.extensions.skies import SCALE, Mosaic
-from tests.extensions.test_cutout import cube
+from tests.extensions.test_cutout_skies import cube
 
 CENTRE = (150.0, 2.0)
 PIXEL = SCALE * u.deg
