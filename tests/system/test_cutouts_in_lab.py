@@ -102,6 +102,8 @@ def test_map_stamps_and_rows_of_the_tutorial_are_selected_together(drawn: Runnin
         seen.picture("cutouts-tutorial")
         page.locator(".bb-table").scroll_into_view_if_needed()
         seen.picture("cutouts-tutorial-rows")
+        # Now in the lab's other theme, and as many as before.
+        expect(page.locator(".bb-tile img")).to_have_count(20)
         await_made(drawn, lambda: survey_of(drawn, TEAMS).is_file())
         assert asked(page, f"hips/{TEAMS}/properties")[0] == 200
         assert "traceback" not in outputs(page).lower()

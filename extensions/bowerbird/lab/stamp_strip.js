@@ -104,7 +104,7 @@ function render({ model, el }) {
     roll.fit();
   }
   let drawing = null;
-  const drawSoon = () => { drawing ??= requestAnimationFrame(() => { drawing = null; draw(); }); };
+  const drawSoon = () => { drawing ??= requestAnimationFrame(() => { drawing = null; if (scroller.clientWidth) draw(); }); };
 
   function bring(place) {
     const at = Math.floor(place / across());

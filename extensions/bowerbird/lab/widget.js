@@ -45,7 +45,8 @@ function rolled(scroller, room, { line, above, count, visible, changed }) {
   let moving = false;
   let asked = null;
   const last = () => Math.max(0, count() - visible());
-  const soon = () => { asked ??= requestAnimationFrame(() => { asked = null; changed(); }); };
+  // Where it is hidden, as while the lab changes its theme, nothing fits: what was drawn stays.
+  const soon = () => { asked ??= requestAnimationFrame(() => { asked = null; if (scroller.clientHeight) changed(); }); };
 
   function go(to, fromBar = false) {
     first = Math.min(Math.max(0, Math.round(to)), last());
