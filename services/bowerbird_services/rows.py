@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 from bowerbird_services.store.columns import arrow_type
 from bowerbird_services.tables import Column
 
+# Of so few rows each call of Arrow's, which lets the interpreter go and has to get it back, costs more than the values.
+_FEW = 64
+
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
     """Return the Arrow schema of these columns, with what is known of each as its field's metadata."""
@@ -58,6 +61,10 @@ def _numpy(array: pa.Array) -> np.ndarray[Any, Any]:
         return np.asarray(array.to_numpy(zero_copy_only=False), dtype=object)
     if not array.null_count:
         return np.asarray(array.to_numpy(zero_copy_only=False))
+    if len(array) <= _FEW:
+        cells = array.to_pylist()
+        numbers = np.array([0 if cell is None else cell for cell in cells], dtype=array.type.to_pandas_dtype())
+        return np.ma.MaskedArray(numbers, mask=[cell is None for cell in cells])
     nothing = pa.scalar(0).cast(array.type)
     values = pc.fill_null(array, nothing).to_numpy(zero_copy_only=False)
     return np.ma.MaskedArray(values, mask=array.is_null().to_numpy(zero_copy_only=False))
