@@ -85,9 +85,13 @@ class _Answer(BaseHTTPRequestHandler):
 @contextmanager
 def platform() -> Iterator[Platform]:
     """Run it."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Answer) as server:
+
+    class Answer(_Answer):
+        """Its own, as two of them may run at once."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         found = Platform(f"http://127.0.0.1:{server.server_address[1]}/services/vo")
-        _Answer.platform = found
+        Answer.platform = found
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield found
