@@ -68,7 +68,7 @@ def draw(name: str | None, path: Path, rounds: int, find: Callable[[str], Group]
     """Draw the curves of a group into a file and return the exit code."""
     drawn = getattr(find(name), "draw", None) if name else None
     if drawn is None:
-        print(f"bench: {name or 'all'} has no curves to draw; fuse has", file=sys.stderr)
+        print(f"bench: {name or 'all'} has no curves to draw; fuse and images have", file=sys.stderr)
         return 2
     drawn(path, rounds)
     return 0

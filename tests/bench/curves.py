@@ -17,7 +17,7 @@ class Panel:
 
     title: str
     below: str
-    steps: Sequence[int]
+    steps: Sequence[float]
     curves: Curves
 
 
@@ -39,7 +39,8 @@ def drawn(panels: Sequence[Panel], colours: Mapping[str, str]) -> str:
 
 def _panel(panel: Panel, colours: Mapping[str, str]) -> str:
     values = [value for curve in panel.curves.values() for value in curve]
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    low = math.floor(math.log10(min(values)))
+    high = max(low + 1, math.ceil(math.log10(max(values))))
 
     def x(index: int) -> float:
         return index * _WIDTH / (len(panel.steps) - 1)

@@ -19,6 +19,7 @@ from bowerbird.kept import forget
 
 from tests.bench import cutana_peer, stamps_page
 from tests.bench.cutout_rows import Work, work
+from tests.bench.images_curves import draw  # noqa: F401  the command finds it here
 from tests.bench.row import Row, paired
 
 _SOURCES = 1000
