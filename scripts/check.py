@@ -25,7 +25,7 @@ Sets up what is missing, then runs ruff, mypy, import-linter and pytest.
 
   --long    also the soaks, in full
   --peers   also what needs another program, which it installs (DaCHS of Debian)
-  --cluster also what makes machines of this one's namespaces, with containerd of Debian, which it installs; needs root
+  --cluster also on a Kubernetes of two nodes, built for it from Go modules (20 minutes once) and started on this machine; needs root and Go
   --fresh   run `up` and `test` of a clone of this checkout in a new Debian, which is made for it and removed; needs root
 
 What else stands there goes to pytest, such as the path of a test file, -k NAME or -x."""

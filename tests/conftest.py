@@ -1,7 +1,7 @@
 """What every test shares: the markers' skips, each with its reason.
 
 `root` needs root, `fuse` needs /dev/fuse, `browser` needs Debian's chromium, `long` runs with --long only,
-`peers` with --peers only, which installs what it compares with, `cluster` with --cluster only, which makes machines of namespaces.
+`peers` with --peers only, which installs what it compares with, `cluster` with --cluster only, which starts a Kubernetes.
 """
 
 import os
@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the soaks in full")
     parser.addoption("--peers", action="store_true", help="also run what needs another program, installed for it: DaCHS of Debian")
-    parser.addoption("--cluster", action="store_true", help="also run what makes machines of namespaces on this one")
+    parser.addoption("--cluster", action="store_true", help="also run what needs a Kubernetes, which is built and started for it")
     parser.addoption("--update-data", action="store_true", help="write the golden files of tests/data anew")
 
 
@@ -34,7 +34,7 @@ def missing(config: pytest.Config) -> dict[str, str]:
         "fuse": (Path("/dev/fuse").exists(), "needs /dev/fuse"),
         "browser": (shutil.which("chromium") is not None, "needs chromium: apt-get install chromium"),
         "long": (bool(config.getoption("--long")), "a soak: run with --long"),
-        "cluster": (bool(config.getoption("--cluster")), "makes machines of namespaces: run with --cluster"),
+        "cluster": (bool(config.getoption("--cluster")), "needs a Kubernetes: run with --cluster"),
         "peers": (bool(config.getoption("--peers")), "needs a peer: run with --peers"),
     }
     return {marker: reason for marker, (there, reason) in present.items() if not there}

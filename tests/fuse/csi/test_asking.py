@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from bowerbird_fuse.csi.asking import FEED, PODS, REMOUNTS, Hub
-from bowerbird_config.pods import Pod
-from bowerbird_fuse.csi.claims import Admission, Claim
+from bowerbird_fuse.csi.claims import Admission, Claim, Pod
 from bowerbird_fuse.csi.errors import Away, Denied
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.csi.volumes import Volume
