@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -31,6 +31,8 @@ from bowerbird_config.terminal import table
 from bowerbird_config.user_names import user_name
 
 _COMMANDS = "bowerbird.commands"
+# What asks a cluster is a member's, since it takes a client of Kubernetes.
+_CHECKS = "bowerbird.checks"
 _NOBODY = "-"
 
 
@@ -168,6 +170,16 @@ _AT = click.option("--at", type=_Moment(), metavar="TIME", help="at this time in
 _GROUPS = click.option("--groups", multiple=True, metavar="GROUP", help="a directory group of the user; may be given again")
 _VAR = click.option("--var", type=click.Path(path_type=Path), metavar="DIR", help="ask about the platform of this state directory")
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
+_FILES = click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, readable=False),
+    help="a platform file or a file of values; of several, a later one goes before an earlier one",
+)
+_RELEASE = click.option("--release", default="bowerbird", show_default=True, help="the name of the release on a cluster")
+_NAMESPACE = click.option("-n", "--namespace", default="bowerbird", show_default=True, help="its namespace")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -182,9 +194,33 @@ def cli() -> None:
 @_AT
 @_VAR
 @_AS_JSON
-def check(file: Path | None, user: str | None, groups: tuple[str, ...], at: datetime | None, var: Path | None, as_json: bool) -> None:
-    """Say everything that is wrong with a platform file."""
-    file = _named(file, var)
+@click.option("--cluster", is_flag=True, help="say what the cluster lacks for it instead, before the roll-out; nothing is changed")
+@_FILES
+@_RELEASE
+@_NAMESPACE
+@click.option("--kubeconfig", type=click.Path(path_type=Path), metavar="FILE", help="which cluster, and as whom; $KUBECONFIG otherwise")
+@click.option("--context", help="the context of the kubeconfig; its current one otherwise")
+def check(file: Path | None, var: Path | None, as_json: bool, cluster: bool, files: tuple[Path, ...], **more: Any) -> None:
+    """Say everything that is wrong with a platform file or, with --cluster, all that a cluster lacks for it."""
+    if cluster:
+        named = tuple(_named(each, var) for each in ((file, *files) if file else files or (None,)))
+        sys.exit(_check_of("cluster")(named, *(more[key] for key in ("release", "namespace", "kubeconfig", "context")), as_json=as_json))
+    if files:
+        raise click.UsageError("-f is for --cluster; name the platform file alone")
+    _check_file(_named(file, var), more["user"], more["groups"], more["at"], _state(var).releases, as_json=as_json)
+
+
+def _check_of(name: str) -> Callable[..., int]:
+    """Return the check that a member brings."""
+    try:
+        (point,) = (point for point in entry_points(group=_CHECKS) if point.name == name)
+        found: Callable[..., int] = point.load()
+    except (ImportError, ValueError) as error:
+        raise CannotRun(f"'check --{name}' cannot run in this environment ({error}); run it by ./bowerbird") from error
+    return found
+
+
+def _check_file(file: Path, user: str | None, groups: tuple[str, ...], at: datetime | None, releases: Path, *, as_json: bool) -> None:
     try:
         platform = load(file)
     except ConfigError as error:
@@ -195,7 +231,7 @@ def check(file: Path | None, user: str | None, groups: tuple[str, ...], at: date
         sys.exit(1)
     at = at or datetime.now(UTC)
     identity = _identity(platform, user, groups) if user else None
-    absent = absences(file, platform, _state(var).releases) if not identity else []
+    absent = absences(file, platform, releases) if not identity else []
     if as_json:
         files = [str(source) for source in sources(file)]
         missing = {"absent": [problem_json(problem) for problem in absent]}
@@ -289,17 +325,10 @@ def schema_command(values: bool) -> None:
 
 
 @cli.command()
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    type=click.Path(path_type=Path, readable=False),
-    help="a platform file or a file of values; of several, a later one goes before an earlier one",
-)
+@_FILES
 @click.option("--values", is_flag=True, help="print the values that belong to a platform file instead")
-@click.option("--release", default="bowerbird", show_default=True, help="the name of the release")
-@click.option("-n", "--namespace", default="bowerbird", show_default=True, help="its namespace")
+@_RELEASE
+@_NAMESPACE
 def render(files: tuple[Path, ...], values: bool, release: str, namespace: str) -> None:
     """Print the manifests of a platform on Kubernetes, as Helm makes them from its values."""
     named = [_named(file, None) for file in files or (None,)]
