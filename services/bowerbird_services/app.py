@@ -13,10 +13,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from bowerbird_services import metrics
 from bowerbird_services.addresses import PlainAddresses
 from bowerbird_services.archive import Archive
 from bowerbird_services.engine import QueryFault, Unreadable
 from bowerbird_services.headers import AnswerHeaders
+from bowerbird_services.metrics import Answers, Measured
 from bowerbird_services.products import ProductService
 from bowerbird_services.release_files import Directories
 from bowerbird_services.site import Site
@@ -55,8 +57,10 @@ def create(
     sources = UploadSources(site, jobs)
     health = Health(site, jobs)
     closing: list[Callable[[], Awaitable[None]]] = [runner.close]
+    answers = Answers()
     tap = [*TAPService(site, features, sources, health).routes(), *AsyncService(site, jobs, runner, sources).routes()]
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes()), *pages]
+    routes.append(metrics.route(answers, site, jobs, health))
     if site.archive:
         routes += _archived(site, site.archive, health, prefix, closing)
     products = ProductService(site, directories) if directories else None
@@ -76,7 +80,7 @@ def create(
     }
     closing += [*(part.close for part in (products, hips) if part), site.threads.close]
     lifespan = _lifespan(runner, closing)
-    middleware = [Middleware(AnswerHeaders), Middleware(PlainAddresses, prefix, f"{_PRODUCTS}/")]
+    middleware = [Middleware(Measured, answers, prefix), Middleware(AnswerHeaders), Middleware(PlainAddresses, prefix, f"{_PRODUCTS}/")]
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)
     # An address is what it is: a client that is sent elsewhere may lose what it sent.
     app.router.redirect_slashes = False

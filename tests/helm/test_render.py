@@ -87,7 +87,7 @@ def test_the_holder_has_no_right_at_all():
 
 def test_the_node_plugin_takes_the_words_that_the_chart_gives_it():
     plugin = named(objects("one-node"), "DaemonSet", "bowerbird-data")["spec"]["template"]["spec"]["containers"][0]
-    program, module, *words = plugin["command"][2:]
+    program, module, *words = [*plugin["command"], *plugin["args"]][2:]
     assert (program, module) == ("-m", "bowerbird_fuse.csi")
     told = options.parse(words, {"NODE_NAME": "node1"})
     (driver,) = (each["metadata"]["name"] for each in objects("one-node") if each["kind"] == "CSIDriver")

@@ -1,5 +1,6 @@
 """The chart as Helm renders it, for tests: its objects, and the three examples."""
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
@@ -54,6 +55,13 @@ def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
     """Return the one object of that kind and name."""
     (found,) = (each for each in manifests if each["kind"] == kind and each["metadata"]["name"] == name)
     return found
+
+
+def alert_metrics() -> set[str]:
+    """Return the names of the metrics that the chart's alerts look at."""
+    (rules,) = (each for each in objects("production") if each["kind"] == "PrometheusRule")
+    expressions = [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    return {name for expression in expressions for name in re.findall(r"\b([a-z_]+(?:_[a-z]+)+)(?=[{ ]|$)", expression)}
 
 
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, str, Manifest]]:
