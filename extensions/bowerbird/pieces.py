@@ -30,6 +30,7 @@ class Pieces:
         self._status = os.fstat(descriptor)
         with ExitStack() as stack:
             content = stack.enter_context(plain(descriptor, _MOST_INFLATED))
+            self._is_inflated = content != descriptor
             self._layers = stack.enter_context(layers(content, hdu, beside_others=True))
             self._stack = stack.pop_all()
 
@@ -41,6 +42,10 @@ class Pieces:
     def product(self, area: Area | None, slab: Slab = WHOLE) -> Product:
         """Return the piece with an area, trimmed at the edge of the image; OutsideImage where there is none."""
         return self._layers.product(self._layers.covering(area), Mode.TRIM, self._name, slab)
+
+    def is_near(self, product: Product) -> bool:
+        """Return whether the pixels of a piece lie in memory as they are stored, so that to read them is to copy them."""
+        return not self._is_inflated and product.is_near(self._layers.sources, product.ask(self._layers.sources))
 
     def read(self, product: Product) -> Sequence[Any]:
         """Return the bytes of a piece; Changed where they might not all be of the file that was planned on."""

@@ -9,6 +9,7 @@ from bowerbird_config.collections import Release
 from bowerbird_config.identity import Identity
 
 from bowerbird_services.identity import Records
+from bowerbird_services.near_files import NearFiles
 from bowerbird_services.relations import Relation, Relations
 from bowerbird_services.release_files import Directories, ReleaseFile, open_file
 from bowerbird_services.store.dids import DID, NoDID
@@ -64,13 +65,24 @@ class Archive:
 
     def observed(self, identity: Identity, at: datetime) -> Observed:
         """Return the observations of all releases that this identity may read at that time."""
-        return self._observations.of_all(self._each(identity, at))
+        return self._observations.of_all(self._observations.of(place, release, at) for place, release in self._releases(identity, at))
 
-    def _each(self, identity: Identity, at: datetime) -> Iterator[Observed]:
+    def few_observed(self, identity: Identity, at: datetime, most: int) -> Observed | None:
+        """Return the same where they are made already and no more than `most`; None where they have to be waited for."""
+        found: list[Observed] = []
+        for place, release in self._releases(identity, at):
+            known = self._observations.at_hand(place, release, at)
+            if known is None or sum(one.rows.num_rows for one in [*found, known]) > most:
+                return None
+            found.append(known)
+        return self._observations.of_all(found)
+
+    def _releases(self, identity: Identity, at: datetime) -> Iterator[tuple[tuple[str, str], Release]]:
+        """Yield those that this identity may read."""
         for collection, about in self._records.platform.collections.items():
             for name, release in about.releases.items():
                 if self._records.decide(identity, collection, name, at).allowed:
-                    yield self._observations.of((collection, name), release, at)
+                    yield (collection, name), release
 
     def record(self, identity: Identity, did: str, at: datetime) -> Record:
         """Return the product of that name; NoRecord where there is none for them, ClosedRecord where its release is announced only."""
@@ -120,6 +132,10 @@ class Archive:
     def file(self, did: DID) -> ReleaseFile:
         """Return the open file of that name, whoever may read it; the caller has decided that, and closes it."""
         return open_file(self._directories, *did.place, did.file)
+
+    def near_files(self) -> NearFiles:
+        """Return what remembers which files are near."""
+        return NearFiles(self._directories)
 
     def opened(self, record: Record) -> ReleaseFile:
         """Return the open file of a record, which the caller closes; NoFile, ClosedFile or Away where it cannot be opened."""

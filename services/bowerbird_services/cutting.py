@@ -29,6 +29,8 @@ from bowerbird_services.vo.soda import FITS, TAR, Asked
 SMALL: Final = 16 << 20
 # Each cutout is made in memory; an archive of them is not.
 LARGEST: Final = 256 << 20
+# Up to this the pixels are copied in less time than it takes to hand the work to a thread and back.
+_LIGHT: Final = 1 << 20
 LARGEST_ARCHIVE: Final = 4 << 30
 _BLOCK: Final = 512
 _INDEX: Final = "index.csv"
@@ -120,6 +122,11 @@ class Cutting:
         if self._form == FITS:
             return sum(sizes)
         return sum(_BLOCK + _padded(size) for size in (len(self._index), *sizes)) + 2 * _BLOCK
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is a small cutout whose pixels are in memory, so that nobody waits while it is read."""
+        return self.size <= _LIGHT and all(plan.product is not None and self._pieces.is_near(plan.product) for plan in self._plans)
 
     def parts(self) -> Iterator[Sequence[Any]]:
         """Read and yield the answer, a cutout at a time; Fault where the file is not what it was."""

@@ -70,8 +70,16 @@ def hub_directories(path: Path) -> Directories:
 
 
 def open_file(directories: Directories, collection: str, release: str, path: str) -> ReleaseFile:
-    """Return a file of a release. No symbolic link is followed, and nothing but a regular file is opened."""
+    """Return a file of a release; see `open_in`."""
     directory = directories(collection, release)
+    try:
+        return open_in(directory, path)
+    finally:
+        os.close(directory)
+
+
+def open_in(directory: int, path: str) -> ReleaseFile:
+    """Return a file below an open directory. No symbolic link is followed, and nothing but a regular file is opened."""
     try:
         descriptor = open_regular(directory, path)
     except PermissionError as error:
@@ -80,7 +88,5 @@ def open_file(directories: Directories, collection: str, release: str, path: str
         if error.errno in _NOWHERE:
             raise NoFile from error
         raise
-    finally:
-        os.close(directory)
     found = os.fstat(descriptor)
     return ReleaseFile(descriptor, found.st_size, found.st_mtime, f'"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"')

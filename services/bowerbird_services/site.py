@@ -89,7 +89,6 @@ class Site:
 
     async def answer(self, request: Request, identity: Identity, flow: Outflow, media_type: str, text: bool) -> Response:
         """Return a flow as an answer: begun, limited in time, compressed where that is asked for and of use."""
-        allowance = self.allowance(identity)
         written: Iterator[bytes] = flow.chunks()
         headers = {"Content-Type": media_type}
         if text:
@@ -98,18 +97,9 @@ class Site:
                 headers["Content-Encoding"] = "gzip"
                 written = compressed(written)
         chunks = gathered(written)
-        timer = _deadline(flow, allowance.sync)
-
-        async def begun() -> bytes:
-            await self.entered(self.places, identity, _CROWDED)
-            try:
-                return await self.threads.first(flow, chunks)
-            except BaseException:  # also when whoever asked has gone, the next query gets the place
-                self.places.leave(identity.name)
-                raise
-
+        timer = _deadline(flow, self.allowance(identity).sync)
         try:
-            first = await unless_gone(request, begun())
+            first = await unless_gone(request, self._begun(identity, flow, chunks))
         except BaseException:  # also when whoever asked has gone, nothing is left for the timer to end
             timer.cancel()
             raise
@@ -123,6 +113,17 @@ class Site:
             ended()
             return Response(first, headers=headers)
         return FlowResponse(self.threads, flow, first, chunks, headers, ended)
+
+    async def _begun(self, identity: Identity, flow: Outflow, chunks: Iterator[bytes]) -> bytes:
+        """Take a place and return the first bytes; the place is given back where there are none."""
+        at_once = flow.is_light and self.places.take(identity.name, self.allowance(identity).at_once)
+        if not at_once:
+            await self.entered(self.places, identity, _CROWDED)
+        try:
+            return next(chunks, b"") if at_once else await self.threads.first(flow, chunks)
+        except BaseException:  # also when whoever asked has gone, the next query gets the place
+            self.places.leave(identity.name)
+            raise
 
     async def entered(self, places: Places, identity: Identity, words: str) -> None:
         """Wait for a place, for as long as an answer may take; Fault where none was free in time. `words` go on after "N "."""

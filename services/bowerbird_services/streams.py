@@ -50,6 +50,8 @@ class Outflow:
         self._stopped: str | None = None
         self.rows = 0
         self.overflow = overflow
+        # Whether to begin it takes less time than to wake a thread for it, so that the loop does.
+        self.is_light = False
         self.error: str | None = None
 
     def stop(self, why: str) -> None:

@@ -134,9 +134,16 @@ class Gallery:
 
 @contextmanager
 def gallery(
-    place: Path, platform: Platform | None = None, token: str | None = None, before: Callable[[Path], None] = fill
+    place: Path,
+    platform: Platform | None = None,
+    token: str | None = None,
+    before: Callable[[Path], None] = fill,
+    door: Callable[[Path], Directories] = directories,
 ) -> Iterator[Gallery]:
-    """Serve the gallery from a directory, with the HiPS in its `surveys`, to everybody or to whom that token is."""
+    """Serve the gallery from a directory, with the HiPS in its `surveys`, to everybody or to whom that token is.
+
+    `door` gives what opens the directories of releases below a root.
+    """
     root, tables = place / "releases", place / "tables"
     before(root)
     ingest(root, tables)
@@ -149,9 +156,9 @@ def gallery(
     store = TableStore(lying, Doors.below(address_of(at)))
     site = Site(TablesEngine(known.records, store, computing, translate), known, Threads(4), place / "spool", address_of(at))
     site.surveys = place / "surveys"
-    site.archive = Archive(known.records, lying, directories(root), store.observations)
+    site.archive = Archive(known.records, lying, door(root), store.observations)
     jobs = JobStore(place / "jobs")
-    app = create(site, jobs, directories=directories(root))
+    app = create(site, jobs, directories=door(root))
     with served(SignedIn(app, token) if token else app, at) as address:
         yield Gallery(address, site, root, known)
     jobs.close()

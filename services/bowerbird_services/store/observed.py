@@ -130,25 +130,30 @@ class Observations:
         """Return those of several releases as one."""
         return self._together(tuple(several))
 
+    def at_hand(self, place: tuple[str, str], release: Release, at: datetime) -> Observed | None:
+        """Return what `of` returns where that is made already; None where it would have to be waited for."""
+        products = self._shelf.holdings().products.get(place)
+        if not products:
+            return self._nothing
+        (of, *standing), found = self._made.get(place, ((None,), self._nothing))
+        return found if of is products and standing == [release.public_at(at), release.public_on] else None
+
     def of(self, place: tuple[str, str], release: Release, at: datetime) -> Observed:
         """Return those of a release whose reading was decided already."""
         held = self._shelf.holdings().products
-        products, public = held.get(place), release.public_at(at)
-        if not products:
-            return self._nothing
-        state = (products, public, release.public_on)
+        products, public = held.get(place, ()), release.public_at(at)
         with self._lock:
             for gone in self._made.keys() - held.keys():
                 del self._made[gone]
                 self._making.pop(gone, None)
             making = self._making.setdefault(place, threading.Lock())
         with making:
-            known = self._made.get(place)
-            if known is not None and known[0][0] is products and known[0][1:] == state[1:]:
-                return known[1]
+            known = self.at_hand(place, release, at)
+            if known is not None:
+                return known
             rows = obscore.rows(obscore.Observation(product, place, public, release.public_on, self.doors) for product in products)
             found = Observed(rows, products)
             with self._lock:
-                self._made[place] = (state, found)
+                self._made[place] = ((products, public, release.public_on), found)
             self._together.cache_clear()  # nobody will ask for what it replaces
             return found

@@ -53,6 +53,11 @@ class Asked:
         """What each piece covers."""
         return self.regions or (None,)
 
+    @property
+    def is_light(self) -> bool:
+        """Whether to plan it takes next to no time: one circle in one image."""
+        return len(self.regions) == 1 and isinstance(self.regions[0], Circle) and self.hdu != EVERY and self.form == FITS
+
 
 def asked(given: Parameters) -> Asked:
     """Return what a request asks for; Fault where a parameter or a value is none, SeveralValues where there are too many."""
