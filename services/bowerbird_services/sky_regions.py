@@ -1,7 +1,7 @@
 """Intervals, and regions on the sky in degrees, ICRS, as questions name them. Pure."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +10,16 @@ class Interval:
 
     low: float
     high: float
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a number lies within; what is none does not."""
+        return self.low <= value <= self.high
+
+
+# What numbers of the sky may be in a question, by whatever protocol: a radius of 180 is all of the sky.
+RIGHT_ASCENSIONS: Final = Interval(0, 360)
+DECLINATIONS: Final = Interval(-90, 90)
+RADII: Final = Interval(0, 180)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from bowerbird.votable.field import Datatype
 from bowerbird_services.adql import regions
 from bowerbird_services.adql.errors import Unfit
 from bowerbird_services.adql.typed import TEXTS, Expression, Match, Shape, number, together
+from bowerbird_services.sky_regions import DECLINATIONS, RADII
 from bowerbird_services.tables import Column
 
 _FRAMES = {"", "ICRS", "UNKNOWNFRAME"}
@@ -74,7 +75,7 @@ def _numbers(name: str, parts: list[Expression]) -> list[Expression]:
 
 
 def _latitudes(name: str, values: list[Expression]) -> None:
-    if any(value.constant is not None and not abs(value.constant) <= 90 for value in values):  # noqa: PLR2004  a pole
+    if any(value.constant is not None and not DECLINATIONS.holds(value.constant) for value in values):
         raise Unfit(f"a declination in {name} is beyond a pole")
 
 
@@ -92,8 +93,8 @@ def _circle(parts: list[Expression]) -> Expression:
         raise Unfit("CIRCLE takes a position and a radius")
     _latitudes("CIRCLE", values[1:2])
     radius = values[2].constant
-    if radius is not None and not 0 <= radius <= 180:  # noqa: PLR2004
-        raise Unfit("the radius of a CIRCLE is between 0 and 180 degrees")
+    if radius is not None and not RADII.holds(radius):
+        raise Unfit(f"the radius of a CIRCLE is between {RADII.low:g} and {RADII.high:g} degrees")
     return region("CIRCLE", tuple(values))
 
 
@@ -188,7 +189,7 @@ def within(first: Shape, second: Shape, radius: Expression, comparison: str = "<
     # The limit of a negative radius is that of a positive one.
     sure = radius.constant is not None and radius.constant >= 0
     sql = f"({separation} {comparison} {limit})" if sure else f"({separation} {comparison} {limit} AND {radius.sql} >= 0)"
-    if radius.constant is None or not 0 <= radius.constant <= 180:  # noqa: PLR2004
+    if radius.constant is None or not RADII.holds(radius.constant):
         return sql, None
     return sql, Match(first, second, radius.constant, comparison == "<=")
 

@@ -14,6 +14,7 @@ from bowerbird_services.cone import ConeSearch
 from bowerbird_services.engine import Answer, QueryFault
 from bowerbird_services.formats import Description, chosen
 from bowerbird_services.site import Site
+from bowerbird_services.sky_regions import DECLINATIONS, RADII, RIGHT_ASCENSIONS
 from bowerbird_services.store.names import delimited
 from bowerbird_services.streams import Outflow
 from bowerbird_services.tables import Catalogue, Column, Table
@@ -51,9 +52,9 @@ class Cone:
 def cone(given: Parameters) -> Cone:
     """Return the cone that is asked for; Fault where it is none."""
     ra, dec, radius = given.number("RA"), given.number("DEC"), given.number("SR")
-    for name, value, least, most in (("RA", ra, 0, 360), ("DEC", dec, -90, 90), ("SR", radius, 0, 180)):
-        if not least <= value <= most:
-            raise Fault(f"{name} is {value:g}; it must be between {least} and {most} degrees")
+    for name, value, among in (("RA", ra, RIGHT_ASCENSIONS), ("DEC", dec, DECLINATIONS), ("SR", radius, RADII)):
+        if not among.holds(value):
+            raise Fault(f"{name} is {value:g}; it must be between {among.low:g} and {among.high:g} degrees")
     verbosity = given.count("VERB")
     if verbosity is not None and verbosity not in _SCS_VERBOSITY:
         raise Fault(f"VERB is {verbosity}; it is 1, 2 or 3")

@@ -5,13 +5,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bowerbird_services.sky_regions import Circle, Interval, Polygon, Range, Region
+from bowerbird_services.sky_regions import DECLINATIONS, RADII, RIGHT_ASCENSIONS, Circle, Interval, Polygon, Range, Region
 from bowerbird_services.vo.dali import Fault, shown
 
 _MOST_VERTICES: Final = 1000
 _PAIR: Final = 2
-_LATITUDE: Final = 90.0
-_TURN: Final = 360.0
 # DALI 1.1, section 3.3: as a program writes it; `float` also takes `1_0` and the digits of all scripts.
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 _INFINITE: Final = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
@@ -35,8 +33,8 @@ def circle(name: str, text: str) -> Circle:
     if len(numbers) != 3:  # noqa: PLR2004  as `how` says
         raise Fault(f"{name} has {len(numbers)} numbers; it is {how}")
     _places(name, numbers[:2])
-    if not 0 < numbers[2] <= _TURN / 2:
-        raise Fault(f"{name} has the radius {numbers[2]:g}; it must be above 0 and at most 180 degrees")
+    if not (numbers[2] and RADII.holds(numbers[2])):
+        raise Fault(f"{name} has the radius {numbers[2]:g}; it must be above 0 and at most {RADII.high:g} degrees")
     return Circle(*numbers)
 
 
@@ -58,9 +56,9 @@ def sky_range(name: str, text: str) -> Range:
     numbers = _numbers(name, text, how, infinite=True)
     if len(numbers) != 2 * _PAIR:
         raise Fault(f"{name} has {len(numbers)} numbers; it is {how}")
-    ends = ((0.0, _TURN), (0.0, _TURN), (-_LATITUDE, _LATITUDE), (-_LATITUDE, _LATITUDE))
+    ends = (RIGHT_ASCENSIONS, RIGHT_ASCENSIONS, DECLINATIONS, DECLINATIONS)
     west, east, south, north = (
-        number if math.isfinite(number) else low if number < 0 else high for number, (low, high) in zip(numbers, ends, strict=True)
+        number if math.isfinite(number) else end.low if number < 0 else end.high for number, end in zip(numbers, ends, strict=True)
     )
     _places(name, [west, south, east, north])
     if south > north:
@@ -95,7 +93,7 @@ def _numbers(name: str, text: str, how: str, infinite: bool = False) -> list[flo
 
 def _places(name: str, numbers: list[float]) -> None:
     for ra, dec in zip(numbers[::2], numbers[1::2], strict=True):
-        if not 0 <= ra <= _TURN:
+        if not RIGHT_ASCENSIONS.holds(ra):
             raise Fault(f"{name} has the right ascension {ra:g}; it must be between 0 and 360 degrees")
-        if not abs(dec) <= _LATITUDE:
+        if not DECLINATIONS.holds(dec):
             raise Fault(f"{name} has the declination {dec:g}; it must be between -90 and 90 degrees")
