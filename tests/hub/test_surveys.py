@@ -77,7 +77,7 @@ async def test_images_that_change_are_drawn_again(surveys: Surveys) -> None:
 
     assert await watched(surveys, 2, change) == [("ready", ""), ("ready", "")]
     assert told(surveys)["fingerprint"] not in {None, *before}
-    assert "1 surveys are there" in surveys.log.read_text()
+    assert "done, 1 survey is there" in surveys.log.read_text()
 
 
 @pytest.mark.asyncio

@@ -75,7 +75,7 @@ async def test_tables_of_the_running_platform_are_made(tables: Tables) -> None:
     said = await watched(tables, settled(1))
     assert said[-1] == ("ready", "")
     assert made(tables) == ["stars"]
-    assert "1 tables are there" in tables.log.read_text()
+    assert "done, 1 table is there" in tables.log.read_text()
 
 
 @pytest.mark.root
@@ -157,7 +157,7 @@ async def test_an_ingest_that_is_killed_is_tried_again(tables: Tables) -> None:
 @pytest.mark.asyncio
 async def test_rows_that_are_lost_while_others_are_made_are_made_again(tables: Tables) -> None:
     def harm(said: list[tuple[str, str]]) -> bool:
-        if said[-1][0] == "making" and "tables are there" in said[-1][1] and not settled(1)(said):
+        if said[-1][0] == "making" and "done" in said[-1][1] and not settled(1)(said):
             for file in tables.var.tables.rglob("*.parquet"):
                 os.truncate(file, 10)
         return settled(2)(said)

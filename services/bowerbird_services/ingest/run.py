@@ -36,8 +36,13 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
             wrong += _release(release, root, say)
         places = [(release.collection, release.release) for release in order.releases]
         _sweep(root, places)
-        say(f"{sum(len(release.tables) for release in order.releases) - wrong} tables are there")
+        say(all_there(sum(len(release.tables) for release in order.releases) - wrong, "table"))
         return wrong
+
+
+def all_there(count: int, what: str) -> str:
+    """Return the last line of an ingest, which stands beside the word that something is made."""
+    return f"done, {count} {what} is there" if count == 1 else f"done, {count} {what}s are there"
 
 
 def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> int:

@@ -14,7 +14,7 @@ from bowerbird_config.table_order import ReleaseOrder, TableOrder
 
 from bowerbird_services.ingest import hips
 from bowerbird_services.ingest.product_files import products
-from bowerbird_services.ingest.run import alone
+from bowerbird_services.ingest.run import all_there, alone
 from bowerbird_services.ingest.sky_image import NoImage
 from bowerbird_services.store import surveys
 
@@ -33,7 +33,7 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
                 say(f"survey of {release.name}: {str(error) or type(error).__name__}")
                 wrong += 1
         _sweep(root, {surveys.folder_of(root, release.collection, release.release) for release in order.releases})
-        say(f"{made} surveys are there")
+        say(all_there(made, "survey"))
         return wrong
 
 

@@ -369,5 +369,5 @@ def test_a_survey_is_for_the_service_alone(release: Path, root: Path) -> None:
     write(release / NAME, waves(50, 50), tangent(50, 50))
     command = [sys.executable, "-m", "bowerbird_services.ingest.run_hips", str(root)]
     told = subprocess.run(command, input=order(release).model_dump_json().encode(), capture_output=True, check=True)
-    assert told.stdout.decode().splitlines()[-1] == "surveys: 1 surveys are there"
+    assert told.stdout.decode().splitlines()[-1] == "surveys: done, 1 survey is there"
     assert {oct(path.stat().st_mode & 0o077) for path in root.rglob("*")} == {"0o0"}

@@ -72,7 +72,7 @@ def test_what_was_asked_for_is_on_the_shelf(release: Path, root: Path) -> None:
     assert shelved(root)["stars"].rows == 1000
     assert shelved(root)["stars"].full_name == "sky_dr1.stars"
     assert lying(root) == ALL
-    assert said[-1] == "1 tables are there"
+    assert said[-1] == "done, 1 table is there"
 
 
 def test_rows_whose_position_is_none_are_counted_for_the_admins(release: Path, root: Path) -> None:
@@ -224,7 +224,7 @@ def test_products_are_told_as_this_version_tells_them_after_an_upgrade(release: 
 def test_rows_are_for_the_service_alone(release: Path, root: Path) -> None:
     command = [sys.executable, "-m", "bowerbird_services.ingest.run", str(root)]
     told = subprocess.run(command, input=order(release).model_dump_json().encode(), capture_output=True, check=True)
-    assert told.stdout.decode().splitlines() == ["tables: 1 of 1: sky/dr1 …", "tables: 1 tables are there"]
+    assert told.stdout.decode().splitlines() == ["tables: 1 of 1: sky/dr1 …", "tables: done, 1 table is there"]
     assert {oct(path.stat().st_mode & 0o077) for path in root.rglob("*")} == {"0o0"}
 
 
