@@ -87,7 +87,7 @@ def _degrees(position: Any) -> tuple[float, float]:
 
 def _check(longitude: float, latitude: float) -> None:
     if not (math.isfinite(longitude) and math.isfinite(latitude)):
-        raise BadArgument("the position is not a number; there is nothing to cut")
+        raise BadArgument(f"the position ({longitude:g}, {latitude:g}) is not a number; a position is (ra, dec) in degrees")
     if not -90 <= latitude <= 90:  # noqa: PLR2004  # the poles
         raise BadArgument(f"declination {latitude:g} is beyond the pole; a position is (ra, dec) in degrees")
 

@@ -307,6 +307,16 @@ def test_sky_stamps_and_rows_are_selected_together_in_a_lab(lab, tmp_path) -> No
         assert not [line for line in seen.complaints if "404" not in line], seen.complaints
 
 
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_a_map_says_why_a_survey_is_refused_in_the_platforms_words(lab, tmp_path) -> None:
+    with chromium(*WEBGL) as browser, visit(browser, tmp_path) as seen:
+        opened(lab, seen.page, "refused", 'import bowerbird\nbowerbird.skymap([(39.97, -1.58)], survey="hdfs/dr1")')
+        view = seen.page.locator(".bb-sky")
+        expect(view).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
+        expect(view.locator(".bb-status")).to_have_text("there is no such survey")
+
+
 # Each source that is selected on the first map brings another map in the place of the one before, with a source more.
 OPENS_AND_CLOSES = """
 import numpy as np

@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from bowerbird.lab import shipped
 from bowerbird.png import png
 from bowerbird.vo.addresses import beside
+from bowerbird.vo.said import words
 from bowerbird.vo.tokens import Tokens
 
 _NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
@@ -95,6 +97,11 @@ class SurveyHandler(_Read):
         said = {name: self.request.headers[name] for name in ("If-None-Match", "Accept-Encoding") if name in self.request.headers}
         answer = await _asked(address, said)
         self.set_status(answer.code)
+        if answer.code >= HTTPStatus.BAD_REQUEST and "Content-Encoding" not in answer.headers:
+            # The map shows them to whoever looks at it, and is no reader of VOTables.
+            self.set_header("Content-Type", _TYPES[""])
+            self.finish(words(answer.body or b""))
+            return
         for name in _PASSED_ON:
             if name in answer.headers:
                 self.set_header(name, answer.headers[name])

@@ -40,6 +40,13 @@ function letGo(map, place) {
 const answers = async (address) => {
   try { return (await fetch(address)).ok; } catch { return false; }
 };
+// The words in which an address is refused; none where it answers otherwise than in a line for people.
+const refusal = async (address) => {
+  try {
+    const answer = await fetch(address);
+    return answer.headers.get("Content-Type")?.startsWith("text/plain") ? (await answer.text()).trim() : "";
+  } catch { return ""; }
+};
 
 function render({ model, el }) {
   const { root, status, actions, code } = frame(el, "bb-sky");
@@ -151,7 +158,10 @@ function render({ model, el }) {
     if (model.get("has_image")) model.send({ type: "image" });
     model.send({ type: "sources" });
     if (model.get("selected").length) model.send({ type: "selected" });
-    if (survey && !there && model.get("survey_asked")) say(`There is no survey of ${model.get("survey")} for you: the sky behind the sources stays empty`, true);
+    if (survey && !there && model.get("survey_asked")) {
+      const why = await refusal(`${survey}/properties`);
+      say(why || `There is no survey of ${model.get("survey")} for you: the sky behind the sources stays empty`, true);
+    }
     root.dataset.ready = "true";
   }
 

@@ -167,9 +167,12 @@ def refuse(asked: Asked, status: int, said: str, signed: bool) -> ServiceError:
     if tells_whom_to_ask(said):
         return QueryRefused(asked.url, said, query=asked.query)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        trouble = "does not take the token that it got; it may have run out" if signed else "wants you to sign in"
-        way_out = "restart your server for a new token" if signed else "use a service of this platform, or ask its administrator"
-        return SignInNeeded(asked.url, f"{trouble}{_said(said)}", way_out, asked.query)
+        if signed:
+            why = f": {said}" if said else "; it may have run out"
+            way_out = "in a notebook, restart your server, which gets a new one"
+            return SignInNeeded(asked.url, f"does not take the token that it got{why}", way_out, asked.query)
+        way_out = "use a service of this platform, or ask its administrator"
+        return SignInNeeded(asked.url, f"wants you to sign in{_said(said)}", way_out, asked.query)
     return ServiceGone(asked.url, f"answered {status}{_said(said)}", "try again later, or ask another service with service=", asked.query)
 
 

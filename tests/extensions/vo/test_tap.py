@@ -218,7 +218,7 @@ def test_a_slow_job_is_stopped_at_the_deadline(asked: Asked, tap: Behaviour, rec
 
 def test_a_token_that_runs_out_in_the_middle_of_a_job_is_told(asked: Asked, tap: Behaviour) -> None:
     tap.odd = at("/async/", Reply(403, b"", "text/plain"))
-    with pytest.raises(SignInNeeded, match=r"may have run out; restart your server for a new token"):
+    with pytest.raises(SignInNeeded, match=r"may have run out; in a notebook, restart your server, which gets a new one"):
         asked(background=True)
 
 
@@ -232,7 +232,7 @@ def test_a_job_whose_token_ended_by_the_clock_is_found_again_with_the_next_one(a
         return Reply(401, b"the token has ended", "text/plain") if over else None
 
     tap.odd = clock
-    with pytest.raises(SignInNeeded, match=r"may have run out \(the token has ended\); restart your server for a new token"):
+    with pytest.raises(SignInNeeded, match=r"does not take the token that it got: the token has ended; in a notebook, restart your server"):
         asked(background=True)
     (record,), tap.finishes = records.all(), True
 
