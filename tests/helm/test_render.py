@@ -229,10 +229,9 @@ def test_the_hub_is_one_and_never_two_at_a_time():
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
-def test_services_with_a_database_are_as_many_as_asked_and_keep_nothing():
+def test_the_services_are_one_and_never_two_at_a_time():
     spec = named(objects("production"), "Deployment", "bowerbird-services")["spec"]
-    assert spec["replicas"] == 2
-    assert not [volume for volume in spec["template"]["spec"]["volumes"] if "persistentVolumeClaim" in volume]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
 def test_claims_outlive_an_uninstall():

@@ -115,13 +115,14 @@ LACKS_OF_PRODUCTION = {
         [
             f"the cluster knows no {kind}, which monitoring.{value} asks for;"
             f" install the Prometheus operator first, or write monitoring.{value}: false"
-            for kind, value in (("PrometheusRule", "alerts"), ("ServiceMonitor", "serviceMonitor"))
+            for kind, value in (("PrometheusRule", "alerts"), ("PodMonitor and no ServiceMonitor", "serviceMonitor"))
         ],
     ),
     "classes by other names": (
         _others,
         [
             "the cluster has no storage class 'longhorn', which hub.volume.storageClass names; There: none",
+            "the cluster has no storage class 'longhorn', which services.volume.storageClass names; There: none",
             "the cluster has no priority class 'servers', which users.priorityClass names; There: none",
         ],
     ),

@@ -100,26 +100,32 @@ class Proxy(Scheduled):
 
 
 class Services(Scheduled):
-    """The HTTP services."""
+    """The HTTP services: one, since one DuckDB has one writer."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "if": {"properties": {"replicas": {"minimum": 2}}, "required": ["replicas"]},
-            "then": {"properties": {"database": {"anyOf": [says("url"), says("existingSecret")]}}, "required": ["database"]},
-        }
+        json_schema_extra={"allOf": [{"properties": {"database": {"not": {"anyOf": [says("url"), says("existingSecret")]}}}}]}
     )
 
-    replicas: int = Field(1, ge=1, le=20, strict=True, description="more than one only with a PostgreSQL database")
-    database: Database = Field(Database(), description="DuckDB on the services' own volume where none is named")
+    replicas: int = Field(
+        1,
+        ge=1,
+        strict=True,
+        json_schema_extra={"maximum": 1},
+        description="more than one will take a PostgreSQL database, which is not built yet",
+    )
+    database: Database = Field(Database(), description="not built yet; tables and jobs are in DuckDB on the services' own volume")
     resources: Resources = promised("200m", "512Mi", "4Gi")
     volume: Claim = Field(Claim(size="20Gi"), description="tables, surveys and jobs")
 
     @model_validator(mode="after")
     def _one_duckdb(self) -> Self:
-        if self.replicas > 1 and not self.database.given:
+        if self.database.given:
             raise ValueError(
-                f"{self.replicas} replicas of the services would write one DuckDB; "
-                "name a PostgreSQL database as services.database, or write 1"
+                "the services cannot keep tables in PostgreSQL yet; remove the database: they are in DuckDB on the services' own volume"
+            )
+        if self.replicas > 1:
+            raise ValueError(
+                f"{self.replicas} replicas of the services would write one DuckDB, and PostgreSQL below them is not built yet; write 1"
             )
         return self
 

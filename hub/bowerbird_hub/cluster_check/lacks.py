@@ -46,17 +46,16 @@ def _version(cluster: Cluster, oldest: str) -> Iterator[Lack]:
         yield Lack(f"the cluster is Kubernetes {told}, and the chart takes {'.'.join(least.groups())} and newer", "upgrade the cluster")
 
 
+_OPERATORS = {"monitoring.alerts": ("PrometheusRule",), "monitoring.serviceMonitor": ("PodMonitor", "ServiceMonitor")}
+
+
 def _kinds(wanted: Wanted, cluster: Cluster) -> Iterator[Lack]:
-    missing = {
-        each["kind"]
-        for each in wanted.manifests
-        if each["apiVersion"].startswith("monitoring.coreos.com/") and cluster.resource(each["apiVersion"], each["kind"]) is None
-    }
-    monitors = "monitoring.serviceMonitor"
-    values = {"PrometheusRule": "monitoring.alerts", "ServiceMonitor": monitors, "PodMonitor": monitors}
-    for kind in sorted(missing):
-        what = f"the cluster knows no {kind}, which {values[kind]} asks for"
-        yield Lack(what, f"install the Prometheus operator first, or write {values[kind]}: false")
+    made = {each["kind"]: each["apiVersion"] for each in wanted.manifests}
+    for value, kinds in _OPERATORS.items():
+        missing = [kind for kind in kinds if kind in made and cluster.resource(made[kind], kind) is None]
+        if missing:
+            what = f"the cluster knows no {' and no '.join(missing)}, which {value} asks for"
+            yield Lack(what, f"install the Prometheus operator first, or write {value}: false")
 
 
 def _ingress(wanted: Wanted, cluster: Cluster) -> Iterator[Lack]:

@@ -83,7 +83,6 @@ class Wanted:
         named = {
             self.values.secrets.existing_secret: "secrets.existingSecret",
             self.values.database.existing_secret: "database.existingSecret",
-            self.values.services.database.existing_secret: "services.database.existingSecret",
         }
         asked: dict[tuple[str, str], set[str]] = {}
         for namespace, pod in self._pods():
