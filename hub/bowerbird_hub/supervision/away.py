@@ -1,4 +1,4 @@
-"""The page that the proxy shows by itself, when nothing behind it answers."""
+"""What the proxy says by itself, when nothing behind it answers: a page to people, a sentence to programs."""
 
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from bowerbird_hub.state.state_files import write_text
 
 # Named after the status, as configurable-http-proxy looks for them.
 _NAME = "503.html"
+# What `away.cjs` sends to whoever asks for no page.
+_SENTENCE = "503.txt"
 
 
 def away_directory(var: Var) -> Path:
@@ -16,7 +18,7 @@ def away_directory(var: Var) -> Path:
 
 
 def write_page(var: Var, platform: Platform, home: str) -> None:
-    """Write the page for a platform whose hub is at that address; anybody may read it."""
+    """Write the page, and the sentence, for a platform whose hub is at that address; anybody may read them."""
     from bowerbird_hub.forms import render  # noqa: PLC0415  # only `up` needs templates, and every command is quick without
 
     told = {"name": platform.name, "contact": platform.contact}
@@ -24,3 +26,5 @@ def write_page(var: Var, platform: Platform, home: str) -> None:
     place = away_directory(var)
     place.mkdir(mode=0o755, exist_ok=True)
     write_text(place / _NAME, text, 0o644)
+    words = "this does not answer at the moment: the platform, or the service at this address, is starting or stopping"
+    write_text(place / _SENTENCE, f"{words}; try again in half a minute, and if it stays like this ask {platform.contact}\n", 0o644)

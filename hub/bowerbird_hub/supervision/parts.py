@@ -13,10 +13,10 @@ from bowerbird_hub.origins import ELSEWHERE, Origins
 from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox, argv
 from bowerbird_hub.supervision.away import away_directory
-from bowerbird_hub.supervision.broken_answers import node_options
 from bowerbird_hub.supervision.marks import marks
 from bowerbird_hub.supervision.ports import Ports
 from bowerbird_hub.supervision.probes import AllOf, HolderProbe, HttpProbe, OrderProbe, Probe, Request
+from bowerbird_hub.supervision.proxy_scripts import node_options
 
 PROXY, HOLDER, KEEPER, HUB = "proxy", "holder", "keeper", "hub"
 # The order of a start; a stop goes the other way.

@@ -18,8 +18,8 @@ from bowerbird_hub.state import layout, secret_files
 from bowerbird_hub.state.state_files import read_json, write_json, write_text
 from bowerbird_hub.supervision import machine, ports, records, sweep
 from bowerbird_hub.supervision.away import write_page
-from bowerbird_hub.supervision.broken_answers import write_script
 from bowerbird_hub.supervision.parts import NAMES, Plan, tls_directory
+from bowerbird_hub.supervision.proxy_scripts import write_scripts
 
 _UPGRADE_SECONDS = 300.0
 
@@ -87,7 +87,7 @@ def plan_for(request: Request, platform: Platform, say: Callable[[str], None]) -
     servers_directory(var).mkdir(mode=0o711, exist_ok=True)
     chosen = _ports(request, platform, say)
     write_page(var, platform, Origins.of(platform, chosen.public).home)
-    write_script(var)
+    write_scripts(var)
     return Plan(
         install=request.install,
         var=var,
