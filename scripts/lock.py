@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts import inputs
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = ("build", "cas", "csi", "fuse", "hub", "lab", "node", "services", "test", "tools")
+GROUPS = ("aat", "build", "cas", "csi", "fuse", "hub", "lab", "node", "services", "test", "tools")
 HEADER = "# Made by scripts/lock. One resolution for every group and for Python 3.11 to 3.13.\n"
 PYTHON = "/usr/bin/python3"
 
