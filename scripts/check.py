@@ -1,4 +1,4 @@
-"""All checks of the project, in the test environment: `./bowerbird test [--long] [--peers] [--cluster] [--fresh] [pytest arguments]`."""
+"""All checks of the project, in the test environment: `./bowerbird test [options] [pytest arguments]`; --help says which there are."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ CHECKS: Mapping[str, Sequence[str]] = {
     "import-linter": (sys.executable, str(PROGRAMS / "lint-imports")),
 }
 USAGE = """\
-Usage: ./bowerbird test [--long] [--peers] [--cluster] [pytest arguments]
+Usage: ./bowerbird test [--long] [--peers] [--cluster] [--images] [pytest arguments]
        ./bowerbird test --fresh [the same]
 
 Sets up what is missing, then runs ruff, mypy, import-linter and pytest.
@@ -26,6 +26,7 @@ Sets up what is missing, then runs ruff, mypy, import-linter and pytest.
   --long    also the soaks, in full
   --peers   also what needs another program, which it installs (DaCHS of Debian)
   --cluster also on a Kubernetes of two nodes, built for it from Go modules (20 minutes once) and started on this machine; needs root and Go
+  --images  also what builds images, with buildah or podman, and runs them; needs root, and an hour
   --fresh   run `up` and `test` of a clone of this checkout in a new Debian, which is made for it and removed; needs root
 
 What else stands there goes to pytest, such as the path of a test file, -k NAME or -x."""

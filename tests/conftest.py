@@ -1,7 +1,8 @@
 """What every test shares: the markers' skips, each with its reason.
 
 `root` needs root, `fuse` needs /dev/fuse, `browser` needs Debian's chromium, `long` runs with --long only,
-`peers` with --peers only, which installs what it compares with, `cluster` with --cluster only, which starts a Kubernetes.
+`peers` with --peers only, which installs what it compares with, `cluster` with --cluster only, which starts a Kubernetes,
+`images` with --images only, which builds images.
 """
 
 import os
@@ -24,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the soaks in full")
     parser.addoption("--peers", action="store_true", help="also run what needs another program, installed for it: DaCHS of Debian")
     parser.addoption("--cluster", action="store_true", help="also run what needs a Kubernetes, which is built and started for it")
+    parser.addoption("--images", action="store_true", help="also build every image and hold it to its contract, with buildah or podman")
     parser.addoption("--update-data", action="store_true", help="write the golden files of tests/data anew")
 
 
@@ -35,6 +37,7 @@ def missing(config: pytest.Config) -> dict[str, str]:
         "browser": (shutil.which("chromium") is not None, "needs chromium: apt-get install chromium"),
         "long": (bool(config.getoption("--long")), "a soak: run with --long"),
         "cluster": (bool(config.getoption("--cluster")), "needs a Kubernetes: run with --cluster"),
+        "images": (bool(config.getoption("--images")), "builds images: run with --images"),
         "peers": (bool(config.getoption("--peers")), "needs a peer: run with --peers"),
     }
     return {marker: reason for marker, (there, reason) in present.items() if not there}

@@ -1,0 +1,1 @@
+"""The images of `images/`: what each promises, how one is built, saved, and tested in itself."""
