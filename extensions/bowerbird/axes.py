@@ -46,6 +46,9 @@ def cuts(image: Image, slab: Slab) -> Mapping[int, slice]:
 
     Pixels are taken from the first to the last: states that do not lie side by side come with those between them.
     """
+    if slab.filter and slab.filter != image.filter:
+        own = f"the filter {image.filter!r}" if image.filter else "no filter that its header names"
+        raise OutsideImage(f"the image is of {own}, not {slab.filter!r}")
     wanted = slab.kinds
     if not wanted:
         return {}

@@ -24,6 +24,7 @@ from bowerbird.product import Product
 from bowerbird.refusals import explained
 from bowerbird.regions import Regions
 from bowerbird.scratch import Scratch
+from bowerbird.slab import WHOLE, Slab
 from bowerbird.window import Mode
 
 # So much is asked of a disk before it is needed (bytes, and cutouts).
@@ -55,13 +56,14 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What holds for all: which HDU, what happens at an edge, the files and their open folder if there is one, the most bytes of one."""
+    """What holds for all: which HDU, what happens at an edge, the files and their open folder if any, the most bytes of one, the slab."""
 
     hdu: Choices = None
     mode: Mode = Mode.TRIM
     files: Sequence[Path | None] = ()
     folder: Folder | None = None
     most_bytes: int | None = None
+    slab: Slab = WHOLE
 
     def is_there(self, row: int, product: Product, changed_ns: int) -> bool:
         """Return whether the file of a row is the cutout already, and no older than its image."""
@@ -160,7 +162,7 @@ class _Group:
     def _product(self, row: int, plan: Plan) -> Product | Made:
         """Return what is cut for a row, or what became of it without that."""
         try:
-            product = self._layers.product(plan, self._wish.mode, self._name)
+            product = self._layers.product(plan, self._wish.mode, self._name, self._wish.slab)
         except CutoutError as error:
             return Made(row, reason=_said(self._path, error))
         if self._wish.most_bytes is not None and product.content_bytes > self._wish.most_bytes:

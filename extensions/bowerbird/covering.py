@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from bowerbird.axes import cuts
 from bowerbird.errors import BadArgument, CutoutError
 from bowerbird.image import Choices, Image, file_descriptor, images, plain
 from bowerbird.manifest import manifest
 from bowerbird.regions import Regions
+from bowerbird.slab import WHOLE, Slab
 
 ENDINGS = (".fits", ".fit", ".fits.fz", ".fits.gz", ".fz")
 
@@ -47,17 +49,18 @@ class Spread:
         return [f"{given[row]}-{_stem(image)}" if image else str(given[row]) for row, image in zip(self.rows, self.images, strict=True)]
 
 
-def spread(where: Sequence[Path], wanted: Regions, hdu: Choices) -> Spread:
-    """Find the images in folders that hold squares, in the order of their names; ValueError where there is no image at all."""
-    found: list[tuple[int, str]] = []
-    good = np.array([row for row, trouble in enumerate(wanted.troubles) if not trouble], dtype=int)
-    seen = [file for folder in where for file in _files(folder) if _hold(file, good, wanted, hdu, found)]
-    if not seen:
-        raise BadArgument(f"there is no image of the sky in {', '.join(map(str, where))}; name a file, or a folder with images")
-    missed = set(range(len(wanted))).difference(row for row, _ in found)
-    every = sorted([*found, *((row, "") for row in missed)])
+def spread(where: Sequence[Path], wanted: Regions, hdu: Choices, along: Slab = WHOLE) -> Spread:
+    """Find the images in folders that hold squares and have some of a slab, by their names; ValueError where none could be cut at all."""
+    search = _Search(wanted, hdu, along)
+    for folder in where:
+        for file in _files(folder):
+            search.look(file)
+    search.expect_some(", ".join(map(str, where)))
+    missed = set(range(len(wanted))).difference(row for row, _ in search.found)
+    every = sorted([*search.found, *((row, "") for row in missed)])
     rows = [row for row, _ in every]
-    none = f"none of the images in {', '.join(folder.name for folder in where)} holds this place"
+    holds = "holds this place" if along == WHOLE else "has that band of this place"
+    none = f"none of the images in {', '.join(folder.name for folder in where)} {holds}"
     troubles = [wanted.troubles[row] or ("" if image else none) for row, image in every]
     return Spread(rows, [image for _, image in every], Regions(wanted.of(np.array(rows, dtype=int)), troubles))
 
@@ -73,16 +76,46 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(here, name) for name in sorted(names) if name.lower().endswith(ENDINGS) and not name.startswith("."))
 
 
-def _hold(file: Path, rows: Any, wanted: Regions, hdu: Choices, found: list[tuple[int, str]]) -> bool:
-    """Add the rows that a file holds; return whether it can be cut at all."""
+class _Search:
+    """A search for the images that hold squares; `found` are the row and the file of each."""
+
+    def __init__(self, wanted: Regions, hdu: Choices, along: Slab) -> None:
+        self._wanted, self._hdu, self._along = wanted, hdu, along
+        self._rows = np.array([row for row, trouble in enumerate(wanted.troubles) if not trouble], dtype=int)
+        self.found: list[tuple[int, str]] = []
+        # Of each image that can be cut at all.
+        self._filters: list[str] = []
+
+    def look(self, file: Path) -> None:
+        """Find what a file holds; nothing where it cannot be cut."""
+        held = np.zeros(len(self._rows), dtype=bool)
+        try:
+            with file_descriptor(file) as descriptor, plain(descriptor) as content:
+                chosen = images(content, self._hdu)
+                for image in chosen:
+                    within = _within(image, self._wanted, self._rows)
+                    # As `Layers` has it: an image without a sky of its own goes by the first.
+                    if _has_some(image if image.has_own_sky else chosen[0], self._along):
+                        held |= within
+        except (CutoutError, OSError):
+            return
+        self._filters += [image.filter for image in chosen]
+        self.found += [(row, str(file)) for row in self._rows[held].tolist()]
+
+    def expect_some(self, where: str) -> None:
+        """Raise where nothing can be cut: there is no image, or none of a filter that is asked for."""
+        if not self._filters:
+            raise BadArgument(f"there is no image of the sky in {where}; name a file, or a folder with images")
+        if self._along.filter and self._along.filter not in self._filters:
+            there = ", ".join(sorted({one for one in self._filters if one})) or "none that is named"
+            raise BadArgument(f"no image in {where} is of the filter {self._along.filter!r}; FILTER in the headers there: {there}")
+
+
+def _has_some(image: Image, along: Slab) -> bool:
     try:
-        with file_descriptor(file) as descriptor, plain(descriptor) as content:
-            held = np.zeros(len(rows), dtype=bool)
-            for image in images(content, hdu):
-                held |= _within(image, wanted, rows)
-    except (CutoutError, OSError):
+        cuts(image, along)
+    except CutoutError:
         return False
-    found += [(row, str(file)) for row in rows[held].tolist()]
     return True
 
 

@@ -69,10 +69,11 @@ def cutout(  # noqa: PLR0913  # most are named when they are given
         several into one file; ``"*"`` cuts every image of the file that the region meets.
     mode : {"trim", "partial", "strict"}
         Where the region reaches beyond the image: leave that part out, fill it with NaN (BLANK for integers), or raise.
-    band : pair of Quantities, str or numbers, optional
+    band : pair of Quantities, str or numbers, or the name of a filter, optional
         Of a cube, the lowest and the highest wavelength, in vacuum; or frequencies or energies: ``(480, 520) * u.nm``,
         ``("1.41 GHz", "1.43 GHz")``. Numbers alone are metres; None leaves the end of that wavelength open. Whole pixels that the band
-        touches are taken. An axis in air is read as such.
+        touches are taken. An axis in air is read as such. A name, such as ``"r"``, is the filter that the image must be of
+        (``FILTER`` in its header).
     as_bytes : bool
         Return the bytes of a FITS file instead of HDUs.
 
@@ -85,7 +86,7 @@ def cutout(  # noqa: PLR0913  # most are named when they are given
     Raises
     ------
     OutsideImage
-        The region has no pixel in the image.
+        The region or the band has no pixel in the image.
     NotCuttable
         The file or HDU is no image of the sky.
     Refused

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bowerbird.cut import Cuts
     from bowerbird.image import Choices
     from bowerbird.regions import Positions, Regions
+    from bowerbird.slab import Band, Slab
     from bowerbird.stencil import Size
 
 
@@ -25,6 +26,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     *,
     hdu: "Choices" = None,
     mode: str = "trim",
+    band: "Band | None" = None,
     folder: str | os.PathLike[str] | None = None,
     names: str | Sequence[Any] | None = None,
     progress: Callable[[int, int], object] | None = None,
@@ -50,6 +52,9 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
         Which HDU or HDUs, as for `cutout`.
     mode : {"trim", "partial", "strict"}
         What happens at an edge, as for `cutout`.
+    band : pair of Quantities, str or numbers, or the name of a filter, optional
+        Of cubes, which wavelengths, as for `cutout`; or of which filter (``FILTER`` in the header) an image must be, such as ``"r"``. Of
+        a folder, release or collection only the images are cut that have some of the band; any other has the reason.
     folder : path, optional
         Where to write one FITS file for each source; it is made if need be. Each file appears when it is whole, and
         one that is there already is not cut again. Memory is bounded then, whatever the number of sources; without a
@@ -80,11 +85,13 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.cut import Cuts  # noqa: PLC0415  # as above
     from bowerbird.folder import Folder, files_in  # noqa: PLC0415  # as above
     from bowerbird.remote import cut_each  # noqa: PLC0415  # as above
+    from bowerbird.slab import slab  # noqa: PLC0415  # as above
     from bowerbird.window import mode_of  # noqa: PLC0415  # as above
 
     if progress is not None and not callable(progress):
         raise BadArgument(f"progress is {progress!r}; give a function, like print, that is called as progress(done, of)")
-    wanted, images, held = sources(positions, size, image, hdu)
+    along = slab(band)
+    wanted, images, held = sources(positions, size, image, hdu, along)
     count = len(wanted)
     files: Sequence[Path | None] = ()
     if folder is not None:
@@ -93,7 +100,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
         wanted.troubles[:] = [first or second for first, second in zip(wanted.troubles, troubles, strict=True)]
     cuts = Cuts(count, files)
     with closing(Folder(Path(folder))) if folder is not None else nullcontext() as into:
-        wish = Wish(hdu, mode_of(mode), files, into)
+        wish = Wish(hdu, mode_of(mode), files, into, slab=along)
         for done, made in enumerate(cut_each(wanted, images, wish), start=1):
             cuts.take(made)
             if progress is not None:
@@ -102,16 +109,17 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
 
 
 def sources(
-    positions: "Positions", size: "Size | Any", image: Any, hdu: "Choices"
+    positions: "Positions", size: "Size | Any", image: Any, hdu: "Choices", along: "Slab | None" = None
 ) -> "tuple[Regions, Sequence[str | os.PathLike[str]], Spread | None]":
     """Return squares and the file of each, of arguments as `cutouts` takes them; of a folder or release, how they were spread too."""
     from bowerbird.covering import folders, spread  # noqa: PLC0415  # `import bowerbird` stays light
     from bowerbird.regions import regions  # noqa: PLC0415  # as above
+    from bowerbird.slab import WHOLE  # noqa: PLC0415  # as above
 
     wanted, where = regions(positions, _size(size, positions)), folders(_column(image, positions))
     if not where:
         return wanted, _each(image, positions, len(wanted)), None
-    held = spread(where, wanted, hdu)
+    held = spread(where, wanted, hdu, along or WHOLE)
     return held.wanted, held.images, held
 
 

@@ -65,6 +65,11 @@ class Image:
         found = (_ALTERNATE.fullmatch(keyword) for keyword in self.cards.keywords())
         return (*([""] if self.has_own_sky else []), *sorted({match[1] for match in found if match}))
 
+    @property
+    def filter(self) -> str:
+        """The filter that it was taken in, as its header names it, or the file's; "" where neither does."""
+        return ((self.cards.text("FILTER") or (self.primary and self.primary.text("FILTER"))) or "").strip()
+
     def ranges(self, box: tuple[slice, ...]) -> pixels.Ranges:
         """Return where in the file the values of a box lie, when it is not tiled."""
         return pixels.plan(self.data_offset, self.shape, box, self.dtype.itemsize)

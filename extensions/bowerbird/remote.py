@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,6 +16,7 @@ from bowerbird.batch import Made, Wish, cut_all
 from bowerbird.errors import BadArgument, CutoutError, ServiceError
 from bowerbird.manifest import data_root
 from bowerbird.regions import Regions
+from bowerbird.slab import Slab
 from bowerbird.vo import datalink, soda
 from bowerbird.vo.datalink import Descriptor
 from bowerbird.vo.loop import LOOP
@@ -43,7 +44,7 @@ def cut_each(regions: Regions, images: Sequence[Any], wish: Wish) -> Iterator[Ma
     for first in range(0, len(far), _AT_ONCE):
         with tempfile.TemporaryDirectory(prefix="bowerbird-cuts-") as folder:
             rows = far[first : first + _AT_ONCE]
-            for row, brought in zip(rows, LOOP.run(_brought(rows, there, regions, cutters, Path(folder))), strict=True):
+            for row, brought in zip(rows, LOOP.run(_brought(rows, there, regions, _Far(cutters, Path(folder), wish.slab))), strict=True):
                 if isinstance(brought, str):
                     yield Made(row, reason=brought)
                 else:
@@ -74,12 +75,21 @@ def _here(image: Any) -> Any:
     return image
 
 
-async def _brought(rows: list[int], images: Sequence[Any], regions: Regions, cutters: dict[str, Any], folder: Path) -> list[Path | str]:
+@dataclass(frozen=True, slots=True)
+class _Far:
+    """What cuts each image, or why nothing does, as far as known; where pixels are brought to; and what is wanted beside the sky."""
+
+    cutters: dict[str, Descriptor | str]
+    folder: Path
+    slab: Slab
+
+
+async def _brought(rows: list[int], images: Sequence[Any], regions: Regions, far: _Far) -> list[Path | str]:
     """Return for each row a file with its pixels, or the reason why there is none."""
     held = session()
-    unknown = {str(images[row]) for row in rows if not regions.troubles[row]} - set(cutters)
-    cutters.update(zip(unknown, await asyncio.gather(*(_cutter(held, image) for image in unknown)), strict=True))
-    return await asyncio.gather(*(_cut(held, row, cutters.get(str(images[row]), ""), regions, folder) for row in rows))
+    unknown = {str(images[row]) for row in rows if not regions.troubles[row]} - set(far.cutters)
+    far.cutters.update(zip(unknown, await asyncio.gather(*(_cutter(held, image) for image in unknown)), strict=True))
+    return await asyncio.gather(*(_cut(held, row, str(images[row]), regions, far) for row in rows))
 
 
 async def _cutter(held: Session, image: str) -> Descriptor | str:
@@ -91,15 +101,16 @@ async def _cutter(held: Session, image: str) -> Descriptor | str:
         return str(error)
 
 
-async def _cut(held: Session, row: int, cutter: Descriptor | str, regions: Regions, folder: Path) -> Path | str:
+async def _cut(held: Session, row: int, image: str, regions: Regions, far: _Far) -> Path | str:
+    cutter = far.cutters.get(image, "")
     if regions.troubles[row] or isinstance(cutter, str):
         return regions.troubles[row] or str(cutter)
-    place = folder / str(row)
+    place = far.folder / str(row)
     place.mkdir()
     # No name of the archive's: what that sent may be no name of a file at all.
     file = place / "image.fits"
     try:
-        await soda.cut(held.http, cutter, _circle(regions, row), file, seconds=_SECONDS)
+        await soda.cut(held.http, cutter, _circle(regions, row), file, band=far.slab.band, seconds=_SECONDS)
     except (ServiceError, CutoutError) as error:
         return str(error)
     return file

@@ -1,4 +1,4 @@
-"""The part of a cutout beside the sky: a band, a time and states of polarisation; and a band as people write it."""
+"""The part of a cutout beside the sky: a band, a time, states of polarisation, a filter; and a band as people write it."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
 
     End: TypeAlias = Quantity | str | float | None
-    Band: TypeAlias = Quantity | tuple[End, End]
+    Band: TypeAlias = Quantity | str | tuple[End, End]
 
 Interval: TypeAlias = tuple[float, float]
 
@@ -31,11 +31,13 @@ class Slab:
     """What is wanted along those axes; None, and no states, is all of one.
 
     `band` in metres of vacuum, `time` in MJD, UTC; ends may be infinite. `states` as FITS names them (I, Q, U, V, RR, …).
+    `filter` cuts no axis: an image of another one has nothing of the slab.
     """
 
     band: Interval | None = None
     time: Interval | None = None
     states: frozenset[str] = frozenset()
+    filter: str = ""
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -51,10 +53,23 @@ def slab(band: Any) -> Slab:
     """Read a band; ValueError says what is wrong with it."""
     if band is None:
         return WHOLE
+    if isinstance(band, str) and band.strip() and not _is_measured(band):
+        return Slab(filter=band.strip())
     if not _is_pair(band):
-        raise BadArgument(f"a band is a pair, like (480, 520) * u.nm or ('480 nm', '520 nm'), not {band!r}")
+        raise BadArgument(f"a band is a pair, like (480, 520) * u.nm or ('480 nm', '520 nm'), or a filter, like 'r', not {band!r}")
     low, high = (_metres(end, open_end) for end, open_end in zip(band, (0.0, math.inf), strict=True))
     return Slab(band=(min(low, high), max(low, high)))
+
+
+def _is_measured(band: str) -> bool:
+    """Tell whether a text is one wavelength, and no filter's name."""
+    from astropy.units import Quantity  # noqa: PLC0415  # `import bowerbird` stays light
+
+    try:
+        Quantity(band)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def _is_pair(band: Any) -> bool:

@@ -5,6 +5,7 @@ import os
 import bowerbird
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from tests.extensions.skies import PIXEL, SIDE, Mosaic
@@ -75,3 +76,46 @@ def test_a_folder_without_images_is_an_error(tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"no image of the sky in .*empty; name a file"):
         bowerbird.cutouts([(1.0, 2.0)], SIDE, tmp_path / "empty")
+
+
+@pytest.fixture
+def filters(tmp_path):
+    """One field in two filters, and in one that nobody wrote down."""
+    there = tmp_path / "bands"
+    there.mkdir()
+    for name, cards in [("one", {"FILTER": "g"}), ("two", {"FILTER": "r "}), ("three", {})]:
+        Mosaic(cards=cards).write(there / f"{name}.fits")
+    return there
+
+
+def test_the_images_of_a_filter_are_chosen(filters) -> None:
+    made = bowerbird.cutouts([(150.0, 2.0), (80.0, 0.0)], SIDE, filters, band="r")
+    assert made["image"].tolist() == [str(filters / "two.fits"), ""]
+    assert made["cutout"][0].content() == bowerbird.cutout(filters / "two.fits", (150.0, 2.0), SIDE, band="r", as_bytes=True)
+    assert made["reason"][1] == "none of the images in bands has that band of this place"
+
+
+def test_a_filter_that_no_image_has_is_a_mistake_of_the_call(filters) -> None:
+    with pytest.raises(ValueError, match=r"no image in .*bands is of the filter 'R'; FILTER in the headers there: g, r$"):
+        bowerbird.cutouts([(150.0, 2.0)], SIDE, filters, band="R")
+
+
+def test_an_image_of_another_filter_has_that_for_its_reason(filters) -> None:
+    made = bowerbird.cutouts([(150.0, 2.0)] * 3, SIDE, [filters / f"{name}.fits" for name in ("one", "two", "three")], band="g")
+    assert [bool(cut) for cut in made["cutout"]] == [True, False, False]
+    assert made["reason"].tolist()[1:] == [
+        "two.fits: the image is of the filter 'r', not 'g'",
+        "three.fits: the image is of no filter that its header names, not 'g'",
+    ]
+
+
+def test_the_cubes_of_a_band_are_chosen_and_cut_along_it(filters) -> None:
+    axis = {"CTYPE3": "WAVE", "CUNIT3": "nm", "CRPIX3": 1.0, "CD3_3": 1.0}
+    for name, first in (("blue", 400.0), ("green", 500.0)):
+        header = Mosaic(shape=(20, 24)).header()
+        header.update(axis | {"CRVAL3": first})
+        fits.PrimaryHDU(np.arange(30 * 480, dtype=">f4").reshape(30, 20, 24), header).writeto(filters / f"{name}.fits")
+    made = bowerbird.cutouts([(150.0, 2.0)], "2 arcsec", filters, band=("505 nm", "507 nm"))
+    assert made["image"].tolist() == [str(filters / "green.fits")]
+    whole = bowerbird.cutout(filters / "green.fits", (150.0, 2.0), "2 arcsec")[0].data
+    np.testing.assert_array_equal(made["cutout"][0].data, whole[5:8])

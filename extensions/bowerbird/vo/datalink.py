@@ -1,7 +1,7 @@
 """DataLink 1.1: what there is of a record, and the services that make something of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element, ParseError
@@ -24,11 +24,12 @@ CONTENT = "content=datalink"
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A service (section 4): what it speaks, where it is, and the parameters whose values are given."""
+    """A service (section 4): what it speaks, where it is, the parameters whose values are given, and the names of all that it takes."""
 
     standard: str
     url: str
     given: Mapping[str, str]
+    takes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Links:
             found = self.services.get(_text(table, "service_def", row))
             # Older archives say #proc of it: what cuts is told by what it speaks.
             if _text(table, "semantics", row) in _CUTS and found and found.standard.lower().startswith(_SODA):
-                return Descriptor(found.standard, found.url, {"ID": _text(table, "ID", row), **found.given})
+                return replace(found, given={"ID": _text(table, "ID", row), **found.given})
             troubles += [trouble] if (trouble := _text(table, "error_message", row)) else []
         way_out = "take the whole file, if there is a link #this"
         raise QueryRefused(self.answer.service, reason(troubles[0]) if troubles else "nothing that would cut it", way_out)
@@ -78,13 +79,18 @@ def services(document: IO[bytes], url: str) -> dict[str, Descriptor]:
         if _tag(resource) == "RESOURCE" and resource.get("utype") == "adhoc:service":
             said = {one.get("name", ""): one.get("value", "") for one in resource if _tag(one) == "PARAM"}
             if "accessURL" in said:
-                found[resource.get("ID", "")] = Descriptor(said.get("standardID", ""), urljoin(url, said["accessURL"]), _given(resource))
+                takes = _inputs(resource)
+                given = {name: value for name, value in takes.items() if value}
+                found[resource.get("ID", "")] = Descriptor(
+                    said.get("standardID", ""), urljoin(url, said["accessURL"]), given, frozenset(takes)
+                )
     return found
 
 
-def _given(resource: Element) -> dict[str, str]:
+def _inputs(resource: Element) -> dict[str, str]:
+    """Return the parameters that a service takes; one whose value is not given has none."""
     groups = [one for one in resource if _tag(one) == "GROUP" and one.get("name") == "inputParams"]
-    return {param.get("name", ""): param.get("value", "") for group in groups for param in group if param.get("value")}
+    return {param.get("name", ""): param.get("value", "") for group in groups for param in group}
 
 
 def reason(message: str) -> str:

@@ -9,7 +9,7 @@ from bowerbird.vo.datalink import Descriptor
 from bowerbird.vo.deadline import within
 from bowerbird.vo.http import HTTP, Asked, refuse
 from bowerbird.vo.said import words
-from bowerbird.vo.sia2 import address
+from bowerbird.vo.sia2 import address, interval
 
 _MOST_BYTES = 1 << 32
 _SAID_BYTES = 64 << 10
@@ -28,13 +28,16 @@ class Circle:
         return f"{self.ra!r} {self.dec!r} {self.radius!r}"
 
 
-async def cut(http: HTTP, cutter: Descriptor, circle: Circle, file: Path, *, seconds: float) -> None:
-    """Write the FITS file of all pixels that a circle touches; OutsideImage where there are none."""
-    url = address(cutter.url, {**cutter.given, "CIRCLE": str(circle)})
+async def cut(
+    http: HTTP, cutter: Descriptor, circle: Circle, file: Path, *, band: tuple[float, float] | None = None, seconds: float
+) -> None:
+    """Write a FITS file of all pixels that a circle touches, and a band (metres) if the service takes one; OutsideImage: there are none."""
+    along = {"BAND": interval(*band)} if band and "BAND" in cutter.takes else {}
+    url = address(cutter.url, {**cutter.given, "CIRCLE": str(circle), **along})
     asked = Asked("GET", url)
     async with within(seconds, cutter.url, way_out="or ask for a smaller piece"), http.stream(asked) as response:
         if response.status_code == HTTPStatus.NO_CONTENT:
-            raise OutsideImage("the region is outside the image")
+            raise OutsideImage(f"the region{' or the band' if along else ''} is outside the image")
         good = response.status_code == HTTPStatus.OK
         with file.open("wb") as content:
             await http.spool(response, content, _MOST_BYTES if good else _SAID_BYTES, "")

@@ -36,7 +36,7 @@ class SkyImage:
 
     def __init__(self, image: Image, hdu: Any) -> None:
         self._sky, self.shape = image.sky, tuple(image.shape[axis] for axis in image.sky.axes)
-        self.band = (image.cards.text("FILTER") or (image.primary and image.primary.text("FILTER")) or "").strip()
+        self.band = image.filter
         self.pixel = float(np.min(proj_plane_pixel_scales(image.sky.wcs)))
         if not all(math.isfinite(size) and size > 0 for size in (self.pixel, self.area)):
             raise NoImage("cannot be drawn: its header says that its pixels have no size on the sky")

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import astropy.units as u
 import bowerbird
 import numpy as np
 import pytest
+from astropy.io import fits
 from bowerbird.errors import BadArgument
 from bowerbird_services.store.dids import DID
 
@@ -85,6 +87,26 @@ def test_a_cube_is_cut_along_the_sky_alone(shown: Gallery) -> None:
     at, size = [(53.1, -27.8)], "0.05 deg"
     there = bowerbird.cutouts(at, size, str(DID("demo", "dr1", "cube.fits")))
     np.testing.assert_array_equal(there["cutout"][0].data, bowerbird.cutout(shown.releases / "demo/dr1/cube.fits", at[0], size)[0].data)
+
+
+@pytest.mark.parametrize("planes", [2, 3])
+def test_a_cube_is_cut_along_a_band_where_it_is_as_here(shown: Gallery, planes: int) -> None:
+    at, size, here = [(53.1, -27.8)], "0.05 deg", shown.releases / "demo/dr1/cube.fits"
+    header = fits.getheader(here)
+    first, step = header["CRVAL3"], header.get("CDELT3", header.get("CD3_3"))
+    band = [u.Quantity(first + (0.6 + number) * step, header["CUNIT3"]) for number in (0, planes - 1)]
+    there = bowerbird.cutouts(at, size, str(DID("demo", "dr1", "cube.fits")), band=band)
+    assert there["cutout"][0].data.shape[0] == planes
+    np.testing.assert_array_equal(there["cutout"][0].data, bowerbird.cutout(here, at[0], size, band=band)[0].data)
+    (reason,) = bowerbird.cutouts(at, size, str(DID("demo", "dr1", "cube.fits")), band=("1 pm", "2 pm"))["reason"]
+    assert reason == "the region or the band is outside the image"
+
+
+def test_an_image_of_another_filter_or_without_wavelengths_is_refused_there_as_here(shown: Gallery) -> None:
+    for band in ("no such filter", ("400 nm", "700 nm")):
+        there = bowerbird.cutouts([M13], SIZE, str(DID("demo", "dr1", "m13.fits")), band=band)
+        here = bowerbird.cutouts([M13], SIZE, shown.releases / "demo/dr1/m13.fits", band=band)
+        assert there["reason"][0].partition(": ")[2] == here["reason"][0].partition(": ")[2] != ""
 
 
 def test_a_name_with_blanks_and_signs_is_the_name_of_one_file(shown: Gallery) -> None:
