@@ -15,9 +15,10 @@ from aiohttp import web
 from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.pod_settings import PodSettings
+from bowerbird_config.pods import Pod
 from bowerbird_config.teams import Membership, Role
 from bowerbird_hub import pods
-from bowerbird_hub.nodes.door import NotYet, Pod
+from bowerbird_hub.nodes.door import NotYet
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.platform_spawner import StartRefused

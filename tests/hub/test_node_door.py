@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from bowerbird_config.pods import Pod
 from bowerbird_fuse.csi.asking import Hub
 from bowerbird_fuse.csi.claims import Admission, Claim
-from bowerbird_fuse.csi.claims import Pod as ClaimedPod
 from bowerbird_fuse.csi.errors import Away, CallError, Denied
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.csi.volumes import Volume
-from bowerbird_hub.nodes.door import NodeDoor, NotYet, Pod, Trust, VolumeOf
+from bowerbird_hub.nodes.door import NodeDoor, NotYet, Trust, VolumeOf
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.opening import door_of
 from bowerbird_hub.nodes.reviews import Bearer, TokenReviews, bearer
@@ -24,10 +24,10 @@ from tests.support.hub_door import Answer, HubDoor
 
 DRIVER = "data.example"
 PLUGIN = ("bowerbird", "node-plugin")
-ANN, BOB, LATE = (ClaimedPod("people", name, f"uid-of-{name}") for name in ("ann", "bob", "late"))
+ANN, BOB, LATE = (Pod("people", name, f"uid-of-{name}") for name in ("ann", "bob", "late"))
 
 
-def review(account: str, pod: ClaimedPod | None, *, audience: str = DRIVER) -> dict[str, Any]:
+def review(account: str, pod: Pod | None, *, audience: str = DRIVER) -> dict[str, Any]:
     """Return what an API server says of a good token."""
     told = {"authentication.kubernetes.io/pod-name": [pod.name], "authentication.kubernetes.io/pod-uid": [pod.uid]} if pod else {}
     user = {"username": f"system:serviceaccount:{account}", "extra": told}
@@ -35,14 +35,14 @@ def review(account: str, pod: ClaimedPod | None, *, audience: str = DRIVER) -> d
 
 
 TOKENS = {
-    "plugin": review("bowerbird:node-plugin", ClaimedPod("bowerbird", "data-1", "u")),
+    "plugin": review("bowerbird:node-plugin", Pod("bowerbird", "data-1", "u")),
     "another account": review("people:node-plugin", None),
     "plugin elsewhere": review("bowerbird:node-plugin", None, audience="other.example"),
     "ann": review("people:default", ANN),
     "bob": review("people:default", BOB),
     "late": review("people:default", LATE),
     "unbound": review("people:default", None),
-    "recreated": review("people:default", ClaimedPod("people", "ann", "an older uid")),
+    "recreated": review("people:default", Pod("people", "ann", "an older uid")),
 }
 
 
@@ -81,11 +81,11 @@ class Asked:
         token.write_text("plugin")
         self.hub = Hub(url, token)
 
-    async def whose(self, pod: ClaimedPod, token: str) -> Admission:
+    async def whose(self, pod: Pod, token: str) -> Admission:
         claim = Claim("csi-1", Target(Path("/pods"), pod.uid, "data"), pod, read_only=False, token=token)
         return await asyncio.to_thread(self.hub.whose, claim)
 
-    async def refusal(self, pod: ClaimedPod, token: str) -> CallError:
+    async def refusal(self, pod: Pod, token: str) -> CallError:
         with pytest.raises(CallError) as refused:
             await self.whose(pod, token)
         return refused.value

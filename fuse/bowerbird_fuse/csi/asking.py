@@ -42,8 +42,7 @@ class Hub:
 
     def whose(self, claim: Claim) -> Admission:
         """Return whose pod it is; Denied with the hub's sentence where it is nobody's, Away where the hub cannot say."""
-        pod = {"namespace": claim.pod.namespace, "name": claim.pod.name, "uid": claim.pod.uid}
-        answer = self._post(PODS, {"pod": pod, "token": claim.token})
+        answer = self._post(PODS, {"pod": claim.pod.to_json(), "token": claim.token})
         try:
             return _admission(answer)
         except (KeyError, TypeError, ValueError) as error:
@@ -52,8 +51,7 @@ class Hub:
 
     def tell_remounted(self, volume: Volume) -> None:
         """Tell the hub that a pod's view was mounted anew, so that it can tell the user; Away where it cannot be told."""
-        pod = {"namespace": volume.pod.namespace, "name": volume.pod.name, "uid": volume.pod.uid}
-        self._post(REMOUNTS, {"pod": pod, "user": volume.user})
+        self._post(REMOUNTS, {"pod": volume.pod.to_json(), "user": volume.user})
 
     @contextlib.contextmanager
     def feed(self) -> Iterator[Iterator[bytes]]:

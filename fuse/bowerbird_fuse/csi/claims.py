@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bowerbird_config.pods import Pod
+
 from bowerbird_fuse.csi.errors import Malformed
 from bowerbird_fuse.csi.targets import Target
 
@@ -14,18 +16,6 @@ _TOKENS = f"{_PREFIX}serviceAccount.tokens"
 _LAYOUT = "layout"
 # What a volume has in it, and where (contents.py).
 LAYOUT = "1"
-
-
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """A pod, as kubelet knows it."""
-
-    namespace: str
-    name: str
-    uid: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

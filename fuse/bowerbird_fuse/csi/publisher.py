@@ -95,7 +95,7 @@ class Publisher:
             volume.target.empty()
             volume.target.show(self._contents.write(file_name(volume.volume), admission), read_only=True)
             volume.target.show(self._views / volume.user, DATA, read_only=volume.read_only)
-        except BaseException:
+        except BaseException:  # whatever stopped it, nothing half-made stays
             with contextlib.suppress(OSError, CallError):
                 self._unmake(volume)
             raise

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird_config.paths import Var
+from bowerbird_config.pods import Pod
 
-from bowerbird_fuse.csi.claims import Claim, Pod
+from bowerbird_fuse.csi.claims import Claim
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.records import write_whole
 

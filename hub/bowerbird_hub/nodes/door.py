@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from bowerbird_config.pods import Pod
 from bowerbird_hub.identity.feed import PING_SECONDS
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.reviews import Bearer, Reviewer, ReviewFailed
@@ -22,18 +23,6 @@ from tornado.web import Application, RequestHandler
 _log = logging.getLogger("bowerbird.nodes")
 _LONGEST_REQUEST = 256 << 10
 _BEARER = "Bearer "
-
-
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """A pod, as a node plugin names it."""
-
-    namespace: str
-    name: str
-    uid: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Any
 from aiohttp import ClientError
 from bowerbird_config.model import format_size
 from bowerbird_config.pod_settings import PodSettings
+from bowerbird_config.pods import Pod
 from bowerbird_hub import pods
-from bowerbird_hub.nodes.door import NotYet, Pod, VolumeOf
+from bowerbird_hub.nodes.door import NotYet, VolumeOf
 from bowerbird_hub.pods import Order
 from bowerbird_hub.runtimes import pod_status, preconditions
 from bowerbird_hub.runtimes.platform_spawner import FAILED, UNAVAILABLE, PlatformSpawner, StartRefused
@@ -51,7 +52,6 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         self._told_restarts = 0
         # The server's token under the hub's own key: a pod whose node comes back asks for its volume anew, perhaps of another hub.
         self._sealed = ""
-        self._watching: asyncio.Task[None] | None = None
 
     @default("namespace")
     def _namespace_of_settings(self) -> str:
@@ -82,8 +82,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
             self._tell(60, "Waiting for JupyterLab to answer")
             api = url_path_join(url, self.server.base_url, "api")
             await self._unless_in_trouble(wait_for_http_server(api, timeout=self.start_timeout), deadline)
-        except BaseException:
-            # Nothing half-made stays, also where the start was cancelled.
+        except BaseException:  # nothing half-made stays, also where the start was cancelled
             with suppress(ApiException, ClientError, OSError):
                 await asyncio.shield(self.stop(now=True))
             raise
@@ -222,13 +221,6 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         """Watch the pod."""
         super().start_polling()
         self._watching = asyncio.ensure_future(self._watch())
-
-    def stop_polling(self) -> None:
-        """Stop watching."""
-        super().stop_polling()
-        if self._watching is not None and self._watching is not asyncio.current_task():
-            self._watching.cancel()
-        self._watching = None
 
     async def _watch(self) -> None:
         while await self.poll() is None:  # noqa: ASYNC110  what the cluster told is in KubeSpawner's hands, which set no event

@@ -43,6 +43,8 @@ class PlatformSpawner(Spawner):
         super().__init__(**kwargs)
         self._steps: list[tuple[int, str]] = []
         self._news = asyncio.Event()
+        # What a runtime's `start_polling` has begun.
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -148,3 +150,12 @@ class PlatformSpawner(Spawner):
                 told += 1
                 yield {"progress": percent, "message": words}
             await news.wait()
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def stop_polling(self) -> None:
+        """Stop watching."""
+        super().stop_polling()
+        if self._watching is not None and self._watching is not asyncio.current_task():
+            self._watching.cancel()
+        self._watching = None

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from bowerbird_hub.nodes.door import Pod, VolumeOf
+from bowerbird_config.pods import Pod
+from bowerbird_hub.nodes.door import VolumeOf
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 
 

@@ -38,7 +38,6 @@ class ProcessSpawner(PlatformSpawner):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._mounted = False
-        self._watching: asyncio.Task[None] | None = None
         self._told_version = 0
         self.local = LocalServer(self.host, ServerPlace(self.host.var, self.user.name, self.name or ""))
 
@@ -193,13 +192,6 @@ class ProcessSpawner(PlatformSpawner):
         super().start_polling()
         if self.local.running is not None:
             self._watching = asyncio.ensure_future(self._watch())
-
-    def stop_polling(self) -> None:
-        """Stop watching."""
-        super().stop_polling()
-        if self._watching is not None and self._watching is not asyncio.current_task():
-            self._watching.cancel()
-        self._watching = None
 
     async def _watch(self) -> None:
         running = self.local.running

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bowerbird_config.pods import Pod
 from bowerbird_fuse.csi.asking import FEED, PODS, REMOUNTS, Hub
-from bowerbird_fuse.csi.claims import Admission, Claim, Pod
+from bowerbird_fuse.csi.claims import Admission, Claim
 from bowerbird_fuse.csi.errors import Away, Denied
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.csi.volumes import Volume

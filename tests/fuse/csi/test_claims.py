@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bowerbird_config.pods import Pod
 from bowerbird_fuse.csi import claims
-from bowerbird_fuse.csi.claims import Pod
 from bowerbird_fuse.csi.errors import Malformed
 from bowerbird_fuse.csi.targets import Target
 
