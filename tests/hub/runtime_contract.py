@@ -1,5 +1,6 @@
 """What every runtime must do, seen from outside: through the hub's pages and API, and from a kernel in the server."""
 
+import html
 import json
 import signal
 import textwrap
@@ -156,6 +157,17 @@ class RuntimeContract(ABC, Generic[H]):
         assert "cannot be set" in answer.json()["message"]
         kept = (person.model() or {}).get("user_options")
         assert not kept
+
+    @pytest.mark.parametrize("option", ["image", "privileged", "hostPath", "profile-option-minimal--image", "kubespawner_override"])
+    def test_image_and_rights_are_asked_for_in_vain_by_form_api_and_link(self, arrive: Callable[[str], Person], option: str) -> None:
+        person = arrive("owner")
+        form = person.post_form({"profile": "minimal", option: "evil:1"})
+        link = person.get(f"hub/spawn?opt-profile=minimal&opt-{option}=evil:1")
+        answer = person.api("POST", "users/owner/server", {"user_options": {"profile": "minimal", option: "evil:1"}})
+        assert [each.status_code for each in (form, link, answer)] == [BAD] * 3
+        sentence = f"'{option}' cannot be set; the one option is 'profile'"
+        assert all(sentence in html.unescape(each.text) for each in (form, link, answer))
+        assert person.hub.servers() == {}
 
     def test_script_in_an_option_is_shown_as_text(self, arrive: Callable[[str], Person]) -> None:
         page = arrive("owner").post_form({"profile": "<script>alert(1)</script>"})
