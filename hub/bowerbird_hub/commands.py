@@ -22,6 +22,7 @@ from bowerbird_hub.state.backup import BackupError, back_up
 from bowerbird_hub.state.backup import restore as put_back
 from bowerbird_hub.state.logs import Follower, logs_in, tail
 from bowerbird_hub.state.state_files import read_json
+from bowerbird_hub.state.to_cluster import restore_to_cluster
 from bowerbird_hub.supervision import ending, handover
 from bowerbird_hub.supervision.board import Board, Journal, state_path
 from bowerbird_hub.supervision.daemon import detach
@@ -232,14 +233,19 @@ def backup(directory: Path, releases: bool, var: Var) -> None:
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--cluster", type=click.Path(path_type=Path), metavar="NEW", help="lay it out in NEW instead, as a cluster's volumes want it")
+@click.option("--release", default="bowerbird", show_default=True, help="with --cluster: the name of the release")
+@click.option("-n", "--namespace", default="bowerbird", show_default=True, help="with --cluster: its namespace")
 @var_option
-def restore(directory: Path, var: Var) -> None:
-    """Put the backup in DIRECTORY into an empty state directory."""
+def restore(directory: Path, cluster: Path | None, release: str, namespace: str, var: Var) -> None:
+    """Put the backup in DIRECTORY into an empty state directory or, with --cluster, onto the volumes of a cluster."""
+    place = Path(os.path.abspath(directory))
     try:
-        copied = put_back(Path(os.path.abspath(directory)), var)
+        copied = restore_to_cluster(place, Path(os.path.abspath(cluster)), release, namespace) if cluster else put_back(place, var)
     except BackupError as error:
         raise CannotRun(str(error)) from error
-    click.echo(f"restored {copied} files to {var.root}; `bowerbird up --var {shlex.quote(str(var.root))}` starts it")
+    then = "docs/k3s.md says where each part goes" if cluster else f"`bowerbird up --var {shlex.quote(str(var.root))}` starts it"
+    click.echo(f"restored {copied} files to {cluster or var.root}; {then}")
 
 
 @click.command()

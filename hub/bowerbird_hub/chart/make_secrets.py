@@ -4,6 +4,7 @@ import argparse
 import base64
 import secrets
 from http import HTTPStatus
+from typing import Any
 
 from bowerbird_hub.chart.kube_api import KubeApi, Refused
 
@@ -15,10 +16,8 @@ _BYTES = 32
 def make_secrets(api: KubeApi, namespace: str, name: str) -> tuple[str, ...]:
     """Return the keys that were missing and are there now."""
     place = f"/api/v1/namespaces/{namespace}/secrets"
-    labels = {"app.kubernetes.io/name": "bowerbird", "app.kubernetes.io/part-of": "bowerbird"}
-    fresh = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": name, "labels": labels}, "data": _made(KEYS)}
     try:
-        api.ask("POST", place, fresh)
+        api.ask("POST", place, secret_of(name))
     except Refused as refused:
         if refused.status != HTTPStatus.CONFLICT:
             raise
@@ -31,6 +30,12 @@ def make_secrets(api: KubeApi, namespace: str, name: str) -> tuple[str, ...]:
         version = {"resourceVersion": found["metadata"]["resourceVersion"]}
         api.ask("PATCH", f"{place}/{name}", {"metadata": version, "data": _made(missing)})
     return missing
+
+
+def secret_of(name: str) -> dict[str, Any]:
+    """Return a Secret of that name with fresh values."""
+    labels = {"app.kubernetes.io/name": "bowerbird", "app.kubernetes.io/part-of": "bowerbird"}
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": name, "labels": labels}, "data": _made(KEYS)}
 
 
 def _made(keys: tuple[str, ...]) -> dict[str, str]:
