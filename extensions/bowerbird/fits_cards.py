@@ -1,7 +1,7 @@
 """The header of an HDU as the 80-byte cards of the FITS standard (4.0, section 4): every card that is not changed stays as it is."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -86,6 +86,17 @@ class Cards:
         if place is not None:
             del self._cards[place]
             self._places = _places(self._cards)
+
+    def move(self, others: "Cards", keywords: Sequence[str] | None = None) -> None:
+        """Take cards out of others and add them as they are, in the order of their keywords; without these all, as they stand."""
+        if keywords is None:
+            moved, left = others._cards, []
+        else:
+            places = [others._places[keyword.encode()] for keyword in keywords]
+            moved, left = [others._cards[place] for place in places], [one for at, one in enumerate(others._cards) if at not in set(places)]
+        self._cards += moved
+        self._places = _places(self._cards)
+        others._cards, others._places = left, _places(left)
 
     def add_history(self, text: str) -> None:
         """Add a HISTORY line, on as many cards as it needs."""

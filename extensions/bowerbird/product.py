@@ -42,6 +42,13 @@ class Product:
         return any(window.present == tuple(slice(0, length) for length in image.shape) for image, window in self.layers)
 
     @property
+    def alone(self) -> tuple[bytes | None, bytes, int] | None:
+        """The primary HDU above its image, if any, the header, and the length of the padded data; None where it is not one image alone."""
+        if len(self.layers) > 1 or self._below:
+            return None
+        return (self._above[0] if self._above else None), self._headers[0].block, _padded(self._lengths[0])
+
+    @property
     def size(self) -> int:
         """How many bytes the file has."""
         headers = (header.block for header in self._headers)

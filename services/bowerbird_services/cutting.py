@@ -1,13 +1,9 @@
 """The cutouts of one request, of one open file of a release: planned, then read; all of it takes time and runs in a thread."""
 
-import csv
 import hashlib
-import io
 import re
-import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import PurePosixPath
@@ -16,14 +12,14 @@ from typing import Any, Final, Self
 from bowerbird.areas import Area, Circle
 from bowerbird.errors import CutoutError, OutsideImage
 from bowerbird.pieces import Changed, Pieces
-from bowerbird.product import Product
 from bowerbird.slab import Interval, Kind, Slab
 
 from bowerbird_services.archive import Record
+from bowerbird_services.cutting_forms import Alone, Answer, Archive, Extensions, Plan
 from bowerbird_services.release_files import ReleaseFile
 from bowerbird_services.store import products
 from bowerbird_services.vo.dali import Fault
-from bowerbird_services.vo.soda import FITS, TAR, Asked
+from bowerbird_services.vo.soda import Asked, Form
 
 # An answer up to this is read at once; larger ones come one after the other, so that memory is bounded (bytes).
 SMALL: Final = 16 << 20
@@ -32,10 +28,10 @@ LARGEST: Final = 256 << 20
 # Up to this the pixels are copied in less time than it takes to hand the work to a thread and back.
 _LIGHT: Final = 1 << 20
 LARGEST_ARCHIVE: Final = 4 << 30
-_BLOCK: Final = 512
-_INDEX: Final = "index.csv"
 # Changes when the same cutout of the same file would have other bytes.
 _EDITION: Final = "1"
+_SEVERAL: Final = "_cutouts"
+_FORMS: Final[dict[Form, Callable[[Sequence[Plan]], Answer]]] = {Form.FITS: Alone, Form.TAR: Archive, Form.MEF: Extensions}
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
@@ -51,26 +47,13 @@ def tag(file: ReleaseFile, asked: Asked) -> str:
 def file_name(asked: Asked, file: str) -> str:
     """Return what the answer is called where it is kept: after the file that it is cut from, and the place."""
     stem = _UNSAFE.sub("_", PurePosixPath(file).name.partition(".fit")[0]).strip("._") or "image"
-    if asked.form == TAR:
-        return f"{stem}_cutouts.tar"
-    return f"{stem}{_place(asked.areas[0])}.fits"
+    if asked.form is Form.FITS:
+        return f"{stem}{_place(asked.areas[0])}.fits"
+    return f"{stem}{_SEVERAL}.{'tar' if asked.form is Form.TAR else 'fits'}"
 
 
 def _place(area: Area | None) -> str:
     return f"_{area.longitude:.5f}{area.latitude:+.5f}" if isinstance(area, Circle) else "_cutout"
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """One piece: what will be read, or why there is none."""
-
-    name: str
-    product: Product | None
-    reason: str = ""
-
-    @property
-    def size(self) -> int:
-        return self.product.size if self.product else 0
 
 
 class Cutting:
@@ -82,46 +65,31 @@ class Cutting:
     def __init__(self, file: ReleaseFile, record: Record, asked: Asked, *, by_pieces: bool = False) -> None:
         self.tag, self.modified = tag(file, asked), formatdate(file.modified, usegmt=True)
         self.name = file_name(asked, record.product.file)
-        self._form = asked.form
         with _told():
             self._pieces = Pieces(file.descriptor, asked.hdu, PurePosixPath(record.product.file).name)
             try:
                 self._plans = self._planned(asked, applicable(asked.slab, self._pieces.kinds, record.product))
                 if by_pieces:
                     _check_pieces(asked, self._plans)
-                self._index = self._listed() if asked.form == TAR else b""
-                self.size = self._size()
+                self._form = _FORMS[asked.form](self._plans)
+                self.size = self._form.size
             except BaseException:  # whatever it is, nothing of the file stays open
                 self._pieces.close()
                 raise
 
-    def _planned(self, asked: Asked, slab: Slab) -> list[_Plan]:
-        stem = self.name.partition("_cutouts.tar")[0]
+    def _planned(self, asked: Asked, slab: Slab) -> list[Plan]:
+        stem = self.name.rpartition(_SEVERAL)[0]
         plans = []
         for number, area in enumerate(asked.areas, start=1):
             try:
-                plans.append(_Plan(f"{stem}_{number:04d}{_place(area)}.fits", self._pieces.product(area, slab)))
+                plans.append(Plan(f"{stem}_{number:04d}{_place(area)}.fits", self._pieces.product(area, slab)))
             except OutsideImage as error:
-                plans.append(_Plan("", None, str(error)))
+                plans.append(Plan("", None, str(error)))
             if sum(plan.size for plan in plans) > LARGEST_ARCHIVE or plans[-1].size > LARGEST:
                 raise _too_large(plans)
         if not any(plan.product for plan in plans):
             raise OutsideImage(plans[0].reason)
         return plans
-
-    def _listed(self) -> bytes:
-        """Return the first file of an archive: what became of each region, in the order of the request."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("region", "file", "reason"))
-        writer.writerows((number, plan.name, plan.reason) for number, plan in enumerate(self._plans, start=1))
-        return text.getvalue().encode()
-
-    def _size(self) -> int:
-        sizes = [plan.size for plan in self._plans if plan.product]
-        if self._form == FITS:
-            return sum(sizes)
-        return sum(_BLOCK + _padded(size) for size in (len(self._index), *sizes)) + 2 * _BLOCK
 
     @property
     def is_near(self) -> bool:
@@ -130,17 +98,9 @@ class Cutting:
 
     def parts(self) -> Iterator[Sequence[Any]]:
         """Read and yield the answer, a cutout at a time; Fault where the file is not what it was."""
-        if self._form == FITS:
-            for plan in self._plans:
-                yield self._read(plan)
-            return
-        yield _member(_INDEX, [self._index], len(self._index))
-        for plan in self._plans:
-            if plan.product:
-                yield _member(plan.name, self._read(plan), plan.size)
-        yield [bytes(2 * _BLOCK)]
+        return self._form.parts(self._read)
 
-    def _read(self, plan: _Plan) -> Sequence[Any]:
+    def _read(self, plan: Plan) -> Sequence[Any]:
         assert plan.product is not None  # noqa: S101  for the reader of types
         with _told():
             return self._pieces.read(plan.product)
@@ -184,7 +144,7 @@ def _check_within(name: str, wanted: Interval, known: tuple[float | None, float 
         raise OutsideImage(f"the image was taken in another {name}")
 
 
-def _check_pieces(asked: Asked, plans: list[_Plan]) -> None:
+def _check_pieces(asked: Asked, plans: list[Plan]) -> None:
     """Refuse what would be a large image itself: all of the sky that it shows."""
     for plan in plans:
         if plan.product and plan.size > SMALL and (not asked.regions or plan.product.is_whole):
@@ -192,19 +152,8 @@ def _check_pieces(asked: Asked, plans: list[_Plan]) -> None:
             raise Fault(f"{words} {SMALL >> 20} MB; name a region in CIRCLE, POLYGON or POS")
 
 
-def _too_large(plans: list[_Plan]) -> Fault:
+def _too_large(plans: list[Plan]) -> Fault:
     size, most = (plans[-1].size, LARGEST) if plans[-1].size > LARGEST else (sum(plan.size for plan in plans), LARGEST_ARCHIVE)
     what = "a cutout" if most == LARGEST else "an archive of cutouts"
     words = f"{what} may have {most >> 20} MB, and this one would have {-(-size >> 20)}; ask for a smaller region or band"
     return Fault(words, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-
-
-def _padded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
-
-
-def _member(name: str, parts: Sequence[Any], size: int) -> Sequence[Any]:
-    """Return a file of an archive, its header first."""
-    about = tarfile.TarInfo(name)
-    about.size = size
-    return [about.tobuf(tarfile.USTAR_FORMAT), *parts, bytes(_padded(size) - size)]

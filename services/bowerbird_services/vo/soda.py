@@ -1,6 +1,7 @@
 """SODA 1.0: the parameters of a cutout, and the words in which a refusal begins."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
@@ -16,10 +17,24 @@ from bowerbird_services.vo.dali import Fault, Parameters, shown
 from bowerbird_services.vo.values import circle, interval, polygon, position
 
 STANDARD: Final = "ivo://ivoa.net/std/SODA#sync-1.0"
-FITS, TAR = "application/fits", "application/x-tar"
-# Our own parameters: how several regions come (FORM=tar), and which HDU is cut, as `bowerbird.cutout` has it.
+FITS: Final = "application/fits"
+# Our own parameters: how several regions come, and which HDU is cut, as `bowerbird.cutout` has it.
 FORM, HDU = "FORM", "HDU"
-FORMS: Final = {"fits": FITS, "tar": TAR}
+
+
+class Form(StrEnum):
+    """How an answer comes: one cutout, or one of each region in an archive, or as extensions of one file."""
+
+    FITS = "fits"
+    TAR = "tar"
+    MEF = "mef"
+
+    @property
+    def media_type(self) -> str:
+        """What it is called in an answer."""
+        return "application/x-tar" if self is Form.TAR else FITS
+
+
 # Those of the sky, any of which may be the one region.
 _SKY: Final = {"POS": position, "CIRCLE": circle, "POLYGON": polygon}
 _PARAMETERS: Final = ("ID", *_SKY, "BAND", "TIME", "POL", HDU, FORM)
@@ -40,13 +55,13 @@ class SeveralValues(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be cut of which product; no regions is all of the image. `form` is the media type of the answer."""
+    """What is to be cut of which product; no regions is all of the image."""
 
     did: str
     regions: tuple[Area, ...]
     slab: Slab
     hdu: int | str | None
-    form: str
+    form: Form
 
     @property
     def areas(self) -> tuple[Area | None, ...]:
@@ -56,7 +71,7 @@ class Asked:
     @property
     def is_light(self) -> bool:
         """Whether to plan it takes next to no time: one circle in one image."""
-        return len(self.regions) == 1 and isinstance(self.regions[0], Circle) and self.hdu != EVERY and self.form == FITS
+        return len(self.regions) == 1 and isinstance(self.regions[0], Circle) and self.hdu != EVERY and self.form is Form.FITS
 
 
 def asked(given: Parameters) -> Asked:
@@ -67,21 +82,21 @@ def asked(given: Parameters) -> Asked:
         raise Fault("ID is missing; it is the publisher DID of a product, as ObsCore and DataLink name it")
     form = _form(given)
     regions = _regions(given)
-    if len(regions) > 1 and form != TAR:
+    if len(regions) > 1 and form is Form.FITS:
         told = f"{len(regions)} regions were asked for in POS, CIRCLE and POLYGON together"
-        raise SeveralValues(f"{told}; ask for one, or with {FORM}=tar for an archive of a cutout each")
+        raise SeveralValues(f"{told}; ask for one, or for a cutout of each with {FORM}=tar (an archive) or {FORM}=mef (one file)")
     return Asked(did, regions, _slab(given), _hdu(given), form)
 
 
-def _form(given: Parameters) -> str:
-    """Return the media type of the answer; a RESPONSEFORMAT can only say the same (DALI 1.1, section 3.4.3)."""
-    name = (_single(given, FORM) or "fits").lower()
-    if name not in FORMS:
-        raise Fault(f"{FORM} is {shown(name)}; it is {' or '.join(FORMS)}")
-    wanted = _single(given, "RESPONSEFORMAT")
-    if wanted is not None and wanted.lower() not in {name, FORMS[name]}:
-        raise Fault(f"RESPONSEFORMAT is {shown(wanted)}; cutouts are {FITS}, and {TAR} with {FORM}=tar")
-    return FORMS[name]
+def _form(given: Parameters) -> Form:
+    """Return how the answer comes; a RESPONSEFORMAT can only say the same (DALI 1.1, section 3.4.3)."""
+    name = (_single(given, FORM) or Form.FITS).lower()
+    if name not in set(Form):
+        raise Fault(f"{FORM} is {shown(name)}; it is {' or '.join(Form)}")
+    form, wanted = Form(name), _single(given, "RESPONSEFORMAT")
+    if wanted is not None and wanted.lower() not in {form, form.media_type}:
+        raise Fault(f"RESPONSEFORMAT is {shown(wanted)}; cutouts are {FITS}, and {Form.TAR.media_type} with {FORM}={Form.TAR}")
+    return form
 
 
 def _single(given: Parameters, name: str) -> str | None:

@@ -9,7 +9,7 @@ from bowerbird.votable import Field, Input, Service
 from bowerbird_services.adql import regions
 from bowerbird_services.store.dids import DID
 from bowerbird_services.store.products import Product
-from bowerbird_services.vo.soda import FORM, FORMS, HDU, STANDARD
+from bowerbird_services.vo.soda import FORM, HDU, STANDARD, Form
 
 _CIRCLE: Final = 3
 
@@ -35,8 +35,10 @@ def _inputs(did: DID, product: Product) -> Iterator[Input]:
         polarisation = Field("POL", "char", "*", ucd="meta.code;phys.polarization", description="state of polarisation")
         yield Input(polarisation, "", options=states)
     yield Input(Field(HDU, "char", "*", ucd="meta.id", description="name or number of the HDU that is cut, * for all images"), "")
-    several = "how they come: fits is one region, tar an archive with a cutout of each of several"
-    yield Input(Field(FORM, "char", "*", ucd="meta.code.mime", description=several), "", options=tuple(FORMS))
+    several = (
+        "how they come: fits is one region; of several, tar is an archive with a cutout of each, mef one file with an extension of each"
+    )
+    yield Input(Field(FORM, "char", "*", ucd="meta.code.mime", description=several), "", options=tuple(Form))
 
 
 def _sky(product: Product) -> Iterator[Input]:

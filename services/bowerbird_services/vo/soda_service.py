@@ -213,7 +213,7 @@ class SODAService:
 def _described(cutting: Cutting, wanted: Asked) -> dict[str, str]:
     return {
         "Last-Modified": cutting.modified,
-        "Content-Type": wanted.form,
+        "Content-Type": wanted.form.media_type,
         "Content-Length": str(cutting.size),
         "Content-Disposition": f'attachment; filename="{cutting.name}"',
     }

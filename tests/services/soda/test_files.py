@@ -121,19 +121,22 @@ def test_fitsverify_finds_no_fault_with_what_comes(tmp_path: Path) -> None:
 
     parts = str(DID("demo", "dr1", "parts.fits"))
     with gallery(tmp_path / "gallery", before=lay) as found, httpx.Client(base_url=found.address, timeout=30) as client:
-        for number, (did, asked) in enumerate(
-            (
-                (M13, {"CIRCLE": CIRCLE}),
-                (CUBE, {"BAND": "515e-9 535e-9"}),
-                (CUBE, {"CIRCLE": "53.1 -27.8 0.03", "BAND": "515e-9 535e-9"}),
-                (parts, {"CIRCLE": CIRCLE, "HDU": "*"}),
-                (parts, {"CIRCLE": CIRCLE, "HDU": "STAT"}),
-            )
-        ):
+        wishes: tuple[tuple[str, dict[str, str | list[str]]], ...] = (
+            (M13, {"CIRCLE": CIRCLE}),
+            (CUBE, {"BAND": "515e-9 535e-9"}),
+            (CUBE, {"CIRCLE": "53.1 -27.8 0.03", "BAND": "515e-9 535e-9"}),
+            (parts, {"CIRCLE": CIRCLE, "HDU": "*"}),
+            (parts, {"CIRCLE": CIRCLE, "HDU": "STAT"}),
+            (parts, {"CIRCLE": [CIRCLE, "1 1 1", CIRCLE], "HDU": "STAT", "FORM": "mef"}),
+            (M13, {"CIRCLE": [CIRCLE, CIRCLE], "FORM": "mef"}),
+        )
+        for number, (did, asked) in enumerate(wishes):
             path = tmp_path / f"{number}.fits"
-            path.write_bytes(cut(client, did, **asked).raise_for_status().content)
+            answer = client.get("/soda/sync", params={"ID": did, **asked})
+            path.write_bytes(answer.raise_for_status().content)
             said = subprocess.run(["fitsverify", str(path)], check=False, capture_output=True, text=True, timeout=60).stdout
             assert "found 0 warning(s) and 0 error(s)" in said, f"{did} {asked}: {said}"
+        refused(cut(client, parts, CIRCLE=CIRCLE, HDU="*", FORM="mef"), 400, "UsageError", "FORM=mef takes one image", "FORM=tar")
 
 
 def test_what_nobody_foresaw_is_a_text_of_soda_without_a_traceback(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,28 @@ def test_several_regions_come_as_an_archive_where_that_is_asked_for(client: http
     assert cut(client, M13, ("CIRCLE", "10 10 0.1"), ("CIRCLE", "20 10 0.1"), FORM="tar").status_code == 204
 
 
+@pytest.mark.parametrize("did", [M13, CUBE])
+def test_several_regions_come_as_extensions_of_one_file(client: httpx.Client, did: str) -> None:
+    ra, dec = (250.4, 36.46) if did == M13 else (53.1, -27.8)
+    circles = [f"{ra} {dec} 0.01", "10 10 0.1", f"{ra + 0.01} {dec} 0.02"]
+    answer = cut(client, did, *(("CIRCLE", circle) for circle in circles), FORM="mef")
+    assert (answer.headers["content-type"], answer.headers["content-length"]) == ("application/fits", str(len(answer.content)))
+    assert answer.headers["content-disposition"].endswith('_cutouts.fits"')
+    made = hdus(answer)
+    assert [(hdu.name, hdu.ver) for hdu in made] == [("PRIMARY", 1), ("CUTOUT", 1), ("CUTOUT", 3), ("REGIONS", 1)]
+    told = made["REGIONS"].data
+    assert [told["region"].tolist(), told["hdu"].tolist()] == [[1, 2, 3], [1, 0, 2]]
+    assert [bool(reason) for reason in told["reason"]] == [False, True, False]
+    for number in (1, 3):
+        (alone,) = hdus(cut(client, did, CIRCLE=circles[number - 1]))
+        extension = made["CUTOUT", number]
+        extension.verify("exception")
+        assert extension.data.tobytes() == alone.data.tobytes()
+        assert sky_of(extension.header).to_header() == sky_of(alone.header).to_header()
+        assert list(extension.header["HISTORY"]) == list(alone.header["HISTORY"])
+    assert cut(client, did, ("CIRCLE", "10 10 0.1"), ("CIRCLE", "20 10 0.1"), FORM="mef").status_code == 204
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
