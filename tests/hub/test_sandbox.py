@@ -96,6 +96,16 @@ def test_only_services_end_with_whoever_started_them(dies: bool, told: bool) -> 
 
 
 @pytest.mark.root
+@pytest.mark.skipif(
+    not Path("/etc/esorex.rc").exists(), reason="needs Debian's esorex and a pipeline: apt-get install esorex cpl-plugin-muse"
+)
+def test_esorex_of_the_machine_finds_its_recipes(home: Path) -> None:
+    command = argv(sandbox(home, "/usr/bin/esorex", "--recipes"))
+    told = subprocess.run(command, env={"HOME": "/home/somebody"}, capture_output=True, text=True, check=True, timeout=60)
+    assert "No recipes were found" not in told.stdout
+
+
+@pytest.mark.root
 def test_process_is_nobody_special_and_sees_its_own_only(home: Path) -> None:
     told = subprocess.run(
         argv(sandbox(home, sys.executable, "-I", "-c", PROBE)),

@@ -11,7 +11,7 @@ from bowerbird_config.images import building, machine
 from bowerbird_config.images.commands import images
 from bowerbird_config.images.contract import contracts, load_contract
 from bowerbird_config.images.engine import CannotBuild, Engine, Tag, debootstrap, engine, names_of, refused_base
-from bowerbird_config.images.finding import find
+from bowerbird_config.images.finding import find, on_one_machine
 from bowerbird_config.problems import ConfigError
 from click.testing import CliRunner
 
@@ -50,6 +50,17 @@ def test_find_says_which_profile_has_a_program(tmp_path):
     file.write_text(platform)
     (found,) = json.loads(said("find", "esorex", "--file", str(file), "--json"))
     assert found == {"image": "eso", "profiles": ["eso-uves"], "kind": "command", "name": "esorex", "by": "eso"}
+
+
+def test_find_says_how_servers_of_one_machine_come_to_a_program():
+    (without,) = on_one_machine(find("esorex", KNOWN), KNOWN, lambda _: None)
+    assert without.startswith(
+        "Servers on this machine do not have esorex; as root: apt-get install --no-install-recommends esorex cpl-plugin-amber "
+    )
+    assert list(on_one_machine(find("esorex", KNOWN), KNOWN, lambda name: f"/usr/bin/{name}")) == [
+        "Servers on this machine have esorex too."
+    ]
+    assert list(on_one_machine(find("astropy", KNOWN), KNOWN, lambda _: None)) == []
 
 
 def test_what_an_image_stands_on_is_in_it():

@@ -112,6 +112,12 @@ def test_every_program_of_the_chart_is_promised_by_an_image():
     assert "/opt/bowerbird/bowerbird.css" in KNOWN["services"].files
 
 
+def test_the_packages_for_one_machine_are_those_of_the_image():
+    (command,) = (rest for rest in of("eso", "RUN") if "apt-get install" in rest)
+    words = command.partition("--no-install-recommends ")[2].partition(" && ")[0].split()
+    assert tuple(words) == KNOWN["eso"].debian
+
+
 def test_2dfdr_says_that_it_is_absent():
     for name in KNOWN["aat"].supplied["2dfdr"].commands:
         assert name in (FOLDER / "aat/Containerfile").read_text()

@@ -1,9 +1,10 @@
 """`bowerbird images`: build, test, list, save and find the images of `images/`."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from bowerbird_config.load import load
 from bowerbird_config.problems import ConfigError, choose_from
 from bowerbird_config.terminal import table
 
+# What a sandbox shows of the machine.
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin"
 _ENGINE = click.option(
     "--engine", "engine_name", type=click.Choice(ENGINES), help="which program builds; the first that is here where absent"
 )
@@ -172,6 +175,8 @@ def find(word: str, file: Path | None, as_json: bool) -> None:
     elif found:
         shown = [(f.image, ", ".join(profiles.get(f.image, [])) or "-", f.kind, f.thing) for f in found]
         click.echo(table(("image", "profiles", "", "found"), shown))
+        for line in finding.on_one_machine(found, known, partial(shutil.which, path=_SYSTEM_PATH)):
+            click.echo(line)
     if not found:
         names = {thing for contract in known.values() for _, thing in finding.things(contract)}
         click.echo(f"no image names {word!r}; {choose_from(word, sorted(names), 'They name')}", err=True)

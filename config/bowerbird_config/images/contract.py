@@ -85,6 +85,7 @@ class Contract(Model):
     links: Frozen[ImagePath, ImagePath] = Field(FrozenDict(), description="links, with where each leads")
     contains: tuple[Line, ...] = Field((), description="what else a person may look for, beside commands and modules")
     lacks: tuple[Line, ...] = Field((), description="what a person may expect and does not find")
+    debian: tuple[Name, ...] = Field((), description="Debian's packages with which servers of one machine have the commands too")
     supplied: Frozen[Name, Supplied] = Field(FrozenDict(), description="what is there only where the admin brought it")
     tasks: tuple[Task, ...] = ()
 

@@ -1,6 +1,6 @@
 """Which image has what: a word looked for in every contract. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bowerbird_config.images.contract import Contract
@@ -32,6 +32,17 @@ def things(contract: Contract) -> Iterator[tuple[str, str]]:
     for name, supplied in contract.supplied.items():
         yield from (("if supplied", each) for each in (name, *supplied.commands))
     yield from (("not there", name) for name in contract.lacks)
+
+
+def on_one_machine(found: Iterable[Found], known: Mapping[str, Contract], here: Callable[[str], object]) -> Iterator[str]:
+    """Yield how servers of a platform without a cluster come to the commands that were found: they see the machine's own /usr."""
+    for one in dict.fromkeys((f.by, f.thing) for f in found if f.kind == "command" and known[f.by].debian):
+        by, command = one
+        if here(command):
+            yield f"Servers on this machine have {command} too."
+        else:
+            packages = " ".join(known[by].debian)
+            yield f"Servers on this machine do not have {command}; as root: apt-get install --no-install-recommends {packages}"
 
 
 def environment_of(name: str, contract: Contract) -> str:

@@ -24,6 +24,7 @@ ETC = (
     "ca-certificates",
     "ca-certificates.conf",
     "debian_version",
+    "esorex.rc",  # where Debian's esorex finds the instruments' recipes
     "fonts",
     "gai.conf",
     "host.conf",
