@@ -32,9 +32,8 @@ def services(platform: Platform, install: Install, var: Var, ports: Ports, as_ro
     if platform.sign_on.demo is not None:
         asked.append(_service(CAS, _demo_cas(install, var, ports), as_root))
     # No account has its number, so nothing else says where its home is.
-    # Its pages know a person by the hub's own sign-in, and nobody is asked whether the platform may know them.
-    sign_in = {"oauth_redirect_uri": f"{vo_url(platform, ports.public)}/{SIGNED_IN}", "oauth_no_confirm": True}
-    asked.append({**_service(VO, _vo(platform, install, var, ports), as_root), **sign_in, "environment": {"HOME": str(var.services)}})
+    own = Origins.of(platform, ports.public)
+    asked.append({**_service(VO, _vo(own, install, var, ports), as_root), **vo_sign_in(own), "environment": {"HOME": str(var.services)}})
     # Where no sandbox ends them with the hub, the supervisor knows by these what a killed hub left behind.
     return [{**service, "environment": {**service.get("environment", {}), **marks(HUB, var.root)}} for service in asked]
 
@@ -73,12 +72,17 @@ def _demo_cas(install: Install, var: Var, ports: Ports) -> Sandbox:
     )
 
 
-def vo_url(platform: Platform, port: int) -> str:
+def vo_url(own: Origins) -> str:
     """Return where clients find the tables: under the hub's own name, which every machine that reaches the hub can resolve."""
-    return f"{Origins.of(platform, port).home}{VO_PATH}"
+    return f"{own.home}{VO_PATH}"
 
 
-def _vo(platform: Platform, install: Install, var: Var, ports: Ports) -> Sandbox:
+def vo_sign_in(own: Origins) -> dict[str, Any]:
+    """Return how its pages know a person: by the hub's own sign-in, and nobody is asked whether the platform may know them."""
+    return {"oauth_redirect_uri": f"{vo_url(own)}/{SIGNED_IN}", "oauth_no_confirm": True}
+
+
+def _vo(own: Origins, install: Install, var: Var, ports: Ports) -> Sandbox:
     python, look = install.services_python, install.root / "hub/bowerbird_hub/pages/bowerbird.css"
     arguments = (
         *("--port", str(ports.services), "--tables", str(var.tables), "--surveys", str(var.surveys)),
@@ -89,7 +93,7 @@ def _vo(platform: Platform, install: Install, var: Var, ports: Ports) -> Sandbox
             "--releases",
             str(var.releases_socket),
             "--address",
-            vo_url(platform, ports.public),
+            vo_url(own),
             "--prefix",
             f"/{VO_PATH}",
         ),

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from bowerbird_config.platform import Platform
 
@@ -39,6 +40,14 @@ class Origins:
     def of(cls, platform: Platform, port: int) -> "Origins":
         """Return the origins of a platform that is reached by that port."""
         return cls("https" if platform.runtime.tls else "http", platform.runtime.public_host, port)
+
+    @classmethod
+    def at(cls, url: str) -> "Origins":
+        """Return the origins of a platform known by that address, such as `https://data.example.org/`; ValueError for no such one."""
+        parts = urlsplit(url)
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+            raise ValueError(f"{url!r} is no address of a platform")
+        return cls(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
 
     def _at(self, host: str) -> str:
         # As browsers write it: the usual port is left out.

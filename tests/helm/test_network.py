@@ -77,12 +77,13 @@ def test_user_pods_reach_the_internet_and_no_neighbour(address):
     assert not any(_holds(block, address) for block in users if not address.startswith("127."))
 
 
-def test_only_node_plugins_ask_the_hub_whose_pod_it_is():
+def test_only_node_plugins_and_services_come_to_the_hubs_inner_door():
     spec = named(objects("one-node"), "NetworkPolicy", "bowerbird-hub")["spec"]
     (rule,) = (rule for rule in spec["ingress"] if rule["ports"] == [{"port": "nodes"}])
-    (peer,) = rule["from"]
-    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "data"
-    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "bowerbird-data"}
+    peers = [(peer["podSelector"]["matchLabels"], peer["namespaceSelector"]["matchLabels"]) for peer in rule["from"]]
+    who = [(pods["app.kubernetes.io/component"], namespaces) for pods, namespaces in peers]
+    key = "kubernetes.io/metadata.name"
+    assert who == [("data", {key: "bowerbird-data"}), ("services", {key: "bowerbird"})]
 
 
 def test_user_pods_reach_a_network_that_is_named():

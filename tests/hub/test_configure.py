@@ -9,7 +9,7 @@ import pytest
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.configure import Deployment, settings
+from bowerbird_hub.deployments.machine import Deployment, settings
 from bowerbird_hub.supervision.ports import Ports
 
 from tests.support.platforms import described

@@ -338,8 +338,8 @@ async def test_restarted_hub_knows_the_pod_and_its_token_by_its_state(cluster: C
 async def test_volume_is_told_to_the_servers_own_pod_alone(cluster: Cluster) -> None:
     cluster.api.kubelet = runs_at(cluster.address)
     servers = PodServers(lambda: [cluster.user])
-    assert await servers.volume_of(Pod(NAMESPACE, POD, "0")) is None
     await cluster.start()
+    assert await servers.volume_of(Pod(NAMESPACE, POD, "0")) is None
     own = Pod(NAMESPACE, POD, cluster.api.pods[POD]["metadata"]["uid"])
     volume = await servers.volume_of(own)
     assert volume is not None
@@ -357,3 +357,10 @@ async def test_volume_of_a_pod_that_is_being_made_is_asked_for_again(cluster: Cl
     cluster.spawner._start_pending = True
     with pytest.raises(NotYet):
         await PodServers(lambda: [cluster.user]).volume_of(Pod(NAMESPACE, POD, "0"))
+
+
+async def test_hub_that_was_started_anew_asks_to_be_asked_again_until_the_cluster_has_told_of_its_pods(cluster: Cluster) -> None:
+    with pytest.raises(NotYet):
+        await PodServers(lambda: [cluster.user]).volume_of(Pod(NAMESPACE, POD, "0"))
+    cluster.spawner.server = None
+    assert await PodServers(lambda: [cluster.user]).volume_of(Pod(NAMESPACE, POD, "0")) is None

@@ -7,6 +7,7 @@ import asyncio
 import copy
 import json
 import re
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from bowerbird_config.pods import Pod
 
 Object = dict[str, Any]
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -28,6 +30,8 @@ class KubeApi:
     # Called with each new pod; a kubelet would do what it does.
     kubelet: Callable[["KubeApi", Object], None] = lambda _api, _pod: None
     refuse: tuple[int, str] | None = None
+    # Whom tokens are of, as a review of them says it, and for which audience.
+    bearers: dict[str, tuple[str, Object]] = field(default_factory=dict)
     # Requests that changed something, as METHOD and path.
     asked: list[str] = field(default_factory=list)
     _objects: dict[str, dict[str, Object]] = field(default_factory=lambda: {"pods": {}, "events": {}})
@@ -129,6 +133,20 @@ class KubeApi:
         self.remove("pods", name)
         return web.json_response(pod)
 
+    async def review(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        audience, user = self.bearers.get(asked["spec"]["token"], ("", {}))
+        good = audience in asked["spec"]["audiences"]
+        told = {"authenticated": True, "audiences": [audience], "user": user} if good else {"authenticated": False}
+        return web.json_response({**asked, "status": told}, status=201)
+
+
+def bearer(account: str, pod: Pod | None = None) -> Object:
+    """Return the user that a token is of: `system:serviceaccount:ACCOUNT`, bound to a pod."""
+    told = {"name": pod.name, "uid": pod.uid} if pod else {}
+    extra = {f"authentication.kubernetes.io/pod-{part}": [value] for part, value in told.items()}
+    return {"username": f"system:serviceaccount:{account}", "extra": extra}
+
 
 def _matches(thing: Object, request: web.Request) -> bool:
     wanted = [each.partition("=")[::2] for each in request.query.get(_LABELS, "").split(",") if each]
@@ -141,17 +159,18 @@ def _error(code: int, message: str) -> web.Response:
 
 
 @asynccontextmanager
-async def kube_api() -> AsyncIterator[KubeApi]:
+async def kube_api(tls: ssl.SSLContext | None = None) -> AsyncIterator[KubeApi]:
     """Serve an empty cluster on a random port of this machine."""
     api = KubeApi()
     app = web.Application()
     path = "/api/v1/namespaces/{namespace}/{kind:pods|events}"
     app.add_routes([web.get(path, api.list), web.post(path, api.create), web.delete(path + "/{name}", api.delete)])
+    app.add_routes([web.post("/apis/authentication.k8s.io/v1/tokenreviews", api.review)])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    api.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    api.url = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield api
     finally:

@@ -4,7 +4,7 @@ Every command line that the chart starts.
 NOT BUILT YET stands before what no image holds today: the chart names what is to come, and a cluster cannot run it.
 */}}
 
-{{/* NOT BUILT YET: that the hub is configured by BOWERBIRD_PODS and the addresses in its environment. As it is, it runs servers on its own machine. */}}
+{{/* That BOWERBIRD_PODS is in its environment says that it runs in a pod. */}}
 {{- define "bowerbird.program.hub" -}}
 [jupyterhub, --config, /etc/bowerbird/hub/jupyterhub_config.py]
 {{- end -}}
@@ -15,19 +15,18 @@ NOT BUILT YET stands before what no image holds today: the chart names what is t
 {{- end -}}
 
 {{/*
-NOT BUILT YET: --hub and --host. The services of today follow the hub by sockets of one machine, and listen on 127.0.0.1;
-and of a pod that is no server of its own the hub tells the node plugin nothing, so that this one gets no /data.
+They follow the hub at its inner door. NOT BUILT YET: what their volume shows. Of a pod that is no server of its own the hub tells
+the node plugin nothing, so that this pod does not come up.
 */}}
 {{- define "bowerbird.program.services" -}}
-[python3, -I, -m, bowerbird_services.main, --host, 0.0.0.0, --port, "8080", --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --state, /srv/bowerbird/services, --hub, {{ include "bowerbird.hubUrl" . }}, --releases, /data/releases, --address, {{ include "bowerbird.publicUrl" . }}{{ include "bowerbird.servicesPath" . }}, --prefix, {{ include "bowerbird.servicesPath" . }}, --look, /opt/bowerbird/bowerbird.css]
+[python3, -I, -m, bowerbird_services.main, --host, 0.0.0.0, --port, "8080", --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --state, /srv/bowerbird/services, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --releases, /run/volume/data/releases, --address, {{ include "bowerbird.publicUrl" . }}{{ include "bowerbird.servicesPath" . }}, --prefix, {{ include "bowerbird.servicesPath" . }}, --look, /opt/bowerbird/bowerbird.css]
 {{- end -}}
 
-{{/* NOT BUILT YET: --host. The demo CAS server of today listens on 127.0.0.1. */}}
 {{- define "bowerbird.program.demoCas" -}}
 [python3, -I, /opt/bowerbird/hub/bowerbird_hub/demo_cas/main.py, --host, 0.0.0.0, --port, "8082", --dir, /srv/bowerbird/cas, --accounts, /srv/bowerbird/cas/accounts.json]
 {{- end -}}
 
-{{/* Keeper and CSI node plugin. What it is told by the hub comes through the hub's door for node plugins, which nothing opens yet. */}}
+{{/* Keeper and CSI node plugin. What it is told by the hub comes through the hub's door for node plugins. */}}
 {{- define "bowerbird.program.data" -}}
 [python3, -I, -m, bowerbird_fuse.csi, --var, {{ include "bowerbird.nodeDirectory" . }}, --driver, {{ include "bowerbird.driver" . }}, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --kubelet, {{ .Values.data.kubeletDirectory }}, --token-file, /var/run/secrets/bowerbird/token]
 {{- end -}}

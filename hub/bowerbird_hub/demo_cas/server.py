@@ -9,6 +9,7 @@ import secrets
 import signal
 import socketserver
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,6 +22,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
+LOOPBACK = "127.0.0.1"
+# So long may a hub in the same pod take to write the accounts at its first start.
+ACCOUNTS_SECONDS = 120
 HERE = Path(__file__).resolve().parent
 STYLESHEET = HERE.parent / "pages" / "bowerbird.css"
 CLEANING_SECONDS = 600
@@ -82,7 +86,12 @@ def _secret_key(directory: Path) -> str:
 
 def _hosts(contents: Contents) -> list[str]:
     services = [urlsplit(service).hostname or "" for service in contents.services]
-    return ["127.0.0.1", "localhost", "[::1]", *filter(None, services)]
+    return [LOOPBACK, "localhost", "[::1]", *filter(None, services)]
+
+
+def _origins(contents: Contents) -> list[str]:
+    """Return the platform's own origins: pages come from there where a proxy takes TLS off, and the scheme alone differs."""
+    return sorted({f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, contents.services)})
 
 
 def _database(directory: Path) -> dict[str, Any]:
@@ -111,12 +120,13 @@ def _cas_settings() -> dict[str, Any]:
     }
 
 
-def configure(directory: Path, port: int, stylesheet: Path) -> None:
+def configure(directory: Path, port: int, stylesheet: Path, behind_proxy: bool) -> None:
     """Tell Django what it is; the book is open already."""
     settings.configure(
         DEBUG=False,
         SECRET_KEY=_secret_key(directory),
         ALLOWED_HOSTS=_hosts(the_book().contents),
+        CSRF_TRUSTED_ORIGINS=_origins(the_book().contents) if behind_proxy else [],
         ROOT_URLCONF="bowerbird_hub.demo_cas.pages",
         INSTALLED_APPS=list(_APPLICATIONS),
         MIDDLEWARE=list(_MIDDLEWARE),
@@ -176,12 +186,20 @@ def _keep_house(stop: threading.Event) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="A CAS server for demonstrations, on this machine only.")
-    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
+    parser = argparse.ArgumentParser(description="A CAS server for demonstrations.")
+    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on; another one only where a proxy is in front")
+    parser.add_argument("--port", type=int, required=True, help="the port on that address")
     parser.add_argument("--dir", type=Path, required=True, help="where its database lies")
     parser.add_argument("--accounts", type=Path, required=True, help="the accounts, as the hub wrote them")
     parser.add_argument("--stylesheet", type=Path, default=STYLESHEET)
     return parser.parse_args()
+
+
+def _await(accounts: Path) -> None:
+    """Return when the hub has written the accounts, or has had time enough for it."""
+    ends = time.monotonic() + ACCOUNTS_SECONDS
+    while not accounts.exists() and time.monotonic() < ends:
+        time.sleep(0.2)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
@@ -198,14 +216,15 @@ def main() -> int:
     signal.signal(signal.SIGINT, _end)
     logging.config.dictConfig(_LOGGING)
     arguments.dir.mkdir(parents=True, exist_ok=True)
+    _await(arguments.accounts)
     book = open_book(arguments.accounts)
-    with _Server(("127.0.0.1", arguments.port), _Requests) as server:
-        configure(arguments.dir, server.server_port, arguments.stylesheet)
+    with _Server((arguments.host, arguments.port), _Requests) as server:
+        configure(arguments.dir, server.server_port, arguments.stylesheet, behind_proxy=arguments.host != LOOPBACK)
         call_command("migrate", verbosity=0, interactive=False)
         register(book.contents.services)
         server.set_app(get_wsgi_application())
         stop = threading.Event()
         threading.Thread(target=_keep_house, args=(stop,), daemon=True).start()
-        print(f"ready http://127.0.0.1:{server.server_port}/cas", flush=True)
+        print(f"ready http://{LOOPBACK}:{server.server_port}/cas", flush=True)
         server.serve_forever(poll_interval=0.2)
     return 0

@@ -57,21 +57,25 @@ class Live:
     `error` is what is wrong with the file as it stands, in the words of `bowerbird check`, or None.
     """
 
-    def __init__(self, path: Path, var: Var, *, database_url: str | None = None, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self, path: Path, var: Var, *, database_url: str | None = None, poll_seconds: float = POLL_SECONDS, sockets: bool = True
+    ) -> None:
+        """Keep what to follow; with `sockets`, parts on the same machine are told of it by theirs."""
         self.path = path
         self.var = var
         self.error: str | None = None
         self._engine = connect(database_url or f"sqlite:///{var.database}")
         self.identities = IdentityStore(self._engine)
         self.sign_ons = SignOns(self._engine)
-        self.feeds = self._feeds()
+        self.feeds = self._feeds() if sockets else ()
         self.node_feed = NodeFeed(self._snapshot)
-        self._door = self._release_door()
+        self._door = self._release_door() if sockets else None
         self._poll_seconds = poll_seconds
         self._platform: Platform | None = None
         self._platform_version = 0
         self._seen: dict[Path, Stamp] = {}
         self._listeners: list[Callable[[Platform], None]] = []
+        self._starters: list[Callable[[], object]] = []
         self._starting = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
@@ -109,6 +113,10 @@ class Live:
     def on_change(self, listener: Callable[[Platform], None]) -> None:
         """Call that function with each platform that comes into force after this one."""
         self._listeners.append(listener)
+
+    def on_start(self, begin: Callable[[], object]) -> None:
+        """Call that function at the start, when the identities are known."""
+        self._starters.append(begin)
 
     def _first(self) -> Platform:
         try:
@@ -148,7 +156,10 @@ class Live:
             self.identities.on_forget(lambda name: self._publish([{"kind": "forget", "name": name}]))
             for feed in self.feeds:
                 await feed.open()
-            self._door.open()
+            if self._door is not None:
+                self._door.open()
+            for begin in self._starters:
+                begin()
             self._watching = asyncio.create_task(self._watch(), name="platform file")
 
     async def stop(self) -> None:
@@ -161,7 +172,8 @@ class Live:
         for feed in self.feeds:
             await feed.close()
         self.node_feed.close()
-        self._door.close()
+        if self._door is not None:
+            self._door.close()
         await asyncio.to_thread(self._engine.dispose)
 
     async def _watch(self) -> None:

@@ -4,6 +4,7 @@ A pod's token proves which pod it is, by name and uid, and no more: whose server
 """
 
 import asyncio
+import hmac
 import json
 import logging
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ class VolumeOf:
 
 
 class NotYet(Exception):
-    """The hub has asked for a pod of that name and does not know its uid yet."""
+    """The hub may have made that pod, and cannot say so yet."""
 
 
 class Servers(Protocol):
@@ -59,11 +60,21 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Who may ask: the audience of all tokens, which is the driver's name, and the plugins' service account, NAMESPACE and NAME."""
+    """Who may ask: the audience of all tokens, which is the driver's name, and the plugins' service account, NAMESPACE and NAME.
+
+    The HTTP services have a token of the platform's own; where there is none, no service may ask.
+    """
 
     audience: str
     plugin: tuple[str, str]
     reviewer: Reviewer
+    services_token: str = field(default="", repr=False)
+
+    def service(self, authorization: str | None) -> None:
+        """Return where the HTTP services ask; Refused where it is another."""
+        own = f"token {self.services_token}".encode()
+        if not self.services_token or not hmac.compare_digest((authorization or "").encode(), own):
+            raise Refused(HTTPStatus.UNAUTHORIZED, "a service must bring its own token")
 
     async def plugin_of(self, authorization: str | None) -> None:
         """Return where a node plugin asks; Refused where it is another, or that cannot be said."""
@@ -131,6 +142,10 @@ class _Handler(RequestHandler):
         return Pod(*parts)
 
 
+def _not_yet(pod: Pod) -> Refused:
+    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"the hub does not know pod {pod} yet")
+
+
 class _Pods(_Handler):
     async def post(self) -> None:
         told = self.asked()
@@ -139,7 +154,7 @@ class _Pods(_Handler):
         try:
             volume = await self.servers.volume_of(pod)
         except NotYet as error:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"the hub does not know pod {pod} yet") from error
+            raise _not_yet(pod) from error
         if volume is None:
             raise Refused(HTTPStatus.FORBIDDEN, f"pod {pod} is no server that this hub has started")
         self.finish({"user": volume.user, "uid": volume.uid, "files": dict(volume.files), "secrets": dict(volume.secrets)})
@@ -149,7 +164,10 @@ class _Remounts(_Handler):
     def post(self) -> None:
         pod = self.pod(self.asked())
         _log.warning("the view of pod %s was mounted anew: what was open in it is lost", pod)
-        self.servers.remounted(pod)
+        try:
+            self.servers.remounted(pod)
+        except NotYet as error:
+            raise _not_yet(pod) from error
         self.finish({})
 
 
@@ -165,12 +183,22 @@ class _Feed(_Handler):
                 return
 
 
+class _ServicesFeed(_Feed):
+    async def prepare(self) -> None:
+        self.trust.service(self.request.headers.get("Authorization"))
+
+
 class NodeDoor:
-    """Answers node plugins at a port of its own, while it is open."""
+    """Answers node plugins, and the HTTP services, at a port of its own, while it is open."""
 
     def __init__(self, trust: Trust, servers: Servers, feed: NodeFeed) -> None:
         about = {"trust": trust, "servers": servers, "feed": feed}
-        routes: list[Any] = [("/nodes/pods", _Pods, about), ("/nodes/remounts", _Remounts, about), ("/nodes/feed", _Feed, about)]
+        routes: list[Any] = [
+            ("/nodes/pods", _Pods, about),
+            ("/nodes/remounts", _Remounts, about),
+            ("/nodes/feed", _Feed, about),
+            ("/services/feed", _ServicesFeed, about),
+        ]
         self._application = Application(routes, log_function=lambda _handler: None)
         self._feed = feed
         self._server: HTTPServer | None = None

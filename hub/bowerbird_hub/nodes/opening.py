@@ -10,10 +10,13 @@ PORT, ACCOUNT = "BOWERBIRD_NODE_DOOR_PORT", "BOWERBIRD_NODE_ACCOUNT"
 _API = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
 
 
-def door_of(environment: Mapping[str, str], driver: str, servers: Servers, feed: NodeFeed) -> tuple[NodeDoor, int]:
+def door_of(
+    environment: Mapping[str, str], driver: str, servers: Servers, feed: NodeFeed, services_token: str = ""
+) -> tuple[NodeDoor, int]:
     """Return the door, and the port that it is to be opened at; ValueError with a sentence where the environment does not say it all.
 
-    `driver` is the CSI driver's name, which is the audience of the plugins' and the pods' tokens.
+    `driver` is the CSI driver's name, which is the audience of the plugins' and the pods' tokens; by `services_token`
+    the HTTP services are known.
     """
     lacking = [name for name in (PORT, ACCOUNT, *_API) if not environment.get(name)]
     if lacking:
@@ -24,4 +27,4 @@ def door_of(environment: Mapping[str, str], driver: str, servers: Servers, feed:
     host, port = (environment[name] for name in _API)
     # Kubernetes writes an address of IPv6 without its brackets.
     url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return NodeDoor(Trust(driver, (namespace, account), TokenReviews(url)), servers, feed), int(environment[PORT])
+    return NodeDoor(Trust(driver, (namespace, account), TokenReviews(url), services_token), servers, feed), int(environment[PORT])

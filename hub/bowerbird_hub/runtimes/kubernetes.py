@@ -160,12 +160,18 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         reflector = self.pod_reflector
         return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector is not None else None
 
+    @property
+    def _looked(self) -> bool:
+        """Whether the cluster has told which pods there are: a hub that was started anew does not know at once."""
+        reflector = self.pod_reflector
+        return reflector is not None and reflector.first_load_future.done()
+
     # -- the volume ------------------------------------------------------------------------------------------------
 
     async def volume_of(self, pod: Pod) -> VolumeOf | None:
         """Return what the volume of that pod shows; None where it is not this server's pod."""
         found = self._pod
-        if found is None and (self._spawn_pending or self._start_pending):
+        if found is None and (self._spawn_pending or self._start_pending or (self.server and not self._looked)):
             raise NotYet
         if found is None or (found["metadata"]["uid"], pod.namespace) != (pod.uid, self.namespace):
             return None

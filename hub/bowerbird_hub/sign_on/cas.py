@@ -44,6 +44,7 @@ class CASAuthenticator(Authenticator):
     live: Live = AnyTrait(help="the running platform").tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
     public_url = Unicode(help="where browsers reach this hub, as https://hub.example.org/; never taken from a request").tag(config=True)
     demo_url = Unicode(help="the demo CAS server's base URL, where the platform file asks for one").tag(config=True)
+    demo_inner_url = Unicode("", help="where the hub asks the demo CAS server, if not where browsers find it").tag(config=True)
     ca_certs = Unicode(None, allow_none=True, help="certificate authorities of the CAS server, instead of the system's").tag(config=True)
 
     auto_login = True
@@ -83,7 +84,9 @@ class CASAuthenticator(Authenticator):
     def server(self) -> CASServer:
         """The CAS server that is in force."""
         cas = self.live.platform.sign_on.cas
-        return CASServer(cas.url if cas else self.demo_url, self.sign_on.timeout, self.ca_certs)
+        if cas is None:
+            return CASServer(self.demo_url, self.sign_on.timeout, self.ca_certs, self.demo_inner_url or None)
+        return CASServer(cas.url, self.sign_on.timeout, self.ca_certs)
 
     def service_url(self, hub_prefix: str, query: str = "") -> str:
         """Return the service URL that tickets are given for."""

@@ -26,11 +26,15 @@ def is_trustworthy(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CASServer:
-    """A CAS server by its base URL, and how long to wait for it; `ca_certs` replaces the system's authorities."""
+    """A CAS server by its base URL, and how long to wait for it; `ca_certs` replaces the system's authorities.
+
+    `inner` is where the hub asks it, where that is another address than the one that browsers know.
+    """
 
     url: str
     timeout: timedelta
     ca_certs: str | None = None
+    inner: str | None = None
 
     def login_url(self, service: str) -> str:
         """Return where a browser signs in for that service."""
@@ -42,9 +46,10 @@ class CASServer:
 
     async def validate(self, ticket: str, service: str) -> CasUser:
         """Return whom the ticket stands for; CASError where it stands for nobody or the server cannot say."""
-        if not is_trustworthy(self.url):
+        asked = self.inner or self.url
+        if not is_trustworthy(asked):
             raise CASUnreachable("the sign-on server's URL is not https, so its answers cannot be believed")
-        response = await self._fetch(f"{self.url.rstrip('/')}/p3/serviceValidate?{urlencode({'service': service, 'ticket': ticket})}")
+        response = await self._fetch(f"{asked.rstrip('/')}/p3/serviceValidate?{urlencode({'service': service, 'ticket': ticket})}")
         if response.code not in (OK, FORBIDDEN):
             raise CASUnreachable(f"the sign-on server answered with status {response.code}")
         user = parse_service_response(response.body)

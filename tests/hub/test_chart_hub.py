@@ -1,0 +1,258 @@
+"""A hub as the chart starts it, by the command line, environment and files that Helm rendered, before an API server of the tests'."""
+
+import asyncio
+import json
+import secrets
+import signal
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp import web
+from bowerbird_config.pods import Pod
+from bowerbird_fuse.csi.asking import Hub
+from bowerbird_fuse.csi.claims import Admission, Claim
+from bowerbird_fuse.csi.errors import CallError, Denied
+from bowerbird_fuse.csi.targets import Target
+from bowerbird_hub import pods
+from bowerbird_hub.chart.make_secrets import KEYS
+
+from tests.support.cas import DemoCAS
+from tests.support.certificates import certificate
+from tests.support.chart_pods import ChartPods
+from tests.support.charts import objects
+from tests.support.hub import Person
+from tests.support.kube_api import KubeApi, Object, bearer, kube_api
+from tests.support.names import person_client
+from tests.support.own_network import own_network
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
+
+URL = "http://localhost:8000/"
+ADDRESS = "127.8.8.8"
+USERS, DRIVER = "bowerbird-users", "bowerbird.csi.bowerbird"
+PLUGIN = "of-the-plugin"
+POD = pods.pod_name("researcher")
+
+
+@dataclass
+class Release:
+    """What runs of the chart's trial, and the cluster that it runs in."""
+
+    pods: ChartPods
+    api: KubeApi
+    loop: asyncio.AbstractEventLoop
+    token_file: Path
+
+    url = URL
+
+    def log(self) -> str:
+        return self.pods.log("hub")
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        file = self.pods.volume("bowerbird-hub", "state") / "demo-accounts.txt"
+        return dict(line.split()[:2] for line in file.read_text().splitlines())
+
+    def start_hub(self) -> None:
+        self.pods.start("bowerbird-hub", "hub")
+        self.pods.until(lambda: _answers("http://127.0.0.1:8081/hub/health"))
+
+    def sign_in(self, name: str, client: httpx.Client) -> Person:
+        page = client.get("hub/login")
+        assert str(page.url).startswith(f"{URL}cas/login"), page.url
+        answer = DemoCAS.submit(client, page, name, self.passwords[name])
+        assert answer.status_code == httpx.codes.OK, answer.text
+        assert answer.url.path.startswith("/hub/"), answer.url
+        return Person(self, name, client)  # type: ignore[arg-type]  # of a hub it asks for no more than this
+
+    def whose(self, name: str, token: str) -> Admission:
+        """Ask whose a pod is, as the node plugin does."""
+        pod = self.pod(name)
+        claim = Claim("csi-1", Target(Path("/pods"), pod.uid, "data"), pod, read_only=False, token=token)
+        return Hub("http://127.0.0.1:8083", self.token_file).whose(claim)
+
+    def pod(self, name: str) -> Pod:
+        return Pod(USERS, name, self.api.pods[name]["metadata"]["uid"])
+
+    def token_of(self, pod: Pod) -> str:
+        """Return a token that the cluster knows for that pod's own."""
+        token = f"of-{pod.uid}"
+        self.api.bearers[token] = (DRIVER, bearer(f"{pod.namespace}:bowerbird-server", pod))
+        return token
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _kubelet(api: KubeApi, pod: Object) -> None:
+    name = pod["metadata"]["name"]
+    asyncio.get_running_loop().call_later(0.2, _run, api, name)
+
+
+def _run(api: KubeApi, name: str) -> None:
+    if name in api.pods:
+        api.runs(name, ADDRESS)
+
+
+async def _single_user(_request: web.Request) -> web.Response:
+    return web.json_response({"version": "1"})
+
+
+@contextmanager
+def cluster(directory: Path) -> Iterator[tuple[KubeApi, Path, asyncio.AbstractEventLoop]]:
+    """Serve an API server by TLS, and a stand-in for every single-user server, in a thread of its own."""
+    public, private = certificate(directory, "127.0.0.1")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(public, private)
+    ready, ended = threading.Event(), asyncio.Event()
+    found: list[tuple[KubeApi, asyncio.AbstractEventLoop]] = []
+
+    async def serve() -> None:
+        app = web.Application()
+        app.add_routes([web.get("/user/{name}/{page:.*}", _single_user)])
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, ADDRESS, pods.PORT).start()
+        async with kube_api(tls) as api:
+            api.kubelet = _kubelet
+            found.append((api, asyncio.get_running_loop()))
+            ready.set()
+            await ended.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(20)
+    api, loop = found[0]
+    try:
+        yield api, public, loop
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """The chart's trial: hub, demo CAS server and proxy, each in its pod."""
+    directory = tmp_path_factory.mktemp("release")
+    with own_network(), cluster(directory) as (api, authority, loop):
+        told = {key: secrets.token_hex(32) for key in KEYS}
+        port = httpx.URL(api.url).port or 0
+        running = ChartPods(objects("trial"), directory, told, ("127.0.0.1", port, authority, "of-the-hub"))
+        api.bearers[PLUGIN] = (DRIVER, bearer("bowerbird-data:bowerbird-data"))
+        token_file = directory / "plugin-token"
+        token_file.write_text(PLUGIN)
+        found = Release(running, api, loop, token_file)
+        try:
+            # As kubelet starts the containers of a pod, in this order and without waiting; the CAS server waits for its accounts.
+            running.start("bowerbird-hub", "demo-cas")
+            running.start("bowerbird-proxy", "proxy")
+            found.start_hub()
+            running.until(lambda: _answers(f"{URL}cas/login"))
+            yield found
+        finally:
+            running.end_all()
+
+
+@pytest.fixture
+def researcher(release: Release) -> Iterator[Person]:
+    """Somebody who has signed in; their server ends after the test."""
+    with person_client(URL) as client:
+        person = release.sign_in("researcher", client)
+        yield person
+        if person.model():
+            person.stop()
+
+
+def test_somebody_signs_in_and_their_server_is_a_pod(release: Release, researcher: Person) -> None:
+    researcher.start("minimal")
+    made = release.api.pods[POD]
+    assert made["metadata"]["namespace"] == USERS
+    (container,) = made["spec"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    assert environment["JUPYTERHUB_API_URL"] == "http://bowerbird-hub.bowerbird:8081/hub/api"
+    shown = json.dumps(made)
+    assert not [name for name, secret in release.pods.secrets.items() if secret in shown]
+    routes = _routes(release)
+    assert routes["researcher.localhost/user/researcher"]["target"] == f"http://{ADDRESS}:{pods.PORT}"
+    assert routes["localhost/cas"]["target"] == "http://bowerbird-demo-cas.bowerbird:8082"
+    assert routes["localhost/services/vo"]["target"] == "http://bowerbird-services.bowerbird:8080"
+    assert routes["localhost"]["target"] == "http://bowerbird-hub.bowerbird:8081"
+
+
+def _routes(release: Release) -> dict[str, Any]:
+    headers = {"Authorization": f"token {release.pods.secrets['proxy-token']}"}
+    found: dict[str, Any] = httpx.get("http://127.0.0.1:8001/api/routes", headers=headers).json()
+    return {name.strip("/"): route for name, route in found.items()}
+
+
+def test_door_tells_the_plugin_of_the_servers_own_pod_and_of_no_other(release: Release, researcher: Person) -> None:
+    researcher.start("minimal")
+    own = release.token_of(release.pod(POD))
+    admission = release.whose(POD, own)
+    assert admission.user == "researcher"
+    assert admission.uid >= 1000
+    assert set(admission.files) == {"passwd", "group"}
+    assert set(admission.secrets) == {"token"}
+    # A pod that somebody else has made, in the same namespace, with a good token of its own.
+    foreign = {"metadata": {"name": "server-visitor", "namespace": USERS, "uid": "another", "labels": {}}, "status": {}}
+    release.loop.call_soon_threadsafe(release.api.put, "pods", foreign)
+    release.pods.until(lambda: "server-visitor" in release.api.pods)
+    theirs = release.token_of(release.pod("server-visitor"))
+    for name, token in (("server-visitor", theirs), (POD, theirs), (POD, "none such")):
+        with pytest.raises(Denied):
+            release.whose(name, token)
+
+
+def test_door_asks_for_the_plugins_own_token(release: Release, researcher: Person) -> None:
+    researcher.start("minimal")
+    token = release.token_of(release.pod(POD))
+    release.token_file.write_text(token)
+    try:
+        with pytest.raises(CallError, match="is not one of bowerbird-data/bowerbird-data"):
+            release.whose(POD, token)
+    finally:
+        release.token_file.write_text(PLUGIN)
+
+
+def test_hub_that_is_killed_finds_pods_and_sessions_again(release: Release, researcher: Person) -> None:
+    researcher.start("minimal")
+    before = release.pod(POD)
+    release.pods.end("hub", signal.SIGKILL)
+    release.start_hub()
+    release.pods.until(lambda: (researcher.model() or {}).get("ready"))
+    assert release.pod(POD) == before
+    assert release.whose(POD, release.token_of(before)).user == "researcher"
+
+
+def test_edit_of_the_platform_file_is_followed(release: Release, researcher: Person) -> None:
+    file = release.pods.volume("bowerbird-hub", "platform") / "platform.yaml"
+    before = file.read_text()
+    edited = json.loads(before)
+    edited["profiles"]["larger"] = {"title": "Larger than that", "memory": "2 GiB", "cpu": 1, "teams": "everyone"}
+    try:
+        file.write_text(json.dumps(edited))
+        release.pods.until(lambda: "Larger than that" in researcher.get("hub/spawn").text)
+    finally:
+        file.write_text(before)
+        release.pods.until(lambda: "Larger than that" not in researcher.get("hub/spawn").text)
+
+
+def test_hub_writes_nothing_but_into_its_own_volume_and_no_secret_into_its_log(release: Release, researcher: Person) -> None:
+    researcher.start("minimal")
+    state = release.pods.volume("bowerbird-hub", "state")
+    assert {path.name for path in state.iterdir()} <= {"cas", "demo-accounts.txt", "hub", "run", "secrets", "state"}
+    assert list((state / "run").iterdir()) in ([], [state / "run" / "obituaries.json"])
+    assert not [name for name, secret in release.pods.secrets.items() if secret in release.log()]
+    assert "Traceback" not in release.log()
