@@ -6,7 +6,9 @@ import binascii
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -26,7 +28,7 @@ from bowerbird_services.vo.dali import Fault
 SCOPE = "access:services"
 # The hub is asked again after this, so that a revoked token is of no use within a second.
 REMEMBER_SECONDS = 0.5
-_SILENCE_SECONDS = 15.0
+SILENCE_SECONDS = 15.0
 _AGAIN_SECONDS = 0.2
 _MOST_REMEMBERED = 10_000
 _MOST_TOKEN = 512
@@ -100,12 +102,15 @@ class Records:
         self._synced = False
 
 
-class Feed:
-    """Keeps records fresh from the hub's socket; while the hub is away, nobody is known."""
+class Feed(ABC):
+    """Keeps records fresh from the hub; while it is away, nobody is known."""
 
-    def __init__(self, path: Path, records: Records) -> None:
-        self._path = path
+    def __init__(self, records: Records) -> None:
         self._records = records
+
+    @abstractmethod
+    def lines(self) -> AsyncGenerator[bytes, None]:
+        """Yield the lines of the hub's feed, from its beginning; OSError or ValueError where they stop."""
 
     async def follow(self) -> None:
         """Follow the hub's feed for ever."""
@@ -122,14 +127,28 @@ class Feed:
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _listen(self) -> None:
+        async with aclosing(self.lines()) as lines:
+            self._records.forget_all()
+            async for line in lines:
+                self._records.take(sockets.decode(line))
+
+
+class SocketFeed(Feed):
+    """The feed at the hub's socket on this machine."""
+
+    def __init__(self, path: Path, records: Records) -> None:
+        super().__init__(records)
+        self._path = path
+
+    async def lines(self) -> AsyncGenerator[bytes, None]:
+        """Yield the lines as they come."""
         connection = await asyncio.to_thread(sockets.connect, self._path, 5.0)
         connection.setblocking(False)
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=sockets.MAX_LINE)
         try:
             writer.write(sockets.encode({"op": "subscribe"}))
-            self._records.forget_all()
-            while line := await asyncio.wait_for(reader.readline(), _SILENCE_SECONDS):
-                self._records.take(sockets.decode(line))
+            while line := await asyncio.wait_for(reader.readline(), SILENCE_SECONDS):
+                yield line
         finally:
             writer.close()
 

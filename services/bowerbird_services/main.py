@@ -19,11 +19,12 @@ from bowerbird_services import adql
 from bowerbird_services.app import create
 from bowerbird_services.archive import Archive
 from bowerbird_services.engine import QueryFault
-from bowerbird_services.identity import Feed, HubNames, Identities, Records
+from bowerbird_services.hub_feed import HubFeed
+from bowerbird_services.identity import Feed, HubNames, Identities, Records, SocketFeed
 from bowerbird_services.pages.frame import Frame
 from bowerbird_services.pages.service import Pages
 from bowerbird_services.pages.sign_in import Application, SignIn
-from bowerbird_services.release_files import hub_directories
+from bowerbird_services.release_files import hub_directories, mounted_directories
 from bowerbird_services.site import Site
 from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
 from bowerbird_services.store.cones_first import ConesFirst
@@ -44,12 +45,20 @@ _KEEP_ALIVE_SECONDS = 30
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The tables of a platform for clients of the Virtual Observatory.")
-    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; another one only where a proxy alone comes")
+    parser.add_argument("--port", type=int, required=True, help="the port on that address")
     parser.add_argument("--tables", type=Path, required=True, help="where the tables lie")
     parser.add_argument("--surveys", type=Path, required=True, help="where the HiPS lie")
     parser.add_argument("--state", type=Path, required=True, help="where jobs are kept and queries spill")
-    parser.add_argument("--releases", type=Path, required=True, help="the socket where the hub hands over directories of releases")
-    parser.add_argument("--identities", type=Path, required=True, help="the socket of the hub's identity records")
+    hub = parser.add_mutually_exclusive_group(required=True)
+    hub.add_argument("--identities", type=Path, help="the socket of the hub's identity records, where the hub is on this machine")
+    hub.add_argument("--hub", help="the hub's inner door, where it is elsewhere, such as http://hub:8083")
+    parser.add_argument(
+        "--releases",
+        type=Path,
+        required=True,
+        help="the socket where the hub hands over the releases' directories; with --hub, where they lie",
+    )
     parser.add_argument("--address", required=True, help="where clients find the service, such as https://data.example.org/services/vo")
     parser.add_argument("--prefix", required=True, help="the path of that address")
     parser.add_argument("--look", type=Path, required=True, help="the stylesheet of the platform's pages")
@@ -88,7 +97,7 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     engine = TablesEngine(records, store, computing, translate)
     identities = Identities(records, names, lambda: datetime.now(UTC))
     site = Site(engine, identities, Threads(_THREADS), _made(arguments.state / "spool"), address)
-    directories = hub_directories(arguments.releases)
+    directories = mounted_directories(arguments.releases) if arguments.hub else hub_directories(arguments.releases)
     site.surveys = arguments.surveys
     site.archive = Archive(records, shelf, directories, store.observations)
     jobs = JobStore(arguments.state / "jobs")
@@ -104,15 +113,21 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     return create(site, jobs, features, prefix, directories, pages.routes()), close
 
 
+def _feed(arguments: argparse.Namespace, records: Records) -> Feed:
+    if arguments.hub:
+        return HubFeed(arguments.hub, os.environ["JUPYTERHUB_API_TOKEN"], records)
+    return SocketFeed(arguments.identities, records)
+
+
 async def _serve(arguments: argparse.Namespace) -> None:
     records = Records()
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
         app, close = application(arguments, client, records)
-        following = asyncio.create_task(Feed(arguments.identities, records).follow())
+        following = asyncio.create_task(_feed(arguments, records).follow())
         # The hub is in front of it; whoever reaches it otherwise is asked for a token all the same.
         config = uvicorn.Config(
             app,
-            host="127.0.0.1",
+            host=arguments.host,
             port=arguments.port,
             log_level="warning",
             access_log=False,

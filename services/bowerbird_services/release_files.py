@@ -69,6 +69,23 @@ def hub_directories(path: Path) -> Directories:
     return directory
 
 
+def mounted_directories(place: Path) -> Directories:
+    """Return what opens them below a directory in which each release is, as `COLLECTION/RELEASE`."""
+
+    def directory(collection: str, release: str) -> int:
+        # A name is one step of the way, and no step up.
+        if not all(name.strip(".") and "/" not in name and "\0" not in name for name in (collection, release)):
+            raise NoFile
+        try:
+            return os.open(place / collection / release, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in _NOWHERE:
+                raise NoFile from error
+            raise Away("the platform's data are not there, so no file can be opened now") from error
+
+    return directory
+
+
 def open_file(directories: Directories, collection: str, release: str, path: str) -> ReleaseFile:
     """Return a file of a release; see `open_in`."""
     directory = directories(collection, release)

@@ -110,7 +110,7 @@ def test_the_ports_of_the_sign_on_and_the_database_are_open_to_the_hub():
     (outer,) = (rule["ports"] for rule in spec["egress"] if any("ipBlock" in peer for peer in rule["to"]))
     assert outer == [{"port": 443}, {"port": 6443}, {"port": 8443}, {"port": 5432}]
     services = named(objects("production"), "NetworkPolicy", "bowerbird-services")["spec"]
-    assert [port for rule in services["egress"] for port in rule["ports"]] == [{"port": 8081}]
+    assert [port for rule in services["egress"] for port in rule["ports"]] == [{"port": 8081}, {"port": 8083}]
 
 
 def test_policies_can_be_left_to_others():
