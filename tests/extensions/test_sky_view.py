@@ -172,18 +172,17 @@ def asked(view: Any, kind: Any) -> list[tuple[dict[str, Any], list[bytes]]]:
     return said
 
 
-def test_a_browser_gets_places_and_is_refused_in_words(tmp_path, monkeypatch) -> None:
-    table = sources(1000)
+def test_a_browser_gets_places_and_is_refused_in_words() -> None:
+    table = sources(2 * sky_view.MOST_SOURCES + 1)
     table["ra"][1] = np.nan
     view = bowerbird.skymap(table)
-    monkeypatch.setattr(sky_view, "MOST_SOURCES", 500)
     (_, (rows, ra, dec)) = asked(view, {"type": "sources"})[0]
     shown = np.frombuffer(rows, "<u4")
-    assert len(shown) <= 500
+    assert 0 < len(shown) <= sky_view.MOST_SOURCES
     assert 1 not in shown
     assert np.array_equal(np.frombuffer(ra, "<f8"), table["ra"][shown])
     assert np.array_equal(np.frombuffer(dec, "<f8"), table["dec"][shown])
-    view.selected = [7, 9999, -1]
+    view.selected = [7, len(table), -1]
     assert np.frombuffer(asked(view, {"type": "selected"})[0][1][0], "<u4").tolist() == [7]
     assert asked(view, {"type": "image"})[0][0]["type"] == "refused"
     for nothing in ({"type": "exec"}, "rows", None):

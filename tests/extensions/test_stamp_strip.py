@@ -10,9 +10,11 @@ from typing import Any
 import bowerbird
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from bowerbird.lab import load_ipython_extension, stamp_maker
 from bowerbird.lab.contact_sheet import MOST
+from bowerbird.lab.stamp_source import MOST_BYTES
 from bowerbird.lab.stamp_strip import StampStrip
 from bowerbird.stamp import Look
 from IPython.core.interactiveshell import InteractiveShell
@@ -75,22 +77,25 @@ def test_a_source_that_cannot_be_cut_is_a_tile_with_its_reason_and_fails_no_othe
     assert "no such file" in tiles[3][0]["reason"]
 
 
-def test_a_stamp_of_a_large_piece_is_small_and_a_huge_one_is_refused(image, monkeypatch) -> None:
+def test_a_stamp_of_a_large_piece_is_small_and_a_huge_one_is_refused(image, tmp_path) -> None:
     large = asked(bowerbird.stamps(sources(1), "1 arcmin", image), [0])[0][1][0]
     assert max(pixels(large).shape[:2]) <= stamp_maker.SIDE
-    monkeypatch.setattr("bowerbird.lab.stamp_source.MOST_BYTES", 1000)
-    assert "ask for a smaller size" in asked(bowerbird.stamps(sources(1), "1 arcmin", image), [0])[0][0]["reason"]
+    header = fits.getheader(image)
+    header["NAXIS1"] = header["NAXIS2"] = 1 + round((MOST_BYTES / 4) ** 0.5)
+    with (tmp_path / "huge.fits").open("wb") as file:  # of nothing, on no disk
+        file.write(header.tostring().encode())
+        file.truncate(file.tell() + 2880 * -(-4 * header["NAXIS1"] ** 2 // 2880))
+    assert "ask for a smaller size" in asked(bowerbird.stamps(sources(1), "10 deg", tmp_path / "huge.fits"), [0])[0][0]["reason"]
 
 
-def test_stamps_that_are_known_are_told_of_at_once_and_memory_stays_small(image, monkeypatch) -> None:
+def test_stamps_that_are_known_are_told_of_at_once_and_memory_stays_small(tmp_path, monkeypatch) -> None:
+    image = Mosaic(shape=(300, 300)).write(tmp_path / "mosaic.fits")
     strip = strip_of(image)
     first = asked(strip, [0, 1])
-    image_gone = strip._source.cuts
-    monkeypatch.setattr(type(strip._source), "cuts", lambda *_: (_ for _ in ()).throw(RuntimeError("it is asked again")))
+    image.rename(tmp_path / "away.fits")
     assert asked(strip, [1, 0]) == {1: first[1], 0: first[0]}
-    assert "it is asked again" in asked(strip, [2])[2][0]["reason"]
-    monkeypatch.undo()
-    assert strip._source.cuts == image_gone
+    assert "no such file" in asked(strip, [2])[2][0]["reason"]
+    image.with_name("away.fits").rename(image)
     monkeypatch.setattr(stamp_maker, "_MOST_KEPT", 3000)
     asked(strip, list(range(20)))
     assert sum(len(tile.content) for tile in strip._maker._kept.values()) <= 3000
