@@ -26,7 +26,7 @@ from bowerbird_hub.chart.make_secrets import KEYS
 from tests.support.cas import DemoCAS
 from tests.support.certificates import certificate
 from tests.support.chart_pods import ChartPods
-from tests.support.charts import objects
+from tests.support.charts import containers, objects
 from tests.support.hub import Person
 from tests.support.kube_api import KubeApi, Object, bearer, kube_api
 from tests.support.names import person_client
@@ -224,6 +224,20 @@ def test_door_asks_for_the_plugins_own_token(release: Release, researcher: Perso
             release.whose(POD, token)
     finally:
         release.token_file.write_text(PLUGIN)
+
+
+def test_services_follow_the_hub_from_a_pod_of_their_own(release: Release) -> None:
+    (told,) = containers(release.pods.template("bowerbird-services"))
+    ready, tables = f"http://127.0.0.1:8080{told['readinessProbe']['httpGet']['path']}", f"{URL}services/vo/tap/sync"
+    query = {"LANG": "ADQL", "QUERY": "SELECT schema_name FROM TAP_SCHEMA.schemas"}
+    release.pods.start("bowerbird-services", "services")
+    try:
+        release.pods.until(lambda: _answers(ready))
+        # Nobody has a table here; that it says so means that the hub has told who is who.
+        release.pods.until(lambda: httpx.get(tables, params=query).status_code == httpx.codes.OK)
+        assert release.pods.secrets["services-token"] not in release.pods.log("services")
+    finally:
+        release.pods.end("services")
 
 
 def test_hub_that_is_killed_finds_pods_and_sessions_again(release: Release, researcher: Person) -> None:
