@@ -89,3 +89,13 @@ def _askers(name, part):
 def test_the_namespace_of_prometheus_may_ask_and_no_other_is_let_in_for_it(part, port):
     assert list(_askers("production", part)) == [(["monitoring"], [port])]
     assert not list(_askers("one-node", part))
+
+
+def test_prometheus_asks_the_hub_with_the_token_that_is_for_its_figures():
+    monitors = {
+        each["metadata"]["name"]: each["spec"]["endpoints"][0] for each in objects("production") if each["kind"] == "ServiceMonitor"
+    }
+    assert monitors["bowerbird-hub"]["authorization"] == {"credentials": {"name": "bowerbird-secrets", "key": "metrics-token"}}
+    assert all("authorization" not in endpoint for name, endpoint in monitors.items() if name != "bowerbird-hub")
+    hub = named(objects("production"), "Deployment", "bowerbird-hub")["spec"]["template"]["metadata"]["annotations"]
+    assert not [key for key in hub if key.startswith("prometheus.io/")]

@@ -215,6 +215,19 @@ def test_door_tells_the_plugin_of_the_servers_own_pod_and_of_no_other(release: R
             release.whose(name, token)
 
 
+def test_hub_tells_its_figures_to_prometheus_and_to_nobody_else(release: Release) -> None:
+    def asked(page: str, key: str | None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {release.pods.secrets[key]}"} if key else {}
+        return httpx.get(f"{URL}hub/{page}", headers=headers)
+
+    told = asked("metrics", "metrics-token")
+    assert told.status_code == httpx.codes.OK
+    assert "jupyterhub_server_spawn_duration_seconds_count" in told.text
+    for key in (None, "culler-token", "services-token"):
+        assert asked("metrics", key).status_code == httpx.codes.FORBIDDEN
+    assert asked("api/users", "metrics-token").status_code == httpx.codes.FORBIDDEN
+
+
 def test_door_asks_for_the_plugins_own_token(release: Release, researcher: Person) -> None:
     researcher.start("minimal")
     token = release.token_of(release.pod(POD))

@@ -64,7 +64,7 @@ def _no_fast_disk(cluster):
 
 
 _MAKE_SHARED = "make it of storage that gives ReadWriteMany, such as NFS, CephFS or Longhorn, or let users.nodeSelector leave one node"
-_KEYS = "'cookie-secret', 'crypt-key', 'culler-token', 'proxy-token', 'services-token'"
+_KEYS = "'cookie-secret', 'crypt-key', 'culler-token', 'metrics-token', 'proxy-token', 'services-token'"
 
 LACKS_OF_PRODUCTION = {
     "secrets that are missing": (

@@ -74,8 +74,8 @@ def test_demo_cas_server_is_below_the_platforms_own_name(environment: dict[str, 
 
 def test_services_are_started_by_the_chart_and_known_by_tokens_of_its_secret(environment: dict[str, str]) -> None:
     services = configured(environment, limits={"idle": None})["JupyterHub"]["services"]
-    assert [(each["name"], each.get("command")) for each in services] == [("idle-culler", None), ("vo", None)]
-    assert dict(Secrets.of(environment).tokens) == {"idle-culler": "4" * 64, "vo": "5" * 64}
+    assert [(each["name"], each.get("command")) for each in services] == [("idle-culler", None), ("prometheus", None), ("vo", None)]
+    assert dict(Secrets.of(environment).tokens) == {"idle-culler": "4" * 64, "prometheus": "6" * 64, "vo": "5" * 64}
 
 
 def test_no_secret_is_in_settings_or_shown(environment: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bowerbird_config.chart import helm
 from bowerbird_config.chart.values_file import read_values
 from bowerbird_config.cli import cli
+from bowerbird_hub.chart import make_secrets
 from bowerbird_hub.cluster_check.cluster import api_of, read
 from bowerbird_hub.cluster_check.lacks import lacks
 from bowerbird_hub.cluster_check.wanted import Wanted
@@ -25,7 +26,7 @@ INGRESS = "/apis/networking.k8s.io/v1/ingressclasses"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 CALICO = "/apis/apps/v1/namespaces/kube-system/daemonsets/calico-node"
 PULL = {".dockerconfigjson": "e30="}
-KEYS = dict.fromkeys(("proxy-token", "cookie-secret", "crypt-key", "culler-token", "services-token"), "eA==")
+KEYS = dict.fromkeys(make_secrets.KEYS, "eA==")
 
 
 def node(cluster: ReadCluster, name: str, *, cpu: str = "8", memory: str = "32Gi", taints: tuple[dict[str, str], ...] = (), **labels: str):

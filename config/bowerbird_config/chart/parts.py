@@ -183,7 +183,9 @@ class PrePull(HelmModel):
 class Monitoring(HelmModel):
     """What Prometheus is told; all of it is off, for its types may be unknown to the cluster."""
 
-    annotations: bool = Field(default=False, description="annotate pods with prometheus.io/scrape")
+    annotations: bool = Field(
+        default=False, description="annotate pods with prometheus.io/scrape, all but the hub, which wants the metrics-token"
+    )
     service_monitor: bool = Field(default=False, description="make ServiceMonitors of the Prometheus operator")
     alerts: bool = Field(default=False, description="make a PrometheusRule with the platform's alerts")
     labels: Labels = Field(FrozenDict(), description="labels by which a Prometheus finds both")
@@ -193,4 +195,6 @@ class Monitoring(HelmModel):
 class Secrets(HelmModel):
     """The platform's own secrets: made once by a job and kept, or all of them in a Secret of the admin's."""
 
-    existing_secret: Named = Field("", description="a Secret with proxy-token, cookie-secret, crypt-key, culler-token and services-token")
+    existing_secret: Named = Field(
+        "", description="a Secret with proxy-token, cookie-secret, crypt-key, culler-token, services-token and metrics-token"
+    )

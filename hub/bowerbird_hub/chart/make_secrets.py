@@ -9,7 +9,7 @@ from typing import Any
 from bowerbird_hub.chart.kube_api import KubeApi, Refused
 
 # The chart's templates name each of these; the test of the chart compares both.
-KEYS = ("proxy-token", "cookie-secret", "crypt-key", "culler-token", "services-token")
+KEYS = ("proxy-token", "cookie-secret", "crypt-key", "culler-token", "services-token", "metrics-token")
 _BYTES = 32
 
 

@@ -27,6 +27,9 @@ PODS = "BOWERBIRD_PODS"
 DATABASE = "BOWERBIRD_DATABASE_URL"
 DEMO_CAS, DEMO_CAS_PORT = "BOWERBIRD_DEMO_CAS_URL", "BOWERBIRD_CAS_PORT"
 _CAS_PATH = "cas"
+# Whoever watches the cluster: by its token the hub tells its figures, and nothing else.
+PROMETHEUS = "prometheus"
+_PROMETHEUS_ROLE = {"name": PROMETHEUS, "scopes": ["read:metrics"], "services": [PROMETHEUS]}
 _KEY_BYTES = 32
 
 
@@ -80,8 +83,8 @@ class Secrets:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Secrets":
         """Return what the environment holds; NotConfigured where it does not hold them all."""
-        proxy, cookie, crypt, culler, services = (_told(environment, _variable(key)) for key in KEYS)
-        return cls(proxy, _key("cookie-secret", cookie), _key("crypt-key", crypt), {CULLER: culler, VO: services})
+        proxy, cookie, crypt, culler, services, metrics = (_told(environment, _variable(key)) for key in KEYS)
+        return cls(proxy, _key("cookie-secret", cookie), _key("crypt-key", crypt), {CULLER: culler, VO: services, PROMETHEUS: metrics})
 
 
 def _variable(key: str) -> str:
@@ -133,9 +136,10 @@ def settings(platform: Platform, deployment: Deployment) -> Settings:
                 "hub_bind_url": f"http://:{deployment.hub_port}",
                 "hub_connect_url": deployment.pods.hub_url,
                 # A limit on idle servers may come with an edit, and the culler with it.
-                "load_roles": [*hub_settings.VO_ROLES, hub_settings.CULLER_ROLE],
+                "load_roles": [*hub_settings.VO_ROLES, hub_settings.CULLER_ROLE, _PROMETHEUS_ROLE],
                 # The chart starts them.
-                "services": [{"name": CULLER, "display": False}, {"name": VO, "display": False, **vo_sign_in(own)}],
+                "services": [{"name": name, "display": False} for name in (CULLER, PROMETHEUS)]
+                + [{"name": VO, "display": False, **vo_sign_in(own)}],
             },
             "ConfigurableHTTPProxy": {
                 "api_url": deployment.proxy_api,
