@@ -11,6 +11,7 @@ import pytest
 from tests.support.cluster.cluster import NODES, Cluster, start
 from tests.support.cluster.lacking import ClusterMissing, require_machines
 from tests.support.cluster.machine import wait_for
+from tests.support.cluster.release import Release, install, load_images, values_for_tests
 
 _SECONDS = 180
 
@@ -44,6 +45,21 @@ def shared_cluster() -> Iterator[Cluster]:
             yield running
     except ClusterMissing as missing:
         give_up(missing)
+
+
+@pytest.fixture(scope="session")
+def shared_release(shared_cluster: Cluster) -> Iterator[Release]:
+    """The trial of the examples, with images of this checkout; a test takes `release`, whose nodes are on."""
+    wait_for(lambda: shared_cluster.ready() == set(NODES), "both nodes", 60)
+    load_images(shared_cluster)
+    with install(shared_cluster, "trial", values_for_tests()) as installed:
+        yield installed
+
+
+@pytest.fixture
+def release(cluster: Cluster, shared_release: Release) -> Release:
+    """The run's release of our chart, on a cluster that is whole."""
+    return shared_release
 
 
 @pytest.fixture

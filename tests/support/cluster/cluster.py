@@ -26,6 +26,7 @@ _PKI = control_plane.PKI.lstrip("/")
 _SECONDS = 60.0
 # What starts on a machine with other work; alone it takes ten.
 _START_SECONDS = 150.0
+_LOAD_SECONDS = 240.0
 # Whose certificate says what to the API server: file, name, group.
 _CLIENTS = (
     ("admin", "admin", "system:masters"),
@@ -99,6 +100,12 @@ class Cluster:
     def inside(self, machine: str, *argv: str, seconds: float = _SECONDS) -> str:
         """Run a command in a machine and return what it printed; RuntimeError with its words where it fails."""
         return run(*self.machines[machine].inside(*argv), seconds=seconds)
+
+    def load(self, archive: Path, name: str) -> None:
+        """Bring an image to a node."""
+        command = self.machines[name].inside("ctr", "--address", node.SOCKET, "-n", "k8s.io", "images", "import", "-")
+        with archive.open("rb") as image:
+            subprocess.run(command, stdin=image, capture_output=True, check=True, timeout=_LOAD_SECONDS)
 
     def ready(self) -> set[str]:
         """Return the nodes that are Ready."""

@@ -15,14 +15,14 @@ from tests.support.cluster.kept import kept
 PROBE = "localhost/probe:1"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # A shell, what tests do in it, and Debian's Python: everything else they need is a few lines of that.
-_TOOLS = ("cat", "chmod", "cp", "dd", "env", "id", "ls", "mkdir", "mv", "rm", "sleep", "stat", "sync", "touch", "true")
+_TOOLS = ("cat", "chmod", "cp", "dd", "env", "id", "ls", "mkdir", "mv", "rm", "sleep", "stat", "sync", "test", "touch", "true")
 _LEFT_OUT = ("/dist-packages/", "/test/", "/idlelib/", "/lib2to3/", "/ensurepip/", "/config-", "tkinter", "/turtledemo/", "/pydoc_data/")
 _ACCOUNTS = {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\nprobe:x:1000:1000::/tmp:/bin/sh\n", "etc/group": "root:x:0:\nprobe:x:1000:\n"}
 _FOLDERS = {"tmp": 0o1777, "etc": 0o755, "root": 0o700, "var": 0o755, "run": 0o755}
 
 
-def write(archive: Path, name: str, entrypoint: Sequence[str], files: Mapping[str, Path | str]) -> None:
-    """Write an image of one layer: files by their path in it, each a file of this machine or a text."""
+def write(archive: Path, name: str, entrypoint: Sequence[str], files: Mapping[str, Path | str], where: str = "/usr/bin:/bin") -> None:
+    """Write an image of one layer: files by their path in it, each a file of this machine or a text. WHERE its programs lie is its PATH."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for folder, mode in _FOLDERS.items():
@@ -31,7 +31,7 @@ def write(archive: Path, name: str, entrypoint: Sequence[str], files: Mapping[st
             tar.addfile(entry)
         for path, content in sorted(files.items()):
             _add(tar, path.lstrip("/"), content)
-    _write_archive(archive, name, entrypoint, layer.getvalue())
+    _write_archive(archive, name, {"Entrypoint": list(entrypoint), "Env": [f"PATH={where}"], "WorkingDir": "/tmp"}, layer.getvalue())
 
 
 def _entry(path: str, mode: int, size: int = 0) -> tarfile.TarInfo:
@@ -44,18 +44,18 @@ def _entry(path: str, mode: int, size: int = 0) -> tarfile.TarInfo:
 def _add(tar: tarfile.TarFile, path: str, content: Path | str) -> None:
     if isinstance(content, str):
         encoded = content.encode()
-        tar.addfile(_entry(path, 0o644, len(encoded)), io.BytesIO(encoded))
+        tar.addfile(_entry(path, 0o755 if content.startswith("#!") else 0o644, len(encoded)), io.BytesIO(encoded))
         return
     with content.open("rb") as file:
         tar.addfile(_entry(path, 0o755, content.stat().st_size), file)
 
 
-def _write_archive(archive: Path, name: str, entrypoint: Sequence[str], layer: bytes) -> None:
+def _write_archive(archive: Path, name: str, told: Mapping[str, object], layer: bytes) -> None:
     config = json.dumps(
         {
             "architecture": _ARCHITECTURES[platform.machine()],
             "os": "linux",
-            "config": {"Entrypoint": list(entrypoint), "Env": ["PATH=/usr/bin:/bin"], "WorkingDir": "/tmp"},
+            "config": told,
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
         }
     ).encode()
@@ -70,9 +70,13 @@ def probe_files() -> dict[str, Path | str]:
     """Return the files of the tests' own image, taken from this machine: a shell, a few tools, and Python with its library."""
     programs = {f"usr/bin/{name}": Path("/usr/bin", name) for name in _TOOLS}
     programs |= {"bin/sh": Path("/bin/sh"), "usr/bin/python3": Path("/usr/bin/python3")}
-    library = _library(Path("/usr/lib") / Path("/usr/bin/python3").resolve().name)
-    binaries = [*programs.values(), *(path for path in library.values() if path.suffix == ".so")]
-    return {**_ACCOUNTS, **programs, **library, **_linked(binaries)}
+    return {**_ACCOUNTS, **with_libraries({**programs, **_library(Path("/usr/lib") / Path("/usr/bin/python3").resolve().name)})}
+
+
+def with_libraries(files: Mapping[str, Path]) -> dict[str, Path]:
+    """Return files of this machine with the shared libraries of the programs among them."""
+    binaries = [path for name, path in files.items() if ".so" in path.name or "bin/" in name]
+    return {**_linked(binaries), **files}
 
 
 def _library(folder: Path) -> dict[str, Path]:

@@ -20,8 +20,9 @@ def pod(
     labels: Mapping[str, str] | None = None,
     command: Sequence[str] = ("sleep", "infinity"),
     volumes: Mapping[str, Object] | None = None,
+    uid: int = 1000,
 ) -> Object:
-    """Return a pod of the probe's image; its volumes are mounted at the paths that name them."""
+    """Return a pod of the probe's image; its volumes are mounted at the paths that name them, and what their node mounts later is seen."""
     named = {f"v{number}": (path, volume) for number, (path, volume) in enumerate((volumes or {}).items())}
     container: Object = {
         "name": "probe",
@@ -30,14 +31,14 @@ def pod(
         "command": list(command),
         "ports": [{"name": "http", "containerPort": 8080}],
         "securityContext": _UNPRIVILEGED,
-        "volumeMounts": [{"name": key, "mountPath": path} for key, (path, _) in named.items()],
+        "volumeMounts": [{"name": key, "mountPath": path, "mountPropagation": "HostToContainer"} for key, (path, _) in named.items()],
     }
     if tuple(command) == SERVE:
         container["readinessProbe"] = {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 1}
     spec: Object = {
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
-        "securityContext": _NOBODY,
+        "securityContext": {**_NOBODY, "runAsUser": uid, "runAsGroup": uid},
         "containers": [container],
         "volumes": [{"name": key, **volume} for key, (_, volume) in named.items()],
     }

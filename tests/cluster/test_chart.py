@@ -1,0 +1,37 @@
+"""Our chart, installed by Helm: its jobs do their work, the proxy answers, and kubelet knows the node plugin on every node."""
+
+import httpx
+import pytest
+
+from tests.support.cluster.cluster import NODES
+from tests.support.cluster.machine import wait_for
+from tests.support.cluster.release import Release
+
+pytestmark = pytest.mark.cluster
+
+
+def test_the_platforms_secrets_are_made_before_all_else(release: Release):
+    made = release.cluster.get(f"/api/v1/namespaces/{release.name}/secrets/{release.name}-secrets")
+    assert set(made["data"]) == {"proxy-token", "cookie-secret", "crypt-key", "culler-token", "services-token"}
+
+
+def test_the_proxy_answers(release: Release):
+    wait_for(lambda: release.all_ready("proxy", release.name, 1), "the proxy", 60)
+    (pod,) = release.pods("proxy")
+    answer = httpx.get(f"http://{pod['status']['podIP']}:8000/_chp_healthz", timeout=5, trust_env=False)
+    assert answer.json() == {"status": "OK"}
+
+
+@pytest.mark.parametrize("component", ["data", "holder"])
+def test_plugin_and_holder_are_on_every_node(release: Release, component: str):
+    wait_for(lambda: release.all_ready(component, release.data, len(NODES)), component, 60)
+    assert {pod["spec"]["nodeName"] for pod in release.pods(component, release.data)} == set(NODES)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_kubelet_knows_the_driver(release: Release, node: str):
+    def drivers() -> set[str]:
+        spec = release.cluster.get(f"/apis/storage.k8s.io/v1/csinodes/{node}")["spec"]
+        return {driver["name"] for driver in spec["drivers"] or ()}
+
+    wait_for(lambda: release.driver in drivers(), "the driver", 60)

@@ -1,0 +1,124 @@
+"""Our own images for the cluster, from this checkout and the tests' environment: they hold what `images/` makes, without a container tool.
+
+Their Python is this machine's, and their packages are those that the tests' environment has of each part's requirements.
+"""
+
+import hashlib
+import os
+import re
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import distributions
+from pathlib import Path
+
+from tests.support.cluster import images
+from tests.support.cluster.kept import kept
+
+ROOT = Path(__file__).parents[3]
+PLACE = "opt/bowerbird"
+_SITE = Path(sysconfig.get_path("purelib"))
+_PACKAGES = f"{PLACE}/{_SITE.relative_to(_SITE.parents[2])}"
+_PYTHON = f"/{PLACE}/bin/python3"
+_NODE = ROOT / ".bowerbird/node"
+_PROXY = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+# What nobody asks of the image: the hub's pages are compiled, and speak one language.
+_LEFT_OUT = re.compile(
+    r"/tests?/|/fontawesome-free/(js|svgs|sprites|scss|less|metadata)/|\.map$|/locale/(?!en/)|/django/contrib/gis/|/pyarrow/include"
+)
+_PYVENV = "home = /usr/bin\ninclude-system-site-packages = false\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What an image holds: requirements/<name>.txt of each name, and our own packages by their path in the checkout."""
+
+    requirements: tuple[str, ...]
+    members: tuple[str, ...]
+    scripts: tuple[tuple[str, str], ...] = ()
+    proxy: bool = False
+    more: tuple[str, ...] = ()
+
+
+PARTS = {
+    "hub": Part(("hub", "cas"), ("config/bowerbird_config", "hub/bowerbird_hub"), (("jupyterhub", "jupyterhub.app"),), proxy=True),
+    "data": Part(("csi",), ("config/bowerbird_config", "fuse/bowerbird_fuse"), more=("libbowerbird_fuse.so",)),
+    "services": Part(("services",), ("config/bowerbird_config", "extensions/bowerbird", "services/bowerbird_services")),
+}
+
+
+def name_of(part: str) -> str:
+    """Return the name of a part's image."""
+    return f"localhost/bowerbird/{part}:test"
+
+
+def archive_of(part: str) -> Path:
+    """Return the archive of a part's image, which is written where the cache has it not."""
+    return kept(f"platform-{part}", _key(part), partial(_write, part)) / f"{part}.tar"
+
+
+def _write(part: str, folder: Path) -> None:
+    files = {**images.probe_files(), **_files(PARTS[part])}
+    images.write(folder / f"{part}.tar", name_of(part), [_PYTHON], files, where=f"/{PLACE}/bin:/usr/bin:/bin")
+
+
+def _files(part: Part) -> dict[str, Path | str]:
+    found: dict[str, Path] = {_PYTHON.lstrip("/"): Path("/usr/bin/python3")}
+    found |= {f"{_PACKAGES}/{name}": _SITE / name for name in part.more}
+    found |= dict(_packages(part))
+    for member in part.members:
+        for path in _sources(ROOT / member):
+            # As in the images: a command line names the same file there and in a checkout.
+            for place in (_PACKAGES, f"{PLACE}/{Path(member).parent}"):
+                found[f"{place}/{path.relative_to((ROOT / member).parent)}"] = path
+    if part.proxy:
+        found |= {f"{PLACE}/bin/node": _NODE / "bin/node"}
+        found |= {
+            f"{PLACE}/{path.relative_to(_NODE)}": path for path in _sources(_NODE / "node_modules") if "aladin-lite" not in path.parts
+        }
+    return {**images.with_libraries(found), **_scripts(part)}
+
+
+def _scripts(part: Part) -> dict[str, str]:
+    made = {name: f"#!{_PYTHON}\nimport sys\nfrom {module} import main\nsys.exit(main())\n" for name, module in part.scripts}
+    if part.proxy:
+        made["configurable-http-proxy"] = f'#!/bin/sh\nexec node /{PLACE}/{_PROXY} "$@"\n'
+    css = (ROOT / "hub/bowerbird_hub/pages/bowerbird.css").read_text(encoding="utf-8")
+    return {**{f"{PLACE}/bin/{name}": text for name, text in made.items()}, f"{PLACE}/pyvenv.cfg": _PYVENV, f"{PLACE}/bowerbird.css": css}
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _required(part: Part) -> set[str]:
+    """Return the names of the packages that a part requires, as PEP 503 spells them; ours among them, whose versions are asked for."""
+    texts = (ROOT.joinpath("requirements", f"{name}.txt").read_text(encoding="utf-8") for name in part.requirements)
+    own = {Path(member).name.replace("_", "-") for member in part.members}
+    return own | {found for text in texts for found in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)}
+
+
+def _packages(part: Part) -> Iterator[tuple[str, Path]]:
+    wanted = _required(part)
+    for distribution in distributions(path=[str(_SITE)]):
+        if re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower() not in wanted:
+            continue
+        for file in distribution.files or ():
+            path = Path(os.path.normpath(str(distribution.locate_file(file))))
+            if path.suffix == ".pth" or not path.is_relative_to(_SITE.parents[2]):
+                continue  # of a checkout alone
+            inside = path.relative_to(_SITE.parents[2])
+            if path.is_file() and inside.parts[0] != "bin" and "__pycache__" not in path.parts and not _LEFT_OUT.search(f"/{inside}"):
+                yield f"{PLACE}/{inside}", path
+
+
+def _key(part: str) -> str:
+    """Return a hash of what an image is made of: our packages' files, and what is required of others'."""
+    made_of = hashlib.sha256(repr((PARTS[part], Path("/var/lib/dpkg/status").stat().st_mtime_ns)).encode())
+    texts = [Path(__file__), Path(images.__file__), ROOT / "hub/bowerbird_hub/pages/bowerbird.css"]
+    texts += [ROOT / f"requirements/{name}.txt" for name in PARTS[part].requirements]
+    texts += [path for member in PARTS[part].members for path in _sources(ROOT / member)]
+    for path in texts:
+        made_of.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return made_of.hexdigest()[:16]

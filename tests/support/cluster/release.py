@@ -1,0 +1,82 @@
+"""Our chart on a cluster of the tests' own, installed by Helm's library as an administrator would by Helm."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import helm_python
+
+from tests.support.charts import CHART, example
+from tests.support.cluster.cluster import NODES, Cluster, condition
+from tests.support.cluster.images import PROBE
+from tests.support.cluster.platform_images import archive_of, name_of
+
+_SECONDS = 240
+# The services' pod waits for a volume that is to come: their image would be loaded for nothing.
+LOADED = ("hub", "data")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release of the chart; namespace and release have one name."""
+
+    cluster: Cluster
+    name: str
+
+    @property
+    def users(self) -> str:
+        """The namespace of servers."""
+        return f"{self.name}-users"
+
+    @property
+    def data(self) -> str:
+        """The namespace of node plugin and holder."""
+        return f"{self.name}-data"
+
+    @property
+    def driver(self) -> str:
+        """The CSI driver's name."""
+        return f"{self.name}.csi.bowerbird"
+
+    def pods(self, component: str, namespace: str = "") -> list[dict[str, Any]]:
+        """Return the pods of a component that are not being deleted."""
+        selector = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component={component}"
+        found = self.cluster.get(f"/api/v1/namespaces/{namespace or self.name}/pods?labelSelector={selector}")["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def all_ready(self, component: str, namespace: str, count: int) -> bool:
+        """Tell whether a component has so many pods, all of them Ready."""
+        pods = self.pods(component, namespace)
+        return len(pods) == count and all(condition(pod, "Ready") for pod in pods)
+
+
+def load_images(cluster: Cluster) -> None:
+    """Bring our own images to every node."""
+    loads = [(archive_of(part), name) for part in LOADED for name in NODES]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda load: cluster.load(*load), loads))
+
+
+def values_for_tests() -> dict[str, Any]:
+    """Return the values of the trial, with images that the nodes have."""
+    told = example("trial")
+    named = {part: dict(zip(("repository", "tag"), name_of(part).rsplit(":", 1), strict=True)) for part in ("hub", "services", "data")}
+    told["images"] = {"pullPolicy": "Never", **named, "proxy": named["hub"], "demoCas": named["hub"]}
+    told["users"] = {"images": {"lab": PROBE}}
+    return told
+
+
+@contextmanager
+def install(cluster: Cluster, name: str, values: Mapping[str, Any]) -> Iterator[Release]:
+    """Keep a release while the block runs. What Helm keeps after an uninstall goes as well."""
+    release = Release(cluster, name)
+    with helm_python.Config(kubeconfig_path=str(cluster.kubeconfig), namespace=name) as helm:
+        try:
+            helm.install(CHART, name, dict(values), namespace=name, create_namespace=True, timeout=_SECONDS)
+            yield release
+        finally:
+            helm.uninstall(name, ignore_not_found=True)
+            for namespace in (name, release.users, release.data):
+                cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
