@@ -28,14 +28,15 @@ UNUSED = (
     f"{_PACKAGES}/**/tests",
     f"{_PACKAGES}/jupyterlab/galata",
     f"{_PACKAGES}/jedi/third_party/django-stubs",
-    f"{_PACKAGES}/django/contrib/gis",
+    *(f"{_PACKAGES}/django/contrib/{name}" for name in ("gis", "admin/static")),
+    f"{_PACKAGES}/sqlalchemy/testing",
     *(f"{_PACKAGES}/**/*.{ending}" for ending in ("c", "cpp", "h", "hpp", "pxd", "pyx")),
     *(f"{_PACKAGES}/pyarrow/{name}" for name in ("_flight*", "flight.py", "libarrow_flight*", "libarrow_python_flight*")),
-    *(f"{_PACKAGES}/{name}/[!e]*" for name in ("django/**/locale", "cas_server/locale")),
+    *(f"{_PACKAGES}/{name}/[!e_]*" for name in ("django/**/locale", "cas_server/locale")),
     *(f"{_PACKAGES}/{name}/e[!n]*" for name in ("django/**/locale", "cas_server/locale", "babel/locale-data")),
     f"{_PACKAGES}/babel/locale-data/[!er]*",
-    *(f"{_PAGES}/@fortawesome/fontawesome-free/{name}" for name in ("js", "svgs", "sprites", "scss", "less", "metadata")),
-    *(f"{_PAGES}/bootstrap/{name}" for name in ("scss", "dist/css")),
+    *(f"{_PAGES}/@fortawesome/fontawesome-free/{name}" for name in ("js*", "svgs*", "sprites*", "scss", "less", "metadata")),
+    *(f"{_PAGES}/{name}" for name in ("bootstrap/scss", "bootstrap/dist/css", "moment/src", "moment/ts*")),
     "share/**/*.map",
     ".lock",
 )
@@ -80,7 +81,8 @@ def make(part: Part, uv: Uv, log: Log, place: Path = PLACE) -> None:
     if part.aladin:
         aladin.install(ROOT)
     if part.proxy:
-        bring_proxy(folder, log)
+        bring_proxy(folder)
+        strip(folder, log)
     shutil.move(folder, place)
 
 
@@ -98,21 +100,26 @@ def leave_out(folder: Path, patterns: Iterable[str]) -> None:
 
 def link_members(folder: Path) -> None:
     """Let our own packages be found where they are in a checkout, so that a command line names the same file in both."""
-    for source in folder.glob(f"{_PACKAGES}/bowerbird_*/__init__.py"):
-        package = source.parent
+    for package in folder.glob(f"{_PACKAGES}/bowerbird_*"):
+        if package.suffix:  # what pip knows of it
+            continue
         link = folder / package.name.removeprefix("bowerbird_") / package.name
         link.parent.mkdir()
         link.symlink_to(os.path.relpath(package, link.parent))
 
 
-def bring_proxy(folder: Path, log: Log) -> None:
+def bring_proxy(folder: Path) -> None:
     """Put Node and the proxy's program beside those of Python."""
     node = ROOT / ".bowerbird/node"
-    program = folder / "bin/node"
-    shutil.copy(node / "bin/node", program)
-    log.run(["strip", str(program)])
+    shutil.copy(node / "bin/node", folder / "bin/node")
     shutil.copytree(node / "node_modules", folder / "node_modules", symlinks=True, ignore=shutil.ignore_patterns("aladin-lite"))
     (folder / "bin/configurable-http-proxy").symlink_to("../node_modules/.bin/configurable-http-proxy")
+
+
+def strip(folder: Path, log: Log) -> None:
+    """Take out of programs and modules what only a debugger reads; libraries that a wheel brought along bear no touch."""
+    modules = (module for module in folder.glob(f"{_PACKAGES}/**/*.so") if not module.parent.name.endswith(".libs"))
+    log.run(["strip", "--strip-unneeded", str(folder / "bin/node"), *map(str, modules)])
 
 
 def main() -> int:
