@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+# Tests of one of these share what takes long to start, and so one process runs them; of the others each file is one's.
+_TOGETHER = ("tests/cluster/", "tests/extensions/", "tests/system/")
 
 settings.register_profile("same every time", deadline=None, derandomize=True)
 settings.register_profile("searching", deadline=None, print_blob=True)
@@ -27,6 +32,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cluster", action="store_true", help="also run what needs a Kubernetes, which is built and started for it")
     parser.addoption("--images", action="store_true", help="also build every image and hold it to its contract, with buildah or podman")
     parser.addoption("--update-data", action="store_true", help="write the golden files of tests/data anew")
+
+
+class _Sharing(LoadFileScheduling):
+    """Gives each process whole files, or folders that share a fixture."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Say which tests run in one process, where there are several."""
+    return _Sharing(config, log)
 
 
 def missing(config: pytest.Config) -> dict[str, str]:
