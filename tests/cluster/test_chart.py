@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from bowerbird_hub.chart.make_secrets import KEYS
 
 from tests.support.cluster.cluster import NODES
 from tests.support.cluster.machine import wait_for
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.cluster
 
 def test_the_platforms_secrets_are_made_before_all_else(release: Release):
     made = release.cluster.get(f"/api/v1/namespaces/{release.name}/secrets/{release.name}-secrets")
-    assert set(made["data"]) == {"proxy-token", "cookie-secret", "crypt-key", "culler-token", "services-token"}
+    assert set(made["data"]) == set(KEYS)
 
 
 def test_the_proxy_answers(release: Release):
@@ -35,3 +36,7 @@ def test_kubelet_knows_the_driver(release: Release, node: str):
         return {driver["name"] for driver in spec["drivers"] or ()}
 
     wait_for(lambda: release.driver in drivers(), "the driver", 60)
+
+
+def test_the_hub_and_its_demo_cas_server_are_ready(release: Release):
+    wait_for(lambda: release.all_ready("hub", release.name, 1), "the hub", 150)
