@@ -1,4 +1,4 @@
-"""The cutouts of one request, of one open file of a release: planned, then read; all of it takes time and runs in a thread."""
+"""The cutouts of one request, of one open file of a release: planned, then read; in a thread, but for small ones that are near."""
 
 import hashlib
 import re
@@ -23,10 +23,10 @@ from bowerbird_services.vo.soda import Asked, Form
 
 # An answer up to this is read at once; larger ones come one after the other, so that memory is bounded (bytes).
 SMALL: Final = 16 << 20
-# Each cutout is made in memory; an archive of them is not.
-LARGEST: Final = 256 << 20
 # Up to this the pixels are copied in less time than it takes to hand the work to a thread and back.
 _LIGHT: Final = 1 << 20
+# Each cutout is made in memory; an archive of them is not.
+LARGEST: Final = 256 << 20
 LARGEST_ARCHIVE: Final = 4 << 30
 # Changes when the same cutout of the same file would have other bytes.
 _EDITION: Final = "1"
