@@ -66,6 +66,7 @@ class PodSettings(Placement):
     images: Frozen[Slug, ImageReference] = Field(
         min_length=1, description="the image of each environment that a profile names; no other image runs"
     )
+    shared_storage: bool = Field(False, description="whether homes and spaces lie on storage that every node of user pods reaches")
     python: Annotated[str, AfterValidator(_python)] = Field("3.11", description="the version of Python in the images")
     pull_policy: PullPolicy = "IfNotPresent"
     pull_secrets: tuple[ObjectName, ...] = Field((), description="Secrets in the pods' namespace with which nodes pull images")

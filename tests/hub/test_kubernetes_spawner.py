@@ -62,6 +62,20 @@ ANN = IdentityRecord(1, "ann", 600_001, 600_002, (Membership("eso", Role.MEMBER)
 SETTINGS = PodSettings(namespace=NAMESPACE, hub_url="http://hub:8081", driver="data.example.org", images={"lab": "base:1"})
 
 
+class Proxy:
+    """What JupyterHub's own proxy is asked here, which may be away for a while."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.refuses = 0
+
+    async def add_user(self, user: User, server: str) -> None:
+        if self.refuses:
+            self.refuses -= 1
+            raise TimeoutError
+        self.told.append(user.spawners[server].server.host)
+
+
 @dataclass
 class Cluster:
     """An API server, ann's server, and a stand-in for the server within the pod."""
@@ -86,6 +100,12 @@ class Cluster:
             await self.start(profile, **more)
         assert self.api.pods == {}
         return refusal.value
+
+    @property
+    def routes(self) -> list[str]:
+        """Where the proxy was told to lead to ann's server."""
+        told: list[str] = self.user.settings["proxy"].told
+        return told
 
     def steps(self) -> list[str]:
         return [words for _, words in self.spawner._steps]
@@ -153,7 +173,7 @@ def _user(tmp_path: Path) -> User:
     config.KubernetesSpawner.obituaries = Obituaries(tmp_path / "obituaries.json")
     config.KubernetesSpawner.start_timeout = 20
     hub = Hub(ip="127.0.0.1", port=8081, base_url="/hub/", routespec="/", public_host="")
-    user = User(ann, {"spawner_class": KubernetesSpawner, "config": config, "hub": hub}, db=session)
+    user = User(ann, {"spawner_class": KubernetesSpawner, "config": config, "hub": hub, "proxy": Proxy()}, db=session)
     user.spawners[""].server = Server(orm_server=ann.orm_spawners[""].server)
     user.spawners[""].api_token = TOKEN
     return user
@@ -313,6 +333,98 @@ async def test_server_that_was_started_again_in_its_pod_is_told_once(cluster: Cl
     await cluster.spawner.poll()
     assert obituaries.of("ann") == []
     assert cluster.spawner.get_state()["restarts"] == 1
+
+
+def _node(cluster: Cluster, *, answers: bool) -> None:
+    said = {"Ready": answers, "ContainersReady": True}
+    cluster.api.status(POD, conditions=[{"type": name, "status": str(value)} for name, value in said.items()])
+
+
+async def _told(cluster: Cluster, about: str) -> str:
+    """Return the obituary that has those words, or wait for none where there are no words."""
+    async with asyncio.timeout(10):
+        while True:
+            assert await cluster.spawner.poll() is None
+            found = cluster.spawner.obituaries.of("ann")
+            if (found and about and about in found[0].words) or not (found or about):
+                return found[0].words if found else ""
+            await asyncio.sleep(0.05)
+
+
+async def _ended(cluster: Cluster) -> None:
+    """Wait until the hub counts the server as ended."""
+    ended = asyncio.Event()
+    cluster.spawner.add_poll_callback(ended.set)
+    cluster.spawner.start_polling()
+    await asyncio.wait_for(ended.wait(), 10)
+
+
+@pytest_asyncio.fixture
+async def lost(cluster: Cluster) -> Cluster:
+    """ann's server, whose node has lost its power."""
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    cluster.api.pods[POD]["spec"]["nodeName"] = "node2"
+    await _told(cluster, "")
+    _node(cluster, answers=False)
+    return cluster
+
+
+async def test_lost_node_is_told_once_on_the_page_and_in_the_log_in_one_sentence(lost: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    words = await _told(lost, "Your server's node node2 does not answer the cluster")
+    assert await lost.spawner.poll() is None
+    assert [record.getMessage() for record in caplog.records if "node2" in record.getMessage()] == [f"ann: {words}"]
+    assert lost.spawner.get_state()["lost"] is True
+    spawner = lost.user._new_spawner("")
+    spawner.load_state(json.loads(json.dumps(lost.spawner.get_state())))
+    lost.spawner.obituaries.forget("ann", "")
+    await spawner.poll()
+    assert lost.spawner.obituaries.of("ann") == []
+
+
+async def test_server_is_not_started_beside_one_that_a_lost_node_may_still_run(lost: Cluster) -> None:
+    words = await _told(lost, "node2")
+    lost.api.asked.clear()
+    with pytest.raises(StartRefused) as refusal:
+        await lost.start()
+    assert refusal.value.jupyterhub_message == words
+    assert refusal.value.status_code == 503
+    assert lost.api.asked == []
+    lost.api.remove("pods", POD)  # an admin has declared the node out of service, and the cluster takes its pods away
+    await _ended(lost)
+    assert await lost.start() == f"http://{lost.address}:{pods.PORT}"
+
+
+async def test_pod_that_the_cluster_has_given_up_with_its_node_is_no_server_any_more(lost: Cluster) -> None:
+    await _told(lost, "node2")
+    pod = json.loads(json.dumps(lost.api.pods[POD]))
+    pod["metadata"]["deletionTimestamp"] = "2027-03-01T00:05:00Z"
+    lost.api.put("pods", pod)
+    await _ended(lost)
+    with pytest.raises(StartRefused, match="node2 does not answer"):
+        await lost.start()
+
+
+async def test_stop_of_a_server_on_a_lost_node_waits_for_nothing_and_forces_nothing(lost: Cluster) -> None:
+    await _told(lost, "node2")
+    await asyncio.wait_for(lost.spawner.stop(), 5)
+    assert lost.api.asked[-1] == "DELETE pods"
+    assert lost.api.grace == [1]
+
+
+async def test_node_that_is_back_takes_the_words_back_and_the_proxy_leads_to_the_pods_new_address(lost: Cluster) -> None:
+    await _told(lost, "node2")
+    other = "127." + ".".join(str(random.randint(1, 254)) for _ in range(3))
+    lost.user.settings["proxy"].refuses = 1
+    lost.api.status(POD, podIP=other)
+    _node(lost, answers=True)
+    await _told(lost, "")
+    async with asyncio.timeout(10):
+        while not lost.routes:
+            assert await lost.spawner.poll() is None
+            await asyncio.sleep(0.05)
+    await lost.spawner.poll()
+    assert lost.routes == [f"http://{other}:{pods.PORT}"]
 
 
 async def test_stop_takes_the_pod_away(cluster: Cluster) -> None:

@@ -105,3 +105,27 @@ def test_end_from_which_a_server_came_back_is_told_once(last: dict[str, Any], wo
     assert found.restarts == 2
     assert found.words.startswith(words)
     assert pod_status.end(pod({"running": {}}, last, restarts=2), 2, "1 GiB") is None
+
+
+MARKED = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "lost"),
+    [
+        (MARKED, True),
+        (None, False),
+        ([{"type": "Ready", "status": "True"}, {"type": "ContainersReady", "status": "True"}], False),
+        ([{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "False"}], False),
+    ],
+)
+def test_node_is_lost_where_the_control_plane_alone_calls_the_pod_not_ready(conditions: Any, lost: bool) -> None:
+    assert pod_status.lost(pod(phase="Running", conditions=conditions)) is lost
+
+
+def test_start_elsewhere_is_spoken_of_only_where_other_nodes_reach_the_storage() -> None:
+    found = pod(phase="Running", conditions=MARKED) | {"spec": {"nodeName": "node2"}}
+    shared, own = pod_status.of_lost(found, shared=True), pod_status.of_lost(found, shared=False)
+    assert all(words.startswith("Your server's node node2 does not answer the cluster: ") for words in (shared, own))
+    assert "can be started elsewhere as soon as the admins have declared that node out of service" in shared
+    assert "are on that node, so the server cannot be started elsewhere" in own

@@ -34,6 +34,8 @@ class KubeApi:
     bearers: dict[str, tuple[str, Object]] = field(default_factory=dict)
     # Requests that changed something, as METHOD and path.
     asked: list[str] = field(default_factory=list)
+    # The seconds that each deleted pod was given.
+    grace: list[int] = field(default_factory=list)
     _objects: dict[str, dict[str, Object]] = field(default_factory=lambda: {"pods": {}, "events": {}})
     _changes: list[tuple[int, str, str, Object]] = field(default_factory=list)
     _version: int = 1
@@ -126,6 +128,7 @@ class KubeApi:
 
     async def delete(self, request: web.Request) -> web.Response:
         self.asked.append(f"DELETE {request.match_info['kind']}")
+        self.grace.append(int(request.query["gracePeriodSeconds"]))
         name = request.match_info["name"]
         if name not in self.pods:
             return _error(404, f"pods {name!r} not found")

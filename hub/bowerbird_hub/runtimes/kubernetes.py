@@ -20,8 +20,9 @@ from bowerbird_hub.runtimes.pod_status import Trouble
 from bowerbird_hub.runtimes.preconditions import NotReady
 from jupyterhub.crypto import decrypt, encrypt
 from jupyterhub.utils import url_path_join, wait_for_http_server
-from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1Pod
+from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1ObjectMeta, V1Pod
 from kubespawner import KubeSpawner
+from tornado.httpclient import HTTPClientError
 from traitlets import Any as AnyTrait
 from traitlets import default
 
@@ -50,6 +51,9 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         super().__init__(**kwargs)
         self._order: Order | None = None
         self._told_restarts = 0
+        self._told_lost = False
+        # The address to which the proxy leads.
+        self._routed = ""
         # The server's token under the hub's own key: a pod whose node comes back asks for its volume anew, perhaps of another hub.
         self._sealed = ""
 
@@ -66,7 +70,8 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
     async def start(self) -> str:
         """Start the server's pod and return its address when the server answers; StartRefused with a sentence where it cannot be."""
         record, choice, at = self._begin()
-        self._order, self._told_restarts = None, 0
+        await self._not_on_a_lost_node()
+        self._order, self._told_restarts, self._told_lost, self._routed = None, 0, False, ""
         try:
             order = Order(record, choice, self.name or "", self.get_env(), at)
             self._check(order)
@@ -89,6 +94,20 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         self._tell(95, "Opening JupyterLab")
         return url
 
+    async def _not_on_a_lost_node(self) -> None:
+        """Return where no pod of this server may still write on a node that is lost; StartRefused where one may.
+
+        KubeSpawner would delete that pod by force, which tells nothing to a node that is only cut off: two servers would write one home.
+        """
+        try:
+            await self._start_watching_pods()
+        except (ApiException, ClientError, OSError) as error:
+            raise _unanswered(error) from error
+        pod = self._pod
+        if pod is not None and pod_status.lost(pod):
+            words = pod_status.of_lost(pod, self.settings.shared_storage)
+            raise StartRefused(words, reason="node", status_code=UNAVAILABLE, log=words)
+
     def _check(self, order: Order) -> None:
         profile = order.choice.profile
         preconditions.servers(self._others_running(), self.live.platform.limits.servers_per_user)
@@ -105,8 +124,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         except ApiException as error:
             raise refused_by_cluster(error) from error
         except (ClientError, OSError) as error:
-            words = "Your server cannot be started: the cluster does not answer the hub. Try again in a minute, or tell the admins."
-            raise StartRefused(words, reason="cluster", status_code=UNAVAILABLE, log=f"{words} ({type(error).__name__})") from error
+            raise _unanswered(error) from error
 
     async def _raced(self, step: Awaitable[Any], deadline: float) -> Any:
         doing = asyncio.ensure_future(step)
@@ -189,38 +207,79 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
 
     def get_state(self) -> dict[str, Any]:
         """Return what a restarted hub needs to take the server over."""
-        return {**KubeSpawner.get_state(self), "restarts": self._told_restarts, "sealed": self._sealed}
+        return {**KubeSpawner.get_state(self), "restarts": self._told_restarts, "lost": self._told_lost, "sealed": self._sealed}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a server that an earlier hub started."""
         KubeSpawner.load_state(self, state)
         self._told_restarts = int(state.get("restarts", 0))
+        self._told_lost = bool(state.get("lost", False))
         self._sealed = str(state.get("sealed", ""))
 
     async def poll(self) -> int | None:
         """Return None while the pod lives, else the server's status; an end from which it came back is told on the way."""
-        self._tell_end()
+        pod = self._pod if not self._start_pending else None
+        if pod is not None and self._tell_lost(pod):
+            # The node may come back with the server; a pod that was deleted meanwhile ends there, and is none any more.
+            return 1 if pod["metadata"].get("deletionTimestamp") else None
+        if pod is not None:
+            self._tell_end(pod)
         status: int | None = await KubeSpawner.poll(self)
+        if status is None and self.server and not self.pending:
+            await self._keep_route(self.server.url)
         return status
 
-    def _tell_end(self) -> None:
-        pod = self._pod
-        found = pod_status.end(pod, self._told_restarts, self._limit()) if pod is not None and not self._start_pending else None
+    async def _keep_route(self, url: str) -> None:
+        """Lead the proxy to a pod that has another address since its node is back; JupyterHub looks at its routes every five minutes."""
+        if self._routed not in ("", url):
+            try:
+                await self.user.settings["proxy"].add_user(self.user, self.name or "")
+            except (HTTPClientError, TimeoutError, OSError) as error:  # the next look tries again
+                self.log.warning("%s: the proxy does not take the server's new address (%s)", self._log_name, type(error).__name__)
+                return
+        self._routed = url
+
+    def _tell_lost(self, pod: dict[str, Any]) -> bool:
+        """Tell once that the pod's node is lost, and take it back when it is not any more; return whether it is."""
+        lost = pod_status.lost(pod)
+        if lost and not self._told_lost:
+            words = pod_status.of_lost(pod, self.settings.shared_storage)
+            self.log.warning("%s: %s", self._log_name, words)
+            self.obituaries.write(self.user.name, self.name or "", words)
+        if self._told_lost and not lost:
+            self.log.warning("%s: the server's node answers the cluster again", self._log_name)
+            self.obituaries.forget(self.user.name, self.name or "")
+        if lost is not self._told_lost:
+            self._told_lost = lost
+            self._keep_state()
+        return lost
+
+    def _tell_end(self, pod: dict[str, Any]) -> None:
+        found = pod_status.end(pod, self._told_restarts, self._limit())
         if found is not None:
             self.log.warning("%s: %s", self._log_name, found.words)
             self._told_restarts = found.restarts
             self.obituaries.write(self.user.name, self.name or "", found.words)
-            # JupyterHub keeps the state at the start alone, and a hub that takes this one's place would tell it anew.
-            self.orm_spawner.state = self.get_state()
-            self._commit()
+            self._keep_state()
+
+    def _keep_state(self) -> None:
+        # JupyterHub keeps the state at the start alone, and a hub that takes this one's place would tell it anew.
+        self.orm_spawner.state = self.get_state()
+        self._commit()
 
     def _limit(self) -> str:
         profile = self.live.platform.profiles.get((self.user_options or {}).get("profile", ""))
         return format_size(profile.memory) if profile else "its profile"
 
     async def stop(self, now: bool = False) -> None:
-        """End the pod."""
-        await KubeSpawner.stop(self, now)
+        """End the pod; that of a lost node ends when the node is back, and is not waited for."""
+        pod = self._pod
+        if pod is None or not pod_status.lost(pod):
+            await KubeSpawner.stop(self, now)
+            return
+        grace = self.delete_grace_period
+        how = V1DeleteOptions(grace_period_seconds=grace)
+        await self._make_delete_pod_request(self.pod_name, how, grace, self.k8s_api_request_timeout)
 
     # JupyterHub polls every few seconds; what the cluster has told the hub is looked at each second.
     def start_polling(self) -> None:
@@ -232,6 +291,11 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         while await self.poll() is None:  # noqa: ASYNC110  what the cluster told is in KubeSpawner's hands, which set no event
             await asyncio.sleep(_WATCH_SECONDS)
         await self.poll_and_notify()
+
+
+def _unanswered(error: Exception) -> StartRefused:
+    words = "Your server cannot be started: the cluster does not answer the hub. Try again in a minute, or tell the admins."
+    return StartRefused(words, reason="cluster", status_code=UNAVAILABLE, log=f"{words} ({type(error).__name__})")
 
 
 def refused_by_cluster(error: ApiException) -> StartRefused:

@@ -14,6 +14,11 @@ _NO_CONTAINER = frozenset({"CreateContainerConfigError", "CreateContainerError",
 _OUT_OF_MEMORY = "OOMKilled"
 _ADMINS = "The admins of the platform can say why."
 _NO_STATE: Part = {}
+_ON_NODE = "Your home and your teams' spaces are on that node, so the server cannot be started elsewhere; it comes back with its node."
+_SHARED = (
+    "Your home and your teams' spaces are on storage that other nodes reach: the server comes back with its node, or can be started "
+    "elsewhere as soon as the admins have declared that node out of service."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,22 @@ def end(pod: Part, told_restarts: int, limit: str) -> End | None:
             why = f"reached its memory limit of {limit}" if ended.get("reason") == _OUT_OF_MEMORY else _how(ended)
             return End(restarts, f"Your server {why}, was ended and has been started again; what its kernels held is lost.")
     return None
+
+
+def lost(pod: Part) -> bool:
+    """Tell whether the cluster has given up the pod's node, for now.
+
+    A kubelet says the same of a pod and of its containers; a pod that is not ready while its containers are was marked by the
+    control plane, whom the node has not answered for as long as the cluster waits.
+    """
+    said = {each["type"]: each["status"] for each in pod["status"].get("conditions") or ()}
+    return said.get("Ready") == "False" and said.get("ContainersReady") == "True"
+
+
+def of_lost(pod: Part, shared: bool) -> str:
+    """Return what is to be said of a server whose node is lost, by whether other nodes reach the storage of homes and spaces."""
+    node = f"Your server's node {pod['spec'].get('nodeName')} does not answer the cluster: it has lost its power or its network."
+    return f"{node} {_SHARED if shared else _ON_NODE}"
 
 
 def _how(ended: Part) -> str:

@@ -7,6 +7,7 @@ domain: {{ $users.domain }}
 hub_url: {{ include "bowerbird.hubUrl" . }}
 driver: {{ include "bowerbird.driver" . }}
 images: {{ toJson $users.images }}
+shared_storage: {{ not (empty .Values.data.storage.existingClaim) }}
 python: {{ $users.python | quote }}
 pull_policy: {{ .Values.images.pullPolicy }}
 pull_secrets: {{ toJson .Values.images.pullSecrets }}
