@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+from tests.bench import cluster_pods
 from tests.bench.row import Row
 from tests.support.charts import CHART
 
@@ -35,3 +36,8 @@ def rows(rounds: int) -> list[Row]:
             "render-cpu", "the same, time of a processor", [cpu for _, cpu in measured], unit="s", goal=_GOAL_SECONDS, better="lower"
         ),
     ]
+
+
+def peer_rows(rounds: int) -> list[Row]:
+    """Measure pods with our volume beside the same pods without it, on a Kubernetes that is built and started for it."""
+    return cluster_pods.rows(rounds)

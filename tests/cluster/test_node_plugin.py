@@ -3,80 +3,28 @@
 A door of the tests' own stands in the hub's place (tests/support/cluster/door.py): what it is asked, and whose tokens these are, is real.
 """
 
-import json
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from bowerbird_config.identity import IdentityRecord
 
-from tests.support.cluster import door
+from tests.support.cluster.busy import BUSY, told
 from tests.support.cluster.cluster import Cluster
 from tests.support.cluster.machine import wait_for
-from tests.support.cluster.objects import Object, pod
-from tests.support.cluster.platform_images import name_of
 from tests.support.cluster.release import Release
+from tests.support.cluster.standing_door import standing_door, user_pod
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
 ANN = IdentityRecord(1, "ann", 611001, 611001)
-# Appends a line every 20 ms to an open file, looks into the directory, and tells how long it waited at most and what went wrong.
-_BUSY = """
-import json, os, time
-file, longest, faults, count = open("/run/volume/data/home/diary", "a"), 0.0, [], 0
-while True:
-    began = time.monotonic()
-    try:
-        file.write(f"{count}\\n"); file.flush(); os.listdir("/run/volume/data/home"); count += 1
-    except OSError as error:
-        faults.append(str(error))
-    longest = max(longest, time.monotonic() - began)
-    with open("/tmp/told.new", "w") as told: json.dump({"count": count, "longest": longest, "faults": faults}, told)
-    os.rename("/tmp/told.new", "/tmp/told")
-    time.sleep(0.02)
-"""
-
-
-def _door_pod(release: Release) -> Object:
-    """Return the pod that answers node plugins in the hub's place: its labels, its account, and so its policies and rights."""
-    configured = release.cluster.get(f"/apis/apps/v1/namespaces/{release.name}/deployments/{release.name}-hub")["spec"]["template"]
-    (hub, *_) = configured["spec"]["containers"]
-    files = [("door", f"{release.name}-door"), ("platform", f"{release.name}-platform")]
-    container = {
-        "name": "door",
-        "image": name_of("hub"),
-        "imagePullPolicy": "Never",
-        "command": ["python3", "/door/door.py", release.driver, "/platform/platform.yaml", "/door/users.json"],
-        "env": [each for each in hub["env"] if each["name"].startswith("BOWERBIRD_NODE_")],
-        "ports": [{"name": "nodes", "containerPort": 8083}],
-        "readinessProbe": {"tcpSocket": {"port": "nodes"}, "periodSeconds": 1},
-        "volumeMounts": [{"name": name, "mountPath": f"/{name}"} for name, _ in files],
-    }
-    spec = {
-        "serviceAccountName": f"{release.name}-hub",
-        "terminationGracePeriodSeconds": 0,
-        "securityContext": configured["spec"]["securityContext"],
-        "containers": [container],
-        "volumes": [{"name": name, "configMap": {"name": source}} for name, source in files],
-    }
-    metadata = {"name": "door", "namespace": release.name, "labels": configured["metadata"]["labels"]}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 @pytest.fixture(scope="module")
 def opened(shared_release: Release) -> Iterator[Release]:
     """The release with a door that knows the pods ann-one and ann-two as Ann's."""
-    cluster, name = shared_release.cluster, shared_release.name
-    cluster.kubectl("scale", "-n", name, f"deployment/{name}-hub", "--replicas=0")
-    users = json.dumps(dict.fromkeys(("ann-one", "ann-two"), ANN.to_json()))
-    files = {"door.py": Path(door.__file__).read_text(encoding="utf-8"), "users.json": users}
-    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-door", "namespace": name}, "data": files})
-    cluster.apply(_door_pod(shared_release))
-    cluster.await_ready(name, "door", seconds=180)
-    yield shared_release
-    cluster.kubectl("delete", "pod", "-n", name, "door")
-    cluster.kubectl("scale", "-n", name, f"deployment/{name}-hub", "--replicas=1")
+    with standing_door(shared_release, dict.fromkeys(("ann-one", "ann-two"), ANN)):
+        yield shared_release
 
 
 @pytest.fixture
@@ -92,11 +40,7 @@ def made(plugin: Release) -> Iterator[Any]:
     names: list[str] = []
 
     def make(name: str, *command: str) -> None:
-        volume = {"csi": {"driver": plugin.driver, "volumeAttributes": {"layout": "1"}}}
-        wished = pod(
-            plugin.users, name, node="node1", volumes={"/run/volume": volume}, uid=ANN.uid, command=command or ("sleep", "infinity")
-        )
-        plugin.cluster.apply(wished)
+        plugin.cluster.apply(user_pod(plugin, name, ANN.uid, command or ("sleep", "infinity")))
         names.append(name)
 
     yield make
@@ -131,30 +75,19 @@ def test_a_pod_that_the_hub_has_not_made_gets_nothing_and_its_event_says_so(plug
 
 
 def test_a_plugin_that_is_replaced_is_a_pause_for_open_files(plugin: Release, made: Any):
-    made("ann-one", "python3", "-c", _BUSY)
+    made("ann-one", "python3", "-c", BUSY)
     plugin.cluster.await_ready(plugin.users, "ann-one", seconds=180)
-    before = _told(plugin)
+    before = told(plugin, "ann-one")
     (old,) = (each for each in plugin.pods("data", plugin.data) if each["spec"]["nodeName"] == "node1")
     plugin.cluster.kubectl("delete", "pod", "-n", plugin.data, old["metadata"]["name"], seconds=120)
     wait_for(lambda: plugin.all_ready("data", plugin.data, 2), "the next plugin", 90)
-    between = _told(plugin)["count"]
-    wait_for(lambda: _told(plugin)["count"] > between + 50, "more lines", 60)
-    after = _told(plugin)
+    between = told(plugin, "ann-one")["count"]
+    wait_for(lambda: told(plugin, "ann-one")["count"] > between + 50, "more lines", 60)
+    after = told(plugin, "ann-one")
     assert after["faults"] == []
     assert after["count"] > before["count"]
     lines = plugin.cluster.python(plugin.users, "ann-one", "print(open('/run/volume/data/home/diary').read())").split()
     assert lines[: after["count"]] == [f"{number}" for number in range(after["count"])]
-
-
-def _told(release: Release) -> dict[str, Any]:
-    wait_for(lambda: bool(_words(release)), "its first words", 30)
-    told: dict[str, Any] = json.loads(_words(release))
-    return told
-
-
-def _words(release: Release) -> str:
-    program = "import os; print(open('/tmp/told').read() if os.path.exists('/tmp/told') else '', end='')"
-    return release.cluster.python(release.users, "ann-one", program)
 
 
 def test_nothing_of_a_volume_is_left_on_its_node(plugin: Release, made: Any):

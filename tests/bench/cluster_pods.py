@@ -1,0 +1,113 @@
+"""What a volume of /data costs a pod on the tests' Kubernetes: its start, and the pause when a part of the volume is replaced."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import httpx
+from bowerbird_config.identity import IdentityRecord
+
+from tests.bench.row import Row, meets, paired
+from tests.support.cluster import cluster
+from tests.support.cluster.busy import BUSY, told
+from tests.support.cluster.machine import wait_for
+from tests.support.cluster.objects import Object
+from tests.support.cluster.release import Release, install, load_images, values_for_tests
+from tests.support.cluster.standing_door import standing_door, user_pod
+
+_ANN = IdentityRecord(1, "ann", 611001, 611001)
+_OURS, _PEER, _BUSY = "ann-volume", "ann-empty", "ann-busy"
+_START_GOAL = 1.5
+_SECONDS = 120.0
+# A count is told through `kubectl exec`, whose own start a round outlasts.
+_STEADY_ROUNDS = 50
+
+
+def rows(rounds: int) -> list[Row]:
+    """Measure starts beside an emptyDir's, and pauses, on a cluster that is started for it."""
+    with _opened() as release:
+        return [_starts(release, rounds), *_pauses(release, rounds)]
+
+
+@contextmanager
+def _opened() -> Iterator[Release]:
+    with cluster.start() as running:
+        load_images(running)
+        with install(running, "bench", values_for_tests()) as release, standing_door(release, dict.fromkeys((_OURS, _BUSY), _ANN)):
+            yield release
+
+
+def _starts(release: Release, rounds: int) -> Row:
+    ours, peer = user_pod(release, _OURS, _ANN.uid), user_pod(release, _PEER, _ANN.uid, volume={"emptyDir": {}})
+    measures: tuple[Callable[[], float], ...] = (lambda: _start_seconds(release, ours), lambda: _start_seconds(release, peer))
+    for measure in measures:
+        measure()  # the node has the image's layers at hand
+    mine, theirs = paired(rounds, *measures)
+    what = "pod created → Running, with the user's volume"
+    return Row.against("P15", what, mine, theirs, peer_name="emptyDir", unit="s", goal=_START_GOAL, better="lower")
+
+
+def _start_seconds(release: Release, wished: Object) -> float:
+    """Return how long a pod takes from its creation until its kubelet says that it runs; it is deleted afterwards."""
+    pods = f"/api/v1/namespaces/{release.users}/pods"
+    path = f"{pods}/{wished['metadata']['name']}"
+    began = time.perf_counter()
+    release.cluster.api.post(pods, json=wished).raise_for_status()
+    wait_for(lambda: release.cluster.get(path)["status"].get("phase") == "Running", path, _SECONDS, every=0.01)
+    took = time.perf_counter() - began
+    _delete(release, path)
+    return took
+
+
+def _delete(release: Release, path: str) -> None:
+    release.cluster.api.delete(path).raise_for_status()
+    wait_for(lambda: release.cluster.api.get(path).status_code == httpx.codes.NOT_FOUND, f"the end of {path}", _SECONDS)
+
+
+def _pauses(release: Release, rounds: int) -> list[Row]:
+    faults: dict[str, tuple[float, Callable[[], None]]] = {
+        # What the machine's load alone does to a round of two calls.
+        "nothing": (0.3, lambda: None),
+        "the worker is killed": (0.3, lambda: _kill_worker(release)),
+        "the node plugin is replaced": (3.0, lambda: _replace_plugin(release)),
+    }
+    found: list[Row] = []
+    wrong = 0
+    for what, (goal, fault) in faults.items():
+        measured = [_pause(release, fault) for _ in range(rounds)]
+        wrong += sum(faulty for _, faulty in measured)
+        pauses = [longest for longest, _ in measured]
+        usual = Row.alone("P16-pod", f"longest pause of a pod's open file: {what}", pauses, unit="s", goal=goal, better="lower")
+        found += [usual, replace(usual, what=f"{usual.what}, at worst", ours=max(pauses), met=meets(max(pauses), goal, "lower"))]
+    return [*found, Row.alone("P16b-pod", "calls that ended wrongly", [float(wrong)], unit="", goal=0, better="lower")]
+
+
+def _pause(release: Release, fault: Callable[[], None]) -> tuple[float, int]:
+    """Return the longest round of a pod's program over one fault in seconds, and how many of its calls ended wrongly."""
+    wished = user_pod(release, _BUSY, _ANN.uid, ("python3", "-c", BUSY))
+    release.cluster.apply(wished)
+    try:
+        release.cluster.await_ready(release.users, _BUSY, seconds=_SECONDS)
+        _await_rounds(release)
+        fault()
+        _await_rounds(release)
+        last = told(release, _BUSY)
+        return float(last["longest"]), len(last["faults"])
+    finally:
+        _delete(release, f"/api/v1/namespaces/{release.users}/pods/{_BUSY}")
+
+
+def _await_rounds(release: Release) -> None:
+    count = told(release, _BUSY)["count"]
+    wait_for(lambda: told(release, _BUSY)["count"] > count + _STEADY_ROUNDS, "its rounds to go on", _SECONDS)
+
+
+def _kill_worker(release: Release) -> None:
+    release.cluster.inside("node1", "pkill", "-KILL", "--newest", "--full", "bowerbird_fuse.worker")
+
+
+def _replace_plugin(release: Release) -> None:
+    (old,) = (each for each in release.pods("data", release.data) if each["spec"]["nodeName"] == "node1")
+    release.cluster.kubectl("delete", "pod", "-n", release.data, old["metadata"]["name"], seconds=_SECONDS)
+    wait_for(lambda: release.all_ready("data", release.data, 2), "the next plugin", _SECONDS)
