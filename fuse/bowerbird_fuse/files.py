@@ -61,6 +61,7 @@ class Files:
     def __init__(self, tree: Tree, handles: Handles, intents: Intents) -> None:
         self.tree = tree
         self.handles = handles
+        tree.is_removed = handles.is_removed
         self.told = Told()
         self.intents = intents
 
@@ -265,13 +266,13 @@ class Files:
 
     @contextmanager
     def held(self, number: int) -> Iterator[tuple[Entry, Grant]]:
-        """Hold a node of a store: by an open file where there is one, since that may have no name any more."""
+        """Hold a node of a store: by what is open of it where there is something, since that may have no name any more."""
         for handle in self.handles.of(number):
             if handle.file is None and self.handles.is_kept(handle.number):
                 self._fill(handle)
-            if handle.file is not None and handle.grant is not None:
+            if (entry := handle.entry) is not None and handle.grant is not None:
                 handle.grant.check(self.tree.clock())
-                yield handle.file, handle.grant
+                yield entry, handle.grant
                 return
         with self.tree.pinned(number) as (entry, stored):
             yield entry, stored.grant

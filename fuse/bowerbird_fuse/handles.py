@@ -46,6 +46,11 @@ class Handle:
     presence: Presence | None = None
     inode: int = 0
 
+    @property
+    def entry(self) -> Entry | None:
+        """The file or the directory itself, whatever became of its name; None where it is not open here."""
+        return self.file if self.listing is None else self.listing.entry
+
 
 @dataclass(slots=True)
 class Listing:
@@ -102,6 +107,11 @@ class Handles:
         handle = Handle(taken.handle, taken.node, taken.flags, file, taken.grant)
         self._keep(handle)
         return handle
+
+    def is_removed(self, node: int) -> bool:
+        """Tell whether that node is a directory that is open, and has no name any more."""
+        entries = (handle.entry for handle in self._by_node.get(node, {}).values() if handle.listing is not None)
+        return any(entry is not None and entry.stat().st_nlink == 0 for entry in entries)
 
     def take_over(self, node: int) -> None:
         """Take over what the companion has open of a node."""

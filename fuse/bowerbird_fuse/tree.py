@@ -66,6 +66,8 @@ class Tree:
         self.recent = Recent(inodes.released)
         # None while there is no kernel to tell.
         self.strayed: Strayed | None = None
+        # Whether a node is a directory that is open here, and was removed: asked where it is not found any more.
+        self.is_removed: Callable[[int], bool] = lambda _: False
         self._top = Folder({})
         self._grants: dict[str, Grant] = {}
         # What the view makes at each of its nodes; true for one layout.
@@ -172,13 +174,13 @@ class Tree:
 
     @contextmanager
     def pinned(self, number: int) -> Iterator[tuple[Entry, Stored]]:
-        """Hold what lies in a store under that number; NoSuchNode where the view itself makes it."""
+        """Hold what lies in a store under that number, as `pin` does."""
         entry, stored = self.pin(number)
         with entry:
             yield entry, stored
 
     def pin(self, number: int) -> tuple[Entry, Stored]:
-        """Hold what lies in a store under that number; the caller closes it. StaleNode where something else lies there."""
+        """Hold what lies in a store under that number, for the caller to close; StaleNode where it is not, NoSuchNode once removed."""
         found = self.locate(number)
         if not isinstance(found, Stored):
             raise AccessDenied("the view itself makes this")
@@ -195,6 +197,8 @@ class Tree:
                 continue
             if isinstance(other, Stored) and (entry := _pin(other)) is not None:
                 return entry, other
+        if self.is_removed(stored.node.id):
+            raise NoSuchNode("the directory was removed")
         raise StaleNode(f"node {stored.node.id} is not where it was")
 
     def foothold(self, number: int) -> tuple[Entry, Stored] | None:

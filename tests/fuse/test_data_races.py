@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.data_rig import DataRig, Person, eventually, member, record
+from tests.support.data_rig import DataRig, Failed, Person, eventually, member, record
 from tests.support.standing import Standing
 
 pytestmark = [pytest.mark.root, pytest.mark.fuse]
@@ -67,6 +67,43 @@ def test_directory_that_was_removed_is_empty_for_who_stands_in_it(ann: Person, b
         standing.do("files['f'] = os.open('teams/ant/z', os.O_RDONLY)")
         bee_and_ant.do("os.rmdir('teams/ant/z')")
         assert standing.do("answer = os.listdir(files['f'])") == []
+
+
+IN_A_DIRECTORY = {
+    "unlink": "os.unlink('f', dir_fd=files['f'])",
+    "rmdir": "os.rmdir('s', dir_fd=files['f'])",
+    "open": "os.open('f', os.O_RDONLY, dir_fd=files['f'])",
+    "create": "os.open('new', os.O_RDWR | os.O_CREAT, dir_fd=files['f'])",
+    "mkdir": "os.mkdir('new', dir_fd=files['f'])",
+    "symlink": "os.symlink('x', 'new', dir_fd=files['f'])",
+    "mkfifo": "os.mkfifo('new', dir_fd=files['f'])",
+    "link": "os.link('teams/ant/other', 'new', dst_dir_fd=files['f'])",
+    "rename into it": "os.rename('teams/ant/other', 'new', dst_dir_fd=files['f'])",
+    "rename out of it": "os.rename('f', 'teams/ant/other', src_dir_fd=files['f'])",
+    "stat": "os.stat('f', dir_fd=files['f'])",
+}
+
+
+@pytest.mark.parametrize("remove", ["shutil.rmtree('teams/ant/d')", "shutil.rmtree('teams/ant/d'); os.mkdir('teams/ant/d')"])
+def test_open_directory_that_another_view_removed_is_empty_and_takes_nothing(ann: Person, bee_and_ant: Person, remove: str) -> None:
+    ann.do("""
+        os.makedirs('teams/ant/d/s'); Path('teams/ant/d/f').touch(); Path('teams/ant/other').touch()
+        os.chmod('teams/ant/d', 0o2775); os.chmod('teams/ant/d/s', 0o2775)
+        os.mkdir('teams/ant/many')
+        for n in range(600): Path(f'teams/ant/many/{n}').touch()
+    """)
+    told = {}
+    with Standing(ann) as standing:
+        standing.do("files['f'] = os.open('teams/ant/d', os.O_RDONLY); os.stat('teams/ant/d/f'); os.stat('teams/ant/d/s')")
+        bee_and_ant.do(remove)
+        for call, code in IN_A_DIRECTORY.items():
+            # More than a view holds for a moment of what was looked up last.
+            standing.do("for n in range(600): os.stat(f'teams/ant/many/{n}')")
+            with pytest.raises(Failed) as failed:
+                standing.do(code)
+            told[call] = failed.value.code
+        assert standing.do("answer = [os.listdir(files['f']), os.fstat(files['f']).st_nlink]") == [[], 0]
+    assert told == dict.fromkeys(IN_A_DIRECTORY, "ENOENT")
 
 
 def test_two_remove_one_tree_at_once(ann: Person, bee_and_ant: Person) -> None:
