@@ -56,6 +56,8 @@ PACKAGES = {
         Package("containernetworking-plugins", "/usr/lib/cni/ptp", 8, 50),
         Package("nftables", "nft", 1, 1),
         Package("iproute2", "ip", 2, 4),
+        Package("tini", "tini", 1, 1),
+        Package("libnss-extrausers", "/usr/lib/libnss_extrausers.so.2", 1, 1),
     )
 }
 

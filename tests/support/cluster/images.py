@@ -7,6 +7,7 @@ import platform
 import subprocess
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +22,21 @@ _ACCOUNTS = {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\nprobe:x:1000:1000::/t
 _FOLDERS = {"tmp": 0o1777, "etc": 0o755, "root": 0o700, "var": 0o755, "run": 0o755}
 
 
-def write(archive: Path, name: str, entrypoint: Sequence[str], files: Mapping[str, Path | str], where: str = "/usr/bin:/bin") -> None:
-    """Write an image of one layer: files by their path in it, each a file of this machine or a text. WHERE its programs lie is its PATH."""
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link in an image."""
+
+    target: str
+
+
+Files = Mapping[str, Path | str | Link]
+
+
+def write(archive: Path, name: str, entrypoint: Sequence[str], files: Files, where: str = "/usr/bin:/bin") -> None:
+    """Write an image of one layer: files by their path in it, each a file of this machine, a text or a link.
+
+    WHERE its programs lie is its PATH.
+    """
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for folder, mode in _FOLDERS.items():
@@ -41,7 +55,12 @@ def _entry(path: str, mode: int, size: int = 0) -> tarfile.TarInfo:
     return entry
 
 
-def _add(tar: tarfile.TarFile, path: str, content: Path | str) -> None:
+def _add(tar: tarfile.TarFile, path: str, content: Path | str | Link) -> None:
+    if isinstance(content, Link):
+        entry = _entry(path, 0o777)
+        entry.type, entry.linkname = tarfile.SYMTYPE, content.target
+        tar.addfile(entry)
+        return
     if isinstance(content, str):
         encoded = content.encode()
         tar.addfile(_entry(path, 0o755 if content.startswith("#!") else 0o644, len(encoded)), io.BytesIO(encoded))

@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts import debian
 from scripts.running import Log, Trouble
 
-PACKAGES = ("containerd", "runc", "containernetworking-plugins", "nftables", "iproute2")
+PACKAGES = ("containerd", "runc", "containernetworking-plugins", "nftables", "iproute2", "tini", "libnss-extrausers")
 OLDEST_GO = (1, 25)
 # A machine needs namespaces of its own, a root of its own, and overlays in it for its containers' files.
 _PROBE = """set -e

@@ -7,13 +7,18 @@ import hashlib
 import os
 import re
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, distributions, requires
 from pathlib import Path
 
+from bowerbird_hub import pods
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from tests.support.cluster import images
+from tests.support.cluster.images import Files, Link
 from tests.support.cluster.kept import kept
 
 ROOT = Path(__file__).parents[3]
@@ -22,29 +27,45 @@ _SITE = Path(sysconfig.get_path("purelib"))
 _PACKAGES = f"{PLACE}/{_SITE.relative_to(_SITE.parents[2])}"
 _PYTHON = f"/{PLACE}/bin/python3"
 _NODE = ROOT / ".bowerbird/node"
+_SINGLE_USER = ROOT / "hub/bowerbird_hub/runtimes/single_user.py"
 _PROXY = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
 # What nobody asks of the image: the hub's pages are compiled, and speak one language.
 _LEFT_OUT = re.compile(
-    r"/tests?/|/fontawesome-free/(js|svgs|sprites|scss|less|metadata)/|\.map$|/locale/(?!en/)|/django/contrib/gis/|/pyarrow/include"
+    r"/tests?/|/fontawesome-free/(js|svgs|sprites|scss|less|metadata)/|\.map$|/locale/(?!en/|__init__)|/django/contrib/gis/|/pyarrow/include|/babel/locale-data/(?!en|root)"
+    r"|/jedi/third_party/django-stubs/|/jupyterlab/galata/"
 )
+# All that is somebody's own comes by one volume, as in images/base.
+_LINKS: Files = {
+    "data": Link("run/volume/data"),
+    "home": Link("run/volume/home"),
+    "var/lib/extrausers": Link("/run/volume/etc"),
+    "etc/nsswitch.conf": "passwd: files extrausers\ngroup: files extrausers\nhosts: files dns\n",
+}
 _PYVENV = "home = /usr/bin\ninclude-system-site-packages = false\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What an image holds: requirements/<name>.txt of each name, and our own packages by their path in the checkout."""
+    """What an image holds: requirements/<name>.txt of each name, and our own packages by their path in the checkout.
+
+    A part with roots has these packages and what they need in the place of requirements.
+    """
 
     requirements: tuple[str, ...]
     members: tuple[str, ...]
     scripts: tuple[tuple[str, str], ...] = ()
     proxy: bool = False
     more: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+    single_user: bool = False
 
 
 PARTS = {
     "hub": Part(("hub", "cas"), ("config/bowerbird_config", "hub/bowerbird_hub"), (("jupyterhub", "jupyterhub.app"),), proxy=True),
     "data": Part(("csi",), ("config/bowerbird_config", "fuse/bowerbird_fuse"), more=("libbowerbird_fuse.so",)),
     "services": Part(("services",), ("config/bowerbird_config", "extensions/bowerbird", "services/bowerbird_services")),
+    # What servers run: JupyterLab with our extension, and nothing to compute with.
+    "lab": Part((), ("extensions/bowerbird",), roots=("jupyterhub", "jupyterlab", "ipykernel", "jupyter-resource-usage"), single_user=True),
 }
 
 
@@ -63,7 +84,7 @@ def _write(part: str, folder: Path) -> None:
     images.write(folder / f"{part}.tar", name_of(part), [_PYTHON], files, where=f"/{PLACE}/bin:/usr/bin:/bin")
 
 
-def _files(part: Part) -> dict[str, Path | str]:
+def _files(part: Part) -> Files:
     found: dict[str, Path] = {_PYTHON.lstrip("/"): Path("/usr/bin/python3")}
     found |= {f"{_PACKAGES}/{name}": _SITE / name for name in part.more}
     found |= dict(_packages(part))
@@ -77,7 +98,21 @@ def _files(part: Part) -> dict[str, Path | str]:
         found |= {
             f"{PLACE}/{path.relative_to(_NODE)}": path for path in _sources(_NODE / "node_modules") if "aladin-lite" not in path.parts
         }
+    if part.single_user:
+        return {**images.with_libraries({**found, **_single_user()}), **_scripts(part), **_LINKS}
     return {**images.with_libraries(found), **_scripts(part)}
+
+
+def _single_user() -> dict[str, Path]:
+    """Return what a server's pod names in its command line, and what reads the accounts of its volume."""
+    accounts = Path("/usr/lib/libnss_extrausers.so.2")
+    named = {
+        pods.TINI: Path(pods.TINI),
+        f"{pods.PYTHON}": Path("/usr/bin/python3"),
+        f"{pods.PROGRAM}": _SINGLE_USER,
+        f"{accounts}": accounts,
+    }
+    return {path.lstrip("/"): source for path, source in named.items()}
 
 
 def _scripts(part: Part) -> dict[str, str]:
@@ -96,7 +131,23 @@ def _required(part: Part) -> set[str]:
     """Return the names of the packages that a part requires, as PEP 503 spells them; ours among them, whose versions are asked for."""
     texts = (ROOT.joinpath("requirements", f"{name}.txt").read_text(encoding="utf-8") for name in part.requirements)
     own = {Path(member).name.replace("_", "-") for member in part.members}
-    return own | {found for text in texts for found in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)}
+    return own | _needed(part.roots) | {found for text in texts for found in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)}
+
+
+def _needed(roots: Iterable[str]) -> set[str]:
+    """Return the names of packages and of all that they need, extras aside."""
+    found, left = set[str](), [canonicalize_name(root) for root in roots]
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            wanted = map(Requirement, requires(name) or ())
+        except PackageNotFoundError:  # of another system
+            continue
+        left += [canonicalize_name(each.name) for each in wanted if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return {str(name) for name in found}
 
 
 def _packages(part: Part) -> Iterator[tuple[str, Path]]:
@@ -116,7 +167,13 @@ def _packages(part: Part) -> Iterator[tuple[str, Path]]:
 def _key(part: str) -> str:
     """Return a hash of what an image is made of: our packages' files, and what is required of others'."""
     made_of = hashlib.sha256(repr((PARTS[part], Path("/var/lib/dpkg/status").stat().st_mtime_ns)).encode())
-    texts = [Path(__file__), Path(images.__file__), ROOT / "hub/bowerbird_hub/pages/bowerbird.css"]
+    texts = [
+        Path(__file__),
+        Path(images.__file__),
+        ROOT / "requirements/test.txt",
+        _SINGLE_USER,
+        ROOT / "hub/bowerbird_hub/pages/bowerbird.css",
+    ]
     texts += [ROOT / f"requirements/{name}.txt" for name in PARTS[part].requirements]
     texts += [path for member in PARTS[part].members for path in _sources(ROOT / member)]
     for path in texts:

@@ -8,14 +8,18 @@ from typing import Any
 
 import helm_python
 
+from tests.support.cas import free_port
 from tests.support.charts import CHART, example
 from tests.support.cluster.cluster import NODES, Cluster, condition
-from tests.support.cluster.images import PROBE
+from tests.support.cluster.forward import forwarded
 from tests.support.cluster.platform_images import archive_of, name_of
 
 _SECONDS = 240
 # The services' pod waits for a volume that is to come: their image would be loaded for nothing.
-LOADED = ("hub", "data")
+LOADED = ("hub", "data", "lab")
+# Who can sign in by the demo CAS server.
+ACCOUNTS = ("researcher", "visitor", "owner", "admin")
+_HTTP = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,12 @@ class Release:
 
     cluster: Cluster
     name: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address that people are given."""
+        return f"http://localhost:{self.port}/"
 
     @property
     def users(self) -> str:
@@ -46,6 +56,13 @@ class Release:
         found = self.cluster.get(f"/api/v1/namespaces/{namespace or self.name}/pods?labelSelector={selector}")["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def proxy(self) -> tuple[str, int]:
+        """Return where the proxy listens at this moment; LookupError where it does not."""
+        for pod in self.pods("proxy"):
+            if condition(pod, "Ready"):
+                return pod["status"]["podIP"], _HTTP
+        raise LookupError("no proxy is Ready")
+
     def all_ready(self, component: str, namespace: str, count: int) -> bool:
         """Tell whether a component has so many pods, all of them Ready."""
         pods = self.pods(component, namespace)
@@ -64,18 +81,27 @@ def values_for_tests() -> dict[str, Any]:
     told = example("trial")
     named = {part: dict(zip(("repository", "tag"), name_of(part).rsplit(":", 1), strict=True)) for part in ("hub", "services", "data")}
     told["images"] = {"pullPolicy": "Never", **named, "proxy": named["hub"], "demoCas": named["hub"]}
-    told["users"] = {"images": {"lab": PROBE}}
+    told["platform"]["sign_on"]["demo"]["accounts"] = demo_accounts()
+    told["ingress"]["port"] = free_port()
+    # The nodes share no storage: homes are on the first.
+    told["users"] = {"images": {"lab": name_of("lab")}, "nodeSelector": {"kubernetes.io/hostname": NODES[0]}}
     return told
+
+
+def demo_accounts() -> dict[str, Any]:
+    """Return the accounts of those who can sign in."""
+    return {name: {"title": name.capitalize(), "groups": ["craft"] if name == "researcher" else []} for name in ACCOUNTS}
 
 
 @contextmanager
 def install(cluster: Cluster, name: str, values: Mapping[str, Any]) -> Iterator[Release]:
     """Keep a release while the block runs. What Helm keeps after an uninstall goes as well."""
-    release = Release(cluster, name)
+    release = Release(cluster, name, values["ingress"]["port"])
     with helm_python.Config(kubeconfig_path=str(cluster.kubeconfig), namespace=name) as helm:
         try:
             helm.install(CHART, name, dict(values), namespace=name, create_namespace=True, timeout=_SECONDS)
-            yield release
+            with forwarded(release.port, release.proxy):
+                yield release
         finally:
             helm.uninstall(name, ignore_not_found=True)
             for namespace in (name, release.users, release.data):

@@ -1,0 +1,42 @@
+"""The platform as people meet it on a cluster: they sign in by the demo CAS server, and their servers are pods with their files."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hub.runtime_contract import told_by, until
+from tests.support.cluster.hub import ClusterHub
+from tests.support.cluster.machine import wait_for
+from tests.support.cluster.release import Release
+from tests.support.hub import Person
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400, func_only=True)]
+_LOOK = """
+import getpass, os, pathlib
+(pathlib.Path.home() / "mine.txt").write_text("kept")
+answer = {"user": getpass.getuser(), "home": os.environ["HOME"], "data": sorted(os.listdir("/data")), "uid": os.getuid()}
+"""
+
+
+@pytest.fixture
+def person(release: Release) -> Iterator[Person]:
+    """Somebody who came in by the proxy and the CAS server."""
+    wait_for(lambda: release.all_ready("hub", release.name, 1) and release.all_ready("data", release.data, 2), "hub and plugins", 200)
+    wait_for(lambda: release.all_ready("proxy", release.name, 1), "the proxy", 60)
+    person = ClusterHub(release).sign_in("researcher")
+    yield person
+    if person.model():
+        person.stop()
+    person.client.close()
+
+
+def test_a_person_signs_in_and_their_server_has_their_home_and_data(release: Release, person: Person):
+    hub = ClusterHub(release)
+    person.start("minimal")
+    found = told_by(person, _LOOK)
+    assert (found["user"], found["home"]) == ("researcher", "/home/researcher")
+    assert "home" in found["data"]
+    assert hub.read_home("researcher", "mine.txt") == "kept"
+    assert hub.mounted() == {"researcher"}
+    person.stop()
+    until(lambda: hub.servers() == {} and hub.mounts() == [])

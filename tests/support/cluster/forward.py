@@ -1,0 +1,59 @@
+"""A port of this machine that leads into the cluster, as `kubectl port-forward` does, and finds its pod anew for each connection."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+_HERE = "127.0.0.1"
+_READ_BYTES = 1 << 16
+_SECONDS = 10
+
+
+@contextmanager
+def forwarded(port: int, target: Callable[[], tuple[str, int]]) -> Iterator[None]:
+    """Pass what comes to a port of this machine on to wherever TARGET says at that moment."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(_Passing(target).serve, _HERE, port), loop).result(_SECONDS)
+        yield
+        loop.call_soon_threadsafe(server.close)
+    finally:
+        asyncio.run_coroutine_threadsafe(_end_all(), loop).result(_SECONDS)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_SECONDS)
+        loop.close()
+
+
+async def _end_all() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+class _Passing:
+    """Passes connections on; one that leads nowhere is closed, as by a machine that is off."""
+
+    def __init__(self, target: Callable[[], tuple[str, int]]) -> None:
+        self._target = target
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(Exception):
+            host, port = await asyncio.to_thread(self._target)
+            far_reader, far_writer = await asyncio.wait_for(asyncio.open_connection(host, port), _SECONDS)
+            try:
+                await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            finally:
+                far_writer.close()
+        writer.close()
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while block := await source.read(_READ_BYTES):
+        sink.write(block)
+        await sink.drain()
+    if sink.can_write_eof():
+        sink.write_eof()
