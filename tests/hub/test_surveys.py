@@ -41,7 +41,8 @@ def surveys(tmp_path: Path) -> Surveys:
 
 
 def told(surveys: Surveys) -> dict[str, object]:
-    return read_json(surveys.var.surveys / "sky" / "dr1" / "survey.json")
+    (found,) = read_json(surveys.var.surveys / "sky" / "dr1" / "survey.json")["surveys"]
+    return dict(found)
 
 
 async def watched(surveys: Surveys, times: int, then: Callable[[], None] = lambda: None) -> list[tuple[str, str]]:

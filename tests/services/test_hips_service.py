@@ -2,21 +2,23 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 
 import httpx
 import pytest
 from astropy.io import fits
+from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.table_order import TableOrder
 from bowerbird_services.app import create
 from bowerbird_services.ingest.run_hips import run
 from bowerbird_services.site import Site
-from bowerbird_services.store import surveys
+from bowerbird_services.store import sidecar, surveys
 from bowerbird_services.vo.jobs import JobStore
 from mocpy import MOC
 
-from tests.services.gallery import gallery_platform
+from tests.services.gallery import cube, gallery_platform
 from tests.services.serving import served
 from tests.services.test_dali import MEMBER, refused
 from tests.support.sky_images import tangent, waves, write
@@ -156,6 +158,103 @@ def test_the_address_of_a_survey_leads_a_person_to_its_page(client: httpx.Client
         assert answer.status_code == 303
         assert answer.next_request is not None
         assert answer.next_request.url.path == f"/collections/{address.split('/')[2]}"
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The surveys of two releases with images in several bands: `dr1` is everybody's, `dr2` a team's."""
+    place = tmp_path_factory.mktemp("coloured")
+    releases = []
+    for name, ra in (("dr1", 150.1), ("dr2", 20.0)):
+        write(place / name / "r.fits", waves(60, 60), tangent(60, 60, centre=(ra, 2.2), pixel=2e-3), FILTER="r")
+        write(place / name / "g.fits", waves(60, 60) + 100, tangent(60, 60, centre=(ra + 1, 2.2)), FILTER="g'")
+        releases.append({"collection": "demo", "release": name, "directory": str(place / name)})
+    cube(place / "dr1" / "cube.fits", 150.1, 2.2, step=1e-3, FILTER="blue")
+    assert run(TableOrder.model_validate({"releases": releases}), place / "made", print) == 0
+    return place / "made"
+
+
+@pytest.fixture
+def bands(site: Site, jobs: JobStore, coloured: Path) -> Iterator[httpx.Client]:
+    site.surveys = coloured
+    with served(create(site, jobs)) as address, httpx.Client(base_url=address, timeout=30) as client:
+        yield client
+
+
+def test_each_band_of_a_release_is_listed_as_a_survey_of_its_own(bands: httpx.Client) -> None:
+    address = f"{bands.base_url}".rstrip("/") + "/hips"
+    listed = records(bands.get("/hips/demo/dr1/hipslist").text)
+    assert listed == records(bands.get("/hips/hipslist").text)
+    assert [record["obs_title"] for record in listed] == ["Demo: First, r", "Demo: First, g'", "Demo: First, blue"]
+    assert [record["bowerbird_band"] for record in listed] == ["r", "g'", "blue"]
+    services = [record["hips_service_url"] for record in listed]
+    assert [services[0], services[2]] == [f"{address}/demo/dr1/r", f"{address}/demo/dr1/blue"]
+    assert services[1].startswith(f"{address}/demo/dr1/g-")
+    assert len({record["creator_did"] for record in listed}) == 3
+    for record, service in zip(listed, services, strict=True):
+        (told,) = records(bands.get(f"{service}/properties").text)
+        assert told == {name: value for name, value in record.items() if name != "hips_service_url"}
+        assert told["creator_did"] == f"ivo://x-bowerbird{service.removeprefix(address)}/hips"
+        assert told["obs_collection"] == "demo/dr1"
+    known = {record["bowerbird_band"]: record for record in listed}
+    assert "em_min" not in known["r"]
+    assert "obs_regime" not in known["r"]
+    assert (known["blue"]["em_min"], known["blue"]["em_max"], known["blue"]["obs_regime"]) == ("4.95e-07", "5.75e-07", "Optical")
+
+
+def test_each_band_has_its_own_tiles_and_the_release_those_of_its_first(bands: httpx.Client, coloured: Path, tmp_path: Path) -> None:
+    def covered(path: str) -> MOC:
+        (tmp_path / "moc.fits").write_bytes(bands.get(path).raise_for_status().content)
+        return MOC.load(tmp_path / "moc.fits", "fits")
+
+    names = [one.name for one in surveys.read(surveys.folder_of(coloured, "demo", "dr1")).surveys]
+    each = [covered(f"/hips/demo/dr1/{name}/Moc.fits") for name in names]
+    assert covered("/hips/demo/dr1/Moc.fits") == each[0]
+    assert covered("/moc/demo/dr1") == covered("/moc/demo") == each[0].union(each[1]).union(each[2])
+    tiles = {bands.get(f"/hips/demo/dr1/{name}/Norder3/Allsky.png").content for name in names}
+    assert len(tiles) == 3
+    assert bands.get("/hips/demo/dr1/Norder3/Allsky.png").content == bands.get(f"/hips/demo/dr1/{names[0]}/Norder3/Allsky.png").content
+    for address in ("/hips/demo/dr1/r", "/hips/demo/dr1/r/"):
+        assert bands.get(address).status_code == 303
+    for path in (
+        "/hips/demo/dr1/i/properties",
+        "/hips/demo/dr1/r/survey.json",
+        "/hips/demo/dr1/r/r/properties",
+        "/hips/demo/dr1/r/hipslist",
+    ):
+        refused(bands.get(path), 404, "there is no such file")
+
+
+@pytest.mark.parametrize("path", ["r/properties", "r/Moc.fits", "r/Norder3/Allsky.png", "hipslist", "i/properties", "properties"])
+def test_a_band_of_a_closed_release_is_there_for_its_team_alone(bands: httpx.Client, path: str) -> None:
+    path = f"/hips/demo/dr2/{path}"
+    for headers in ({}, STRANGER):
+        answer = bands.get(path, headers=headers)
+        refused(answer, 404)
+        # Neither a release nor a band of it is told of.
+        assert answer.text == bands.get("/hips/demo/none/properties", headers=headers).text
+    answer = bands.get(path, headers=MEMBER)
+    assert answer.status_code == (404 if "/i/" in path else 200)
+    assert answer.headers["cache-control"] == "private, no-store"
+
+
+def test_who_leaves_the_team_has_its_bands_no_more_from_the_next_tile_on(bands: httpx.Client, site: Site) -> None:
+    assert bands.get("/hips/demo/dr2/r/Norder3/Allsky.png", headers=MEMBER).status_code == 200
+    site.identities.records.take({"kind": "identity", "record": IdentityRecord(1, "member", 600_000, 600_000, ()).to_json()})
+    for path in ("r/Norder3/Allsky.png", "r/properties", "hipslist"):
+        refused(bands.get(f"/hips/demo/dr2/{path}", headers=MEMBER), 404)
+    assert "dr2" not in bands.get("/hips/hipslist", headers=MEMBER).text
+
+
+def test_what_was_drawn_before_of_all_bands_together_is_still_served(site: Site, jobs: JobStore, coloured: Path, tmp_path: Path) -> None:
+    site.surveys = shutil.copytree(coloured, tmp_path / "before")
+    folder = surveys.folder_of(site.surveys, "demo", "dr1")
+    one = asdict(surveys.read(folder).surveys[0])
+    sidecar.replace_json(folder / surveys.NAME, {name: one[name] for name in one if name not in {"band", "waves"}} | {"left_out": []})
+    with served(create(site, jobs)) as address:
+        (told,) = records(httpx.get(f"{address}/hips/demo/dr1/properties").text)
+        assert told["creator_did"] == "ivo://x-bowerbird/demo/dr1/hips"
+        assert httpx.get(f"{address}/hips/demo/dr1/Norder3/Allsky.png").status_code == 200
 
 
 def test_moc_comes_in_each_form(client: httpx.Client, tmp_path: Path) -> None:

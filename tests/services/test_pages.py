@@ -40,6 +40,7 @@ from tests.support.shelves import put, stars
 LOOK = (Path(__file__).parents[2] / "hub/bowerbird_hub/pages/bowerbird.css").read_text()
 WIDTHS = (360, 1280, 1920)
 FILES = [f"f {number}.fits" for number in range(12)]
+BANDS = {"dr2": ("r", "g<'>", "")}
 LATER = "2199-01-01T00:00:00Z"
 RELEASES = {
     "dr1": {"title": "First <release>", "public": True, "cite": "Doe et al. 2026", "doi": "10.5555/demo"},
@@ -64,7 +65,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     for release in RELEASES:
         table = put(shelf, ("demo", release), "stars", stars(300))
         coverage.write(table.files[0])
-        surveys.put(tmp_path / "surveys", ("demo", release), surveys.cone())
+        surveys.put(tmp_path / "surveys", ("demo", release), surveys.cone(), BANDS.get(release, ("",)))
         told = [Product(name, "image", "application/fits", 1, s_ra=10.0, s_dec=-20.0, s_fov=0.8).to_json() for name in FILES]
         sidecar.replace_json(shelf / "demo" / release / NAME, {"products": told})
     records = Records(known)
@@ -153,6 +154,10 @@ def test_pages_show_the_sky_that_images_cover_to_whoever_may_read_them(address: 
     assert "square arcminutes" in nobody
     assert re.findall(r"/hips/demo/(\w+)", nobody) == ["dr1"]
     assert set(re.findall(r"/moc/demo/(\w+)", member)) == {"dr1", "dr2", "dr3"}
+    # Each band has an address.
+    found = re.findall(r"<li>([^<]+): <code>[^<]+/hips/demo/(dr2/[\w-]+)</code>", member)
+    assert [band for band, _ in found] == ["r", "g&lt;'&gt;", "images that name no band"]
+    assert [name[:5] for _, name in found] == ["dr2/r", "dr2/g", "dr2/n"]
     page = httpx.get(f"{address}/tables/demo_dr1.stars").text
     assert "Its images on the sky" in page
     assert f"{address}/moc/demo/dr1" in page

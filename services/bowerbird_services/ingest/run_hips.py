@@ -13,6 +13,7 @@ from pathlib import Path
 from bowerbird_config.table_order import ReleaseOrder, TableOrder
 
 from bowerbird_services.ingest import hips
+from bowerbird_services.ingest.hips import ROOM, Room
 from bowerbird_services.ingest.product_files import products
 from bowerbird_services.ingest.run import all_there, alone
 from bowerbird_services.ingest.sky_image import NoImage
@@ -21,13 +22,13 @@ from bowerbird_services.store import surveys
 _IMAGES = frozenset({"image", "cube"})
 
 
-def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
-    """Make the HiPS of the releases that have images, and take away the others; returns how many could not be made."""
+def run(order: TableOrder, root: Path, say: Callable[[str], None], room: Room = ROOM) -> int:
+    """Make the HiPS of the releases that have images, and take away the others; returns of how many they could not be made."""
     with alone(root):
         wrong, made = 0, 0
         for release in order.releases:
             try:
-                made += _release(release, root, say) is not None
+                made += len(_release(release, root, say, room).surveys)
             except (NoImage, OSError, ValueError, ArithmeticError) as error:
                 # Whatever a header says that nobody thought of: the other releases have their surveys all the same.
                 say(f"survey of {release.name}: {str(error) or type(error).__name__}")
@@ -37,11 +38,13 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
         return wrong
 
 
-def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> surveys.Survey | None:
+def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None], room: Room) -> surveys.Drawn:
     without = {table.file for table in release.tables.values()}
-    files = [product.file for product in products(release.directory, without) if product.dataproduct_type in _IMAGES]
+    images = [product for product in products(release.directory, without) if product.dataproduct_type in _IMAGES]
+    waves = {one.file: (one.em_min, one.em_max) for one in images if one.em_min is not None and one.em_max is not None}
+    sources = hips.Sources(release.directory, tuple(one.file for one in images), waves)
     folder = surveys.folder_of(root, release.collection, release.release)
-    return hips.make(release.directory, files, folder, lambda line: say(f"{release.name}: {line}"))
+    return hips.make(sources, folder, lambda line: say(f"{release.name}: {line}"), room)
 
 
 def _sweep(root: Path, asked: set[Path]) -> None:

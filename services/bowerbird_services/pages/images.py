@@ -1,6 +1,7 @@
 """What the pages say of a release's images: where on the sky they are, which they are, and the addresses at which they are had. Pure."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 from bowerbird_services.pages.markup import Html, Part, tag
 from bowerbird_services.store.catalogues import SeenRelease
@@ -8,32 +9,42 @@ from bowerbird_services.store.dids import DID
 from bowerbird_services.store.obscore import LINKED
 from bowerbird_services.store.products import Product
 
+# The HiPS of a release: the band of each, and what it is called in addresses.
+Surveys: TypeAlias = Sequence[tuple[str, str]]
+
 # More are found by a search.
 _SHOWN: Final = 10
 
 
-def images(release: SeenRelease, drawn: Html | None, address: str, heading: str) -> list[Part]:
+def images(release: SeenRelease, drawn: Html | None, surveys: Surveys, address: str, heading: str) -> list[Part]:
     """Return what is told of the images of a release that may be read; `drawn` is what they cover, `address` the service's."""
     found = [product for product in release.products if product.dataproduct_type in LINKED]
     if not found and drawn is None:
         return []
-    told = [*_sky(release.full_name, drawn, address), *(_found(release, found, address) if found else [])]
+    told = [*_sky(release.full_name, drawn, surveys, address), *(_found(release, found, address) if found else [])]
     if release.decision.rule != "release.public":
         words = "These addresses need a token, as the page Connect makes one; signing in here opens these pages alone."
         told.append(tag("p", words, class_="quiet"))
     return [tag(heading, "Its images on the sky"), *told]
 
 
-def _sky(name: str, drawn: Html | None, address: str) -> list[Part]:
+def _sky(name: str, drawn: Html | None, surveys: Surveys, address: str) -> list[Part]:
     if drawn is None:
         return []
     forms = ("ascii", "json", "svg")
     others = [tag("span", ", " if number else "", tag("code", f"?RESPONSEFORMAT={form}")) for number, form in enumerate(forms)]
     return [
         drawn,
-        tag("p", "As a HiPS, for Aladin and other maps: ", tag("code", f"{address}/hips/{name}")),
+        *_surveys(surveys, address),
         tag("p", "What they cover, as a MOC: ", tag("code", f"{address}/moc/{name}"), ", in FITS or with ", *others, "."),
     ]
+
+
+def _surveys(surveys: Surveys, address: str) -> list[Part]:
+    if len(surveys) == 1:
+        return [tag("p", "As a HiPS, for Aladin and other maps: ", tag("code", f"{address}/hips/{surveys[0][1]}"))]
+    each = [tag("li", f"{band or 'images that name no band'}: ", tag("code", f"{address}/hips/{name}")) for band, name in surveys]
+    return [tag("p", "As HiPS, for Aladin and other maps, one for each band:"), tag("ul", *each)]
 
 
 def _found(release: SeenRelease, found: list[Product], address: str) -> list[Part]:

@@ -35,10 +35,12 @@ def _picture(rows: Path, table: str) -> Html | None:
 
 
 @lru_cache(maxsize=64)
-def _footprint(file: Path, name: str) -> Html | None:
-    """Return where on the sky images are, by their MOC; its folder has a name of its own for each making."""
+def _footprint(files: tuple[Path, ...], name: str) -> Html | None:
+    """Return where on the sky images are, by their MOCs; a folder has a name of its own for each making."""
+    if not files:
+        return None
     try:
-        return footprint.picture(moc.read(file), name)
+        return footprint.picture(moc.together(files), name)
     except (OSError, ValueError):
         return None
 
@@ -142,9 +144,13 @@ class Pages:
         """Return what is told of the images of a release; nothing where it may not be read, or has none."""
         if not release.decision.allowed:
             return []
-        file = surveys.moc_of(self._site.surveys, release.collection, release.name) if self._site.surveys else None
-        drawn = _footprint(file, release.about.title) if file else None
-        return images.images(release, drawn, address, heading)
+        if self._site.surveys is None:
+            return images.images(release, None, [], address, heading)
+        folder = surveys.folder_of(self._site.surveys, release.collection, release.name)
+        made = surveys.read(folder)
+        drawn = _footprint(tuple(folder / survey.folder / surveys.MOC_FILE for survey in made.surveys), release.about.title)
+        names = [(survey.band, f"{release.full_name}{made.part(survey)}") for survey in made.surveys]
+        return images.images(release, drawn, names, address, heading)
 
     def _announced(self, visitor: Visitor, release: SeenRelease) -> Response:
         # The same for every name in its schema: which tables there are is not told.

@@ -1,7 +1,9 @@
 """HiPS 1.0: what `properties` and `hipslist` say of a survey, in the words of the standard (section 4.4). Pure."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from bowerbird_config.collections import Collection, Release
 from bowerbird_config.links import AUTHORITY
@@ -14,25 +16,52 @@ VERSION = "1.4"
 BUILDER = "Bowerbird"
 TILE_WIDTH = 512
 PROPERTIES, LIST = "properties", "hipslist"
+BAND = "bowerbird_band"
 TEXT = "text/plain; charset=utf-8"
+# Where each part of the spectrum ends (metres), from the shortest waves on.
+_REGIMES: Final = (
+    ("Gamma-ray", 1e-11),
+    ("X-ray", 1e-8),
+    ("EUV", 1e-7),
+    ("UV", 3e-7),
+    ("Optical", 1e-6),
+    ("Infrared", 1e-4),
+    ("Millimeter", 1e-2),
+    ("Radio", math.inf),
+)
 # Whose it is; nobody mirrors it unasked, as the release is the team's.
 _PUBLIC, _CLOSED = "public master unclonable", "private master unclonable"
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A release whose reading was decided already, with the HiPS that was made of it; `public` tells whether everybody reads it."""
+    """One HiPS of a release whose reading was decided already; `public` tells whether everybody reads it.
+
+    `part` follows the release in its address, and is empty where no image of the release names a band.
+    """
 
     place: tuple[str, str]
     collection: Collection
     release: Release
     survey: Survey
     public: bool
+    part: str
+
+    @property
+    def release_name(self) -> str:
+        """What people call the release."""
+        return "/".join(self.place)
 
     @property
     def name(self) -> str:
-        """What people call the release."""
-        return "/".join(self.place)
+        """What the survey is called in addresses."""
+        return self.release_name + self.part
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        whole = f"{self.collection.title}: {self.release.title}"
+        return f"{whole}, {self.survey.band or 'images that name no band'}" if self.part else whole
 
 
 def properties(told: About) -> dict[str, str | None]:
@@ -41,13 +70,18 @@ def properties(told: About) -> dict[str, str | None]:
     pixel = 58.6323 / (1 << survey.order) / TILE_WIDTH
     return {
         "creator_did": f"ivo://{AUTHORITY}/{told.name}/hips",
-        "obs_collection": told.name,
-        "obs_title": f"{told.collection.title}: {about.title}",
+        "obs_collection": told.release_name,
+        "obs_title": told.title,
         "obs_description": about.description or told.collection.description or None,
         "obs_ack": about.cite,
         "obs_copyright": about.licence,
         "bib_reference": about.doi,
         "obs_release_date": format_moment(about.public_on) if about.public_on else None,
+        "obs_regime": _regime(*survey.waves) if survey.waves else None,
+        "em_min": f"{survey.waves[0]:.6g}" if survey.waves else None,
+        "em_max": f"{survey.waves[1]:.6g}" if survey.waves else None,
+        # Our own: the band as the images name it.
+        BAND: survey.band or None,
         "dataproduct_type": "image",
         "hips_version": VERSION,
         "hips_builder": BUILDER,
@@ -82,6 +116,12 @@ def listed(told: About, address: str) -> dict[str, str | None]:
 def text(records: Iterable[Mapping[str, str | None]]) -> str:
     """Return records as the standard writes them: a line for each keyword, an empty one between records."""
     return "\n".join("".join(f"{key:<20} = {_line(value)}\n" for key, value in record.items() if value) for record in records)
+
+
+def _regime(shortest: float, longest: float) -> str:
+    """Return what VODataService 1.2 calls the part of the spectrum that the middle of the wavelengths (metres) lies in."""
+    middle = (shortest + longest) / 2
+    return next(name for name, end in _REGIMES if middle < end)
 
 
 def _pair(values: tuple[float, float]) -> str:

@@ -44,6 +44,7 @@ class HiPSService:
         return [
             Route(f"/{hips.LIST}", self.hipslist),
             Route("/{collection}/{release}", self.page),
+            Route(f"/{{collection}}/{{release}}/{hips.LIST}", self.hipslist),
             Route("/{collection}/{release}/{path:path}", self.file),
         ]
 
@@ -56,10 +57,13 @@ class HiPSService:
         await self._threads.close()
 
     async def hipslist(self, request: Request) -> Response:
-        """Send the surveys that whoever asks may see."""
+        """Send the surveys that whoever asks may see, or those of one release."""
         identity = await self._site.identities.of(request)
         address = f"{self._site.address_of(request)}/hips"
-        found = await self._threads.run(lambda: list(self._seen(identity)))
+        if "release" in request.path_params:
+            found = await self._of_release(request, identity)
+        else:
+            found = await self._threads.run(lambda: list(self._seen(identity)))
         records = [hips.listed(about, f"{address}/{about.name}") for about in found]
         return _told(request, hips.text(records).encode(), hips.TEXT)
 
@@ -70,13 +74,12 @@ class HiPSService:
         )
 
     async def file(self, request: Request) -> Response:
-        """Send a tile, an overview, the properties or the MOC of a survey."""
+        """Send a tile, an overview, the properties or the MOC of a survey; without a band that of the release's first."""
         identity = await self._site.identities.of(request)
-        place, path = _place(request), request.path_params["path"]
-        self._site.admit(identity, place)
-        about = await self._threads.run(self._about, place)
-        if about is None:
-            raise Fault("there is no HiPS of this release: it has no images, or they are not drawn yet", HTTPStatus.NOT_FOUND)
+        found = await self._of_release(request, identity)
+        about, path = _parted(found, request.path_params["path"])
+        if not path:
+            return await self.page(request)
         if path == hips.PROPERTIES:
             return _told(request, hips.text([hips.properties(about)]).encode(), hips.TEXT)
         kind = _kind(path)
@@ -95,17 +98,15 @@ class HiPSService:
         identity = await self._site.identities.of(request)
         form = moc.form((await parameters(request)).single("RESPONSEFORMAT"))
         if "release" in request.path_params:
-            place = _place(request)
-            self._site.admit(identity, place)
-            one = await self._threads.run(self._about, place)
-            found = [one] if one else []
+            self._site.admit(identity, _place(request))
+            found = await self._threads.run(self._about, _place(request))
         else:
             name = request.path_params["collection"]
             found = await self._threads.run(lambda: [about for about in self._seen(identity) if about.place[0] == name])
         if not found:
             raise Fault("there is no MOC here: nothing of it has images that are open to you and drawn already", HTTPStatus.NOT_FOUND)
         files = tuple(self._folder(about) / surveys.MOC_FILE for about in found)
-        title = ", ".join(f"{about.collection.title}: {about.release.title}" for about in found)
+        title = ", ".join(dict.fromkeys(f"{about.collection.title}: {about.release.title}" for about in found))
         try:
             content = await self._threads.run(_united, files, form, title)
         except OSError:
@@ -119,18 +120,25 @@ class HiPSService:
         for collection, about in records.platform.collections.items():
             for release in about.releases:
                 if records.decide(identity, collection, release, at).allowed:
-                    found = self._about((collection, release))
-                    if found is not None:
-                        yield found
+                    yield from self._about((collection, release))
 
-    def _about(self, place: tuple[str, str]) -> hips.About | None:
+    async def _of_release(self, request: Request, identity: Identity) -> list[hips.About]:
+        """Return the surveys of the release that is asked for; Fault where it may not be read, or has none."""
+        self._site.admit(identity, _place(request))
+        found = await self._threads.run(self._about, _place(request))
+        if not found:
+            raise Fault("there is no HiPS of this release: it has no images, or they are not drawn yet", HTTPStatus.NOT_FOUND)
+        return found
+
+    def _about(self, place: tuple[str, str]) -> list[hips.About]:
         records = self._site.identities.records
         collection = records.platform.collections.get(place[0])
         release = collection.releases.get(place[1]) if collection else None
-        survey = _survey(surveys.folder_of(self._root, *place)) if release else None
-        if collection is None or release is None or survey is None:
-            return None
-        return hips.About(place, collection, release, survey, release.public_at(self._site.clock()))
+        if collection is None or release is None:
+            return []
+        drawn = _drawn(surveys.folder_of(self._root, *place))
+        public = release.public_at(self._site.clock())
+        return [hips.About(place, collection, release, survey, public, drawn.part(survey)) for survey in drawn.surveys]
 
     def _folder(self, about: hips.About) -> Path:
         return surveys.folder_of(self._root, *about.place) / about.survey.folder
@@ -147,16 +155,27 @@ def _place(request: Request) -> tuple[str, str]:
     return request.path_params["collection"], request.path_params["release"]
 
 
-def _survey(folder: Path) -> surveys.Survey | None:
+def _parted(found: list[hips.About], path: str) -> tuple[hips.About, str]:
+    """Return which survey a path below a release is of, and what of it; Fault where there is no such one."""
+    if path in {"", hips.PROPERTIES} or _kind(path):
+        return found[0], path
+    name, _, rest = path.partition("/")
+    about = next((one for one in found if one.survey.name == name), None)
+    if about is None:
+        raise Fault(ABSENT, HTTPStatus.NOT_FOUND)
+    return about, rest
+
+
+def _drawn(folder: Path) -> surveys.Drawn:
     try:
         stat = (folder / surveys.NAME).stat()
     except OSError:
-        return None
+        return surveys.Drawn()
     return _kept(folder, stat.st_mtime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=256)
-def _kept(folder: Path, _modified: int, _inode: int) -> surveys.Survey | None:
+def _kept(folder: Path, _modified: int, _inode: int) -> surveys.Drawn:
     return surveys.read(folder)
 
 

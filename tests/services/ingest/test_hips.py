@@ -2,27 +2,29 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from astropy import units
-from astropy.coordinates import Latitude, Longitude, SkyCoord
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from bowerbird_config.table_order import TableOrder
 from bowerbird_services.ingest import hips
+from bowerbird_services.ingest.hips import Room
 from bowerbird_services.ingest.run_hips import run
-from bowerbird_services.store import surveys
+from bowerbird_services.store import sidecar, surveys
 from bowerbird_services.store.surveys import Survey
-from cdshealpix.nested import lonlat_to_healpix
 from mocpy import MOC
 from PIL import Image
 from scipy.ndimage import map_coordinates
@@ -39,11 +41,15 @@ def order(directory: Path, place: tuple[str, str] = PLACE) -> TableOrder:
 
 
 def made(root: Path) -> tuple[Survey, Path]:
-    """Return the survey that lies below a root, and the folder of its tiles."""
+    """Return the one survey that lies below a root, and the folder of its tiles."""
     folder = surveys.folder_of(root, *PLACE)
-    survey = surveys.read(folder)
-    assert survey is not None
+    (survey,) = surveys.read(folder).surveys
     return survey, folder / survey.folder
+
+
+def drawn(root: Path, release: str = "dr1") -> tuple[Survey, ...]:
+    """Return all surveys of a release."""
+    return surveys.read(surveys.folder_of(root, "sky", release)).surveys
 
 
 def tiles(folder: Path, order: int) -> dict[int, Any]:
@@ -100,26 +106,128 @@ def test_the_finer_image_is_seen_where_two_lie_one_over_the_other(release: Path,
     assert (values == 9).sum() == pytest.approx(40 * 20 * 1e-6 / (41_252.96 / 12 / 4 ** (survey.order + 9)), rel=0.1)
 
 
-def test_where_bands_lie_one_over_the_other_that_is_seen_which_covers_the_most(release: Path, root: Path) -> None:
-    def field(name: str, value: float, ra: float, pixel: float, **cards: str) -> None:
-        write(release / name, np.full((40, 40), value, dtype="f4"), tangent(40, 40, centre=(ra, 2.2), pixel=pixel), **cards)
+def field(path: Path, value: float, ra: float = 150.1, pixel: float = 1e-3, **cards: str) -> None:
+    """Write an image with the same value all over."""
+    write(path, np.full((40, 40), value, dtype="f4"), tangent(40, 40, centre=(ra, 2.2), pixel=pixel), **cards)
 
-    field("g.fits", 5.0, 150.1, 1e-3, FILTER="g")
-    field("r-1.fits", 9.0, 150.1, 2e-3, FILTER="r")
-    field("r-2.fits", 9.0, 160.0, 2e-3, FILTER="r")
-    # What names no band is below all that do, however fine it is; where nothing else is, it is seen.
-    field("x.fits", 7.0, 160.0, 1e-3)
-    field("y.fits", 7.0, 170.0, 1e-3)
-    field("z.fits", 5.0, 180.0, 1e-3, FILTER="g")
+
+def seen(root: Path) -> dict[str, set[float]]:
+    """Return for each band, in the order of the surveys, the values on its finest tiles."""
+    folder, found = surveys.folder_of(root, *PLACE), {}
+    for survey in drawn(root):
+        values = [pixels[np.isfinite(pixels)] for pixels in tiles(folder / survey.folder, survey.order).values()]
+        found[survey.band] = set(np.unique(np.concatenate(values)).tolist())
+    return found
+
+
+def test_each_band_has_a_survey_of_its_own_first_that_which_covers_the_most(release: Path, root: Path) -> None:
+    field(release / "g.fits", 5.0, FILTER="g")
+    field(release / "r-1.fits", 9.0, pixel=2e-3, FILTER="r")
+    field(release / "r-2.fits", 8.0, ra=160.0, pixel=2e-3, FILTER="r")
+    field(release / "x.fits", 7.0, ra=160.0, pixel=9e-3)
     assert run(order(release), root, print) == 0
-    survey, folder = made(root)
-    found = {number: set(np.unique(pixels[np.isfinite(pixels)])) for number, pixels in tiles(folder, survey.order).items()}
+    assert list(seen(root).items()) == [("r", {8.0, 9.0}), ("g", {5.0}), ("", {7.0})]
+    assert [survey.images for survey in drawn(root)] == [("r-1.fits", "r-2.fits"), ("g.fits",), ("x.fits",)]
+    folder = surveys.folder_of(root, *PLACE)
+    covered = [MOC.load(folder / survey.folder / surveys.MOC_FILE, "fits") for survey in drawn(root)]
+    place = SkyCoord(160.0, 2.2, unit="deg")
+    assert [bool(moc.contains_skycoords(place)) for moc in covered] == [True, False, True]
 
-    def seen(ra: float) -> set[float]:
-        (number,) = lonlat_to_healpix(Longitude([ra], "deg"), Latitude([2.2], "deg"), survey.order)
-        return found[int(number)]
 
-    assert [seen(ra) for ra in (150.1, 160.0, 170.0, 180.0)] == [{9.0}, {9.0}, {7.0}, {5.0}]
+def test_a_file_with_images_of_several_bands_is_in_the_survey_of_each(release: Path, root: Path) -> None:
+    bands = [fits.ImageHDU(np.full((40, 40), value, dtype="f4"), tangent(40, 40).to_header()) for value in (5, 9)]
+    for hdu, band in zip(bands, "gr", strict=True):
+        hdu.header["FILTER"] = band
+    release.mkdir()
+    fits.HDUList([fits.PrimaryHDU(), *bands]).writeto(release / "both.fits")
+    assert run(order(release), root, print) == 0
+    assert seen(root) == {"r": {9.0}, "g": {5.0}}
+
+
+def test_of_a_band_that_comes_goes_or_changes_no_other_is_drawn_again(release: Path, root: Path) -> None:
+    field(release / "g.fits", 5.0, FILTER="g")
+    field(release / "r.fits", 9.0, FILTER="r")
+    run(order(release), root, print)
+    folder = surveys.folder_of(root, *PLACE)
+    kept = {survey.band: survey for survey in drawn(root)}["g"]
+    stamp = (folder / kept.folder / surveys.MOC_FILE).stat().st_mtime_ns
+    for change in (
+        lambda: field(release / "r.fits", 8.0, FILTER="r"),
+        (release / "r.fits").unlink,
+        lambda: field(release / "i.fits", 7.0, FILTER="i"),
+    ):
+        change()
+        said: list[str] = []
+        assert run(order(release), root, said.append) == 0
+        assert not [line for line in said if "g.fits" in line]
+        assert kept in drawn(root)
+        assert (folder / kept.folder / surveys.MOC_FILE).stat().st_mtime_ns == stamp
+        assert {path.name for path in folder.iterdir() if path.is_dir()} == {survey.folder for survey in drawn(root)}
+    assert seen(root) == {"i": {7.0}, "g": {5.0}}
+
+
+def test_a_survey_knows_the_wavelengths_that_its_images_tell(release: Path, root: Path) -> None:
+    wcs = WCS(naxis=3)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN", "WAVE"]
+    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt, wcs.wcs.cunit = [150, 2, 5e-7], [10, 10, 1], [-1e-3, 1e-3, 1e-9], ["deg", "deg", "m"]
+    write(release / "cube.fits", np.ones((3, 20, 20), dtype="f4"), wcs, FILTER="blue")
+    field(release / "image.fits", 1.0, FILTER="r")
+    run(order(release), root, print)
+    found = {survey.band: survey.waves for survey in drawn(root)}
+    assert found["r"] is None
+    assert found["blue"] == pytest.approx((4.995e-7, 5.025e-7))
+
+
+def before(root: Path) -> Path:
+    """Make what lies below a root what it was before bands had surveys of their own: one that says nothing of a band."""
+    folder = surveys.folder_of(root, *PLACE)
+    (survey, *_) = drawn(root)
+    told = {name: value for name, value in asdict(survey).items() if name not in {"band", "waves"}}
+    sidecar.replace_json(folder / surveys.NAME, told | {"left_out": []})
+    return folder
+
+
+def test_what_was_drawn_before_of_one_band_is_taken_over_as_it_is(release: Path, root: Path) -> None:
+    field(release / "g.fits", 5.0, FILTER="g")
+    run(order(release), root, print)
+    folder, was = before(root), made(root)[0]
+    assert (was.band, was.images) == ("", ("g.fits",))
+    stamp = (folder / was.folder / surveys.MOC_FILE).stat().st_mtime_ns
+    said: list[str] = []
+    assert run(order(release), root, said.append) == 0
+    now, place = made(root)
+    assert (now.band, now.folder) == ("g", was.folder)
+    assert (place / surveys.MOC_FILE).stat().st_mtime_ns == stamp
+    assert not [line for line in said if "g.fits" in line]
+
+
+def test_what_was_drawn_before_of_several_bands_stays_until_the_first_of_them_is_drawn(release: Path, root: Path) -> None:
+    field(release / "all.fits", 6.0)
+    run(order(release), root, print)
+    was = made(root)[0]
+    folder = before(root)
+    (release / "all.fits").unlink()
+    field(release / "g.fits", 5.0, FILTER="g")
+    field(release / "r.fits", 9.0, FILTER="r")
+    there: list[tuple[str, ...]] = []
+
+    def look(line: str) -> None:
+        found = drawn(root)
+        assert all((folder / survey.folder / surveys.MOC_FILE).exists() for survey in found)
+        there.append(tuple(survey.band for survey in found))
+
+    assert run(order(release), root, look) == 0
+    assert list(dict.fromkeys(there)) == [("",), ("r",), ("r", "g")]
+    assert seen(root) == {"r": {9.0}, "g": {5.0}}
+    assert not (folder / was.folder).exists()
+
+
+@pytest.mark.parametrize("band", ["g", "r.MP9601", "H-alpha 6563/75", "SDSS g'", "..", "a/../b", "no-band", "é", "x" * 68])
+def test_a_band_is_called_in_addresses_what_no_other_is(band: str) -> None:
+    name = surveys.name_of(band)
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", name)
+    assert name not in map(surveys.name_of, ("", "SDSS g", "G", "H-alpha-6563-75"))
+    assert (name == band) == (band in {"g", "r.MP9601"})
 
 
 def test_a_cube_is_seen_as_its_mean(release: Path, root: Path) -> None:
@@ -225,23 +333,22 @@ def test_a_link_out_of_the_release_is_not_drawn(release: Path, root: Path) -> No
     survey, _ = made(root)
     assert survey.images == ("own.fits",)
     # A file that became a link after it was listed.
-    names = ["file.fits", f"folder/{NAME}", "own.fits"]
-    drawn = hips.make(release, names, root.with_name("again"), print)
-    assert drawn is not None
-    assert drawn.images == ("own.fits",)
-    assert [name for name, why in drawn.left_out if "symbolic link" in why] == names[:2]
+    names = ("file.fits", f"folder/{NAME}", "own.fits")
+    again = hips.make(hips.Sources(release, names), root.with_name("again"), print)
+    assert [survey.images for survey in again.surveys] == [("own.fits",)]
+    assert [name for name, why in again.left_out if "symbolic link" in why] == list(names[:2])
 
 
 def test_a_release_without_images_has_none_and_one_that_lost_them_has_none_any_more(release: Path, root: Path) -> None:
     release.mkdir()
     assert run(order(release), root, print) == 0
-    assert surveys.read(surveys.folder_of(root, *PLACE)) is None
+    assert not drawn(root)
     write(release / NAME, waves(50, 50), tangent(50, 50))
     run(order(release), root, print)
     made(root)
     (release / NAME).unlink()
     run(order(release), root, print)
-    assert surveys.read(surveys.folder_of(root, *PLACE)) is None
+    assert not drawn(root)
     assert not list(root.rglob("*.fits"))
 
 
@@ -259,7 +366,7 @@ def test_what_was_killed_leaves_nothing_half_and_the_next_goes_on(release: Path,
             assert drawing.poll() is None, "it ended before it could be killed"
             time.sleep(0.001)
         drawing.send_signal(signal.SIGKILL)
-    assert surveys.read(folder) is None
+    assert not drawn(root)
     (work,) = (path for path in folder.glob(".work-*") if path.is_dir())
     before = {path: path.stat().st_mtime_ns for path in work.rglob("Npix*.fits")}
     said: list[str] = []
@@ -277,7 +384,7 @@ class Killed(BaseException):
     """What ends a run as a signal does: nothing catches it."""
 
 
-def test_one_that_goes_on_with_coarser_tiles_has_all_images(release: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_goes_on_with_coarser_tiles_has_all_images(release: Path, root: Path) -> None:
     write(release / "a.fits", np.full((200, 200), 5, dtype="f4"), tangent(200, 200, centre=(10, 10), pixel=2e-3))
     write(release / "b.fits", np.full((200, 200), 9, dtype="f4"), tangent(200, 200, centre=(100, 10)))
 
@@ -288,8 +395,7 @@ def test_one_that_goes_on_with_coarser_tiles_has_all_images(release: Path, root:
     with pytest.raises(Killed):
         run(order(release), root, kill)
     # As where the disk has less room by now.
-    monkeypatch.setattr(hips, "LARGEST", 100_000)
-    assert run(order(release), root, print) == 0
+    assert run(order(release), root, print, Room(largest=100_000)) == 0
     survey, folder = made(root)
     assert survey.order < 7
     values = np.concatenate([pixels[np.isfinite(pixels)] for pixels in tiles(folder, survey.order).values()])
@@ -314,20 +420,19 @@ def test_a_header_of_no_sense_ends_the_survey_of_no_other_image(cards: dict[str,
     both = TableOrder(releases=(*order(release).releases, *order(release.with_name("other"), ("sky", "dr2")).releases))
     write(release.with_name("other") / NAME, waves(50, 50), tangent(50, 50))
     assert run(both, root, print) == 0
-    assert surveys.read(surveys.folder_of(root, *PLACE)) is None
-    assert surveys.read(surveys.folder_of(root, "sky", "dr2")) is not None
+    assert not drawn(root)
+    assert drawn(root, "dr2")
     # Beside another, however it was listed.
     write(release / NAME, waves(50, 50), tangent(50, 50))
-    drawn = hips.make(release, [NAME, "odd.fits"], root.with_name("again"), print)
-    assert drawn is not None
-    assert (drawn.images, [name for name, _ in drawn.left_out]) == ((NAME,), ["odd.fits"])
+    again = hips.make(hips.Sources(release, (NAME, "odd.fits")), root.with_name("again"), print)
+    assert [survey.images for survey in again.surveys] == [(NAME,)]
+    assert [name for name, _ in again.left_out] == ["odd.fits"]
 
 
-def test_tiles_are_coarser_where_there_is_no_room_for_them(release: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_are_coarser_where_there_is_no_room_for_them(release: Path, root: Path) -> None:
     write(release / NAME, waves(300, 300), tangent(300, 300))
-    monkeypatch.setattr(hips, "LARGEST", 100_000)
     said: list[str] = []
-    assert run(order(release), root, said.append) == 0
+    assert run(order(release), root, said.append, Room(largest=100_000)) == 0
     survey, _ = made(root)
     assert survey.order < 7
     assert any("they are made of order" in line for line in said)
@@ -342,19 +447,18 @@ def full(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.root
-def test_a_full_disk_is_said_and_the_survey_of_before_is_still_there(release: Path, full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_and_the_survey_of_before_is_still_there(release: Path, full: Path) -> None:
     root = full / "surveys"
     write(release / NAME, waves(100, 100), tangent(100, 100))
     assert run(order(release), root, print) == 0
     before, place = made(root)
     lying = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
     write(release / NAME, waves(400, 400), tangent(400, 400))
-    # The room is there when the order is chosen, and gone while tiles are drawn.
-    monkeypatch.setattr(hips, "_SHARE_OF_DISK", 1000)
     with (full / "another's").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(full).free - (3 << 20))
     said: list[str] = []
-    assert run(order(release), root, said.append) == 1
+    # The room is there when the order is chosen, and gone while tiles are drawn.
+    assert run(order(release), root, said.append, Room(share=1000)) == 1
     assert any(line.startswith("survey of sky/dr1: ") and os.strerror(errno.ENOSPC) in line for line in said), said
     assert made(root) == (before, place)
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == lying
