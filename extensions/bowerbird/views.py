@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bowerbird.lab.sky_view import SkyView
     from bowerbird.lab.stamp_strip import StampStrip
     from bowerbird.regions import Positions
+    from bowerbird.slab import Band
     from bowerbird.stamp import Limits
     from bowerbird.stencil import Size
 
@@ -43,6 +44,7 @@ def stamps(  # noqa: PLR0913  # most are named when they are given
     image: Any = None,
     *,
     hdu: "Choices" = None,
+    band: "Band | None" = None,
     label: str | Sequence[Any] | None = None,
     stretch: str = "asinh",
     limits: "Limits" = 99.5,
@@ -63,6 +65,8 @@ def stamps(  # noqa: PLR0913  # most are named when they are given
         collection: then there is a stamp for each image that holds a source, and ``chosen()`` has a row for each.
     hdu : int, str or (str, int), optional
         Which HDU, as for `cutout`.
+    band : pair of Quantities, str or numbers, or the name of a filter, optional
+        Which wavelengths of cubes, or of which filter an image must be, as for `cutouts`.
     label : name of a column, or list, optional
         What stands below each stamp; without it, the number of its row.
     stretch : {"asinh", "linear", "sqrt", "log"}
@@ -91,7 +95,7 @@ def stamps(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.stamp import Look  # noqa: PLC0415  # as above
 
     look = Look(stretch, limits, colour, invert)
-    found = source(positions, size, image, hdu)
+    found = source(positions, size, image, hdu, band)
     called, each = name or name_of(positions), found.sources(positions)
     return StampStrip(found, each, look, labels(label, each, len(found)), called)
 
@@ -100,6 +104,7 @@ def skymap(  # noqa: PLR0913  # most are named when they are given
     table: "Positions | None" = None,
     *,
     survey: str | None = None,
+    band: "Band | None" = None,
     image: Any = None,
     footprints: Any = None,
     moc: Any = None,
@@ -116,6 +121,9 @@ def skymap(  # noqa: PLR0913  # most are named when they are given
     survey : str, optional
         A release whose images are the sky behind, such as ``"a370/dr1"``; its HiPS is shown to those who may read it.
         Without it, the release of the image, or of the tables that `query` had the sources from; ``""`` is none.
+    band : pair of Quantities, str or numbers, or the name of a filter, optional
+        In which band, as for `cutouts`: that of a filter, such as ``"r"``, or the first that has some of the wavelengths.
+        Without it, the band that covers the most of the sky; the map offers the others.
     image : path, optional
         A FITS image to show, of which a small copy is made; its outline is drawn.
     footprints : Table, or list, optional
@@ -140,7 +148,7 @@ def skymap(  # noqa: PLR0913  # most are named when they are given
     from bowerbird.lab.sky_view import SkyView  # noqa: PLC0415  # as above
     from bowerbird.lab.variables import name_of  # noqa: PLC0415  # as above
 
-    asked = Asked(survey, image, footprints, moc, position, width)
+    asked = Asked(survey, band, image, footprints, moc, position, width)
     return SkyView(scene(table, asked), table, asked.arguments(), name or name_of(table))
 
 

@@ -1,4 +1,4 @@
-"""A platform with one survey (HiPS), which it shows to whoever brings its token."""
+"""A platform with one release that has a survey (HiPS) in each of two bands, which it shows to whoever brings its token."""
 
 import threading
 from collections.abc import Iterator
@@ -10,6 +10,9 @@ import numpy as np
 from bowerbird.png import png
 
 SURVEY = "a370/dr1"
+# The bands of its surveys, and how red and how blue they are all over; the wavelengths of the second.
+BANDS = {"r": (160, 30, 30), "b": (30, 30, 160)}
+WAVES = (4e-7, 5e-7)
 ETAG = '"one"'
 # More than any part of a survey has, in bytes.
 ENDLESS = 20_000_000
@@ -34,9 +37,14 @@ class Platform:
     asked: list[tuple[str, str]] = field(default_factory=list)
 
 
-def tile(columns: int = 64, rows: int = 64) -> bytes:
-    """Return a tile, or an overview, that is red all over."""
-    return png(np.full((rows, columns, 3), (160, 30, 30), dtype=np.uint8))
+def tile(columns: int = 64, rows: int = 64, band: str = "r") -> bytes:
+    """Return a tile, or an overview, that has the colour of its band all over."""
+    return png(np.full((rows, columns, 3), BANDS[band], dtype=np.uint8))
+
+
+def _listed(address: str) -> bytes:
+    told = [f"bowerbird_band = {band}\nhips_service_url = {address}/hips/{SURVEY}/{band}\n" for band in BANDS]
+    return f"{told[0]}\n{told[1]}em_min = {WAVES[0]}\nem_max = {WAVES[1]}\n".encode()
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -58,16 +66,20 @@ class _Answer(BaseHTTPRequestHandler):
             self._file(path)
 
     def _file(self, path: str) -> None:
-        if path == "properties":
+        band, _, rest = path.partition("/")
+        band, path = (band, rest) if band in BANDS else ("r", path)
+        if path == "hipslist":
+            self._send(200, "text/plain", _listed(self.platform.address))
+        elif path == "properties":
             self._send(200, "text/plain", _PROPERTIES)
         elif path == "Moc.fits":
             self._send(302, "text/plain", b"", Location="/services/vo/hips/elsewhere")
         elif path == "Norder3/Allsky.fits":
             self._send(200, "application/fits", bytes(ENDLESS))
         elif path == "Norder3/Allsky.png":
-            self._send(200, "image/png", tile(27 * 64, 29 * 64))
+            self._send(200, "image/png", tile(27 * 64, 29 * 64, band))
         elif path.startswith("Norder3/") and path.endswith(".png"):
-            self._send(200, "image/png", tile())
+            self._send(200, "image/png", tile(band=band))
         else:
             self._send(404, "text/plain", b"")
 

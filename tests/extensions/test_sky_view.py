@@ -1,12 +1,14 @@
 """A map of the sky: where it looks, what lies on it, what its server hands out and to whom, and all of it in a real lab."""
 
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
 import bowerbird
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
@@ -21,8 +23,9 @@ from playwright.sync_api import Page, expect
 
 from tests.extensions.real_lab import SHOWN_MS, opened
 from tests.extensions.skies import SIP, Mosaic, sky_of
-from tests.extensions.survey_server import ETAG, SURVEY, tile
+from tests.extensions.survey_server import BANDS, ETAG, SURVEY, tile
 from tests.support.browser import CHROMIUM, WEBGL, chromium, visit
+from tests.support.rig import wait_for
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -137,15 +140,33 @@ def test_a_still_map_has_sources_grid_and_what_is_selected(tmp_path) -> None:
 def test_the_python_makes_the_same_map(tmp_path) -> None:
     path = Mosaic().write(tmp_path / "image.fits")
     table = sources()
-    view = bowerbird.skymap(table, image=path, survey=SURVEY, moc={"3": [1, 2]}, position=(150.0, 2.0), width="0.2 deg", name="table")
+    view = bowerbird.skymap(
+        table, image=path, survey=SURVEY, band=("400 nm", "500 nm"), moc={"3": [1, 2]}, position=(150.0, 2.0), width="0.2 deg", name="table"
+    )
     view.selected = [4]
     names: dict[str, Any] = {"table": table}
     exec(view.python(), names)  # noqa: S102  # what is copied must run
     again = names["view"]
     assert again.python() == view.python()
-    for name in ("ra", "dec", "width", "survey", "outlines", "moc", "selected", "total"):
+    for name in ("ra", "dec", "width", "survey", "band", "waves", "outlines", "moc", "selected", "total"):
         assert getattr(again, name) == getattr(view, name), name
     assert len(again.chosen()) == 1
+    # What is chosen on the map takes the place of what was given.
+    view.band = "r"
+    assert view.python().count("band=") == 1
+    exec(view.python(), names)  # noqa: S102  # as above
+    assert (names["view"].band, names["view"].waves) == ("r", [])
+
+
+def test_a_band_is_read_as_by_cutouts() -> None:
+    def asked_for(band: Any) -> Any:
+        return bowerbird.skymap(sources(), survey=SURVEY, band=band)
+
+    assert (asked_for(None).band, asked_for(None).waves) == ("", [])
+    assert (asked_for(" r ").band, asked_for(" r ").waves) == ("r", [])
+    assert asked_for((480, 520) * u.nm).waves == pytest.approx([4.8e-7, 5.2e-7])
+    assert "band=('480.0 nm', '520.0 nm')" in asked_for((480, 520) * u.nm).python()
+    assert asked_for(("300 nm", None)).waves == pytest.approx([3e-7, sys.float_info.max])
 
 
 @pytest.mark.parametrize(
@@ -153,6 +174,10 @@ def test_the_python_makes_the_same_map(tmp_path) -> None:
     [
         ({"survey": "../../etc"}, "a release that has images"),
         ({"survey": "https://elsewhere.example/hips"}, "a release that has images"),
+        ({"survey": SURVEY, "band": "500 nm"}, "a band is a pair"),
+        ({"survey": SURVEY, "band": ("500 nm", "5 s")}, "no wavelength"),
+        ({"band": "r"}, "name the release"),
+        ({"survey": "", "band": "r"}, "name the release"),
         ({"moc": [1, 2]}, "JSON"),
         ({"moc": {"x": 1}}, "lists of cells"),
         ({"width": "wide"}, "no angle"),
@@ -208,6 +233,11 @@ def test_aladin_is_handed_out_with_its_licence_as_a_file_of_its_own(lab) -> None
         f"bowerbird/hips/{SURVEY}/..%2f..%2f..%2ftap",
         f"bowerbird/hips/{SURVEY}/Norder3/Dir0/Npix1.png/../../x",
         "bowerbird/hips/a370/%2e%2e/properties",
+        f"bowerbird/hips/{SURVEY}/../hipslist",
+        f"bowerbird/hips/{SURVEY}/%2e%2e/properties",
+        f"bowerbird/hips/{SURVEY}/r/hipslist",
+        f"bowerbird/hips/{SURVEY}/r/b/properties",
+        "bowerbird/hips/hipslist",
         "bowerbird/hips/a370/dr1/hips@elsewhere.example/properties",
         "bowerbird/blank/Norder9/Dir0/Npix1.png",
     ],
@@ -232,6 +262,8 @@ def test_a_survey_is_asked_for_with_the_servers_own_token_and_its_answer_is_pass
     assert "A survey" in text
     assert lab.platform.asked[-1] == (f"/services/vo/hips/{SURVEY}/properties", f"Bearer {lab.platform.token}")
     assert lab.content(f"bowerbird/hips/{SURVEY}/Norder3/Dir0/Npix1.png")[1] == tile()
+    assert lab.content(f"bowerbird/hips/{SURVEY}/b/Norder3/Dir0/Npix1.png")[1] == tile(band="b")
+    assert "hips_service_url" in lab.get(f"bowerbird/hips/{SURVEY}/hipslist")[1]
     assert lab.get("bowerbird/hips/other/dr1/properties")[0] == 404
     assert lab.get(f"bowerbird/hips/{SURVEY}/Norder3/Dir0/Npix1.png", headers={"If-None-Match": ETAG})[0] == 304
     status, _, location = lab.get(f"bowerbird/hips/{SURVEY}/Moc.fits")
@@ -248,7 +280,7 @@ from astropy.table import Table
 image = os.environ["BOWERBIRD_DATA"] + "/releases/a370/dr1/a370_i.fits"
 dice = np.random.default_rng(1)
 places = Table({"ra": 39.9708 + dice.uniform(-0.008, 0.008, 20), "dec": -1.5822 + dice.uniform(-0.008, 0.008, 20), "id": np.arange(20)})
-view = bowerbird.skymap(places, survey="a370/dr1", image=image, moc={"10": [0]})
+view = bowerbird.skymap(places, survey="a370/dr1", band="r", image=image, moc={"10": [0]})
 bowerbird.linked(view, bowerbird.stamps(places, "6 arcsec", image, label="id"), places)
 """
 ON_SCREEN = (
@@ -304,6 +336,47 @@ def test_sky_stamps_and_rows_are_selected_together_in_a_lab(lab, tmp_path) -> No
         assert red > 2 * max(green, blue), "the survey lies behind the image"
         seen.picture("sky-in-lab")
         assert not [line for line in seen.complaints if "404" not in line], seen.complaints
+
+
+BAND = "import bowerbird\nbowerbird.skymap([(39.97, -1.58), (39.98, -1.58)], survey='a370/dr1', width='1 deg', BAND)"
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_a_map_offers_every_band_of_a_release(lab, tmp_path) -> None:
+    def expect_colour(band: str) -> None:
+        at = BANDS[band].index(max(BANDS[band]))
+        wait_for(lambda: (inks := beside_the_image(page))[at] > 2 * max(inks[:at] + inks[at + 1 :]))
+
+    with chromium(*WEBGL) as browser, visit(browser, tmp_path) as seen:
+        page = seen.page
+        opened(lab, page, "bands", BAND.replace("BAND", "band=('450 nm', '600 nm')"))
+        view, bands = page.locator(".bb-sky"), page.locator(".bb-looks select")
+        expect(view).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
+        expect(view).to_have_attribute("data-survey", "a370/dr1/b")
+        assert bands.locator("option").all_inner_texts() == ["r", "b"]
+        expect(bands.locator("option:checked")).to_have_text("b")
+        expect_colour("b")
+        seen.picture("band-b")
+        bands.select_option(label="r")
+        expect(view).to_have_attribute("data-survey", "a370/dr1/r")
+        expect_colour("r")
+        page.get_by_role("button", name="Copy as Python").click()
+        expect(view.locator(".bb-code")).to_contain_text("band='r')")
+        seen.picture("band-r")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_a_map_says_which_bands_there_are_where_another_is_asked_for(lab, tmp_path) -> None:
+    with chromium(*WEBGL) as browser, visit(browser, tmp_path) as seen:
+        opened(lab, seen.page, "no-band", BAND.replace("BAND", "band='z'"))
+        view = seen.page.locator(".bb-sky")
+        expect(view).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
+        expect(view.locator(".bb-status")).to_have_text("No survey of a370/dr1 is of that band: it has r, b")
+        expect(view).to_have_attribute("data-survey", "")
+        view.locator(".bb-looks select").select_option(label="b")
+        expect(view).to_have_attribute("data-survey", "a370/dr1/b")
 
 
 @pytest.mark.browser

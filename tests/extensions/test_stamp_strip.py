@@ -65,6 +65,37 @@ def test_a_stamp_is_the_picture_of_the_cutout(image) -> None:
     assert asked(bowerbird.stamps(made), [1])[1][1] == [made["cutout"][1].stamp().content]
 
 
+def test_stamps_are_of_the_images_of_a_band(tmp_path) -> None:
+    for band in "gr":
+        Mosaic(shape=(300, 300), cards={"FILTER": band}).write(tmp_path / f"{band}.fits")
+    table = sources(3)
+    strip = bowerbird.stamps(table, "4 arcsec", tmp_path, band="r", name="table")
+    made = bowerbird.cutouts(table, "4 arcsec", tmp_path, band="r")
+    assert made["image"].tolist() == [str(tmp_path / "r.fits")] * 3
+    assert asked(strip, [1])[1][1] == [made["cutout"][1].stamp().content]
+    assert "band='r'" in strip.python()
+    # Of one image, a source in another band has the reason.
+    other = asked(bowerbird.stamps(table, "4 arcsec", tmp_path / "g.fits", band="r"), [0])[0][0]
+    assert "the image is of the filter 'g', not 'r'" in other["reason"]
+    with pytest.raises(ValueError, match="give the band to"):
+        bowerbird.stamps(made, band="r")
+    with pytest.raises(ValueError, match="a band is a pair"):
+        bowerbird.stamps(table, "4 arcsec", tmp_path, band="500 nm")
+
+
+def test_stamps_of_a_cube_are_of_the_wavelengths_that_are_asked_for(tmp_path) -> None:
+    header = Mosaic(shape=(300, 300)).header()
+    header.update({"CTYPE3": "WAVE", "CUNIT3": "nm", "CRPIX3": 1.0, "CD3_3": 1.0, "CRVAL3": 500.0})
+    planes = np.random.default_rng(4).normal(10, 2, (6, 300, 300)).astype(">f4")
+    fits.PrimaryHDU(planes, header).writeto(tmp_path / "cube.fits")
+    band = ("501.9 nm", "502.1 nm")
+    one = asked(bowerbird.stamps(sources(1), "4 arcsec", tmp_path / "cube.fits", band=band), [0])[0]
+    whole = asked(bowerbird.stamps(sources(1), "4 arcsec", tmp_path / "cube.fits"), [0])[0]
+    made = bowerbird.cutouts(sources(1), "4 arcsec", tmp_path / "cube.fits", band=band)
+    assert one[1] == [made["cutout"][0].stamp().content]
+    assert one != whole
+
+
 def test_a_source_that_cannot_be_cut_is_a_tile_with_its_reason_and_fails_no_other(image) -> None:
     table = sources(4)
     table["ra"][1], table["dec"][2] = 10.0, np.nan

@@ -19,6 +19,8 @@ from bowerbird.vo.said import words
 from bowerbird.vo.tokens import Tokens
 
 _NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
+# Of a band; its name is that of a filter.
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
 _FILE = r"properties|Moc\.fits|Norder[0-9]{1,2}/(?:Allsky\.(?:png|fits)|Dir[0-9]{1,19}/Npix[0-9]{1,19}\.(?:png|fits))"
 _PROOF = r"[^/?#]{1,512}"
 _SECONDS = 30.0
@@ -89,9 +91,9 @@ class SurveyHandler(_Read):
     """Tiles of the platform's surveys (HiPS), asked for with the token of this server: the browser has none for them."""
 
     @web.authenticated
-    async def get(self, collection: str, release: str, path: str, **_: str) -> None:
+    async def get(self, path: str, **_: str) -> None:
         """Send what the platform answers; it decides who may see what."""
-        address = beside(os.environ, f"hips/{collection}/{release}/{path}")
+        address = beside(os.environ, f"hips/{path}")
         if address is None:
             raise web.HTTPError(404, "no platform is here that has surveys")
         said = {name: self.request.headers[name] for name in ("If-None-Match", "Accept-Encoding") if name in self.request.headers}
@@ -135,5 +137,5 @@ def handlers(base_url: str) -> list[tuple[str, Any]]:
     return [
         (rf"{ours}/aladin/(?P<name>aladin\.js|{'|'.join(shipped.ALADIN_LICENCES)})", AladinHandler),
         (rf"{ours}/blank/(?P<path>properties|Norder3/(?:Allsky\.png|Dir0/Npix[0-9]{{1,3}}\.png))", BlankHandler),
-        (rf"{ours}/hips/(?P<collection>{_NAME})/(?P<release>{_NAME})/(?P<path>{_FILE})", SurveyHandler),
+        (rf"{ours}/hips/(?P<path>{_NAME}/{_NAME}/(?:hipslist|(?:{_PART}/)?(?:{_FILE})))", SurveyHandler),
     ]

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from bowerbird.errors import BadArgument
+from bowerbird.lab.as_python import as_python
 from bowerbird.lab.sky_frame import SkyFrame, around
 from bowerbird.lab.sky_shapes import of_image, outlines_of
 from bowerbird.lab.sky_survey import survey_of
 from bowerbird.lab.sky_view import Scene
 from bowerbird.regions import regions
 from bowerbird.releases import NAME, expect
+from bowerbird.slab import slab
 from bowerbird.stencil import stencil
 
 _MARK = "1 arcsec"
@@ -24,6 +26,7 @@ class Asked:
     """The arguments but for the sources, as they were given."""
 
     survey: str | None = None
+    band: Any = None
     image: Any = None
     footprints: Any = None
     moc: Any = None
@@ -33,7 +36,7 @@ class Asked:
     def arguments(self) -> list[str]:
         """Return them as Python; what is too long for that is called by its argument's name."""
         named = {name: getattr(self, name) for name in self.__slots__}
-        return [f"{name}={_written(value, name)}" for name, value in named.items() if value is not None]
+        return [f"{name}={as_python(value, name)}" for name, value in named.items() if value is not None]
 
 
 def scene(table: Any, asked: Asked) -> Scene:
@@ -50,8 +53,11 @@ def scene(table: Any, asked: Asked) -> Scene:
     seen_dec = np.concatenate([dec, *(one.dec for one in outlines)])
     image = None if asked.image is None else os.fspath(asked.image)
     survey = survey_of(table, asked.image) if asked.survey is None else asked.survey
+    along = slab(asked.band)
+    if asked.band is not None and not survey:
+        raise BadArgument("band is one of the survey behind, and there is none; name the release, as in survey='a370/dr1'")
     frame = _frame(asked, around(seen_ra, seen_dec))
-    return Scene(ra, dec, frame, outlines, _moc(asked.moc), image, survey, is_asked=bool(asked.survey))
+    return Scene(ra, dec, frame, outlines, _moc(asked.moc), image, survey, along, is_asked=bool(asked.survey))
 
 
 def _places(table: Any) -> tuple[Any, Any]:
@@ -82,13 +88,3 @@ def _moc(moc: Any) -> dict[str, list[int]]:
         return {str(int(order)): [int(cell) for cell in cells] for order, cells in given.items()}
     except (TypeError, ValueError):
         raise BadArgument("the JSON of a MOC has lists of cells by their order, like {'3': [1, 2]}") from None
-
-
-def _written(value: Any, name: str) -> str:
-    if isinstance(value, str | os.PathLike):
-        return repr(os.fspath(value))
-    if name == "width" or (isinstance(value, tuple) and len(value) == 2):  # noqa: PLR2004  # right ascension and declination
-        return repr(value if isinstance(value, tuple) else str(value))
-    if isinstance(value, Mapping) and len(str(value)) < 200:  # noqa: PLR2004  # a line or two
-        return repr(dict(value))
-    return name

@@ -6,6 +6,7 @@ const ZOOM = 1.5;
 const NARROWEST = 1 / 3600;
 // How much of its width the frame must show in height.
 const HIGH = 0.7;
+const UNNAMED = "no band named";
 
 // A page of JupyterLab says below which address its server answers, and a cookie which token proves that it is the server's own page.
 function below(path) {
@@ -40,6 +41,22 @@ function letGo(map, place) {
 const answers = async (address) => {
   try { return (await fetch(address)).ok; } catch { return false; }
 };
+// What the platform tells of the surveys of a release, one for each band (HiPS 1.0, section 5.2); none where it has none for whoever looks.
+async function surveysOf(release) {
+  if (!release) return [];
+  try {
+    const answer = await fetch(below(`hips/${release}/hipslist`));
+    if (!answer.ok) return [];
+    const records = (await answer.text()).trim().split(/\n\n+/).map((record) => Object.fromEntries(
+      record.split("\n").map((line) => [line.slice(0, line.indexOf("=")).trim(), line.slice(line.indexOf("=") + 1).trim()]),
+    ));
+    return records.map((one) => ({
+      name: release + one.hips_service_url.split(`/hips/${release}`).at(-1),
+      band: one.bowerbird_band ?? "",
+      waves: [Number(one.em_min ?? NaN), Number(one.em_max ?? NaN)],
+    }));
+  } catch { return []; }
+}
 // The words in which an address is refused; none where it answers otherwise than in a line for people.
 const refusal = async (address) => {
   try {
@@ -49,7 +66,9 @@ const refusal = async (address) => {
 };
 
 function render({ model, el }) {
-  const { root, status, actions, code } = frame(el, "bb-sky");
+  const { root, bar, status, actions, code } = frame(el, "bb-sky");
+  const looks = made("span", null, { class: "bb-looks" });
+  bar.insertBefore(looks, actions);
   const pick = button(actions, "Select a region", "Draw a rectangle around the sources to select");
   const send = button(actions, "Send to Aladin", "Hand the sources to Aladin, or to what else listens by SAMP");
   const copy = button(actions, "Copy as Python");
@@ -63,6 +82,7 @@ function render({ model, el }) {
   let map = null;
   let A = null;
   let image = null;
+  let edge = null;
   let mine = false;
   let gone = false;
 
@@ -120,10 +140,41 @@ function render({ model, el }) {
     if (!mine && map) model.send({ type: "selected" });
   };
 
+  function wanted({ band, waves }) {
+    const [shortest, longest] = model.get("waves");
+    if (model.get("band")) return band === model.get("band");
+    return longest === undefined || (waves[0] <= longest && waves[1] >= shortest);
+  }
+  // What a survey covers: its edge alone, so that the survey is seen. A coverage that was given stays.
+  async function behind(survey) {
+    root.dataset.survey = survey?.name ?? "";
+    if (edge) map.removeOverlay(edge);
+    edge = null;
+    delete root.dataset.coverage;
+    if (!survey || Object.keys(model.get("moc")).length) return;
+    const file = below(`hips/${survey.name}/Moc.fits`);
+    if (!await answers(file) || root.dataset.survey !== survey.name) return;
+    const drawn = () => { root.dataset.coverage = "drawn"; };
+    edge = A.MOCFromURL(file, { color: INK.cover, perimeter: true, lineWidth: 2, name: "coverage" }, drawn);
+    map.addMOC(edge);
+  }
+  function offer(surveys, first) {
+    const named = surveys.map(({ name, band }) => [name, band || UNNAMED]);
+    choice(looks, "Band", first ? named : [["", "none"], ...named], first?.name ?? "", (name) => {
+      const survey = surveys.find((one) => one.name === name);
+      map.setBaseImageLayer(below(survey ? `hips/${survey.name}` : "blank"));
+      model.set("band", survey?.band ?? "");
+      model.save_changes();
+      say();
+      behind(survey);
+    });
+  }
+
   async function start() {
     await sized(place);
-    const survey = model.get("survey") && below(`hips/${model.get("survey")}`);
-    const there = survey ? await answers(`${survey}/properties`) : false;
+    const release = model.get("survey");
+    const surveys = await surveysOf(release);
+    const first = surveys.find(wanted);
     ({ default: A } = await import(below("aladin/aladin.js")));
     await A.init;
     if (gone) return;
@@ -131,7 +182,7 @@ function render({ model, el }) {
     const wide = model.get("width") * Math.max(1, (HIGH * place.clientWidth) / place.clientHeight);
     map = A.aladin(chart, {
       // Without these Aladin asks its makers for a survey, for a list of them, and tells them that it runs.
-      survey: there ? survey : below("blank"), hipsList: [], log: false,
+      survey: first ? below(`hips/${first.name}`) : below("blank"), hipsList: [], log: false,
       target: `${model.get("ra")} ${model.get("dec")}`, fov: Math.min(360, wide), cooFrame: "ICRS",
       projection: model.get("width") > 60 ? "AIT" : "TAN", mode: "dark", backgroundColor: "rgb(18, 20, 26)",
       showLayersControl: false, showSimbadPointerControl: false, showFullscreenControl: false, showContextMenu: false,
@@ -140,12 +191,9 @@ function render({ model, el }) {
     });
     if (Object.keys(model.get("moc")).length) {
       map.addMOC(A.MOCFromJSON(model.get("moc"), { color: INK.cover, fillColor: INK.cover, opacity: 0.25, fill: true, lineWidth: 1, name: "coverage" }));
-    } else if (there && await answers(`${survey}/Moc.fits`)) {
-      // What the survey covers: its edge alone, so that the survey is seen.
-      const drawn = () => { root.dataset.coverage = "drawn"; };
-      map.addMOC(A.MOCFromURL(`${survey}/Moc.fits`, { color: INK.cover, perimeter: true, lineWidth: 2, name: "coverage" }, drawn));
     }
-    root.dataset.survey = there ? model.get("survey") : "";
+    await behind(first);
+    if (surveys.length > (first ? 1 : 0)) offer(surveys, first);
     const outlines = A.graphicOverlay({ color: INK.outline, lineWidth: 2, name: "footprints" });
     map.addOverlay(outlines);
     for (const corners of model.get("outlines")) outlines.add(A.polygon(corners));
@@ -158,9 +206,11 @@ function render({ model, el }) {
     if (model.get("has_image")) model.send({ type: "image" });
     model.send({ type: "sources" });
     if (model.get("selected").length) model.send({ type: "selected" });
-    if (survey && !there && model.get("survey_asked")) {
-      const why = await refusal(`${survey}/properties`);
-      say(why || `There is no survey of ${model.get("survey")} for you: the sky behind the sources stays empty`, true);
+    if (!first && surveys.length) {
+      say(`No survey of ${release} is of that band: it has ${surveys.map((one) => one.band || UNNAMED).join(", ")}`, true);
+    } else if (release && !first && model.get("survey_asked")) {
+      const why = await refusal(below(`hips/${release}/hipslist`));
+      say(why || `There is no survey of ${release} for you: the sky behind the sources stays empty`, true);
     }
     root.dataset.ready = "true";
   }

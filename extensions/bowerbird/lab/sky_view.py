@@ -1,5 +1,6 @@
 """The map of the sky around sources: a survey or an image, footprints and coverage on it, and the sources, linked with other views."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from bowerbird.lab.sky_frame import SkyFrame
 from bowerbird.lab.sky_image import small_copy
 from bowerbird.lab.sky_plot import sky_plot
 from bowerbird.lab.sky_shapes import Outline
+from bowerbird.slab import WHOLE, Slab
 
 # So many sources are drawn; of more every second, third, and so on.
 MOST_SOURCES = 20_000
@@ -31,6 +33,8 @@ class Scene:
     moc: dict[str, list[int]] = field(default_factory=dict)
     image: Any = None
     survey: str = ""
+    # In which band the survey is to be.
+    along: Slab = WHOLE
     # Whether somebody asked for that survey by its name, and so is told where there is none.
     is_asked: bool = False
 
@@ -49,6 +53,9 @@ class SkyView(anywidget.AnyWidget):
     dec = traitlets.Float().tag(sync=True)
     width = traitlets.Float().tag(sync=True)
     survey = traitlets.Unicode().tag(sync=True)
+    # The band that the survey has, or must have, by the name of its filter; else the wavelengths that it must have some of (metres).
+    band = traitlets.Unicode().tag(sync=True)
+    waves: traitlets.List[float] = traitlets.List(traitlets.Float()).tag(sync=True)
     survey_asked = traitlets.Bool(False).tag(sync=True)
     has_image = traitlets.Bool(False).tag(sync=True)
     outlines: traitlets.List[list[list[float]]] = traitlets.List().tag(sync=True)
@@ -63,6 +70,9 @@ class SkyView(anywidget.AnyWidget):
             dec=frame.dec,
             width=frame.width,
             survey=scene.survey,
+            band=scene.along.filter,
+            # An open end has no number in JSON.
+            waves=[min(end, sys.float_info.max) for end in scene.along.band or ()],
             survey_asked=scene.is_asked,
             has_image=scene.image is not None,
             outlines=[one.pairs() for one in scene.outlines],
@@ -121,6 +131,9 @@ class SkyView(anywidget.AnyWidget):
     def python(self) -> str:
         """Return the Python that makes the same map, and selects the same sources."""
         arguments = [*([self._name] if self.total else []), *self._arguments]
+        if self.band:
+            # What was chosen on the map takes the place of what was given.
+            arguments = [*(one for one in arguments if not one.startswith("band=")), f"band={self.band!r}"]
         lines = ["import bowerbird", "", f"view = bowerbird.skymap({', '.join(arguments)})"]
         if self.selected:
             lines.append(f"view.selected = {self._rows()!r}")

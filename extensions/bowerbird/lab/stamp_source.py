@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -12,15 +12,19 @@ from bowerbird.cut import Cut
 from bowerbird.cutouts import sources
 from bowerbird.errors import BadArgument
 from bowerbird.image import Choices
+from bowerbird.lab.as_python import as_python
 from bowerbird.regions import Regions
 from bowerbird.remote import cut_each
+from bowerbird.slab import slab
+
+if TYPE_CHECKING:
+    from bowerbird.slab import Band
 
 # A row, its cutout, and why there is none.
 Piece: TypeAlias = tuple[int, Cut | None, str]
 
 # A picture is a hundred pixels a side: what is larger than this is no stamp (bytes).
 MOST_BYTES = 1 << 26
-_MOST_WRITTEN = 5
 
 
 class Source(Protocol):
@@ -71,7 +75,7 @@ class Cutting:
 
     regions: Regions
     images: Sequence[str | os.PathLike[str]]
-    hdu: Choices
+    wish: Wish
     said: tuple[str, ...]
     spread: Sequence[int] | None = None
 
@@ -82,7 +86,7 @@ class Cutting:
     def cuts(self, rows: Sequence[int]) -> Iterator[Piece]:
         """Yield the cutouts of some rows, file by file."""
         some = Regions(self.regions.of(np.asarray(rows, dtype=int)), [self.regions.troubles[row] for row in rows])
-        for made in cut_each(some, [self.images[row] for row in rows], Wish(self.hdu, most_bytes=MOST_BYTES)):
+        for made in cut_each(some, [self.images[row] for row in rows], self.wish):
             yield rows[made.row], None if made.reason else Cut(made.parts), made.reason
 
     def sources(self, positions: Any) -> Any:
@@ -92,31 +96,23 @@ class Cutting:
         return [positions[row] for row in self.spread] if isinstance(positions, list | tuple) else positions[list(self.spread)]
 
     def arguments(self) -> list[str]:
-        """Return size, image and HDU as they were given."""
+        """Return size, image, HDU and band as they were given."""
         return list(self.said)
 
 
-def source(positions: Any, size: Any, image: Any, hdu: Choices) -> Source:
+def source(positions: Any, size: Any, image: Any, hdu: Choices = None, band: "Band | None" = None) -> Source:
     """Return where the stamps of these arguments come from; ValueError says what is missing."""
+    along = slab(band)
     if size is None and image is None:
         if "cutout" in getattr(positions, "colnames", ()):
+            if band is not None:
+                raise BadArgument("the cutouts of a table are made; give the band to bowerbird.cutouts, which makes them")
             return Held(positions)
         told = "stamps need a size and an image, as in bowerbird.stamps(positions, '5 arcsec', '/data/…/image.fits')"
         raise BadArgument(f"{told}; only a table that bowerbird.cutouts made has its pixels")
     if size is None or image is None:
         raise BadArgument(f"{'size' if size is None else 'image'} is missing; stamps of positions need both a size and an image")
-    wanted, images, held = sources(positions, size, image, hdu)
-    said = [_written(size, "size"), _written(image, "image")]
-    return Cutting(wanted, images, hdu, (*said, *([f"hdu={hdu!r}"] if hdu is not None else [])), held.rows if held else None)
-
-
-def _written(given: Any, name: str) -> str:
-    """Return an argument as Python: itself where that is short, else the name it has in the call."""
-    if isinstance(given, str | os.PathLike):
-        return repr(os.fspath(given))
-    if isinstance(given, tuple | list) and len(given) <= _MOST_WRITTEN:
-        inside = ", ".join(_written(one, name) for one in given)
-        return f"({inside})" if isinstance(given, tuple) else f"[{inside}]"
-    if hasattr(given, "to_string") and getattr(given, "shape", None) == ():
-        return repr(str(given))
-    return name
+    wanted, images, held = sources(positions, size, image, hdu, along)
+    more = [f"{name}={as_python(given, name)}" for name, given in (("hdu", hdu), ("band", band)) if given is not None]
+    said = (as_python(size, "size"), as_python(image, "image"), *more)
+    return Cutting(wanted, images, Wish(hdu, most_bytes=MOST_BYTES, slab=along), said, held.rows if held else None)

@@ -9,16 +9,6 @@ const LIMITS = [[100, "all values"], [99.5, "99.5 %"], [99, "99 %"], [95, "95 %"
 // A buffer may begin anywhere, and numbers only at multiples of their size.
 const ordered = (view) => view && new Uint32Array(new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer);
 
-function choice(parent, words, options, value, chosen) {
-  const label = made("label", parent);
-  label.append(`${words} `);
-  const select = made("select", label);
-  for (const [key, name] of options) made("option", select, { value: JSON.stringify(key) }).textContent = name;
-  select.value = JSON.stringify(value);
-  select.addEventListener("change", () => chosen(JSON.parse(select.value)));
-  return select;
-}
-
 function render({ model, el }) {
   const total = model.get("total");
   const { root, bar, status, actions, code } = frame(el, "bb-strip");

@@ -1,4 +1,4 @@
-// What the widgets share in the browser: making elements, a long list in a short frame, and copying Python.
+// What the widgets share in the browser: making elements, a choice among some, a long list in a short frame, and copying Python.
 // Browsers draw nothing higher than some 17 million pixels: above this, one pixel of the bar is several lines.
 const HIGHEST = 8_000_000;
 
@@ -14,6 +14,16 @@ const button = (parent, words, title) => {
   element.textContent = words;
   return element;
 };
+
+function choice(parent, words, options, value, chosen) {
+  const label = made("label", parent);
+  label.append(`${words} `);
+  const select = made("select", label);
+  for (const [key, name] of options) made("option", select, { value: JSON.stringify(key) }).textContent = name;
+  select.value = JSON.stringify(value);
+  select.addEventListener("change", () => chosen(JSON.parse(select.value)));
+  return select;
+}
 
 // A widget's frame: a bar with a line of words and its actions, and below all else a place for Python that was asked for.
 function frame(el, kind) {
