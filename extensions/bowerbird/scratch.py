@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 _FIRST_BYTES = 1 << 20
-# What a large cutout needed beyond this is given back after it (bytes).
-_MOST_KEPT = 1 << 26
+MOST_KEPT = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +28,13 @@ class Room:
 
 
 class Scratch:
-    """Rooms for one thread, which `clear` takes back for the next cutout; `close` gives the memory back."""
+    """Rooms for one thread, which `clear` takes back for the next cutout; `close` gives the memory back.
 
-    def __init__(self) -> None:
+    What a large cutout needed beyond `most_kept` bytes is given back after it.
+    """
+
+    def __init__(self, most_kept: int = MOST_KEPT) -> None:
+        self._most_kept = most_kept
         self._descriptor: int | None = None
         self._view = memoryview(b"")
         self._used = 0
@@ -53,7 +56,7 @@ class Scratch:
     def clear(self) -> None:
         """Take all rooms back."""
         self._used = 0
-        if len(self._view) > _MOST_KEPT:
+        if len(self._view) > self._most_kept:
             self.close()
 
     def close(self) -> None:

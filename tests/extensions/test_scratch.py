@@ -3,7 +3,6 @@
 import os
 from contextlib import closing
 
-from bowerbird import scratch
 from bowerbird.scratch import Room, Scratch
 
 
@@ -25,9 +24,8 @@ def test_what_is_written_to_the_descriptor_is_in_the_room() -> None:
         assert bytes(room.part(2).view) == b"he"
 
 
-def test_memory_is_used_again_but_not_that_of_a_large_cutout(monkeypatch) -> None:
-    monkeypatch.setattr(scratch, "_MOST_KEPT", 1 << 21)
-    held = Scratch()
+def test_memory_is_used_again_but_not_that_of_a_large_cutout() -> None:
+    held = Scratch(most_kept=1 << 21)
     first = held.room(10).descriptor
     held.clear()
     again = held.room(10)

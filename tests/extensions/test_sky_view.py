@@ -101,15 +101,14 @@ def test_the_outline_of_an_image_is_its_corners(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">i2"])
-def test_a_small_copy_lies_where_the_image_does(tmp_path, monkeypatch, dtype) -> None:
-    monkeypatch.setattr("bowerbird.lab.sky_image.SIDE", 50)
+def test_a_small_copy_lies_where_the_image_does(tmp_path, dtype) -> None:
     values = np.full((170, 230), 100.0)
     values[102:111, 60:69] = 1000.0
     hdu = fits.PrimaryHDU(values.astype("f4" if dtype == ">f4" else "i2"), Mosaic(turn=20.0, projection="TAN").header())
     if dtype == ">i2":
         hdu.scale("int16", bscale=0.5, bzero=7.0)
     hdu.writeto(tmp_path / "large.fits")
-    with fits.open(io.BytesIO(small_copy(tmp_path / "large.fits"))) as made:
+    with fits.open(io.BytesIO(small_copy(tmp_path / "large.fits", side=50))) as made:
         data, there = made[0].data, WCS(made[0].header)
     assert max(data.shape) <= 50
     assert np.nanmedian(data) == pytest.approx(100.0)

@@ -14,7 +14,8 @@ from astropy.io import fits
 from astropy.table import Table
 from bowerbird.lab import load_ipython_extension, stamp_maker
 from bowerbird.lab.contact_sheet import MOST
-from bowerbird.lab.stamp_source import MOST_BYTES
+from bowerbird.lab.stamp_maker import Maker, Tile
+from bowerbird.lab.stamp_source import MOST_BYTES, source
 from bowerbird.lab.stamp_strip import StampStrip
 from bowerbird.stamp import Look
 from IPython.core.interactiveshell import InteractiveShell
@@ -119,17 +120,22 @@ def test_a_stamp_of_a_large_piece_is_small_and_a_huge_one_is_refused(image, tmp_
     assert "ask for a smaller size" in asked(bowerbird.stamps(sources(1), "10 deg", tmp_path / "huge.fits"), [0])[0][0]["reason"]
 
 
-def test_stamps_that_are_known_are_told_of_at_once_and_memory_stays_small(tmp_path, monkeypatch) -> None:
+def test_stamps_that_are_known_are_told_of_at_once(tmp_path) -> None:
     image = Mosaic(shape=(300, 300)).write(tmp_path / "mosaic.fits")
     strip = strip_of(image)
     first = asked(strip, [0, 1])
     image.rename(tmp_path / "away.fits")
     assert asked(strip, [1, 0]) == {1: first[1], 0: first[0]}
     assert "no such file" in asked(strip, [2])[2][0]["reason"]
-    image.with_name("away.fits").rename(image)
-    monkeypatch.setattr(stamp_maker, "_MOST_KEPT", 3000)
-    asked(strip, list(range(20)))
-    assert sum(len(tile.content) for tile in strip._maker._kept.values()) <= 3000
+
+
+def test_of_stamps_that_were_seen_so_many_are_kept_as_memory_is_for_them(image) -> None:
+    told: list[Tile] = []
+    maker = Maker(source(sources(20), "4 arcsec", image), told.append, most_kept=1000)
+    maker.want(range(20), Look())
+    maker.wait()
+    assert sum(len(tile.content) for tile in told) > 3000
+    assert 0 < sum(len(tile.content) for tile in maker._kept.values()) <= 1000
 
 
 def test_a_new_wish_takes_the_place_of_the_one_before(image) -> None:

@@ -22,13 +22,13 @@ _PLANE = 2
 _NEAR = 8.0
 
 
-def small_copy(path: str | os.PathLike[str], hdu: Choice = None) -> bytes:
-    """Return the copy as a FITS file, 4 MB at most; NotCuttable where the image is none of the sky, or too large to be read."""
+def small_copy(path: str | os.PathLike[str], hdu: Choice = None, side: int = SIDE) -> bytes:
+    """Return the copy as a FITS file, of so many pixels a side at most; NotCuttable where the image is none of the sky, or too large."""
     with explained(path), file_descriptor(path) as file, plain(file) as descriptor:
         if not is_plain(descriptor):
             raise NotCuttable(f"{os.fspath(path)} is not a FITS file: it does not start as one")
         found = image(descriptor, hdu)
-        step = max(1, -(-max(found.shape[axis] for axis in found.sky.axes) // SIDE))
+        step = max(1, -(-max(found.shape[axis] for axis in found.sky.axes) // side))
         with opened(descriptor) as hdus:
             values = _values(found, hdus[found.number], step)
     header = _header(found, step)

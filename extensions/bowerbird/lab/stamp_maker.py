@@ -14,7 +14,7 @@ from bowerbird.stamp import Look, picture
 SIDE = 256
 # So many are cut together: few, so that a strip that is scrolled on waits for none that nobody sees any more.
 _TOGETHER = 8
-_MOST_KEPT = 1 << 26
+MOST_KEPT = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,13 @@ class Tile:
 
 
 class Maker:
-    """Tells of tiles as they are made, from its thread. A new wish takes the place of what is left of the one before."""
+    """Tells of tiles as they are made, from its thread. A new wish takes the place of what is left of the one before.
 
-    def __init__(self, source: Source, told: Callable[[Tile], None]) -> None:
-        self._source, self._told = source, told
+    Those that were made are kept, up to so many bytes.
+    """
+
+    def __init__(self, source: Source, told: Callable[[Tile], None], most_kept: int = MOST_KEPT) -> None:
+        self._source, self._told, self._most_kept = source, told, most_kept
         # Guards the three below; it is held while nothing is cut or drawn.
         self._lock = threading.Lock()
         self._wanted: list[int] = []
@@ -102,7 +105,7 @@ class Maker:
             if (tile.row, tile.look) not in self._kept:
                 self._kept[tile.row, tile.look] = tile
                 self._kept_bytes += len(tile.content)
-            while self._kept_bytes > _MOST_KEPT:
+            while self._kept_bytes > self._most_kept:
                 self._kept_bytes -= len(self._kept.popitem(last=False)[1].content)
         return tile
 

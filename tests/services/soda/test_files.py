@@ -1,5 +1,6 @@
 """The files that are cut: of which form they may be, and what becomes of them while they are cut."""
 
+import gzip
 import io
 import os
 import shutil
@@ -179,13 +180,20 @@ def test_extensions_compressed_and_gzipped_files(tmp_path: Path) -> None:
             assert [one.name for one in hdus(cut(client, parts, CIRCLE=CIRCLE, HDU=hdu))[1:]] == names
 
 
-def test_a_gzipped_file_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "_MOST_INFLATED", 10_000)
+# Of an image of float32 that is just larger than what is inflated, 256 MB.
+SIDE = 8200
 
+
+def test_a_gzipped_file_does_not_fill_the_memory(tmp_path: Path) -> None:
     def lay(root: Path) -> None:
         fill(root)
-        with fits.open(root / "demo/dr1/m13.fits") as plain:
-            plain.writeto(root / "demo/dr1/whole.fits.gz")
+        header = fits.getheader(root / "demo/dr1/m13.fits")
+        header["NAXIS1"] = header["NAXIS2"] = SIDE
+        with gzip.open(root / "demo/dr1/whole.fits.gz", "wb", compresslevel=1) as file:
+            file.write(header.tostring().encode())
+            for _ in range(SIDE):
+                file.write(bytes(4 * SIDE))
+            file.write(bytes(-4 * SIDE * SIDE % 2880))
 
     with gallery(tmp_path, before=lay) as found, httpx.Client(base_url=found.address, timeout=30) as client:
         refused(cut(client, str(DID("demo", "dr1", "whole.fits.gz")), CIRCLE=CIRCLE), 400, "UsageError", "compressed as a whole")
