@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import httpx
+
 _HERE = "127.0.0.1"
 _READ_BYTES = 1 << 16
 _SECONDS = 10
@@ -41,14 +43,19 @@ class _Passing:
         self._target = target
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(Exception):
-            host, port = await asyncio.to_thread(self._target)
-            far_reader, far_writer = await asyncio.wait_for(asyncio.open_connection(host, port), _SECONDS)
-            try:
-                await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
-            finally:
-                far_writer.close()
-        writer.close()
+        try:
+            with suppress(OSError, LookupError, httpx.HTTPError):
+                await self._pass(reader, writer)
+        finally:
+            writer.close()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, port = await asyncio.to_thread(self._target)
+        far_reader, far_writer = await asyncio.wait_for(asyncio.open_connection(host, port), _SECONDS)
+        try:
+            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        finally:
+            far_writer.close()
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
