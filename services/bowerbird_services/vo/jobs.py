@@ -141,10 +141,10 @@ class JobStore:
             return int(self._connection.execute("select count(*) from jobs where owner is ?", (owner,)).fetchone()[0])
 
     def unfinished(self) -> list[Job]:
-        """Return the jobs that wait or run."""
+        """Return the jobs that run, and then those that wait, the oldest of each first."""
         with self._lock:
             rows = self._connection.execute(
-                f"select {', '.join(_COLUMNS)} from jobs where phase in ('QUEUED', 'EXECUTING') order by created"  # noqa: S608
+                f"select {', '.join(_COLUMNS)} from jobs where phase in ('QUEUED', 'EXECUTING') order by phase, created"  # noqa: S608
             ).fetchall()
         return list(map(_job, rows))
 

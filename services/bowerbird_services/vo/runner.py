@@ -53,6 +53,7 @@ class Runner:
         self._store = store
         self._threads = threads
         self._places = Places()
+        self._asking = asyncio.Lock()
         self._runs: dict[str, _Run] = {}
         self._bells: dict[str, asyncio.Event] = {}
         self._sweeping: asyncio.Task[None] | None = None
@@ -64,8 +65,9 @@ class Runner:
             if job.attempts >= _MOST_ATTEMPTS:
                 await self._end(job.id, Phase.ERROR, error="the service ended twice while it ran this query, so it is not run again")
                 continue
-            await asyncio.to_thread(self._store.change, job.id, phase=Phase.QUEUED)
-            self._launch(job.id)
+            queued = await asyncio.to_thread(self._store.change, job.id, phase=Phase.QUEUED)
+            if queued is not None:
+                self._launch(queued)
         self._sweeping = asyncio.create_task(self._sweep(), name="expired jobs")
 
     async def close(self) -> None:
@@ -81,8 +83,9 @@ class Runner:
 
     async def run(self, identifier: str) -> None:
         """Let a pending job run."""
-        if await asyncio.to_thread(self._store.change, identifier, Phase.PENDING, phase=Phase.QUEUED):
-            self._launch(identifier)
+        queued = await asyncio.to_thread(self._store.change, identifier, Phase.PENDING, phase=Phase.QUEUED)
+        if queued is not None:
+            self._launch(queued)
             self._ring(identifier)
 
     async def abort(self, identifier: str) -> None:
@@ -119,20 +122,19 @@ class Runner:
         if bell is not None:
             bell.set()
 
-    def _launch(self, identifier: str) -> None:
-        task = asyncio.create_task(self._job(identifier), name=f"job {identifier}")
-        self._runs[identifier] = _Run(task)
-        task.add_done_callback(lambda _task: self._runs.pop(identifier, None))
+    def _launch(self, queued: Job) -> None:
+        task = asyncio.create_task(self._job(queued), name=f"job {queued.id}")
+        self._runs[queued.id] = _Run(task)
+        task.add_done_callback(lambda _task: self._runs.pop(queued.id, None))
 
     async def _end(self, identifier: str, phase: Phase, **changes: Any) -> None:
         await asyncio.to_thread(self._store.change, identifier, phase=phase, ended=self._site.clock(), **changes)
         self._ring(identifier)
 
-    async def _job(self, identifier: str) -> None:
+    async def _job(self, queued: Job) -> None:
+        identifier = queued.id
         try:
-            queued = await asyncio.to_thread(self._store.get, identifier)
-            if queued is None:
-                return
+            # Nothing before the place's queue may change the order: whoever was launched first waits there first.
             allowance = self._site.allowance(await self._identity(queued))
             async with self._places.one(queued.owner, allowance.running, allowance.all_running):
                 job = await asyncio.to_thread(self._begin, queued)
@@ -217,13 +219,14 @@ class Runner:
     async def _identity(self, job: Job) -> Identity:
         """Return who asks, as they are now; the hub may still be telling it when the service has just begun."""
         deadline = asyncio.get_running_loop().time() + _IDENTITIES_SECONDS
-        while True:
-            try:
-                return self._site.identities.named(job.owner)
-            except Away as error:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise QueryFault(str(error)) from error
-            await asyncio.sleep(0.1)
+        async with self._asking:  # one after the other, so that jobs that wait for the hub go on in their order
+            while True:
+                try:
+                    return self._site.identities.named(job.owner)
+                except Away as error:
+                    if asyncio.get_running_loop().time() > deadline:
+                        raise QueryFault(str(error)) from error
+                await asyncio.sleep(0.1)
 
     async def _sweep(self) -> None:
         while True:
