@@ -26,23 +26,36 @@ from tests.support.sky_images import tangent, waves, write
 STRANGER = {"Authorization": "Bearer token-of-stranger"}
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The surveys of two releases: `dr1` is everybody's, `dr2` a team's."""
-    place = tmp_path_factory.mktemp("surveys")
-    releases = []
-    for name, ra in (("dr1", 150.1), ("dr2", 20.0)):
-        write(place / name / "field.fits", waves(60, 60), tangent(60, 60, centre=(ra, 2.2)))
-        releases.append({"collection": "demo", "release": name, "directory": str(place / name)})
+# Right ascension of the images of each release, degrees.
+CENTRES = {"dr1": 150.1, "dr2": 20.0}
+
+
+def drawn(place: Path) -> Path:
+    """Draw the surveys of the releases whose images lie below a folder, and return where they are."""
+    releases = [{"collection": "demo", "release": name, "directory": str(place / name)} for name in CENTRES]
     assert run(TableOrder.model_validate({"releases": releases}), place / "made", print) == 0
     return place / "made"
 
 
-@pytest.fixture
-def client(site: Site, jobs: JobStore, root: Path) -> Iterator[httpx.Client]:
+def asking(site: Site, jobs: JobStore, root: Path) -> Iterator[httpx.Client]:
+    """A client of a service that has these surveys."""
     site.surveys = root
     with served(create(site, jobs)) as address, httpx.Client(base_url=address, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The surveys of two releases: `dr1` is everybody's, `dr2` a team's."""
+    place = tmp_path_factory.mktemp("surveys")
+    for name, ra in CENTRES.items():
+        write(place / name / "field.fits", waves(60, 60), tangent(60, 60, centre=(ra, 2.2)))
+    return drawn(place)
+
+
+@pytest.fixture
+def client(site: Site, jobs: JobStore, root: Path) -> Iterator[httpx.Client]:
+    yield from asking(site, jobs, root)
 
 
 def tile(root: Path, release: str, kind: str = "fits", order: int = 7) -> str:
@@ -164,21 +177,16 @@ def test_the_address_of_a_survey_leads_a_person_to_its_page(client: httpx.Client
 def coloured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The surveys of two releases with images in several bands: `dr1` is everybody's, `dr2` a team's."""
     place = tmp_path_factory.mktemp("coloured")
-    releases = []
-    for name, ra in (("dr1", 150.1), ("dr2", 20.0)):
+    for name, ra in CENTRES.items():
         write(place / name / "r.fits", waves(60, 60), tangent(60, 60, centre=(ra, 2.2), pixel=2e-3), FILTER="r")
         write(place / name / "g.fits", waves(60, 60) + 100, tangent(60, 60, centre=(ra + 1, 2.2)), FILTER="g'")
-        releases.append({"collection": "demo", "release": name, "directory": str(place / name)})
-    cube(place / "dr1" / "cube.fits", 150.1, 2.2, step=1e-3, FILTER="blue")
-    assert run(TableOrder.model_validate({"releases": releases}), place / "made", print) == 0
-    return place / "made"
+    cube(place / "dr1" / "cube.fits", CENTRES["dr1"], 2.2, step=1e-3, FILTER="blue")
+    return drawn(place)
 
 
 @pytest.fixture
 def bands(site: Site, jobs: JobStore, coloured: Path) -> Iterator[httpx.Client]:
-    site.surveys = coloured
-    with served(create(site, jobs)) as address, httpx.Client(base_url=address, timeout=30) as client:
-        yield client
+    yield from asking(site, jobs, coloured)
 
 
 def test_each_band_of_a_release_is_listed_as_a_survey_of_its_own(bands: httpx.Client) -> None:
