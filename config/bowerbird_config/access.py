@@ -2,6 +2,7 @@
 
 A release is public, or open to the people of its teams, or (announced) known to everybody by title, date and contact.
 A home is its user's, a team's space and server are its people's by role, a profile is everyone's or some teams'.
+The platform's own HTTP services read every release, as they ask here for each of their clients, and do nothing else.
 Admins manage servers and the platform, and that opens no data to them. What one may not know of answers exactly as
 what does not exist: `decide` makes that answer from the question alone.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bowerbird_config.collections import Release
-from bowerbird_config.identity import Identity
+from bowerbird_config.identity import SERVICES, Identity
 from bowerbird_config.model import format_moment
 from bowerbird_config.platform import Platform
 from bowerbird_config.resources import (
@@ -127,6 +128,11 @@ class _Question:
         """The answer about what does not exist, and about all that is hidden: made from the question alone."""
         return self.no("unknown", "nothing of that name is open to you", self.admins, hidden=True)
 
+    def release(self, ref: ReleaseRef) -> Release | None:
+        """The release of that name, where there is one."""
+        collection = self.platform.collections.get(ref.collection)
+        return collection.releases.get(ref.release) if collection else None
+
     def team(self, name: str) -> str:
         return f"the owners of team {name} ({self.platform.teams[name].contact})"
 
@@ -151,30 +157,42 @@ def _last_end(held: list[Membership]) -> datetime | None:
     return max(ends) if len(ends) == len(held) else None
 
 
-def _answer(question: _Question) -> Decision:  # noqa: PLR0911  # one for each kind of resource
+def _answer(question: _Question) -> Decision:
     resource, action = question.resource, question.action
     if action not in resource.actions:
         # Said of the kind of resource, never of this one, so that it tells nothing about it.
         fit = " and ".join(resource.actions)
         return question.no("action.unfit", f"nobody can {action} it, only {fit} it", "nobody")
-    match resource:
-        case ReleaseRef():
-            return _release(question, resource)
-        case HomeRef():
-            return _home(question, resource)
-        case TeamSpaceRef():
-            return _team_space(question, resource)
-        case ProfileRef():
-            return _profile(question, resource)
-        case ServerRef():
-            return _server(question, resource)
+    return _services(question) if question.identity.name == SERVICES.name else _of_person(question)
+
+
+def _of_person(question: _Question) -> Decision:
+    match question.resource:
+        case ReleaseRef() as ref:
+            return _release(question, ref)
+        case HomeRef() as ref:
+            return _home(question, ref)
+        case TeamSpaceRef() as ref:
+            return _team_space(question, ref)
+        case ProfileRef() as ref:
+            return _profile(question, ref)
+        case ServerRef() as ref:
+            return _server(question, ref)
         case PlatformRef():
             return _platform(question)
 
 
+def _services(question: _Question) -> Decision:
+    ref = question.resource
+    if not isinstance(ref, ReleaseRef):
+        return question.no("services.releases", "the platform's services read releases and nothing else", "nobody", hidden=True)
+    if question.release(ref) is None:
+        return question.unknown()
+    return question.yes("release.services", "the platform's services read every release, to show it to those who may read it")
+
+
 def _release(question: _Question, ref: ReleaseRef) -> Decision:
-    collection = question.platform.collections.get(ref.collection)
-    release = collection.releases.get(ref.release) if collection else None
+    collection, release = question.platform.collections.get(ref.collection), question.release(ref)
     if collection is None or release is None:
         return question.unknown()
     if release.public_at(question.at):

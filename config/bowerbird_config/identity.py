@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bowerbird_config.teams import Membership, Role
+from bowerbird_config.user_names import SERVICES_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Identity:
 
 
 ANONYMOUS = Identity()
+# The platform's own HTTP services, which ask for each of their clients anew what they may show.
+SERVICES = Identity(SERVICES_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)

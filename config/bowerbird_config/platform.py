@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bowerbird_config.collections import Collection
 from bowerbird_config.crosschecks import findings
-from bowerbird_config.identity import ANONYMOUS, Identity
+from bowerbird_config.identity import ANONYMOUS, SERVICES, Identity
 from bowerbird_config.model import Duration, Frozen, FrozenDict, Line, Model, Slug, also
 from bowerbird_config.profiles import Profile
 from bowerbird_config.queries import Queries
@@ -138,8 +138,10 @@ class Platform(Model):
         return Identity(user, memberships(self.teams, user, directory_groups), admin=user in self.sign_on.admins)
 
     def admits(self, identity: Identity, at: datetime) -> bool:
-        """Tell whether that identity may sign in at that time; nobody signed in is not admitted."""
-        return identity.name is not None and self.sign_on.admits(identity.name, [m.team for m in identity.memberships if m.active(at)])
+        """Tell whether that identity may sign in at that time; nobody signed in is not admitted, nor a part of the platform."""
+        if identity.name is None or identity.name == SERVICES.name:
+            return False
+        return self.sign_on.admits(identity.name, [m.team for m in identity.memberships if m.active(at)])
 
     def let_in(self, identity: Identity, at: datetime) -> Identity:
         """Return the identity as the doors meet it: one who may not sign in comes as nobody."""

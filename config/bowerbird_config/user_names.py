@@ -5,6 +5,8 @@ import re
 MAX_NAME_CHARACTERS = 64
 # A team's own account, which owns its servers, is this and the team's name; no person may have such a name.
 TEAM_ACCOUNT = "team-"
+# The account of the platform's own HTTP services, which read every release.
+SERVICES_ACCOUNT = "service-vo"
 RESERVED_PREFIXES = (TEAM_ACCOUNT, "bowerbird-", "service-")
 # Names of the sandbox's own passwd and group files, and words that the hub's URLs use in a user's place.
 RESERVED_NAMES = frozenset({"root", "nobody", "nogroup", "daemon", "self", "everyone", "anonymous"})

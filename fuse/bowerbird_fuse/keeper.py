@@ -266,9 +266,9 @@ class Keeper:
                 self._obey(order)
 
     def make(self, record: IdentityRecord) -> ServedView:
-        """Mount the view of that identity; Refused where its home cannot be used."""
+        """Mount the view of that identity; Refused where it has a home that cannot be used."""
         shown = self.shown(record, self.clock())
-        if HOME not in shown[1]:
+        if HOME in shown[0].writable and HOME not in shown[1]:
             raise Refused(f"the home of {record.name} cannot be used: {self._troubles[record.name].get(HOME, 'it is not there')}")
         path = self.var.views / record.name
         view = ServedView.make(path, self.records, self.staff, record, shown)

@@ -10,8 +10,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+from bowerbird_config.access import Action, ReleaseRef, decide
+from bowerbird_config.identity import SERVICES
 from bowerbird_config.platform import Platform
 from bowerbird_config.sockets import LineError, decode, listen, peer_uid, send_descriptors
 from bowerbird_config.table_order import release_directory
@@ -75,7 +78,8 @@ class ReleaseDoor:
                     os.close(directory)
 
     def _directory(self, asked: dict[str, object]) -> int:
-        place = release_directory(self._platform(), self._releases, str(asked.get("collection")), str(asked.get("release")))
-        if place is None:
+        platform, ref = self._platform(), ReleaseRef(str(asked.get("collection")), str(asked.get("release")))
+        place = release_directory(platform, self._releases, ref.collection, ref.release)
+        if place is None or not decide(platform, SERVICES, Action.READ, ref, datetime.now(UTC)).allowed:
             raise FileNotFoundError
         return os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

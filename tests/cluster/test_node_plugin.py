@@ -93,6 +93,7 @@ def test_a_plugin_that_is_replaced_is_a_pause_for_open_files(plugin: Release, ma
 def test_nothing_of_a_volume_is_left_on_its_node(plugin: Release, made: Any):
     made("ann-one")
     plugin.cluster.await_ready(plugin.users, "ann-one", seconds=180)
-    assert "kubernetes.io~csi" in plugin.cluster.inside("node1", "cat", "/proc/self/mountinfo")
+    uid = plugin.cluster.get(f"/api/v1/namespaces/{plugin.users}/pods/ann-one")["metadata"]["uid"]
+    assert f"{uid}/volumes/kubernetes.io~csi" in plugin.cluster.inside("node1", "cat", "/proc/self/mountinfo")
     plugin.cluster.kubectl("delete", "pod", "-n", plugin.users, "ann-one")
-    wait_for(lambda: "kubernetes.io~csi" not in plugin.cluster.inside("node1", "cat", "/proc/self/mountinfo"), "the mount's end", 60)
+    wait_for(lambda: uid not in plugin.cluster.inside("node1", "cat", "/proc/self/mountinfo"), "the mount's end", 60)

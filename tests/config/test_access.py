@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bowerbird_config.access import Action, Decision, decide, explain, next_change
-from bowerbird_config.identity import ANONYMOUS
+from bowerbird_config.identity import ANONYMOUS, SERVICES
 from bowerbird_config.platform import Platform
-from bowerbird_config.resources import parse_resource
+from bowerbird_config.resources import HomeRef, PlatformRef, Resource, ServerRef, TeamSpaceRef, parse_resource
 from bowerbird_config.teams import Membership, Role
+from bowerbird_config.user_names import SERVICES_ACCOUNT
 
 from tests.support.platforms import described
 
@@ -223,6 +224,46 @@ def test_writing_to_a_release_is_nothing_that_anybody_may_do():
         "Writing to release sky/dr1 is refused: nobody can write it, only list and read it, "
         "with no date set for a change. Who can change that: nobody."
     )
+
+
+@pytest.mark.parametrize("release", ["sky/dr0", "sky/dr1", "sky/dr2", "sky/dr3", "sea/dr1"])
+@pytest.mark.parametrize("action", ["list", "read"])
+def test_the_platforms_services_read_every_release(action, release):
+    decision = decide(PLATFORM, SERVICES, Action(action), parse_resource(f"release:{release}"), NOW)
+    assert (decision.allowed, decision.rule, decision.until) == (True, "release.services", None)
+    assert decision.sentence.endswith("is allowed: the platform's services read every release, to show it to those who may read it.")
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("read", "release:sky/dr9"),
+        ("write", "release:sky/dr0"),
+        ("read", "space:home/member"),
+        ("read", "space:team/craft"),
+        ("write", "space:team/craft"),
+        ("spawn", "profile:minimal"),
+        ("open", "server:member"),
+        ("manage", "server:member"),
+        ("administer", "platform"),
+    ],
+)
+def test_the_platforms_services_do_nothing_else(action, resource):
+    assert not decide(PLATFORM, SERVICES, Action(action), parse_resource(resource), NOW).allowed
+
+
+def test_the_platforms_services_have_no_home_and_no_rights_that_a_file_gives_them():
+    posing = replace(SERVICES, memberships=PLATFORM.identity("owner").memberships, admin=True)
+    resources: tuple[Resource, ...] = (HomeRef(SERVICES_ACCOUNT), TeamSpaceRef("craft"), ServerRef(SERVICES_ACCOUNT), PlatformRef())
+    for resource in resources:
+        for action in resource.actions:
+            assert not decide(PLATFORM, posing, action, resource, NOW).allowed
+
+
+def test_nobody_signs_in_as_the_platforms_services():
+    assert PLATFORM.admits(PLATFORM.identity("stranger"), NOW)
+    assert not PLATFORM.admits(SERVICES, NOW)
+    assert PLATFORM.let_in(SERVICES, NOW) is ANONYMOUS
 
 
 def test_the_next_change_is_the_end_of_a_membership_or_the_opening_of_a_release():

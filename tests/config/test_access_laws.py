@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 from bowerbird_config.access import Decision, decide, explain, next_change
-from bowerbird_config.identity import ANONYMOUS, Identity
+from bowerbird_config.identity import ANONYMOUS, SERVICES, Identity
 from bowerbird_config.platform import Platform
 from bowerbird_config.resources import Action, HomeRef, PlatformRef, ProfileRef, ReleaseRef, Resource, ServerRef, TeamSpaceRef
 from bowerbird_config.teams import Membership, Role
@@ -88,6 +88,13 @@ def test_a_stranger_gets_what_is_public_for_everyone_or_their_own_and_nothing_el
     own = {HomeRef(name), ServerRef(name)}
     assert {resource for _action, resource in allowed(platform, Identity(name), at)} == releases | profiles | own
     assert {resource for _action, resource in allowed(platform, ANONYMOUS, at)} == releases
+
+
+@given(platforms(), times)
+def test_the_platforms_services_get_every_release_and_nothing_else(platform, at):
+    every = {ReleaseRef(c, r) for c, collection in platform.collections.items() for r in collection.releases}
+    expected = {(action, ref) for ref in every for action in (Action.LIST, Action.READ)}
+    assert allowed(platform, SERVICES, at) == {question for question in expected if question in QUESTIONS}
 
 
 @given(platforms(), times, st.sampled_from(USERS))

@@ -174,6 +174,10 @@ MISTAKES = {
         "14: teams.craft.members[0]: the name 'team-eso' begins with 'team-', which is kept for accounts that the platform makes;"
         " write the name that somebody signs in with",
     ]),
+    "the services' account as a person": ("      - bob\n", "      - service-vo\n", [
+        "14: teams.craft.members[0]: the name 'service-vo' begins with 'service-', which is kept for accounts that the platform makes;"
+        " write the name that somebody signs in with",
+    ]),
     "a name that no sign-on lets in": ("      - bob\n", "      - Bob Smith\n", [
         "14: teams.craft.members[0]: the name 'Bob Smith' contains ' '; a user's name is made of letters a-z, digits and . _ @ + -;"
         " write the name that somebody signs in with",

@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
-from bowerbird_config.user_names import fault
+from bowerbird_config.user_names import SERVICES_ACCOUNT, fault
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +25,7 @@ def test_names_that_directories_use_are_taken(name: str):
         ("TEAM-craft", "'team-'"),
         ("bowerbird-cas", "'bowerbird-'"),
         ("service-x", "'service-'"),
+        (SERVICES_ACCOUNT, "kept for accounts that the platform makes"),
         ("root", "kept for the platform"),
         ("Root", "kept for the platform"),
         (".", "begins with"),

@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta
 
 from bowerbird_config.access import decide, next_change
-from bowerbird_config.identity import Identity, IdentityRecord
+from bowerbird_config.identity import SERVICES, Identity, IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.resources import Action, HomeRef, ReleaseRef, TeamSpaceRef
 from bowerbird_fuse.grants import view_for
@@ -35,6 +35,16 @@ def test_releases_stand_as_decided(platform: Platform, who: Identity, at: dateti
             got = standing.get((collection, name))
             assert (got in {Standing.PUBLIC, Standing.PROPRIETARY}) == decision.allowed
             assert (got is None) == decision.hidden
+
+
+@given(platforms(), st.sampled_from(TICKS))
+def test_platforms_services_are_shown_every_release_and_no_space(platform: Platform, at: datetime) -> None:
+    view = shown(platform, SERVICES, at)
+    assert {(r.collection, r.name, r.readable, r.until) for r in view.releases} == {
+        (collection, name, True, None) for collection, part in platform.collections.items() for name in part.releases
+    }
+    assert view.spaces == ()
+    assert not any(view.writable.values())
 
 
 @given(platforms(), identities(), st.sampled_from(TICKS))

@@ -234,6 +234,17 @@ def test_the_services_are_one_and_never_two_at_a_time():
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
+@pytest.mark.parametrize("named_as", [("bowerbird", "bowerbird"), ("a.release.with-dots", "science")])
+def test_the_hub_is_told_the_account_that_the_services_have(named_as):
+    found = objects("one-node", *named_as)
+    ((namespace, template),) = ((namespace, template) for namespace, name, template in pods(found) if name.endswith("-services"))
+    (hub,) = (template for _, name, template in pods(found) if name.endswith("-hub"))
+    told = {each["name"]: each.get("value") for each in containers(hub)[0]["env"]}
+    assert told["BOWERBIRD_SERVICES_ACCOUNT"] == f"{namespace}/{template['spec']['serviceAccountName']}"
+    others = [each["spec"].get("serviceAccountName") for _, name, each in pods(found) if not name.endswith("-services")]
+    assert template["spec"]["serviceAccountName"] not in others
+
+
 def test_claims_outlive_an_uninstall():
     claims = [each for each in objects("one-node") if each["kind"] == "PersistentVolumeClaim"]
     assert len(claims) == 2

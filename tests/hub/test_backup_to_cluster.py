@@ -11,11 +11,12 @@ import pytest
 import yaml
 from bowerbird_config.cli import cli
 from bowerbird_config.paths import Var
+from bowerbird_hub.chart import POD_USER
 from bowerbird_hub.chart.make_secrets import KEYS
 from bowerbird_hub.state import layout
 from bowerbird_hub.state.backup import BackupError, back_up
 from bowerbird_hub.state.secret_files import make_secrets, read_secret
-from bowerbird_hub.state.to_cluster import POD_USER, restore_to_cluster
+from bowerbird_hub.state.to_cluster import restore_to_cluster
 from click.testing import CliRunner
 
 from tests.support.charts import named as named_in

@@ -25,7 +25,7 @@ CRAFT_DN = "CN=Craft,OU=teams\\, all,DC=example,DC=org"
 SERVER_FORGETS_SECONDS = 1  # the tests' hub starts its servers with --HubOAuth.cache_max_age=1
 ACCOUNTS = ("researcher", "owner", "visitor", "blocked", "boss", "ageing", "leaver", "twice", "server", "stayer")
 # Names that a directory may have and a platform file may not.
-REFUSED_NAMES = ("team-craft", "root", "odd'one")
+REFUSED_NAMES = ("team-craft", "service-vo", "root", "odd'one")
 
 
 def described() -> dict[str, Any]:
@@ -168,7 +168,12 @@ def test_a_blocked_person_reads_why_and_has_no_identity(house: House, person: ht
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("team-craft", "kept for accounts that the platform makes"), ("root", "kept for the platform itself"), ("odd'one", "contains")],
+    [
+        ("team-craft", "kept for accounts that the platform makes"),
+        ("service-vo", "kept for accounts that the platform makes"),
+        ("root", "kept for the platform itself"),
+        ("odd'one", "contains"),
+    ],
 )
 def test_a_name_that_may_not_be_is_refused(house: House, person: httpx.Client, name: str, words: str):
     refused(house.sign_in(person, name), 403, words)

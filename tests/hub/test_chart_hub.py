@@ -9,13 +9,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from aiohttp import web
+from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.pods import Pod
+from bowerbird_config.user_names import SERVICES_ACCOUNT
 from bowerbird_fuse.csi.asking import Hub
 from bowerbird_fuse.csi.claims import Admission, Claim
 from bowerbird_fuse.csi.errors import CallError, Denied
@@ -72,11 +75,16 @@ class Release:
         assert answer.url.path.startswith("/hub/"), answer.url
         return Person(self, name, client)  # type: ignore[arg-type]  # of a hub it asks for no more than this
 
+    @property
+    def door(self) -> Hub:
+        """The hub's inner door, as the node plugin asks it."""
+        return Hub("http://127.0.0.1:8083", self.token_file)
+
     def whose(self, name: str, token: str) -> Admission:
         """Ask whose a pod is, as the node plugin does."""
         pod = self.pod(name)
         claim = Claim("csi-1", Target(Path("/pods"), pod.uid, "data"), pod, read_only=False, token=token)
-        return Hub("http://127.0.0.1:8083", self.token_file).whose(claim)
+        return self.door.whose(claim)
 
     def pod(self, name: str) -> Pod:
         return Pod(USERS, name, self.api.pods[name]["metadata"]["uid"])
@@ -205,14 +213,31 @@ def test_door_tells_the_plugin_of_the_servers_own_pod_and_of_no_other(release: R
     assert admission.uid >= 1000
     assert set(admission.files) == {"passwd", "group"}
     assert set(admission.secrets) == {"token"}
-    # A pod that somebody else has made, in the same namespace, with a good token of its own.
-    foreign = {"metadata": {"name": "server-visitor", "namespace": USERS, "uid": "another", "labels": {}}, "status": {}}
+    # A pod that somebody else has made, in the same namespace, with a good token of its own; labels say nothing.
+    labels = release.pods.template("bowerbird-services")["metadata"]["labels"]
+    foreign = {"metadata": {"name": "server-visitor", "namespace": USERS, "uid": "another", "labels": labels}, "status": {}}
     release.loop.call_soon_threadsafe(release.api.put, "pods", foreign)
     release.pods.until(lambda: "server-visitor" in release.api.pods)
     theirs = release.token_of(release.pod("server-visitor"))
     for name, token in (("server-visitor", theirs), (POD, theirs), (POD, "none such")):
         with pytest.raises(Denied):
             release.whose(name, token)
+
+
+def test_door_knows_the_pod_of_the_services_by_the_account_that_the_chart_gives_it(release: Release) -> None:
+    account = release.pods.template("bowerbird-services")["spec"]["serviceAccountName"]
+    user = release.pods.template("bowerbird-services")["spec"]["securityContext"]["runAsUser"]
+    pod = Pod("bowerbird", "bowerbird-services-1", "its-uid")
+    claim = Claim("csi-1", Target(Path("/pods"), pod.uid, "data"), pod, read_only=True, token="of-the-services")
+    release.api.bearers[claim.token] = (DRIVER, bearer(f"{pod.namespace}:{account}", pod))
+    assert release.door.whose(claim) == Admission(SERVICES_ACCOUNT, user)
+    with release.door.feed() as lines:
+        told = list(takewhile(lambda message: message["kind"] != "synced", map(json.loads, lines)))
+    records = [IdentityRecord.from_json(message["record"]) for message in told if message["kind"] == "identity"]
+    assert IdentityRecord(0, SERVICES_ACCOUNT, user, user) in records
+    release.api.bearers[claim.token] = (DRIVER, bearer(f"{pod.namespace}:bowerbird-hub", pod))
+    with pytest.raises(Denied, match="is no server that this hub has started"):
+        release.door.whose(claim)
 
 
 def test_hub_tells_its_figures_to_prometheus_and_to_nobody_else(release: Release) -> None:

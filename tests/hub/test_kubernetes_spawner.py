@@ -456,6 +456,7 @@ async def test_volume_is_told_to_the_servers_own_pod_alone(cluster: Cluster) -> 
     volume = await servers.volume_of(own)
     assert volume is not None
     assert (volume.user, volume.uid, dict(volume.secrets)) == ("ann", 600_001, {"token": TOKEN})
+    assert volume.account == cluster.api.pods[POD]["spec"]["serviceAccountName"]
     assert "ann:x:600001:600002:ann:/home/ann:/bin/bash" in volume.files["passwd"]
     assert "eso:x:700001:ann" in volume.files["group"]
     assert TOKEN not in repr(volume)

@@ -17,7 +17,9 @@ from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError
 from bowerbird_config.sockets import connect, read_lines, write_line
 from bowerbird_config.teams import Membership, Role
+from bowerbird_config.user_names import SERVICES_ACCOUNT
 from bowerbird_hub.identity.live import POLL_SECONDS, Live
+from bowerbird_hub.nodes import services
 
 from tests.support.cas import until
 from tests.support.sign_on_hub import PLATFORM, write_platform
@@ -192,6 +194,21 @@ async def test_consumers_hear_of_sign_ins_edits_and_those_forgotten(file: Path, 
         assert (changed.name, changed.memberships, changed.version) == ("ann", (Membership("craft", Role.OWNER),), edited["version"])
         await live.identities.forget("ben")
         assert await after("ping") == {"kind": "forget", "name": "ben"}
+
+
+async def test_nodes_hear_of_a_part_of_the_platform_before_anybody_has_signed_in(file: Path, var: Var):
+    live = Live(file, var, sockets=False, parts=(services.RECORD,))
+    await live.start()
+    try:
+        await live.identities.sign_in("ann", [])
+        with live.node_feed.subscription() as pieces:
+            told = [json.loads(line) for line in (await anext(pieces)).splitlines()]
+        assert [message["kind"] for message in told] == ["platform", "identity", "identity", "synced"]
+        assert IdentityRecord.from_json(told[1]["record"]) == services.RECORD
+        # No store holds it, so that nobody can sign in as it or start a server of its.
+        assert live.identities.record(SERVICES_ACCOUNT) is None
+    finally:
+        await live.stop()
 
 
 async def test_a_listener_that_fails_keeps_no_other_on_the_old_platform(file: Path, var: Var):

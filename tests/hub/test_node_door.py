@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from bowerbird_config.pods import Pod
+from bowerbird_config.user_names import SERVICES_ACCOUNT
 from bowerbird_fuse.csi.asking import Hub
 from bowerbird_fuse.csi.claims import Admission, Claim
 from bowerbird_fuse.csi.errors import Away, CallError, Denied
@@ -19,12 +20,15 @@ from bowerbird_hub.nodes.door import NodeDoor, NotYet, Trust, VolumeOf
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.opening import door_of
 from bowerbird_hub.nodes.reviews import Bearer, TokenReviews, bearer
+from bowerbird_hub.nodes.services import RECORD
 
 from tests.support.hub_door import Answer, HubDoor
 
 DRIVER = "data.example"
-PLUGIN = ("bowerbird", "node-plugin")
+PLUGIN, SERVICES = ("bowerbird", "node-plugin"), ("bowerbird", "services")
 ANN, BOB, LATE = (Pod("people", name, f"uid-of-{name}") for name in ("ann", "bob", "late"))
+# As a Deployment names its pods; nobody else's is told apart by that name, or by its labels.
+VO, ELSEWHERE, BESIDE = (Pod(namespace, "services-5d9f", f"uid-in-{namespace}") for namespace in ("bowerbird", "people", "beside"))
 
 
 def review(account: str, pod: Pod | None, *, audience: str = DRIVER) -> dict[str, Any]:
@@ -42,6 +46,11 @@ TOKENS = {
     "bob": review("people:default", BOB),
     "late": review("people:default", LATE),
     "unbound": review("people:default", None),
+    "vo": review("bowerbird:services", VO),
+    "of the name of theirs, elsewhere": review("people:services", ELSEWHERE),
+    "another account beside them": review("bowerbird:hub", VO),
+    "theirs, for something else": review("bowerbird:services", VO, audience="other.example"),
+    "ann, as somebody else": review("people:another", ANN),
     "recreated": review("people:default", Pod("people", "ann", "an older uid")),
 }
 
@@ -53,7 +62,7 @@ class Servers:
     async def volume_of(self, pod: Pod) -> VolumeOf | None:
         if pod.name == "late":
             raise NotYet
-        return VolumeOf("ann", 1234, {"passwd": "p"}, {"token": "t"}) if pod == Pod("people", "ann", "uid-of-ann") else None
+        return VolumeOf("default", "ann", 1234, {"passwd": "p"}, {"token": "t"}) if pod == Pod("people", "ann", "uid-of-ann") else None
 
     def remounted(self, pod: Pod) -> None:
         self.lost.append(str(pod))
@@ -95,7 +104,7 @@ class Asked:
 async def asked(api: HubDoor, tmp_path: Path) -> AsyncIterator[Asked]:
     (tmp_path / "hub-token").write_text("of-the-hub")
     servers, feed = Servers(), NodeFeed(lambda: [{"kind": "platform"}, {"kind": "synced"}])
-    door = NodeDoor(Trust(DRIVER, PLUGIN, TokenReviews(api.url, tmp_path / "hub-token")), servers, feed)
+    door = NodeDoor(Trust(DRIVER, PLUGIN, SERVICES, TokenReviews(api.url, tmp_path / "hub-token")), servers, feed)
     port = door.open(0, "127.0.0.1")
     try:
         yield Asked(f"http://127.0.0.1:{port}", servers, feed, tmp_path / "token")
@@ -123,6 +132,37 @@ async def test_token_that_is_not_the_pods_own_is_refused(asked: Asked, token: st
 async def test_pod_that_somebody_else_made_gets_nothing(asked: Asked) -> None:
     refusal = await asked.refusal(BOB, "bob")
     assert (type(refusal), str(refusal)) == (Denied, "pod people/bob is no server that this hub has started")
+
+
+@pytest.mark.asyncio
+async def test_pod_with_another_service_account_than_a_server_gets_nothing(asked: Asked) -> None:
+    refusal = await asked.refusal(ANN, "ann, as somebody else")
+    assert (type(refusal), str(refusal)) == (Denied, "pod people/ann has the service account another, and a server has default")
+
+
+@pytest.mark.asyncio
+async def test_pod_of_the_services_is_known_by_its_service_account(asked: Asked) -> None:
+    assert await asked.whose(VO, "vo") == Admission(SERVICES_ACCOUNT, RECORD.uid)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("pod", "token"),
+    [
+        (ELSEWHERE, "of the name of theirs, elsewhere"),
+        (VO, "another account beside them"),
+        (VO, "theirs, for something else"),
+        (VO, "plugin"),
+        (VO, "unbound"),
+        (VO, "forged"),
+        (ANN, "vo"),
+        (BOB, "vo"),
+        (BESIDE, "vo"),
+        (Pod("bowerbird", "services-5d9f", "an older uid"), "vo"),
+    ],
+)
+async def test_nothing_else_makes_a_pod_one_of_the_services(asked: Asked, pod: Pod, token: str) -> None:
+    assert isinstance(await asked.refusal(pod, token), Denied)
 
 
 @pytest.mark.asyncio
@@ -223,6 +263,7 @@ def test_review_of_two_pods_binds_to_none() -> None:
 ENVIRONMENT = {
     "BOWERBIRD_NODE_DOOR_PORT": "8083",
     "BOWERBIRD_NODE_ACCOUNT": "data/plugin",
+    "BOWERBIRD_SERVICES_ACCOUNT": "hub/services",
     "KUBERNETES_SERVICE_HOST": "10.0.0.1",
     "KUBERNETES_SERVICE_PORT": "443",
 }
@@ -239,6 +280,8 @@ def test_door_is_described_by_the_environment() -> None:
         ("KUBERNETES_SERVICE_HOST", "", "has no KUBERNETES_SERVICE_HOST"),
         ("BOWERBIRD_NODE_ACCOUNT", "plugin", "written NAMESPACE/NAME"),
         ("BOWERBIRD_NODE_ACCOUNT", "a/b/c", "written NAMESPACE/NAME"),
+        ("BOWERBIRD_SERVICES_ACCOUNT", "", "has no BOWERBIRD_SERVICES_ACCOUNT"),
+        ("BOWERBIRD_SERVICES_ACCOUNT", "/services", "it is the services' service account, written NAMESPACE/NAME"),
     ],
 )
 def test_door_that_is_not_described_does_not_open(name: str, value: str, sentence: str) -> None:

@@ -14,9 +14,12 @@ from tests.support.platforms import described
 
 
 def _door(tmp_path: Path, reader: int) -> ReleaseDoor:
-    releases = {name: {"title": name, "public": True} for name in ("dr1", "dr2", "gone")}
+    releases = {name: {"title": name, "public": True} for name in ("dr2", "gone")} | {"dr1": {"title": "dr1", "teams": ["craft"]}}
+    teams = {"craft": {"title": "Craft", "contact": "craft@example.org"}}
     collections = {"sky": {"title": "Sky", "releases": releases}}
-    platform = Platform.model_validate(described(collections=collections, storage={"releases": {"sky/dr2": str(tmp_path / "elsewhere")}}))
+    platform = Platform.model_validate(
+        described(teams=teams, collections=collections, storage={"releases": {"sky/dr2": str(tmp_path / "elsewhere")}})
+    )
     return ReleaseDoor(tmp_path / "run" / "releases.sock", lambda: platform, tmp_path / "releases", readers=(reader,), group=None)
 
 

@@ -73,7 +73,7 @@ class House:
                 await asyncio.sleep(0.02)
 
     def open(self) -> NodeDoor:
-        door = NodeDoor(Trust("data.example", ("data", "data"), Nobody(), TOKEN), Nobody(), self.feed)
+        door = NodeDoor(Trust("data.example", ("data", "data"), ("hub", "services"), Nobody(), TOKEN), Nobody(), self.feed)
         self.port = door.open(self.port, "127.0.0.1")
         return door
 
@@ -127,7 +127,7 @@ async def test_only_the_services_own_token_opens_the_feed(house: House, token: s
 
 
 async def test_hub_that_has_no_token_for_services_gives_them_nothing() -> None:
-    door = NodeDoor(Trust("data.example", ("data", "data"), Nobody()), Nobody(), NodeFeed(lambda: [_platform()]))
+    door = NodeDoor(Trust("data.example", ("data", "data"), ("hub", "services"), Nobody()), Nobody(), NodeFeed(lambda: [_platform()]))
     port = door.open(0, "127.0.0.1")
     try:
         with pytest.raises(PermissionError):

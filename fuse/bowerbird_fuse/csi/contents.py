@@ -1,7 +1,8 @@
 """What a volume has beside the view, each in a directory of its own, in memory; pods see it read-only.
 
 data          the view
-home/NAME     the home, which is a part of the view: a link, so that it leads into the view that is there
+home/NAME     the home, which is a part of the view: a link, so that it leads into the view that is there,
+              and nowhere where the view has no home
 etc/          what the hub says of the user: passwd and group, and secrets that the user alone can read
 """
 

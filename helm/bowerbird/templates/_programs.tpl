@@ -15,8 +15,8 @@ NOT BUILT YET stands before what no image holds today: the chart names what is t
 {{- end -}}
 
 {{/*
-They follow the hub at its inner door. NOT BUILT YET: what their volume shows. Of a pod that is no server of its own the hub tells
-the node plugin nothing, so that this pod does not come up.
+They follow the hub at its inner door; their volume shows every release. NOT BUILT YET: who makes tables and surveys on a cluster, so
+that they have none to serve.
 */}}
 {{- define "bowerbird.program.services" -}}
 [python3, -I, -m, bowerbird_services.main, --host, 0.0.0.0, --port, "8080", --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --state, /srv/bowerbird/services, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --releases, /run/volume/data/releases, --address, {{ include "bowerbird.publicUrl" . }}{{ include "bowerbird.servicesPath" . }}, --prefix, {{ include "bowerbird.servicesPath" . }}, --look, /opt/bowerbird/bowerbird.css]

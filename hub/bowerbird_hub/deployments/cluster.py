@@ -14,6 +14,7 @@ from bowerbird_hub.deployments import hub_settings
 from bowerbird_hub.deployments.hub_settings import Settings
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.managed import CULLER, VO, VO_PATH, vo_sign_in
+from bowerbird_hub.nodes import services
 from bowerbird_hub.nodes.door import NodeDoor, NotYet
 from bowerbird_hub.nodes.opening import door_of
 from bowerbird_hub.origins import Origins
@@ -200,7 +201,8 @@ def users_in_mind() -> list[Any]:
 def from_environment(c: Any, environment: Mapping[str, str]) -> None:
     """Fill JupyterHub's configuration from what the chart put into the environment, and open the door for node plugins with the hub."""
     deployment, secrets = Deployment.of(environment), Secrets.of(environment)
-    live = Live(Path(_told(environment, "BOWERBIRD_PLATFORM")), deployment.var, database_url=deployment.database, sockets=False)
+    platform = Path(_told(environment, "BOWERBIRD_PLATFORM"))
+    live = Live(platform, deployment.var, database_url=deployment.database, sockets=False, parts=(services.RECORD,))
     door, port = _door(environment, deployment, live, secrets.tokens[VO])
     configure(c, live, deployment, secrets)
     live.on_start(lambda: door.open(port))

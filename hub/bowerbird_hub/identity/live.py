@@ -58,12 +58,23 @@ class Live:
     """
 
     def __init__(
-        self, path: Path, var: Var, *, database_url: str | None = None, poll_seconds: float = POLL_SECONDS, sockets: bool = True
+        self,
+        path: Path,
+        var: Var,
+        *,
+        database_url: str | None = None,
+        poll_seconds: float = POLL_SECONDS,
+        sockets: bool = True,
+        parts: tuple[IdentityRecord, ...] = (),
     ) -> None:
-        """Keep what to follow; with `sockets`, parts on the same machine are told of it by theirs."""
+        """Keep what to follow; with `sockets`, parts on the same machine are told of it by theirs.
+
+        `parts` are those of the platform that have an identity of their own; who hears of people hears of them.
+        """
         self.path = path
         self.var = var
         self.error: str | None = None
+        self._parts = parts
         self._engine = connect(database_url or f"sqlite:///{var.database}")
         self.identities = IdentityStore(self._engine)
         self.sign_ons = SignOns(self._engine)
@@ -221,7 +232,7 @@ class Live:
 
     def _snapshot(self) -> Iterator[Message]:
         yield self._announcement()
-        yield from map(_identity, self.identities.records())
+        yield from map(_identity, (*self._parts, *self.identities.records()))
         yield {"kind": "synced", "version": self.identities.version}
 
 

@@ -1,6 +1,7 @@
 """The HTTP server that node plugins ask. Every question carries the plugin's own token; one about a pod, the pod's too.
 
-A pod's token proves which pod it is, by name and uid, and no more: whose server runs in that pod, the hub's own record says.
+A pod's token proves which pod it is, by name and uid, and which service account it has, and no more: whose server runs in
+that pod, the hub's own record says. The pods of the HTTP services are known by their service account, and by nothing else.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from bowerbird_config.pods import Pod
 from bowerbird_hub.identity.feed import PING_SECONDS
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.reviews import Bearer, Reviewer, ReviewFailed
+from bowerbird_hub.nodes.services import RECORD
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
@@ -28,12 +30,19 @@ _BEARER = "Bearer "
 
 @dataclass(frozen=True, slots=True)
 class VolumeOf:
-    """What a pod's volume shows: whose view, and texts by file name, of which `secrets` are for that uid alone."""
+    """What a pod's volume shows: whose view, and texts by file name, of which `secrets` are for that uid alone.
 
+    A pod with another service account than `account` is not the one that is meant.
+    """
+
+    account: str
     user: str
     uid: int
-    files: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+Account = tuple[str, str]
 
 
 class NotYet(Exception):
@@ -60,13 +69,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Who may ask: the audience of all tokens, which is the driver's name, and the plugins' service account, NAMESPACE and NAME.
+    """Who may ask: the audience of all tokens, which is the driver's name, and whose pods have which service account.
 
-    The HTTP services have a token of the platform's own; where there is none, no service may ask.
+    The HTTP services have a token of the platform's own too; where there is none, no service may ask.
     """
 
     audience: str
-    plugin: tuple[str, str]
+    plugin: Account
+    services: Account
     reviewer: Reviewer
     services_token: str = field(default="", repr=False)
 
@@ -81,16 +91,17 @@ class Trust:
         if not (authorization or "").startswith(_BEARER):
             raise Refused(HTTPStatus.UNAUTHORIZED, "a node plugin must bring its own token")
         found = await self._review(str(authorization).removeprefix(_BEARER))
-        if found is None or (found.namespace, found.account) != self.plugin:
+        if found is None or found.of != self.plugin:
             raise Refused(HTTPStatus.UNAUTHORIZED, f"the token is not one of {'/'.join(self.plugin)} for {self.audience}")
 
-    async def pod_of(self, pod: Pod, token: str) -> None:
-        """Return where the token is that pod's; Refused where it is another's, or that cannot be said."""
+    async def pod_of(self, pod: Pod, token: str) -> Bearer:
+        """Return what the token proves of that pod, which it is the own one of; Refused where it is another's, or that cannot be said."""
         found = await self._review(token)
         if found is None:
             raise Refused(HTTPStatus.FORBIDDEN, f"the token of pod {pod} is not good")
         if (found.namespace, found.pod_name, found.pod_uid) != (pod.namespace, pod.name, pod.uid):
             raise Refused(HTTPStatus.FORBIDDEN, f"the token that pod {pod} brings is not its own")
+        return found
 
     async def _review(self, token: str) -> Bearer | None:
         try:
@@ -150,14 +161,23 @@ class _Pods(_Handler):
     async def post(self) -> None:
         told = self.asked()
         pod, token = self.pod(told), told.get("token")
-        await self.trust.pod_of(pod, token if isinstance(token, str) else "")
+        bearer = await self.trust.pod_of(pod, token if isinstance(token, str) else "")
+        volume = self._of_services() if bearer.of == self.trust.services else await self._of_server(pod)
+        if volume.account != bearer.account:
+            raise Refused(HTTPStatus.FORBIDDEN, f"pod {pod} has the service account {bearer.account}, and a server has {volume.account}")
+        self.finish({"user": volume.user, "uid": volume.uid, "files": dict(volume.files), "secrets": dict(volume.secrets)})
+
+    def _of_services(self) -> VolumeOf:
+        return VolumeOf(self.trust.services[1], RECORD.name, RECORD.uid)
+
+    async def _of_server(self, pod: Pod) -> VolumeOf:
         try:
             volume = await self.servers.volume_of(pod)
         except NotYet as error:
             raise _not_yet(pod) from error
         if volume is None:
             raise Refused(HTTPStatus.FORBIDDEN, f"pod {pod} is no server that this hub has started")
-        self.finish({"user": volume.user, "uid": volume.uid, "files": dict(volume.files), "secrets": dict(volume.secrets)})
+        return volume
 
 
 class _Remounts(_Handler):

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from bowerbird_hub.nodes.door import NodeDoor, Servers, Trust
+from bowerbird_hub.nodes.door import Account, NodeDoor, Servers, Trust
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.reviews import TokenReviews
 
-PORT, ACCOUNT = "BOWERBIRD_NODE_DOOR_PORT", "BOWERBIRD_NODE_ACCOUNT"
+PORT, ACCOUNT, SERVICES_ACCOUNT = "BOWERBIRD_NODE_DOOR_PORT", "BOWERBIRD_NODE_ACCOUNT", "BOWERBIRD_SERVICES_ACCOUNT"
 _API = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
 
 
@@ -18,13 +18,19 @@ def door_of(
     `driver` is the CSI driver's name, which is the audience of the plugins' and the pods' tokens; by `services_token`
     the HTTP services are known.
     """
-    lacking = [name for name in (PORT, ACCOUNT, *_API) if not environment.get(name)]
+    lacking = [name for name in (PORT, ACCOUNT, SERVICES_ACCOUNT, *_API) if not environment.get(name)]
     if lacking:
         raise ValueError(f"the door for node plugins cannot open: the environment has no {' and no '.join(lacking)}")
-    namespace, _, account = environment[ACCOUNT].partition("/")
-    if not namespace or not account or "/" in account:
-        raise ValueError(f"{ACCOUNT} is {environment[ACCOUNT]!r}; it is the plugins' service account, written NAMESPACE/NAME")
+    plugin = _account(environment, ACCOUNT, "plugins'")
+    services = _account(environment, SERVICES_ACCOUNT, "services'")
     host, port = (environment[name] for name in _API)
     # Kubernetes writes an address of IPv6 without its brackets.
     url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return NodeDoor(Trust(driver, (namespace, account), TokenReviews(url), services_token), servers, feed), int(environment[PORT])
+    return NodeDoor(Trust(driver, plugin, services, TokenReviews(url), services_token), servers, feed), int(environment[PORT])
+
+
+def _account(environment: Mapping[str, str], name: str, whose: str) -> Account:
+    namespace, _, account = environment[name].partition("/")
+    if not namespace or not account or "/" in account:
+        raise ValueError(f"{name} is {environment[name]!r}; it is the {whose} service account, written NAMESPACE/NAME")
+    return namespace, account

@@ -29,6 +29,11 @@ class Bearer:
     pod_name: str
     pod_uid: str
 
+    @property
+    def of(self) -> tuple[str, str]:
+        """The service account with its namespace, in which alone the name says whose it is."""
+        return self.namespace, self.account
+
 
 class Reviewer(Protocol):
     """Says whom tokens are of."""

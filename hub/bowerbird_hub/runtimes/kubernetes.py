@@ -196,7 +196,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         record = self._record()
         files = pods.accounts(record, self.live.identities.records(), datetime.now(UTC))
         token = self.api_token or (await decrypt(self._sealed.encode()))[_TOKEN]
-        return VolumeOf(record.name, record.uid, files, {_TOKEN: token})
+        return VolumeOf(self.settings.service_account, record.name, record.uid, files, {_TOKEN: token})
 
     def remounted(self) -> None:
         """Tell its user that the files that were open are lost."""

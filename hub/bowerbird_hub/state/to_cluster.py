@@ -15,13 +15,12 @@ from pathlib import Path
 
 import yaml
 from bowerbird_config.paths import Var
+from bowerbird_hub.chart import POD_USER
 from bowerbird_hub.chart.make_secrets import KEYS, secret_of
 from bowerbird_hub.state.backup import BackupError, restore
 from bowerbird_hub.state.secret_files import OWN, read_secret
 from bowerbird_hub.state.state_files import write_text
 
-# As whom the chart's pods run; its templates say so, and a test holds both together.
-POD_USER = 10001
 _DATA = ("homes", "spaces", "releases")
 
 

@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.user_names import SERVICES_ACCOUNT
 
 from tests.fuse.csi.conftest import DRIVER, Node
 from tests.support.data_rig import Person, eventually
@@ -80,6 +82,39 @@ def test_unpublishing_what_is_not_there_is_fine(node: Node) -> None:
     for _ in range(2):
         node.kubelet.unpublish(volume)
     assert not volume.target.exists()
+    assert node.left() == []
+
+
+# What somebody who may write nowhere is told at each place of a view.
+_WRITES = """
+    answer = [sorted(os.listdir('.')), os.listdir('teams'), sorted(os.listdir('releases/sky'))]
+    answer.append([Path(f'releases/sky/{name}/catalogue.txt').read_text() for name in answer[-1]])
+    for place in ('f', 'home/f', 'teams/ant/f', 'releases/f', 'releases/sky/dr2/f', 'releases/sky/dr2/catalogue.txt'):
+        try: Path(place).write_text('x')
+        except OSError as error: answer.append(errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_services_read_every_release_and_write_nowhere_whatever_their_pod_asks_for(node: Node, readonly: bool) -> None:
+    everything = ["dr1", "dr2", "dr3", "dr4"]
+    node.rig.know(IdentityRecord(0, SERVICES_ACCOUNT, 611009, 611009))
+    node.knows(vo=SERVICES_ACCOUNT)
+    volume = node.kubelet.volume("vo")
+    node.kubelet.publish(volume, readonly=readonly)
+    services = Person(node.rig.records[SERVICES_ACCOUNT], volume.target / "data")
+    top, teams, releases, texts, *refusals = services.do(_WRITES)
+    assert top == [".view.json", "private", "public", "releases", "teams"]
+    assert (teams, releases, texts) == ([], everything, [f"stars of {name}\n" for name in everything])
+    assert len(refusals) == 6
+    assert set(refusals) <= ({"EROFS", "ENOENT"} if readonly else {"EROFS", "ENOENT", "EACCES"})
+    assert not (node.rig.var.homes / SERVICES_ACCOUNT).exists()
+    # The next keeper takes the view over.
+    node.rig.kill_keeper()
+    node.rig.start()
+    assert services.do("answer = Path('releases/sky/dr3/catalogue.txt').read_text()") == "stars of dr3\n"
+    node.kubelet.unpublish(volume)
+    assert node.views() == []
     assert node.left() == []
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from bowerbird_config.load import load
 from bowerbird_config.pods import Pod
 from bowerbird_hub.identity.feed import Message
+from bowerbird_hub.nodes import services
 from bowerbird_hub.nodes.door import VolumeOf
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.opening import door_of
@@ -29,7 +30,7 @@ class Record:
     def snapshot(self) -> Iterator[Message]:
         """Return what a node that has just asked is to know."""
         yield {"kind": "platform", "version": 1, "platform": self.platform.model_dump(mode="json")}
-        for record in self.users.values():
+        for record in (services.RECORD.to_json(), *self.users.values()):
             yield {"kind": "identity", "version": record["version"], "record": record}
         yield {"kind": "synced", "version": 1}
 
@@ -39,7 +40,7 @@ class Record:
         if record is None:
             return None
         passwd = f"{record['name']}:x:{record['uid']}:{record['gid']}::/home/{record['name']}:/bin/sh\n"
-        return VolumeOf(record["name"], record["uid"], {"passwd": passwd}, {"token": "of-the-server"})
+        return VolumeOf("default", record["name"], record["uid"], {"passwd": passwd}, {"token": "of-the-server"})
 
     def remounted(self, pod: Pod) -> None:
         """Say so."""

@@ -129,7 +129,9 @@ class ClusterHub:
     def mounts(self) -> list[str]:
         """Return the lines of all nodes' tables of mounts that are of a server's volume."""
         tables = (self.release.cluster.inside(node, "cat", "/proc/self/mountinfo") for node in NODES)
-        return [line for table in tables for line in table.splitlines() if "kubernetes.io~csi" in line]
+        lines = [line for table in tables for line in table.splitlines() if "kubernetes.io~csi" in line]
+        services = [pod["metadata"]["uid"] for pod in self._all_pods("services")]
+        return [line for line in lines if not any(uid in line for uid in services)]
 
     def mounted(self) -> set[str]:
         self.servers()

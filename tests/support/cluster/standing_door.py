@@ -47,7 +47,7 @@ def _door_pod(release: Release) -> Object:
         "image": name_of("hub"),
         "imagePullPolicy": "Never",
         "command": ["python3", "/door/door.py", release.driver, "/platform/platform.yaml", "/door/users.json"],
-        "env": [each for each in hub["env"] if each["name"].startswith("BOWERBIRD_NODE_")],
+        "env": [each for each in hub["env"] if each["name"].startswith(("BOWERBIRD_NODE_", "BOWERBIRD_SERVICES_ACCOUNT"))],
         "ports": [{"name": "nodes", "containerPort": 8083}],
         "readinessProbe": {"tcpSocket": {"port": "nodes"}, "periodSeconds": 1},
         "volumeMounts": [{"name": name, "mountPath": f"/{name}"} for name, _ in files],
