@@ -146,15 +146,15 @@ def detach(path: Path) -> None:
 
 
 def detach_all(path: Path) -> None:
-    """Take away every mount there."""
-    for _ in mounted(path):
+    """Take away every mount there; one that another brought here, by sharing its events, goes with that."""
+    while mounted(path):
         detach(path)
 
 
 def detach_below(path: Path) -> None:
     """Take away every mount at that path and below it."""
     for point in reversed([point for point in mount_points() if point.path.is_relative_to(path)]):
-        detach(point.path)
+        detach_all(point.path)
 
 
 def read_only_tree(path: Path) -> int:
