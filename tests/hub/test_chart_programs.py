@@ -2,20 +2,25 @@
 
 import base64
 import json
+import os
 import sqlite3
+import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from bowerbird_config.paths import Var
-from bowerbird_hub.chart import await_images, cull, upgrade_database
+from bowerbird_hub.chart import await_images, upgrade_database
 from bowerbird_hub.chart.kube_api import KubeApi, Refused
 from bowerbird_hub.chart.make_secrets import KEYS, make_secrets
 from jupyterhub import orm
 from sqlalchemy import create_engine, text
+
+from tests.hub.runtime_contract import until
 
 PLACE = "/api/v1/namespaces/science/secrets"
 
@@ -217,25 +222,50 @@ runtime: {kind: kubernetes}
 """
 
 
-def _cull(tmp_path, monkeypatch, limits):
-    file = tmp_path / "platform.yaml"
+CULL = [sys.executable, "-m", "bowerbird_hub.chart.cull", "--platform"]
+
+
+@contextmanager
+def _cull(file, limits):
+    """Run the culler's program beside a hub that has no servers; gives what tells the command line of the culler that it keeps."""
     file.write_text(PLATFORM + limits)
-    became = []
-    monkeypatch.setattr(sys, "argv", ["cull", "--platform", str(file)])
-    monkeypatch.setattr("os.execv", lambda program, command: became.extend(command))
-    cull.main()
-    return became
+    environment = {**os.environ, "JUPYTERHUB_API_URL": "http://127.0.0.1:9/hub/api", "JUPYTERHUB_API_TOKEN": "t"}
+    with file.with_name("log").open("w") as log, subprocess.Popen([*CULL, str(file)], env=environment, stderr=log) as program:
+        yield lambda: _command_of_child(program.pid)
+        program.terminate()
+        assert program.wait(10) == 0
 
 
-def test_the_culler_has_the_limit_of_the_platform_file(tmp_path, monkeypatch):
-    assert _cull(tmp_path, monkeypatch, "limits: {idle: 30 min}\n")[-2:] == ["--timeout=1800", "--cull-every=300"]
+def _command_of_child(pid):
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    commands = [Path(f"/proc/{child}/cmdline").read_text().split("\0")[:-1] for child in children]
+    return [command for command in commands if "jupyterhub_idle_culler" in command]
 
 
-def test_a_platform_whose_servers_live_for_ever_has_no_culler(tmp_path, monkeypatch):
-    with pytest.raises(SystemExit, match="live for ever"):
-        _cull(tmp_path, monkeypatch, "limits: {idle: never}\n")
+def test_the_culler_has_the_limit_of_the_platform_file_as_it_is_edited(tmp_path):
+    file = tmp_path / "platform.yaml"
+    with _cull(file, "limits: {idle: 30 min}\n") as cullers:
+        until(lambda: [command[-2:] for command in cullers()] == [["--timeout=1800", "--cull-every=300"]])
+        file.write_text(PLATFORM + "limits: {idle: 4 s}\n")
+        until(lambda: [command[-2:] for command in cullers()] == [["--timeout=4", "--cull-every=2"]])
+        file.write_text(PLATFORM + "limits: {idle: never}\n")
+        until(lambda: cullers() == [])
+        file.write_text(PLATFORM + "limits: {idle: 5 s}\n")
+        until(lambda: [command[-2] for command in cullers()] == ["--timeout=5"])
 
 
-def test_a_broken_platform_file_ends_the_culler_with_its_sentence(tmp_path, monkeypatch):
-    with pytest.raises(SystemExit, match=r"platform.yaml:7: limits.idle: '30' is not a quantity"):
-        _cull(tmp_path, monkeypatch, "limits: {idle: '30'}\n")
+def test_a_broken_edit_leaves_the_culler_its_limit(tmp_path):
+    file = tmp_path / "platform.yaml"
+    with _cull(file, "limits: {idle: 30 min}\n") as cullers:
+        (before,) = until(cullers)
+        file.write_text(PLATFORM + "limits: {idle: '30'}\n")
+        until(lambda: "stays as it is: " in file.with_name("log").read_text())
+        assert cullers() == [before]
+
+
+def test_a_broken_platform_file_ends_the_culler_with_its_sentence(tmp_path):
+    file = tmp_path / "platform.yaml"
+    file.write_text(PLATFORM + "limits: {idle: '30'}\n")
+    ended = subprocess.run([*CULL, str(file)], capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert "platform.yaml:7: limits.idle: '30' is not a quantity" in ended.stderr

@@ -1,26 +1,80 @@
-"""The culler on a cluster: JupyterHub's own, with the limit of the platform file."""
+"""The culler on a cluster: JupyterHub's own, with the limit of the platform file as it is now."""
 
 import argparse
-import os
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from bowerbird_config.load import ConfigError, load
 from bowerbird_hub.managed import culler_command
 
+_LOOK_SECONDS = 1.0
+_END_SECONDS = 5.0
+
+
+class _Limit:
+    """How long servers may be idle, in the platform file as it stands; a broken edit leaves what was in force."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.idle = load(path).limits.idle
+        self._text = path.read_bytes()
+
+    def renewed(self) -> bool:
+        """Look at the file; tell whether it says another limit now."""
+        before, self.idle = self.idle, self._read()
+        return self.idle != before
+
+    def _read(self) -> timedelta | None:
+        try:
+            text = self._path.read_bytes()
+            if text != self._text:
+                self._text = text
+                return load(self._path).limits.idle
+        except (ConfigError, OSError) as error:
+            print(f"the platform file cannot be read, and the limit on idle servers stays as it is: {error}", file=sys.stderr, flush=True)
+        return self.idle
+
 
 def main() -> None:
-    """Become the culler."""
+    """Keep a culler until SIGTERM."""
     parser = argparse.ArgumentParser(description="Stop servers that have been idle for longer than the platform file allows.")
     parser.add_argument("--platform", type=Path, required=True, help="the platform file")
+    path = parser.parse_args().platform
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: sys.exit())
     try:
-        idle = load(parser.parse_args().platform).limits.idle
+        limit = _Limit(path)
     except ConfigError as error:
         raise SystemExit(str(error)) from None
+    while True:
+        with _culler(limit.idle) as culler:
+            while not limit.renewed():
+                if culler is not None and culler.poll() is not None:
+                    sys.exit(culler.returncode)
+                time.sleep(_LOOK_SECONDS)
+
+
+@contextmanager
+def _culler(idle: timedelta | None) -> Iterator["subprocess.Popen[bytes] | None"]:
+    """Keep a culler with that limit while the block runs; none where idle servers may live for ever."""
     if idle is None:
-        raise SystemExit("the platform file lets idle servers live for ever")
-    command = culler_command(Path(sys.executable), idle)
-    os.execv(command[0], command)  # noqa: S606  # a list of our own
+        yield None
+        return
+    culler = subprocess.Popen(culler_command(Path(sys.executable), idle))
+    try:
+        yield culler
+    finally:
+        culler.terminate()
+        try:
+            culler.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            culler.kill()
+            culler.wait()
 
 
 if __name__ == "__main__":
