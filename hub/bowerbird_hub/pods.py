@@ -101,8 +101,7 @@ def labels(order: Order, settings: PodSettings) -> dict[str, str]:
     return {
         **settings.labels,
         "app.kubernetes.io/name": "bowerbird",
-        "app.kubernetes.io/instance": settings.release,
-        "app.kubernetes.io/component": COMPONENT,
+        **selector(settings),
         "app.kubernetes.io/part-of": "bowerbird",
         "app.kubernetes.io/managed-by": "bowerbird-hub",
         "component": COMPONENT,
@@ -111,6 +110,11 @@ def labels(order: Order, settings: PodSettings) -> dict[str, str]:
         settings.label("profile"): label_value(order.choice.name),
         **team,
     }
+
+
+def selector(settings: PodSettings) -> dict[str, str]:
+    """Return the labels by which all pods of a hub's servers are found."""
+    return {"app.kubernetes.io/instance": settings.release, "app.kubernetes.io/component": COMPONENT}
 
 
 def environment(order: Order, settings: PodSettings) -> dict[str, str]:

@@ -21,6 +21,7 @@ from bowerbird_hub import pods
 from bowerbird_hub.nodes.door import NotYet
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
+from bowerbird_hub.runtimes.orphan_pods import end_orphans
 from bowerbird_hub.runtimes.platform_spawner import StartRefused
 from bowerbird_hub.runtimes.pod_servers import PodServers
 from jupyterhub import orm
@@ -29,6 +30,7 @@ from jupyterhub.objects import Hub, Server
 from jupyterhub.user import User
 from kubernetes_asyncio.config import kube_config
 from kubespawner import KubeSpawner, clients
+from kubespawner.clients import load_config
 from traitlets.config import Config
 
 from tests.support.kube_api import KubeApi, Object, kube_api
@@ -477,3 +479,64 @@ async def test_hub_that_was_started_anew_asks_to_be_asked_again_until_the_cluste
         await PodServers(lambda: [cluster.user]).volume_of(Pod(NAMESPACE, POD, "0"))
     cluster.spawner.server = None
     assert await PodServers(lambda: [cluster.user]).volume_of(Pod(NAMESPACE, POD, "0")) is None
+
+
+def _pod(name: str, labels: dict[str, str]) -> Object:
+    return {"metadata": {"name": name, "namespace": NAMESPACE, "uid": name, "labels": labels}, "status": {"phase": "Running"}}
+
+
+async def test_pods_without_a_record_are_ended_when_the_hub_knows_its_servers(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bowerbird_hub.runtimes.orphan_pods._AGAIN_SECONDS", 0.01)
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    ours = pods.selector(SETTINGS)
+    cluster.api.put("pods", _pod("server-bob", ours))
+    cluster.api.put("pods", _pod("another-hubs", {**ours, "app.kubernetes.io/instance": "other"}))
+    known: list[list[User]] = []
+
+    def users() -> list[User]:
+        if not known:
+            raise NotYet
+        return known[0]
+
+    ending = asyncio.create_task(end_orphans(SETTINGS, users))
+    await asyncio.sleep(0.1)
+    assert "server-bob" in cluster.api.pods
+    known.append([cluster.user])
+    await ending
+    assert set(cluster.api.pods) == {POD, "another-hubs"}
+    assert "1 servers without a record were ended" in caplog.text
+
+
+async def test_pod_that_came_in_the_place_of_one_without_a_record_is_left(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bowerbird_hub.runtimes.orphan_pods._AGAIN_SECONDS", 0.01)
+    load_config()
+    asked = 0
+
+    def users() -> list[User]:
+        # The second question comes between the list and the end.
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            cluster.api.put("pods", {**_pod("server-bob", ours), "metadata": {**_pod("server-bob", ours)["metadata"], "uid": "the next"}})
+        return []
+
+    ours = pods.selector(SETTINGS)
+    cluster.api.put("pods", _pod("server-bob", ours))
+    await end_orphans(SETTINGS, users)
+    assert cluster.api.pods["server-bob"]["metadata"]["uid"] == "the next"
+
+
+async def test_pods_without_a_record_are_ended_when_the_cluster_answers_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bowerbird_hub.runtimes.orphan_pods._AGAIN_SECONDS", 0.01)
+    load_config()
+    cluster.api.put("pods", _pod("server-bob", pods.selector(SETTINGS)))
+    cluster.api.away = True
+    ending = asyncio.create_task(end_orphans(SETTINGS, list))
+    await asyncio.sleep(0.1)
+    assert not ending.done()
+    cluster.api.away = False
+    await ending
+    assert cluster.api.pods == {}

@@ -20,6 +20,7 @@ from bowerbird_config.pods import Pod
 Object = dict[str, Any]
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABELS = "labelSelector"
+_GRACE_SECONDS = 30
 
 
 @dataclass
@@ -30,6 +31,8 @@ class KubeApi:
     # Called with each new pod; a kubelet would do what it does.
     kubelet: Callable[["KubeApi", Object], None] = lambda _api, _pod: None
     refuse: tuple[int, str] | None = None
+    # Whether it answers 503 to whoever lists, as one does whose etcd is away.
+    away: bool = False
     # Whom tokens are of, as a review of them says it, and for which audience.
     bearers: dict[str, tuple[str, Object]] = field(default_factory=dict)
     # Requests that changed something, as METHOD and path.
@@ -93,6 +96,8 @@ class KubeApi:
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         kind = request.match_info["kind"]
+        if self.away:
+            return _error(503, "etcdserver: no leader")
         if request.query.get("watch") in ("true", "True"):
             return await self._watch(kind, request)
         items = [thing for thing in self._objects[kind].values() if _matches(thing, request)]
@@ -128,11 +133,14 @@ class KubeApi:
 
     async def delete(self, request: web.Request) -> web.Response:
         self.asked.append(f"DELETE {request.match_info['kind']}")
-        self.grace.append(int(request.query["gracePeriodSeconds"]))
+        self.grace.append(int(request.query.get("gracePeriodSeconds", _GRACE_SECONDS)))
         name = request.match_info["name"]
         if name not in self.pods:
             return _error(404, f"pods {name!r} not found")
         pod = self.pods[name]
+        asked = await request.json() if request.can_read_body else {}
+        if asked.get("preconditions", {}).get("uid", pod["metadata"]["uid"]) != pod["metadata"]["uid"]:
+            return _error(409, f"the UID of pods {name!r} is another")
         self.remove("pods", name)
         return web.json_response(pod)
 

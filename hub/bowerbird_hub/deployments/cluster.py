@@ -1,5 +1,6 @@
 """A hub in a pod, as the chart starts it: all that it is told comes by its environment, and by the files that this one names."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +21,11 @@ from bowerbird_hub.nodes.opening import door_of
 from bowerbird_hub.origins import Origins
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
+from bowerbird_hub.runtimes.orphan_pods import end_orphans
 from bowerbird_hub.runtimes.pod_servers import PodServers
 from bowerbird_hub.sign_on import demo_accounts
 from jupyterhub.app import JupyterHub
+from kubespawner.clients import load_config
 
 PODS = "BOWERBIRD_PODS"
 DATABASE = "BOWERBIRD_DATABASE_URL"
@@ -32,6 +35,8 @@ _CAS_PATH = "cas"
 PROMETHEUS = "prometheus"
 _PROMETHEUS_ROLE = {"name": PROMETHEUS, "scopes": ["read:metrics"], "services": [PROMETHEUS]}
 _KEY_BYTES = 32
+# Nobody else holds these tasks.
+_background: set["asyncio.Task[None]"] = set()
 
 
 class NotConfigured(Exception):
@@ -206,6 +211,12 @@ def from_environment(c: Any, environment: Mapping[str, str]) -> None:
     door, port = _door(environment, deployment, live, secrets.tokens[VO])
     configure(c, live, deployment, secrets)
     live.on_start(lambda: door.open(port))
+    live.on_start(lambda: _end_orphans(deployment.pods))
+
+
+def _end_orphans(pods: PodSettings) -> None:
+    load_config()
+    _background.add(asyncio.create_task(end_orphans(pods, users_in_mind), name="servers without a record"))
 
 
 def _door(environment: Mapping[str, str], deployment: Deployment, live: Live, services_token: str) -> tuple[NodeDoor, int]:
