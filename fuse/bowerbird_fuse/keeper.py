@@ -5,7 +5,6 @@ workers only put events there. Nothing that this thread does waits for a worker.
 """
 
 import argparse
-import fcntl
 import logging
 import os
 import queue
@@ -32,8 +31,9 @@ from bowerbird_fuse.held import Held
 from bowerbird_fuse.launch import Answered, Ended, Said
 from bowerbird_fuse.orders import Order, Orders, Refused
 from bowerbird_fuse.records import Records
-from bowerbird_fuse.served import ServedView
+from bowerbird_fuse.served import PATIENCE_SECONDS, ServedView
 from bowerbird_fuse.staff import Staff
+from bowerbird_fuse.turn import Turn, alone
 from bowerbird_fuse.usage import Scanner, Usage
 from bowerbird_fuse.view import HOME, View
 
@@ -46,9 +46,10 @@ LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End; what is mounted is unmounted, or left to the next keeper with the workers that serve it."""
+    """End; what is mounted is unmounted, or left to the next keeper with the workers that serve it, or without them."""
 
     leave: bool = False
+    end_workers: bool = False
 
 
 Event = News | Order | Said | Ended | Answered | Stop
@@ -92,8 +93,8 @@ class Keeper:
             self.estate.pass_to(self)
         self.estate.sweep(self)
 
-    def run(self) -> None:
-        """Work until `Stop`, then leave nothing mounted, unless it says so."""
+    def run(self) -> Stop:
+        """Work until `Stop`, which is returned, then leave nothing mounted, unless it says so."""
         while True:
             try:
                 event = self.events.get(timeout=self._patience())
@@ -109,6 +110,7 @@ class Keeper:
         self.staff.end()
         if not event.leave:
             self._end()
+        return event
 
     def _patience(self) -> float:
         dues = [view.due for view in self.views.values() if view.due is not None] + [due for due, _ in self._early]
@@ -281,6 +283,14 @@ class Keeper:
             view.end()
             self.usage.leave(user)
 
+    def end_workers(self) -> None:
+        """End those who serve, each after the calls that it has at work: open files wait for the next keeper's."""
+        workers = [worker for view in self.views.values() for worker in (view.current, view.following) if worker is not None]
+        for worker in workers:
+            worker.process.send(signal.SIGTERM)
+        for worker in workers:
+            worker.process.end(PATIENCE_SECONDS)
+
     def _end(self) -> None:
         for user in list(self.views):
             try:
@@ -294,34 +304,46 @@ class Keeper:
         self.usage.write_down()
 
 
-def alone(var: Var) -> int:
-    """Return what makes sure that one keeper at a time works on a state directory; held open, it keeps others out."""
-    var.run.mkdir(parents=True, exist_ok=True)
-    lock = os.open(var.run / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SystemExit(f"another keeper works on {var.root}: end it first, or leave it to its work") from None
-    return lock
+# What asks it to end, and how: SIGUSR1 to make room for the next keeper of this machine, SIGUSR2 for one whose processes see
+# none of ours. A keeper of before that does not know a signal ends by it, which is as good.
+STOPS = {
+    signal.SIGTERM: Stop(),
+    signal.SIGINT: Stop(),
+    signal.SIGUSR1: Stop(leave=True),
+    signal.SIGUSR2: Stop(leave=True, end_workers=True),
+}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Mounts what people see as /data, and decides what each sees.")
+    parser.add_argument("--var", type=Path, required=True, help="state directory of the platform")
+    parser.add_argument("--turn", type=int, metavar="FD", help="wait for this inherited lock, in the place of one of its own")
+    parser.add_argument("--warm", type=Path, metavar="FILE", help="made when all is ready for that turn")
+    return parser.parse_args()
+
+
+def _take_turn(keeper: Keeper, turn: Turn) -> int:
+    # A worker that outlives us, for however short a time, must not meet the next keeper's.
+    keeper.staff.inherited = (turn.lock,)
+    keeper.staff.make_ready(keeper.records.count())
+    return turn.take()
 
 
 def main() -> None:
     """Keep the views of one platform until SIGTERM."""
-    parser = argparse.ArgumentParser(description="Mounts what people see as /data, and decides what each sees.")
-    parser.add_argument("--var", type=Path, required=True, help="state directory of the platform")
-    var = Var(parser.parse_args().var.resolve())
+    asked = _arguments()
+    var = Var(asked.var.resolve())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
     if os.geteuid() != 0 or not Path("/dev/fuse").exists():
         raise SystemExit("the keeper mounts: it needs root and /dev/fuse")
     privileges.raise_open_files()
-    lock = alone(var)
     keeper = Keeper(var)
+    lock = alone(var) if asked.turn is None else _take_turn(keeper, Turn(asked.turn, asked.warm))
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        keeper.events.put(Stop(leave=number == signal.SIGUSR1))
+        keeper.events.put(STOPS[signal.Signals(number)])
 
-    # SIGUSR1 asks to make room for the next keeper; an older one that does not know it ends by it, which is as good.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+    for number in STOPS:
         signal.signal(number, stop)
     keeper.prepare()
     orders = Orders(var.keeper_socket, keeper.events.put)
@@ -331,12 +353,17 @@ def main() -> None:
     orders.start()
     feed.start()
     log.info("the keeper takes orders at %s", var.keeper_socket)
-    keeper.run()
+    ended = keeper.run()
     feed.stop()
     scanner.stop()
     orders.close()
-    os.close(lock)
     log.info("the keeper has ended; %s", "the next one goes on" if keeper.views else "nothing is mounted")
+    if ended.end_workers:
+        # Last, as people wait from here on; to take the interpreter down would double their wait.
+        keeper.end_workers()
+        logging.shutdown()
+        os._exit(0)
+    os.close(lock)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bowerbird_fuse import directories, wire
@@ -74,8 +74,8 @@ class Worker:
     _heard: set[type[wire.Message]] = field(default_factory=set)
 
     @classmethod
-    def start(cls) -> "Worker":
-        """Start a worker; it waits for its mount."""
+    def start(cls, inherited: Sequence[int] = ()) -> "Worker":
+        """Start a worker, which waits for its mount; what is inherited is open for as long as it lives, and nothing else to it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         argv = [sys.executable, "-P", "-m", "bowerbird_fuse.worker", f"--control={theirs.fileno()}"]
@@ -83,7 +83,7 @@ class Worker:
         with theirs:
             child = subprocess.Popen(
                 argv,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *inherited),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -86,5 +86,9 @@ class Records:
             except (ValueError, TypeError, AttributeError):
                 path.unlink()
 
+    def count(self) -> int:
+        """Return how many there are, be they such as can be read or not."""
+        return sum(1 for _ in self.directory.glob(f"*{_SUFFIX}"))
+
     def _path(self, user: str) -> Path:
         return self.directory / (user.encode().hex() + _SUFFIX)

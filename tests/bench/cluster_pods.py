@@ -12,6 +12,7 @@ from tests.bench.row import Row, meets, paired
 from tests.support.cluster import cluster
 from tests.support.cluster.busy import BUSY, told
 from tests.support.cluster.machine import wait_for
+from tests.support.cluster.node_plugin import delete_plugin, roll_plugin
 from tests.support.cluster.objects import Object
 from tests.support.cluster.release import Release, install, load_images, values_for_tests
 from tests.support.cluster.standing_door import standing_door, user_pod
@@ -70,7 +71,9 @@ def _pauses(release: Release, rounds: int) -> list[Row]:
         # What the machine's load alone does to a round of two calls.
         "nothing": (0.3, lambda: None),
         "the worker is killed": (0.3, lambda: _kill_worker(release)),
-        "the node plugin is replaced": (3.0, lambda: _replace_plugin(release)),
+        # As an administrator has it replaced: by an upgrade, or by hand.
+        "the node plugin is rolled": (3.0, lambda: roll_plugin(release)),
+        "the node plugin's pod is deleted": (3.0, lambda: delete_plugin(release)),
     }
     found: list[Row] = []
     wrong = 0
@@ -105,9 +108,3 @@ def _await_rounds(release: Release) -> None:
 
 def _kill_worker(release: Release) -> None:
     release.cluster.inside("node1", "pkill", "-KILL", "--newest", "--full", "bowerbird_fuse.worker")
-
-
-def _replace_plugin(release: Release) -> None:
-    (old,) = (each for each in release.pods("data", release.data) if each["spec"]["nodeName"] == "node1")
-    release.cluster.kubectl("delete", "pod", "-n", release.data, old["metadata"]["name"], seconds=_SECONDS)
-    wait_for(lambda: release.all_ready("data", release.data, 2), "the next plugin", _SECONDS)

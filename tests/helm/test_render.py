@@ -93,8 +93,20 @@ def test_the_node_plugin_takes_the_words_that_the_chart_gives_it():
     (driver,) = (each["metadata"]["name"] for each in objects("one-node") if each["kind"] == "CSIDriver")
     assert told.driver == driver
     mounts = {mount["mountPath"]: mount for mount in plugin["volumeMounts"]}
-    assert mounts[str(told.var.root)]["mountPropagation"] == "Bidirectional"
-    assert {str(told.var.homes), str(told.var.spaces), str(told.var.releases)} <= set(mounts)
+    assert mounts[str(told.var.run)]["mountPropagation"] == "Bidirectional"
+    storage = {str(told.var.homes), str(told.var.spaces), str(told.var.releases)}
+    assert storage | {str(told.var.cache), str(told.var.platform.parent)} <= set(mounts)
+    # The node would keep what is mounted there.
+    shared = [path for path, mount in mounts.items() if mount.get("mountPropagation") == "Bidirectional"]
+    assert [path for path in storage for above in shared if Path(path).is_relative_to(above)] == []
+
+
+def test_the_next_node_plugin_is_ready_before_the_last_one_ends():
+    spec = named(objects("one-node"), "DaemonSet", "bowerbird-data")["spec"]
+    assert spec["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    plugin = spec["template"]["spec"]["containers"][0]
+    warm = options.parse([*plugin["command"], *plugin["args"]][4:], {"NODE_NAME": "node1"}).warm
+    assert {f"{warm}/keeper", f"{warm}/plugin"} <= set(plugin["readinessProbe"]["exec"]["command"])
 
 
 def test_holder_and_keeper_meet_at_one_socket():

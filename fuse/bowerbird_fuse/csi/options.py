@@ -21,6 +21,8 @@ class Options:
     token_file: Path
     hub_ca: Path | None
     metrics_port: int | None
+    warm: Path | None
+    turn: int | None
 
 
 def parse(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> Options:
@@ -36,10 +38,11 @@ def parse(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> 
     parser.add_argument("--token-file", type=Path, default=Path("/var/run/secrets/bowerbird/token"), help="the plugin's own bound token")
     parser.add_argument("--hub-ca", type=Path, help="certificates that sign the hub's")
     parser.add_argument("--metrics-port", type=int, help="where /metrics is served; nowhere where it is left out")
+    parser.add_argument("--warm", type=Path, help="directory in which keeper and plugin say that they are ready to take their turn")
+    parser.add_argument("--turn", type=int, help=argparse.SUPPRESS)
     told = parser.parse_args(words)
     if not told.node:
         parser.error("the node has no name: --node, or NODE_NAME in the environment")
     if not told.hub.startswith(("http://", "https://")):
         parser.error(f"--hub {told.hub!r} is no http or https address")
-    var = Var(told.var.resolve())
-    return Options(var, told.driver, told.node, told.kubelet, told.hub, told.token_file, told.hub_ca, told.metrics_port)
+    return Options(**{**vars(told), "var": Var(told.var.resolve())})

@@ -19,6 +19,7 @@ from bowerbird_fuse.csi.publisher import Publisher
 from bowerbird_fuse.csi.relay import Relay
 from bowerbird_fuse.csi.serving import Driver, Endpoint, node_calls, registration_calls
 from bowerbird_fuse.csi.telling import Teller
+from bowerbird_fuse.turn import Turn
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
@@ -76,9 +77,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
     driver = Driver(asked.driver, asked.node, importlib.metadata.version("bowerbird-fuse"), asked.kubelet)
     _check(driver)
+    asked.var.run.mkdir(parents=True, exist_ok=True)
+    if asked.turn is not None:
+        Turn(asked.turn, asked.warm and asked.warm / "plugin").take()
     stop = threading.Event()
     stop_on_signals(stop.set)
-    asked.var.run.mkdir(parents=True, exist_ok=True)
     hub = Hub(asked.hub, asked.token_file, asked.hub_ca)
     relay, teller = Relay(asked.var, hub.feed), Teller(hub.tell_remounted)
     relay.start()

@@ -9,6 +9,7 @@ from tests.support.cluster.release import Release
 # Appends a line every 20 ms to an open file, looks into the directory, and tells how long it waited at most and what went wrong.
 BUSY = """
 import json, os, time
+open("/run/volume/data/home/diary", "w").close()
 file, longest, faults, count = open("/run/volume/data/home/diary", "a"), 0.0, [], 0
 while True:
     began = time.monotonic()

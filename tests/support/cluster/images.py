@@ -29,11 +29,11 @@ class Link:
     target: str
 
 
-Files = Mapping[str, Path | str | Link]
+Files = Mapping[str, Path | str | bytes | Link]
 
 
 def write(archive: Path, name: str, entrypoint: Sequence[str], files: Files, where: str = "/usr/bin:/bin") -> None:
-    """Write an image of one layer: files by their path in it, each a file of this machine, a text or a link.
+    """Write an image of one layer: files by their path in it, each a file of this machine, a text, bytes or a link.
 
     WHERE its programs lie is its PATH.
     """
@@ -55,15 +55,15 @@ def _entry(path: str, mode: int, size: int = 0) -> tarfile.TarInfo:
     return entry
 
 
-def _add(tar: tarfile.TarFile, path: str, content: Path | str | Link) -> None:
+def _add(tar: tarfile.TarFile, path: str, content: Path | str | bytes | Link) -> None:
     if isinstance(content, Link):
         entry = _entry(path, 0o777)
         entry.type, entry.linkname = tarfile.SYMTYPE, content.target
         tar.addfile(entry)
         return
-    if isinstance(content, str):
-        encoded = content.encode()
-        tar.addfile(_entry(path, 0o755 if content.startswith("#!") else 0o644, len(encoded)), io.BytesIO(encoded))
+    if isinstance(content, str | bytes):
+        encoded = content.encode() if isinstance(content, str) else content
+        tar.addfile(_entry(path, 0o755 if encoded.startswith(b"#!") else 0o644, len(encoded)), io.BytesIO(encoded))
         return
     with content.open("rb") as file:
         tar.addfile(_entry(path, 0o755, content.stat().st_size), file)

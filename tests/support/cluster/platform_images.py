@@ -17,7 +17,7 @@ from bowerbird_hub import pods
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.cluster import images
+from tests.support.cluster import bytecode, images
 from tests.support.cluster.images import Files, Link
 from tests.support.cluster.kept import kept
 
@@ -81,6 +81,7 @@ def archive_of(part: str) -> Path:
 
 def _write(part: str, folder: Path) -> None:
     files = {**images.probe_files(), **_files(PARTS[part])}
+    files |= bytecode.compiled(files)
     images.write(folder / f"{part}.tar", name_of(part), [_PYTHON], files, where=f"/{PLACE}/bin:/usr/bin:/bin")
 
 
@@ -170,6 +171,7 @@ def _key(part: str) -> str:
     texts = [
         Path(__file__),
         Path(images.__file__),
+        Path(bytecode.__file__),
         ROOT / "requirements/test.txt",
         _SINGLE_USER,
         ROOT / "hub/bowerbird_hub/pages/bowerbird.css",
