@@ -1,5 +1,6 @@
 """Holds an image to its contract, in the image itself: `python3 -I check.py CONTRACT.json FRAMES`, with the standard library alone.
 
+With a third word, `environment`, it is not an image but the environment of one machine, which has no files of its own outside of Python's.
 Prints a line for each promise that is not kept, and nothing else; its exit code says whether there was one.
 """
 
@@ -102,9 +103,10 @@ def work(task: dict[str, Any], frames: Path, folder: Path) -> Iterator[str]:
         yield from (f"{task['title']}: left no {name}" for name in task["leaves"] if not (folder / name).exists())
 
 
-def broken(contract: dict[str, Any], frames: Path) -> Iterator[str]:
+def broken(contract: dict[str, Any], frames: Path, *, image: bool) -> Iterator[str]:
     """Yield every promise that is not kept."""
-    yield from standing(contract)
+    if image:
+        yield from standing(contract)
     with tempfile.TemporaryDirectory() as folder:
         yield from programs(contract, Path(folder))
         yield from modules(contract, Path(folder))
@@ -115,7 +117,7 @@ def broken(contract: dict[str, Any], frames: Path) -> Iterator[str]:
 
 def main() -> int:
     """Print what is broken; return whether anything is."""
-    found = list(broken(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])))
+    found = list(broken(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), image=sys.argv[3:] != ["environment"]))
     for line in found:
         print(line)
     return bool(found)

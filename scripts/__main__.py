@@ -1,4 +1,4 @@
-"""`python3 -m scripts hub|up|test`: installs what is missing for a command."""
+"""`python3 -m scripts hub|up|test|aat`: installs what is missing for a command."""
 
 import signal
 import sys

@@ -21,27 +21,28 @@ PIN = re.compile(r"^[a-z0-9][a-z0-9._-]*==", re.M)
 
 @dataclass(frozen=True)
 class Environment:
-    """One environment below .bowerbird/envs: requirements/<name>.txt and, of our members, those named."""
+    """One environment below .bowerbird/envs: requirements/<name>.txt, or those of several names, and of our members those named."""
 
     name: str
     members: tuple[str, ...]
     editable: bool = True
+    groups: tuple[str, ...] = ()
 
     def folder(self, root: Path) -> Path:
         """Return where the environment lives."""
         return root / ".bowerbird/envs" / self.name
 
-    def requirements(self, root: Path) -> Path:
-        """Return the file with its pinned and hashed packages."""
-        return root / "requirements" / f"{self.name}.txt"
+    def requirements(self, root: Path) -> tuple[Path, ...]:
+        """Return the files with its pinned and hashed packages, which are of one resolution."""
+        return tuple(root / "requirements" / f"{name}.txt" for name in self.groups or (self.name,))
 
     def count(self, root: Path) -> int:
-        """Return how many packages the file pins."""
-        return len(PIN.findall(self.requirements(root).read_text()))
+        """Return how many packages the files pin."""
+        return len({pin for file in self.requirements(root) for pin in PIN.findall(file.read_text())})
 
     def packages_fingerprint(self, root: Path) -> str:
         """Return what the packages in the environment depend on, hashed."""
-        parts = (f"{LAYOUT} {sys.executable} {sys.version}", self.requirements(root).read_text())
+        parts = (f"{LAYOUT} {sys.executable} {sys.version}", *(file.read_text() for file in self.requirements(root)))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def members_fingerprint(self, root: Path) -> str:
@@ -64,7 +65,7 @@ class Environment:
         """Make the environment anew beside the old one and put it in its place when it is whole."""
         new = self.folder(root).with_name(f".{self.name}.new")
         uv.make(new)
-        uv.install(new, "--require-hashes", "-r", str(self.requirements(root)))
+        uv.install(new, "--require-hashes", *(word for file in self.requirements(root) for word in ("-r", str(file))))
         replace_folder(self.folder(root), new)
 
     def install_members(self, root: Path, uv: Uv) -> None:
@@ -99,6 +100,7 @@ ENVIRONMENTS = {
         Environment("hub", ("config", "hub")),
         Environment("fuse", ("config", "fuse")),
         Environment("lab", ("extensions",), editable=False),
+        Environment("aat", ("extensions",), editable=False, groups=("lab", "aat")),
         Environment("cas", ()),
         Environment("services", ("config", "extensions", "services")),
         Environment("test", ("config", "hub", "fuse", "extensions", "services")),

@@ -67,19 +67,16 @@ PARTS = {
 
 def make(part: Part, uv: Uv, log: Log, place: Path = PLACE) -> None:
     """Make an environment with all that a part has, and put it in its place."""
-    first, *more = part.requirements
-    environment = Environment(first, part.members, editable=False)
+    environment = Environment(part.requirements[0], part.members, editable=False, groups=part.requirements)
     environment.install_packages(ROOT, uv)
     folder = environment.folder(ROOT)
-    for name in more:
-        uv.install(folder, "--require-hashes", "-r", str(Environment(name, ()).requirements(ROOT)))
     environment.install_members(ROOT, uv)
     leave_out(folder, UNUSED if part.proxy else (*UNUSED, HUB_PAGES))
     link_members(folder)
     if part.proxy or part.aladin:
         proxy.install(ROOT, uv, log)
     if part.aladin:
-        aladin.install(ROOT)
+        aladin.install(ROOT, folder)
     if part.proxy:
         bring_proxy(folder)
         strip(folder, log)

@@ -1,4 +1,4 @@
-"""Installs what is missing for a command: `python3 -m scripts hub|up|test`. Nothing to do takes no network and no time."""
+"""Installs what is missing for a command: `python3 -m scripts hub|up|test|aat`. Nothing to do takes no network and no time."""
 
 import fcntl
 import os
@@ -26,6 +26,7 @@ MEGABYTE = 1_000_000
 PROGRAMS = {
     "hub": (),
     "up": ("bubblewrap", "fuse3"),
+    "aat": (),
     "test": ("bubblewrap", "fuse3", "chromium", "fonts-dejavu-core", "git", "fitsverify", "rsync", "fio"),
 }
 

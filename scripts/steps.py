@@ -56,6 +56,8 @@ NEEDS = {
     "fuse": (BUILD_TOOLS, "no releases and spaces under /data"),
     "test": (BUILD_TOOLS, "no tests"),
 }
+# Environments of profiles that `bowerbird images install` makes.
+ON_DEMAND = ("aat",)
 # Measured on x86-64 with Python 3.11, in this order: what one environment fetched, the next ones need not.
 COSTS = {
     "hub": Cost(36, 172),
@@ -64,6 +66,7 @@ COSTS = {
     "cas": Cost(14, 72),
     "services": Cost(33, 134),
     "test": Cost(98, 1290),
+    "aat": Cost(45, 1150),
 }
 
 
@@ -77,11 +80,15 @@ class Workshop:
         self.uv = Uv(root, self.log)
 
     def steps(self, need: str) -> list[Step]:
-        """Return the steps for a need, in order: `hub` (commands that only read), `up`, or `test`."""
+        """Return the steps for a need, in order: `hub` (commands that only read), `up`, `test`, or an environment of `ON_DEMAND`."""
         steps = [self._tools(), *self._environment("hub")]
         if need in ("up", "test"):
             steps += [step for name in ("fuse", "lab", "cas", "services") for step in self._environment(name)]
-            steps += [self._proxy(), self._aladin(), self._demo_data()]
+            steps += [self._proxy(), self._aladin("lab"), self._demo_data()]
+        # What was once asked for is kept in step with the checkout.
+        for name in ON_DEMAND:
+            if need == name or (need in ("up", "test") and ENVIRONMENTS[name].folder(self.root).exists()):
+                steps += [*self._environment(name), *([self._proxy()] if need == name else []), self._aladin(name)]
         if need == "test":
             steps += self._environment("test")
         return steps
@@ -128,10 +135,14 @@ class Workshop:
             "the proxy in front of the hub, and Aladin Lite", stamp, fingerprint, lambda: proxy.install(self.root, self.uv, self.log), cost
         )
 
-    def _aladin(self) -> Step:
+    def _aladin(self, name: str) -> Step:
+        environment = ENVIRONMENTS[name].folder(self.root)
         # A new environment has none, so the stamp lies in it.
-        stamp = aladin.place(self.root) / "stamp"
-        return Step("Aladin Lite, in the lab", stamp, self._hash("package-lock.json"), lambda: aladin.install(self.root), Cost(0, 3))
+        stamp = aladin.place(environment) / "stamp"
+        fingerprint = self._hash("package-lock.json")
+        return Step(
+            f"Aladin Lite, in the environment '{name}'", stamp, fingerprint, lambda: aladin.install(self.root, environment), Cost(0, 3)
+        )
 
     def _demo_data(self) -> Step:
         fingerprint = self._hash("requirements/demo.txt")

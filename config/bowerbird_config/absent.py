@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+from bowerbird_config.images import on_machine
+from bowerbird_config.install import Install
 from bowerbird_config.load import places
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import Finding, Problem, Steps
@@ -14,13 +16,14 @@ from bowerbird_config.sentences import located
 from bowerbird_config.table_order import release_directory
 
 
-def absences(file: Path, platform: Platform, releases: Path) -> list[Problem]:
+def absences(file: Path, platform: Platform, releases: Path, install: Install) -> list[Problem]:
     """Return what is missing here of all that the platform file names, each with its line and the remedy.
 
     `releases` is where those lie that name no directory.
     """
     known = places(file)
-    return [located(lack, known) for lack in chain(_lacks(platform), _dangling(platform, releases))]
+    found = chain(_lacks(platform), on_machine.lacks(platform, install), _dangling(platform, releases))
+    return [located(lack, known) for lack in found]
 
 
 def _lacks(platform: Platform) -> Iterator[Finding]:

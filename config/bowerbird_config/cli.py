@@ -231,7 +231,7 @@ def _check_file(file: Path, user: str | None, groups: tuple[str, ...], at: datet
         sys.exit(1)
     at = at or datetime.now(UTC)
     identity = _identity(platform, user, groups) if user else None
-    absent = absences(file, platform, releases) if not identity else []
+    absent = absences(file, platform, releases, Install.from_environment()) if not identity else []
     if as_json:
         files = [str(source) for source in sources(file)]
         missing = {"absent": [problem_json(problem) for problem in absent]}

@@ -11,6 +11,7 @@ from typing import Any
 
 from bowerbird_config.model import is_slug
 from bowerbird_config.problems import Finding, Steps, choose_from
+from bowerbird_config.profiles import IMAGES, Profile
 from bowerbird_config.sign_on import is_loopback
 from bowerbird_config.tables import schema_name
 
@@ -18,8 +19,6 @@ from bowerbird_config.tables import schema_name
 # names (some write groups as '/craft'), and prose.
 _MACHINE_PARTS = ("runtime", "storage")
 _SLASHES_ALLOWED = ("variables", "groups", "description")
-# An environment that every installation has.
-_BUILT_IN = ("lab",)
 _STANDARD_SCHEMAS = ("tap_schema", "tap_upload")
 # Where browsers look for `localhost` and the names below it.
 _LOCALHOST = ("127.0.0.1", "::1", "localhost")
@@ -83,9 +82,9 @@ def _unknown_teams(tree: Any) -> Iterator[Finding]:
 def _unknown_environments(tree: Any) -> Iterator[Finding]:
     if mapping_at(tree, "runtime").get("kind") == "kubernetes":  # there an environment is an image, which the chart's values name
         return
-    defined = [*_BUILT_IN, *mapping_at(tree, "runtime", "environments")]
+    defined = dict.fromkeys([*IMAGES, *mapping_at(tree, "runtime", "environments")])
     for profile in mapping_at(tree, "profiles"):
-        name = mapping_at(tree, "profiles", profile).get("environment", _BUILT_IN[0])
+        name = mapping_at(tree, "profiles", profile).get("environment", Profile.model_fields["environment"].default)
         if isinstance(name, str) and name not in defined:
             what = f"profile {profile!r} uses environment {name!r}, which is not defined"
             yield Finding(("profiles", profile, "environment"), what, choose_from(name, defined))

@@ -105,6 +105,11 @@ class Install:
         return self.root / "config" / "default" / "platform.yaml"
 
     @property
+    def images(self) -> Path:
+        """A folder for each image, with its contract."""
+        return self.root / "images"
+
+    @property
     def chart(self) -> Path:
         """The chart that Helm installs on a cluster."""
         return self.root / "helm" / "bowerbird"

@@ -94,7 +94,7 @@ class Runtime(Model):
     port: int = Field(8000, ge=0, le=65535, strict=True, description="0 for any that is free")
     tls: Tls | None = None
     environments: Frozen[Slug, MachinePath] = Field(
-        default_factory=FrozenDict, description="more environments than `lab`, each with its directory"
+        default_factory=FrozenDict, description="more environments than `lab`, `eso` and `aat`, each with its directory"
     )
 
     @property

@@ -11,6 +11,9 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What a server's start sets itself; a profile that set it would take away a person's own identity or home.
 _RESERVED = re.compile(r"JUPYTERHUB_.*|BOWERBIRD_.*|LD_.*|HOME|USER|LOGNAME|PATH|SHELL")
 
+# The environments that a profile may name wherever the platform runs, each with its image below images/.
+IMAGES = {"lab": "base", "eso": "eso", "aat": "aat"}
+
 
 def _variable(name: str) -> str:
     if _VARIABLE.fullmatch(name) is None:

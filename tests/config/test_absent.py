@@ -1,17 +1,20 @@
 """What a right platform file names and this machine does not have."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bowerbird_config.absent import absences
 from bowerbird_config.cli import cli
+from bowerbird_config.install import Install
 from bowerbird_config.load import load
 from click.testing import CliRunner
 
 from tests.config.test_bad_files import GOOD
 from tests.support.certificates import certificate
 
+ROOT = Path(__file__).parents[2]
 HOST = "data.example.org"
 
 
@@ -19,7 +22,10 @@ def missing(folder: Path, text: str) -> list[str]:
     """Return what is missing of a file, without the file's name and the remedies."""
     file = folder / "platform.yaml"
     file.write_text(GOOD + text)
-    return [f"{problem.place.line}: {problem.what}" for problem in absences(file, load(file), folder / "releases")]
+    return [
+        f"{problem.place.line}: {problem.what}"
+        for problem in absences(file, load(file), folder / "releases", Install(ROOT, Path(sys.executable)))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +71,7 @@ def test_ends_of_links_that_are_not_there_are_told_where_one_can_look(tmp_path: 
     text = f"        links:\n{told}{release.format('dr2')}{release.format('away')}"
     at = GOOD.index("spaces:")
     (tmp_path / "platform.yaml").write_text(GOOD[:at] + text + GOOD[at:] + f"storage: {{releases: {{a478/dr2: {other}}}}}\n")
-    found = absences(tmp_path / "platform.yaml", load(tmp_path / "platform.yaml"), tmp_path / "releases")
+    found = absences(tmp_path / "platform.yaml", load(tmp_path / "platform.yaml"), tmp_path / "releases", Install(ROOT))
     first = GOOD[:at].count("\n") + 2
     assert [(problem.place.line - first, problem.what.split("a link names ")[1].split(", so")[0]) for problem in found] == [
         (0, "'gone.fits', which is not in release 'a478/dr1'"),

@@ -106,7 +106,7 @@ MISTAKES = {
         "35: spaces.team_quotas names team 'caft', which is not defined; did you mean 'craft'? Defined: 'craft', 'eso'",
     ]),
     "unknown environment": ("    cpu: 1\n", "    cpu: 1\n    environment: reflex\n", [
-        "25: profile 'minimal' uses environment 'reflex', which is not defined; Defined: 'lab'",
+        "25: profile 'minimal' uses environment 'reflex', which is not defined; Defined: 'lab', 'eso', 'aat'",
     ]),
     "unknown release": ("spaces:\n", "storage:\n  releases: {a478/dr: /srv/a478}\nspaces:\n", [
         "35: storage.releases names release 'a478/dr', which is not defined; did you mean 'a478/dr1'? Defined: 'a478/dr1'",

@@ -200,10 +200,17 @@ class RuntimeContract(ABC, Generic[H]):
         finally:
             hub.edit(PLATFORM)
 
-    def test_environment_that_is_not_installed_is_told_before_anything_starts(self, arrive: Callable[[str], Person]) -> None:
-        page = arrive("owner").post_form({"profile": "absent"})
-        assert page.status_code == httpx.codes.SERVICE_UNAVAILABLE
-        assert "The environment &#39;gone&#39; of this profile is not installed" in page.text
+    def test_environment_that_is_not_installed_is_told_by_form_and_api_before_anything_starts(
+        self, arrive: Callable[[str], Person]
+    ) -> None:
+        person = arrive("owner")
+        answer = person.api("POST", "users/owner/server", {"user_options": {"profile": "absent"}})
+        sentence = answer.json()["message"]
+        assert sentence.startswith("The environment 'gone' of this profile is not installed on this ")
+        form, page = person.get("hub/spawn"), person.post_form({"profile": "absent"})
+        assert {answer.status_code, page.status_code} == {httpx.codes.SERVICE_UNAVAILABLE}
+        assert '<input type="radio" name="profile" value="absent" disabled>' in form.text
+        assert all(sentence in html.unescape(shown.text) for shown in (form, page))
 
     def test_data_that_cannot_be_mounted_are_told(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")

@@ -1,6 +1,7 @@
 """The Kubernetes runtime's spawner, before an API server that the tests drive: what it makes, what it refuses, what it tells."""
 
 import asyncio
+import html
 import json
 import random
 from collections.abc import AsyncIterator
@@ -241,6 +242,12 @@ async def test_what_may_not_be_asked_for_is_refused_before_the_cluster_hears_of_
     refusal = await cluster.refused(**options)
     assert sentence in refusal.jupyterhub_message
     assert cluster.api.asked == []
+
+
+async def test_a_profile_without_an_image_is_shown_with_its_sentence_and_cannot_be_chosen(cluster: Cluster) -> None:
+    shown = html.unescape(await cluster.spawner.get_options_form())
+    assert '<input type="radio" name="profile" value="absent" disabled>' in shown
+    assert str((await cluster.refused(profile="absent")).jupyterhub_message) in shown
 
 
 async def test_traits_of_kubespawner_change_nothing_of_the_pod(cluster: Cluster) -> None:

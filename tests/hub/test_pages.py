@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -12,6 +13,7 @@ from bowerbird_config.paths import Var
 from bowerbird_hub.forms import PAGES
 from playwright.sync_api import Browser, Page
 
+from tests.hub.runtime_contract import until
 from tests.support.browser import Visit, chromium, sign_in, visit
 from tests.support.hub import RunningHub, running_hub
 
@@ -154,11 +156,22 @@ def test_server_starts_and_opens_without_javascript(hub: RunningHub, browser: Br
 
 @pytest.mark.root
 @pytest.mark.browser
-def test_refusal_stands_above_the_form_and_the_choice_is_kept(hub: RunningHub, seen: Visit) -> None:
-    sign_in(seen.page, hub.url, "owner")
-    seen.page.get_by_label("Not installed").check()
-    seen.page.get_by_role("button", name="Start").click()
-    seen.page.get_by_role("alert").get_by_text("is not installed on this machine").wait_for()
+def test_refusal_stands_above_the_form(hub: RunningHub, seen: Visit, tmp_path: Path) -> None:
+    original = hub.platform.read_text()
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    hub.edit(original.replace("/nonexistent/environment", str(tmp_path)))
+    try:
+        until(hub.settled)
+        sign_in(seen.page, hub.url, "owner")
+        seen.page.get_by_label("Not installed").check()
+        # It goes while the form is looked at.
+        python.unlink()
+        seen.page.get_by_role("button", name="Start").click()
+        seen.page.get_by_role("alert").get_by_text("is not installed on this machine").wait_for()
+    finally:
+        hub.edit(original)
     seen.picture("refused")
     assert seen.page.get_by_role("button", name="Start").is_enabled()
 

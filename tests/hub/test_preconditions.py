@@ -4,9 +4,11 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.images.on_machine import LocalEnvironment
 from bowerbird_hub.runtimes import preconditions
 from bowerbird_hub.runtimes.preconditions import NotReady
 
@@ -34,12 +36,30 @@ def test_full_home_is_told_with_what_is_left_and_needed(tmp_path: Path) -> None:
 
 
 def test_environment_that_is_installed_will_do() -> None:
-    preconditions.environment(Path(sys.executable), "lab")
+    preconditions.environment(LocalEnvironment(Path(sys.executable), ("sh",)), "lab")
 
 
-def test_environment_that_is_not_installed_is_told_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(NotReady, match="The environment 'reflex' of this profile is not installed"):
-        preconditions.environment(tmp_path / "bin" / "python", "reflex")
+@pytest.mark.parametrize(
+    ("brought", "way"),
+    [
+        ({}, "."),
+        ({"command": "./bowerbird images install reflex"}, ": ./bowerbird images install reflex"),
+        ({"command": "apt-get install esorex", "as_root": True}, ", as root: apt-get install esorex"),
+    ],
+)
+def test_environment_that_is_not_installed_is_told_by_its_name_and_what_brings_it(
+    brought: dict[str, Any], way: str, tmp_path: Path
+) -> None:
+    installed = "The environment 'reflex' of this profile is not installed on this machine. The admins of the platform can install it"
+    for found in (LocalEnvironment(tmp_path / "python", **brought), LocalEnvironment(Path(sys.executable), ("not-there",), **brought)):
+        with pytest.raises(NotReady) as refusal:
+            preconditions.environment(found, "reflex")
+        assert str(refusal.value) == installed + way
+
+
+def test_environment_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(NotReady, match="The environment 'reflex' of this profile is not known on this machine"):
+        preconditions.environment(None, "reflex")
 
 
 def test_missing_bubblewrap_is_told_before_anything_runs_without_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from bowerbird_config.images.commands import images
 from bowerbird_config.images.contract import contracts, load_contract
 from bowerbird_config.images.engine import CannotBuild, Engine, Tag, debootstrap, engine, names_of, refused_base
 from bowerbird_config.images.finding import find, on_one_machine
+from bowerbird_config.images.on_machine import SYSTEM_PATH
+from bowerbird_config.install import Install
 from bowerbird_config.problems import ConfigError
 from click.testing import CliRunner
 
@@ -41,26 +44,19 @@ def test_the_command_is_among_the_others():
     assert "images" in CliRunner().invoke(cli, ["--help"]).output
 
 
-def test_find_says_which_profile_has_a_program(tmp_path):
-    platform = (ROOT / "config/default/platform.yaml").read_text()
-    before, found, after = platform.partition("eso-uves:")
-    platform = before + found + after.replace("environment: lab", "environment: eso", 1)
-    platform = platform.replace("\nruntime:\n", "\nruntime:\n  environments: {eso: /opt/eso}\n")
-    file = tmp_path / "platform.yaml"
-    file.write_text(platform)
-    (found,) = json.loads(said("find", "esorex", "--file", str(file), "--json"))
+def test_find_says_which_profile_has_a_program():
+    (found,) = json.loads(said("find", "esorex", "--file", str(ROOT / "config/default/platform.yaml"), "--json"))
     assert found == {"image": "eso", "profiles": ["eso-uves"], "kind": "command", "name": "esorex", "by": "eso"}
 
 
 def test_find_says_how_servers_of_one_machine_come_to_a_program():
-    (without,) = on_one_machine(find("esorex", KNOWN), KNOWN, lambda _: None)
-    assert without.startswith(
-        "Servers on this machine do not have esorex; as root: apt-get install --no-install-recommends esorex cpl-plugin-amber "
-    )
-    assert list(on_one_machine(find("esorex", KNOWN), KNOWN, lambda name: f"/usr/bin/{name}")) == [
-        "Servers on this machine have esorex too."
+    remedies = {"eso": "as root: apt-get install esorex", "aat": ""}
+    assert list(on_one_machine(find("esorex", KNOWN), remedies)) == [
+        "Servers on this machine do not have esorex; as root: apt-get install esorex"
     ]
-    assert list(on_one_machine(find("astropy", KNOWN), KNOWN, lambda _: None)) == []
+    assert list(on_one_machine(find("specreduce", KNOWN), remedies)) == ["Servers on this machine have specreduce, specreduce.extract too."]
+    for word in ("jupyter-lab", "bowerbird", "x-shooter", "2dfdr"):
+        assert list(on_one_machine(find(word, KNOWN), remedies)) == []
 
 
 def test_what_an_image_stands_on_is_in_it():
@@ -92,6 +88,47 @@ def test_an_unknown_image_is_refused_with_the_known_ones(arguments):
 def test_a_machine_without_an_engine_says_what_it_lacks(arguments, tmp_path):
     text = said(*arguments, exit_code=2, PATH=str(tmp_path))
     assert text == "this machine has no buildah and no podman, which makes images; as root: apt-get install buildah\n"
+
+
+@pytest.mark.parametrize("name", ["base", "hub"])
+def test_what_the_set_up_brings_is_not_installed_by_its_image(name):
+    assert said("install", name, exit_code=2) == f"what '{name}' has comes with ./bowerbird up\n"
+
+
+@pytest.mark.parametrize(("name", "remedy"), [("aat", "./bowerbird images install aat"), ("eso", "as root: apt-get install ")])
+def test_an_environment_that_is_not_here_is_told_with_what_brings_it(tmp_path, name, remedy):
+    if name == "eso" and shutil.which("esorex", path=SYSTEM_PATH):
+        pytest.skip("this machine has esorex")
+    shutil.copytree(ROOT / "images", tmp_path / "images")
+    text = said("install", name, exit_code=2, BOWERBIRD_ROOT=str(tmp_path))
+    assert text.startswith(f"the environment '{name}' is not installed on this machine; {remedy}")
+
+
+def test_an_image_of_ones_own_has_its_directory_in_the_platform_file(tmp_path):
+    shutil.copytree(ROOT / "images", tmp_path / "images")
+    shutil.copytree(ROOT / "images/aat", tmp_path / "images/mine")
+    text = said("install", "mine", exit_code=2, BOWERBIRD_ROOT=str(tmp_path))
+    assert text == "profiles find the environment 'mine' by its directory; write it under runtime.environments\n"
+
+
+def test_an_environment_that_does_not_keep_the_contract_of_its_image_is_told(tmp_path):
+    shutil.copytree(ROOT / "images", tmp_path / "images")
+    python = tmp_path / ".bowerbird/envs/aat/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/usr/bin/python3")
+    text = said("install", "aat", exit_code=1, BOWERBIRD_ROOT=str(tmp_path))
+    assert "aat: import ccdproc: ended with 1: " in text
+    assert "No module named 'ccdproc'" in text
+    assert "aat: kernel python3: " in text
+
+
+@pytest.mark.timeout(180)
+def test_an_environment_that_is_here_keeps_the_contract_of_its_image(tmp_path):
+    if not Install(ROOT).environment("aat").exists():
+        pytest.skip("needs the environment aat: ./bowerbird images install aat")
+    text = said("install", "aat", BOWERBIRD_VAR=str(tmp_path))
+    assert text.startswith(f"aat: keeps its contract on this machine, in {ROOT}/.bowerbird/envs/aat\n2dfdr is ")
+    assert text.endswith("profiles with it: none yet; write environment: aat\n")
 
 
 def test_the_list_is_there_without_an_engine(tmp_path):

@@ -96,6 +96,14 @@ def test_no_network_at_the_first_set_up_is_one_sentence(bare_checkout, tmp_path)
 
 
 @pytest.mark.root
+@pytest.mark.parametrize(("words", "asked"), [(("aat",), True), (("eso",), False), (("aat", "--help"), False)])
+def test_the_environment_of_an_image_is_set_up_where_it_is_asked_for(bare_checkout, tmp_path, words, asked):
+    ended = run("unshare", "--net", bare_checkout / "bowerbird", "images", "install", *words, cwd="/", env=empty_caches(tmp_path))
+    assert ended.returncode == 2, ended.stderr
+    assert ("environment 'aat': " in ended.stderr) is asked
+
+
+@pytest.mark.root
 def test_no_room_is_one_sentence_before_anything_is_fetched(bare_checkout, tmp_path):
     full = tmp_path / "small disk"
     full.mkdir()

@@ -7,7 +7,7 @@ import pytest
 from bowerbird_config.install import Install
 
 from scripts.environments import ENVIRONMENTS
-from scripts.steps import REQUIREMENT, Step, Workshop
+from scripts.steps import ON_DEMAND, REQUIREMENT, Step, Workshop
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +66,7 @@ def test_our_own_code_is_installed_again_only_where_that_is_needed(bare_checkout
 
 def test_the_platform_looks_where_the_set_up_puts_things():
     install = Install(ROOT)
-    stamps = {step.stamp.parent for step in Workshop(ROOT).steps("test")}
+    stamps = {step.stamp.parent for need in ("test", *ON_DEMAND) for step in Workshop(ROOT).steps(need)}
     assert {install.environment(name) for name in ENVIRONMENTS} <= stamps
     assert {install.demo_data, install.base / "node"} <= stamps
     assert install.proxy_script.is_relative_to(install.base / "node")
@@ -77,6 +77,29 @@ def test_new_requirements_mean_new_packages(bare_checkout):
     before = ENVIRONMENTS["cas"].packages_fingerprint(bare_checkout)
     file.write_text(file.read_text().replace("==", "==0", 1))
     assert ENVIRONMENTS["cas"].packages_fingerprint(bare_checkout) != before
+
+
+def test_an_environment_is_made_on_demand_and_kept_in_step_from_then_on(bare_checkout):
+    def made(need: str) -> set[str]:
+        return {step.title for step in Workshop(bare_checkout).steps(need) if "'aat'" in step.title}
+
+    wanted = made("aat")
+    assert len(wanted) == 3
+    assert made("up") == made("test") == set()
+    ENVIRONMENTS["aat"].folder(bare_checkout).mkdir(parents=True)
+    assert made("up") == made("test") == wanted
+    assert made("hub") == set()
+
+
+def test_an_environment_of_two_files_depends_on_both(bare_checkout):
+    aat = ENVIRONMENTS["aat"]
+    found = {aat.packages_fingerprint(bare_checkout)}
+    for name in ("lab", "aat"):
+        with (bare_checkout / f"requirements/{name}.txt").open("a") as file:
+            file.write("# changed\n")
+        found.add(aat.packages_fingerprint(bare_checkout))
+    assert len(found) == 3
+    assert max(ENVIRONMENTS["lab"].count(ROOT), 58) < aat.count(ROOT) < ENVIRONMENTS["lab"].count(ROOT) + 58
 
 
 def test_commands_that_only_read_need_little():

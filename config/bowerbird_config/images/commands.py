@@ -1,10 +1,9 @@
-"""`bowerbird images`: build, test, list, save and find the images of `images/`."""
+"""`bowerbird images`: build, install, test, list, save and find the images of `images/`."""
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial, wraps
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,16 @@ from typing import Any
 import click
 
 from bowerbird_config.cli import CannotRun, default_file
-from bowerbird_config.images import finding, trial
+from bowerbird_config.images import finding, on_machine, trial
 from bowerbird_config.images.building import Workplace, run, supply
 from bowerbird_config.images.contract import Contract, contracts
 from bowerbird_config.images.engine import DEBIAN, ENGINES, CannotBuild, engine
 from bowerbird_config.install import Install
 from bowerbird_config.load import load
 from bowerbird_config.problems import ConfigError, choose_from
+from bowerbird_config.profiles import IMAGES
 from bowerbird_config.terminal import table
 
-# What a sandbox shows of the machine.
-_SYSTEM_PATH = "/usr/local/bin:/usr/bin"
 _ENGINE = click.option(
     "--engine", "engine_name", type=click.Choice(ENGINES), help="which program builds; the first that is here where absent"
 )
@@ -44,7 +42,7 @@ def _said(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _folder() -> Path:
-    return Install.from_environment().root / "images"
+    return Install.from_environment().images
 
 
 def _known() -> Mapping[str, Contract]:
@@ -68,7 +66,7 @@ def _workplace(engine_name: str | None) -> Workplace:
 
 @click.group()
 def images() -> None:
-    """Build and test the images of profiles and of the platform, and say which has what."""
+    """Build, install and test the images of profiles and of the platform, and say which has what."""
 
 
 @images.command()
@@ -101,6 +99,33 @@ def build(  # noqa: PLR0913, PLR0917  # one for each option of the command
         mounts = supply(name, contract, supplied, sha256) if supplied and sha256 else {}
         workplace.build(name, contract, base, mounts)
         click.echo(f"built {workplace.tag(name)}")
+
+
+@images.command()
+@click.argument("name", metavar="IMAGE")
+@_said
+def install(name: str) -> None:
+    """Make the environment of an image on this machine, where servers are processes, and hold it to its contract."""
+    contract, here = _chosen((name,))[name], Install.from_environment()
+    environment = finding.environment_of(name, contract)
+    if contract.serves == "platform" or contract.stands_on is None:
+        raise CannotBuild(f"what '{name}' has comes with ./bowerbird up")
+    if IMAGES.get(environment) != name:
+        raise CannotBuild(f"profiles find the environment '{environment}' by its directory; write it under runtime.environments")
+    found = on_machine.of_image(name, here)
+    # The launcher has made it already, where it can be made.
+    if not found.ready:
+        raise CannotBuild(f"the environment '{environment}' is not installed on this machine; {found.remedy}")
+    broken = trial.broken_here(found, contract, here)
+    click.echo(
+        "\n".join(f"{name}: {line}" for line in broken) or f"{name}: keeps its contract on this machine, in {found.python.parent.parent}"
+    )
+    for line in on_machine.supplied(contract):
+        click.echo(line)
+    profiles = _profiles(None, {name: contract}).get(name, [])
+    click.echo(f"profiles with it: {', '.join(profiles) or f'none yet; write environment: {environment}'}")
+    if broken:
+        sys.exit(1)
 
 
 @images.command()
@@ -175,12 +200,19 @@ def find(word: str, file: Path | None, as_json: bool) -> None:
     elif found:
         shown = [(f.image, ", ".join(profiles.get(f.image, [])) or "-", f.kind, f.thing) for f in found]
         click.echo(table(("image", "profiles", "", "found"), shown))
-        for line in finding.on_one_machine(found, known, partial(shutil.which, path=_SYSTEM_PATH)):
+        for line in finding.on_one_machine(found, _remedies()):
             click.echo(line)
     if not found:
         names = {thing for contract in known.values() for _, thing in finding.things(contract)}
         click.echo(f"no image names {word!r}; {choose_from(word, sorted(names), 'They name')}", err=True)
         sys.exit(1)
+
+
+def _remedies() -> Mapping[str, str]:
+    """Return the images that a machine has beside the lab, each with what brings its environment: nothing where it is here."""
+    here = Install.from_environment()
+    found = {image: on_machine.of_image(image, here) for environment, image in IMAGES.items() if environment != "lab"}
+    return {image: "" if environment.ready else environment.remedy for image, environment in found.items()}
 
 
 def _profiles(file: Path | None, known: Mapping[str, Contract]) -> Mapping[str, list[str]]:

@@ -1,9 +1,14 @@
 """Which image has what: a word looked for in every contract. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bowerbird_config.images.contract import Contract
+from bowerbird_config.profiles import IMAGES
+
+_SUPPLIED, _LACKING = "if supplied", "not there"
+# Of these no image says whether they are there.
+_ELSEWHERE = (_SUPPLIED, _LACKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +35,23 @@ def things(contract: Contract) -> Iterator[tuple[str, str]]:
     yield from (("kernel", name) for name in contract.kernels)
     yield from (("contains", name) for name in contract.contains)
     for name, supplied in contract.supplied.items():
-        yield from (("if supplied", each) for each in (name, *supplied.commands))
-    yield from (("not there", name) for name in contract.lacks)
+        yield from ((_SUPPLIED, each) for each in (name, *supplied.commands))
+    yield from ((_LACKING, name) for name in contract.lacks)
 
 
-def on_one_machine(found: Iterable[Found], known: Mapping[str, Contract], here: Callable[[str], object]) -> Iterator[str]:
-    """Yield how servers of a platform without a cluster come to the commands that were found: they see the machine's own /usr."""
-    for one in dict.fromkeys((f.by, f.thing) for f in found if f.kind == "command" and known[f.by].debian):
-        by, command = one
-        if here(command):
-            yield f"Servers on this machine have {command} too."
-        else:
-            packages = " ".join(known[by].debian)
-            yield f"Servers on this machine do not have {command}; as root: apt-get install --no-install-recommends {packages}"
+def on_one_machine(found: Iterable[Found], remedies: Mapping[str, str]) -> Iterator[str]:
+    """Yield how servers of a platform without a cluster come to what was found, where the lab does not have it.
+
+    `remedies` has the images whose environment a machine may have, each with what brings it; with nothing where it is here.
+    """
+    things: dict[str, list[str]] = {}
+    for by, thing in dict.fromkeys((f.by, f.thing) for f in found if f.kind not in _ELSEWHERE):
+        things.setdefault(by, []).append(thing)
+    in_lab = things.get(IMAGES["lab"], [])
+    for image, remedy in remedies.items():
+        names = ", ".join(thing for thing in things.get(image, []) if thing not in in_lab)
+        if names:
+            yield f"Servers on this machine do not have {names}; {remedy}" if remedy else f"Servers on this machine have {names} too."
 
 
 def environment_of(name: str, contract: Contract) -> str:

@@ -1,5 +1,6 @@
-"""An image held to its contract, in itself."""
+"""An image held to its contract, in itself, and the environment that is on one machine what it is."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,8 @@ from pathlib import Path
 from bowerbird_config.images.building import Workplace, output, private_folder
 from bowerbird_config.images.contract import Contract
 from bowerbird_config.images.engine import CONTRACT, CannotBuild, Engine, Tag, limits
+from bowerbird_config.images.on_machine import SYSTEM_PATH, LocalEnvironment
+from bowerbird_config.install import Install
 
 _USER = "10001:10001"
 _FRAMES = "/run/frames"
@@ -25,11 +28,24 @@ def broken(workplace: Workplace, name: str, contract: Contract, brought: Path) -
         shutil.copy(workplace.root / "images/check.py", folder)
         mounts = {folder: CONTRACT, **frames(contract, brought)}
         with in_image(workplace.engine, tag, mounts) as command:
-            asked = [*command, "python3", "-I", f"{CONTRACT}/check.py", f"{CONTRACT}/contract.json", _FRAMES]
-            done = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            return _ask([*command, "python3", "-I", f"{CONTRACT}/check.py", f"{CONTRACT}/contract.json", _FRAMES])
+
+
+def broken_here(environment: LocalEnvironment, contract: Contract, install: Install) -> list[str]:
+    """Return the promises that an environment of this machine does not keep."""
+    with private_folder() as folder:
+        (folder / "contract.json").write_text(contract.model_dump_json())
+        for path, name in frames(contract, install.base).items():
+            (folder / Path(name).name).symlink_to(path)
+        asked = [str(environment.python), "-I", str(install.images / "check.py"), str(folder / "contract.json"), str(folder), "environment"]
+        return _ask(asked, {**os.environ, "PATH": f"{environment.python.parent}:{SYSTEM_PATH}:/bin"})
+
+
+def _ask(command: Sequence[str], told: Mapping[str, str] | None = None) -> list[str]:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=told)
     if done.returncode == 0 and not done.stdout:
         return []
-    return done.stdout.splitlines() or [f"the image could not be asked: {done.stderr.strip()[-600:]}"]
+    return done.stdout.splitlines() or [f"it could not be asked: {done.stderr.strip()[-600:]}"]
 
 
 def frames(contract: Contract, brought: Path) -> dict[Path, str]:

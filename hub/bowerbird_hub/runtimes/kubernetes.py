@@ -108,10 +108,14 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
             words = pod_status.of_lost(pod, self.settings.shared_storage)
             raise StartRefused(words, reason="node", status_code=UNAVAILABLE, log=words)
 
+    def check_environment(self, name: str) -> None:
+        """Return where the environment has an image; NotReady where not."""
+        preconditions.image(self.settings.images, name)
+
     def _check(self, order: Order) -> None:
         profile = order.choice.profile
         preconditions.servers(self._others_running(), self.live.platform.limits.servers_per_user)
-        preconditions.image(self.settings.images, profile.environment)
+        self.check_environment(profile.environment)
         preconditions.variables(pods.environment(order, self.settings), order.choice.name)
 
     async def _unless_in_trouble(self, step: Awaitable[Any], deadline: float) -> Any:

@@ -13,17 +13,20 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.images.on_machine import LocalEnvironment, local_environment
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
+from bowerbird_config.problems import ConfigError
 from bowerbird_hub.profiles import Choice
-from bowerbird_hub.runtimes import cgroups, launch, sandbox
+from bowerbird_hub.runtimes import cgroups, launch, preconditions, sandbox
 from bowerbird_hub.runtimes.accounts import fellows, group, passwd, teams_of
 from bowerbird_hub.runtimes.cgroups import Bases, Group, Limits
 from bowerbird_hub.runtimes.environment import World, command, variables
 from bowerbird_hub.runtimes.keeper_client import KeeperClient
 from bowerbird_hub.runtimes.launch import Command, Running
 from bowerbird_hub.runtimes.places import INSIDE, NEWS, TOLD, ServerPlace, servers_directory
+from bowerbird_hub.runtimes.preconditions import NotReady
 from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox
 from bowerbird_hub.state.state_files import write_text
 from bowerbird_hub.supervision import machine
@@ -59,10 +62,15 @@ class Host:
             return (machine.lacks()[0],)
         return (*machine.lacks(), *cgroups.missing(self.bases))
 
-    def python(self, platform: Platform, environment: str) -> Path:
-        """Return the interpreter of an environment."""
-        place = platform.runtime.environments.get(environment)
-        return Path(place) / "bin" / "python" if place else self.install.lab_python
+    def environment(self, platform: Platform, name: str) -> LocalEnvironment:
+        """Return an environment that is there; NotReady where it is not."""
+        try:
+            found = local_environment(name, self.install, platform.runtime.environments)
+        except ConfigError as error:
+            raise NotReady(
+                f"The environment '{name}' of this profile cannot be used. The admins of the platform can mend it: {error}"
+            ) from error
+        return preconditions.environment(found, name)
 
     def lock(self, user: str) -> asyncio.Lock:
         """Return what guards a user's view: nobody unmounts what another server of theirs is about to use."""

@@ -12,6 +12,7 @@ from bowerbird_hub.forms import profile_form
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.profiles import Choice, ChoiceRefused, OptionsMalformed, choose, on_offer
 from bowerbird_hub.runtimes.obituaries import Obituaries
+from bowerbird_hub.runtimes.preconditions import NotReady
 from jupyterhub.spawner import Spawner, SpawnException
 from sqlalchemy.orm import object_session
 from traitlets import Any as AnyTrait
@@ -51,6 +52,9 @@ class PlatformSpawner(Spawner):
         """What servers do without here, each a sentence."""
         return ()
 
+    def check_environment(self, name: str) -> None:
+        """Return where servers can run in that environment; NotReady where not."""
+
     # JupyterHub demands all three of every class; those of a runtime come in their place.
 
     async def start(self) -> str:
@@ -72,7 +76,15 @@ class PlatformSpawner(Spawner):
         record = self._record()
         offered = on_offer(self.live.platform, record.identity, datetime.now(UTC))
         last = (self.orm_spawner.user_options or {}).get("profile") if self.orm_spawner else None
-        return profile_form(offered, last, self.lacks)
+        refusals = {choice.name: self._unavailable(choice) for choice in offered}
+        return profile_form(offered, last, self.lacks, {name: refusal for name, refusal in refusals.items() if refusal is not None})
+
+    def _unavailable(self, choice: Choice) -> NotReady | None:
+        try:
+            self.check_environment(choice.profile.environment)
+        except NotReady as refusal:
+            return refusal
+        return None
 
     @default("options_from_form")
     def _read_form(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

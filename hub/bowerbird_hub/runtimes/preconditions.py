@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.images.on_machine import LocalEnvironment
 from bowerbird_config.model import format_size
 
 # A kernel's connection files, a notebook's checkpoint and a browser's session need a little.
@@ -17,7 +18,12 @@ VARIABLES_BYTES = 256 << 10
 
 
 class NotReady(Exception):
-    """A server cannot start now; the text says why, and what to do or whom to tell."""
+    """A server cannot start now; the text says why, and what to do or whom to tell; the command that helps is its end."""
+
+    def __init__(self, words: str, command: str = "") -> None:
+        super().__init__(f"{words} {command}".rstrip())
+        self.words = words
+        self.command = command
 
 
 def sandbox(program: Path) -> None:
@@ -26,12 +32,18 @@ def sandbox(program: Path) -> None:
         raise NotReady(f"Servers cannot be kept apart on this machine: {program} is missing. Its admins can install bubblewrap.")
 
 
-def environment(python: Path, name: str) -> None:
-    """Return where the environment's interpreter is there; NotReady where not."""
-    if not os.access(python, os.X_OK):
+def environment(found: LocalEnvironment | None, name: str) -> LocalEnvironment:
+    """Return the environment where it is there; NotReady where not, or where nobody knows it."""
+    if found is None:
         raise NotReady(
-            f"The environment '{name}' of this profile is not installed on this machine. The admins of the platform can install it."
+            f"The environment '{name}' of this profile is not known on this machine. "
+            "The admins of the platform can name its directory under runtime.environments."
         )
+    if not found.ready:
+        how = "." if not found.command else ", as root:" if found.as_root else ":"
+        what = f"The environment '{name}' of this profile is not installed on this machine."
+        raise NotReady(f"{what} The admins of the platform can install it{how}", found.command)
+    return found
 
 
 def image(images: Collection[str], name: str) -> None:

@@ -46,6 +46,10 @@ class ProcessSpawner(PlatformSpawner):
         """What servers do without here, each a sentence."""
         return self.host.lacks
 
+    def check_environment(self, name: str) -> None:
+        """Return where servers of this machine can run in that environment; NotReady where not."""
+        self.host.environment(self.live.platform, name)
+
     # -- start -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> str:
@@ -66,8 +70,7 @@ class ProcessSpawner(PlatformSpawner):
 
     async def _prepare(self, record: IdentityRecord, choice: Choice, at: datetime) -> Order:
         preconditions.servers(self._others_running(), self.live.platform.limits.servers_per_user)
-        python = self.host.python(self.live.platform, choice.profile.environment)
-        preconditions.environment(python, choice.profile.environment)
+        environment = self.host.environment(self.live.platform, choice.profile.environment)
         if self.host.sandboxed:
             preconditions.sandbox(Path(BWRAP))
         view = await self._mount(record)
@@ -75,7 +78,7 @@ class ProcessSpawner(PlatformSpawner):
         everyone = self.live.identities.records()
         self._told_version = self.live.identities.version
         limited = self.live.platform.spaces.home.hard is not None
-        return Order(record, choice, python, view, self.get_env(), at, everyone, home_limited=limited)
+        return Order(record, choice, environment.python, view, self.get_env(), at, everyone, home_limited=limited)
 
     async def _mount(self, record: IdentityRecord) -> Path | None:
         if self.host.keeper is None:

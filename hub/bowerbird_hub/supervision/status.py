@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird_config.absent import absences
+from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
 from bowerbird_hub.managed import VO_PATH
@@ -251,4 +252,4 @@ def _asked_of_the_file(platform_file: str | None, var: Var) -> tuple[tuple[str, 
         platform = load(Path(platform_file))
     except ConfigError as error:
         return tuple(map(str, error.problems)), ()
-    return (), tuple(map(str, absences(Path(platform_file), platform, var.releases)))
+    return (), tuple(map(str, absences(Path(platform_file), platform, var.releases, Install.from_environment())))
