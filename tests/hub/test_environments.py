@@ -48,7 +48,8 @@ def test_a_server_of_aat_runs_in_an_environment_of_its_own(hub: RunningHub) -> N
         found = told_by(
             person,
             """
-            import importlib.util, pathlib, subprocess, sys
+            import logging, pathlib, subprocess, sys
+            logging.disable(logging.WARNING)  # matplotlib says so where its first list of fonts takes long
             import bowerbird, ccdproc, specreduce
             lab = pathlib.Path(sys.prefix).with_name("lab")
             answer = {"prefix": sys.prefix, "of": [pathlib.Path(each.__file__).is_relative_to(sys.prefix) for each in (ccdproc, bowerbird)],
