@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from bowerbird_config.image_parts import IMAGE_PARTS
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
@@ -77,6 +78,12 @@ def vo_url(own: Origins) -> str:
     return f"{own.home}{VO_PATH}"
 
 
+def vo_routes(own: Origins, everything: str, images: str) -> dict[str, str]:
+    """Return where the proxy finds the service: at the one address what is asked of images, and at the other all else."""
+    below = f"{own.host}/{VO_PATH}/"
+    return {below: everything, **{f"{below}{part}/": images for part in IMAGE_PARTS}}
+
+
 def vo_sign_in(own: Origins) -> dict[str, Any]:
     """Return how its pages know a person: by the hub's own sign-in, and nobody is asked whether the platform may know them."""
     return {"oauth_redirect_uri": f"{vo_url(own)}/{SIGNED_IN}", "oauth_no_confirm": True}
@@ -85,7 +92,7 @@ def vo_sign_in(own: Origins) -> dict[str, Any]:
 def _vo(own: Origins, install: Install, var: Var, ports: Ports) -> Sandbox:
     python, look = install.services_python, install.root / "hub/bowerbird_hub/pages/bowerbird.css"
     arguments = (
-        *("--port", str(ports.services), "--tables", str(var.tables), "--surveys", str(var.surveys)),
+        *("--port", str(ports.services), "--images-port", str(ports.images), "--tables", str(var.tables), "--surveys", str(var.surveys)),
         *("--state", str(var.services)),
         *(
             "--identities",

@@ -5,20 +5,21 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
+from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from bowerbird_services import metrics
 from bowerbird_services.addresses import PlainAddresses
 from bowerbird_services.archive import Archive
 from bowerbird_services.engine import QueryFault, Unreadable
 from bowerbird_services.headers import AnswerHeaders
-from bowerbird_services.metrics import Answers, Measured
+from bowerbird_services.metrics import Measured
 from bowerbird_services.products import ProductService
 from bowerbird_services.release_files import Directories
 from bowerbird_services.site import Site
@@ -41,6 +42,9 @@ from bowerbird_services.vo.upload_sources import UploadSources
 _JOB_THREADS = 64
 _PRODUCTS = "/products"
 
+_Closing: TypeAlias = "list[Callable[[], Awaitable[None]]]"
+_Lifespan: TypeAlias = "Callable[[Starlette], AbstractAsyncContextManager[None]]"
+
 _log = logging.getLogger("bowerbird.services")
 
 
@@ -56,19 +60,22 @@ def create(
     runner = Runner(site, jobs, Threads(_JOB_THREADS))
     sources = UploadSources(site, jobs)
     health = Health(site, jobs)
-    closing: list[Callable[[], Awaitable[None]]] = [runner.close]
-    answers = Answers()
+    closing: _Closing = [runner.close]
     tap = [*TAPService(site, features, sources, health).routes(), *AsyncService(site, jobs, runner, sources).routes()]
     routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes()), *pages]
-    routes.append(metrics.route(answers, site, jobs, health))
-    if site.archive:
-        routes += _archived(site, site.archive, health, prefix, closing)
-    products = ProductService(site, directories) if directories else None
-    if products:
-        routes.append(Mount(f"{prefix}{_PRODUCTS}", routes=products.routes()))
-    hips = HiPSService(site, site.surveys) if site.surveys else None
-    if hips:
-        routes += [Mount(f"{prefix}/hips", routes=hips.hips_routes()), Mount(f"{prefix}/moc", routes=hips.moc_routes())]
+    routes.append(metrics.route(site, jobs, health))
+    routes += _of_images(site, health, prefix, directories, closing)
+    return _application(site, routes, prefix, _lifespan(closing, runner))
+
+
+def create_images(site: Site, prefix: str, directories: Directories) -> Starlette:
+    """Return the application that serves the parts of a site that answer for images, and no others."""
+    closing: _Closing = []
+    routes = _of_images(site, Health(site), prefix, directories, closing)
+    return _application(site, routes, prefix, _lifespan(closing))
+
+
+def _application(site: Site, routes: Sequence[BaseRoute], prefix: str, lifespan: _Lifespan) -> Starlette:
     handlers = {
         Fault: _fault,
         QueryFault: _query_fault,
@@ -78,26 +85,41 @@ def create(
         sqlite3.Error: _disk,
         Exception: _unexpected,
     }
-    closing += [*(part.close for part in (products, hips) if part), site.threads.close]
-    lifespan = _lifespan(runner, closing)
-    middleware = [Middleware(Measured, answers, prefix), Middleware(AnswerHeaders), Middleware(PlainAddresses, prefix, f"{_PRODUCTS}/")]
+    plain = Middleware(PlainAddresses, prefix, f"{_PRODUCTS}/")
+    middleware = [Middleware(Measured, site.answers, prefix), Middleware(AnswerHeaders), plain]
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)
     # An address is what it is: a client that is sent elsewhere may lose what it sent.
     app.router.redirect_slashes = False
     return app
 
 
-def _archived(site: Site, archive: Archive, health: Health, prefix: str, closing: list[Callable[[], Awaitable[None]]]) -> list[Mount]:
+def _of_images(site: Site, health: Health, prefix: str, directories: Directories | None, closing: _Closing) -> list[Mount]:
+    """Return IMAGE_PARTS as far as the site has them, and add what closes them."""
+    routes = _archived(site, site.archive, health, prefix, closing) if site.archive else []
+    if directories:
+        products = ProductService(site, directories)
+        routes.append(Mount(f"{prefix}{_PRODUCTS}", routes=products.routes()))
+        closing.append(products.close)
+    if site.surveys:
+        hips = HiPSService(site, site.surveys)
+        routes += [Mount(f"{prefix}/hips", routes=hips.hips_routes()), Mount(f"{prefix}/moc", routes=hips.moc_routes())]
+        closing.append(hips.close)
+    closing.append(site.threads.close)
+    return routes
+
+
+def _archived(site: Site, archive: Archive, health: Health, prefix: str, closing: _Closing) -> list[Mount]:
     """Return where products are found, and add what closes it."""
     sia2, datalink, soda = SIA2Service(site, archive, health), DataLinkService(site, archive, health), SODAService(site, archive, health)
     closing += [datalink.close, soda.close]
     return [Mount(f"{prefix}/{name}", routes=one.routes()) for name, one in (("sia2", sia2), ("datalink", datalink), ("soda", soda))]
 
 
-def _lifespan(runner: Runner, closing: Sequence[Callable[[], Awaitable[None]]]) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(closing: _Closing, runner: Runner | None = None) -> _Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await runner.start()
+        if runner:
+            await runner.start()
         try:
             yield
         finally:

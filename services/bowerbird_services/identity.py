@@ -64,6 +64,11 @@ class Records:
         self._changed.append(listener)
 
     @property
+    def synced(self) -> bool:
+        """Whether the hub has told all of it."""
+        return self._synced
+
+    @property
     def platform(self) -> Platform:
         """The platform that is in force; Away before the hub has said any."""
         if self._platform is None or not self._synced:

@@ -8,15 +8,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 
-from bowerbird_services import adql
-from bowerbird_services.app import create
+from bowerbird_services import adql, processes
+from bowerbird_services.app import create, create_images
 from bowerbird_services.archive import Archive
 from bowerbird_services.engine import QueryFault
 from bowerbird_services.hub_feed import HubFeed
@@ -24,8 +24,10 @@ from bowerbird_services.identity import Feed, HubNames, Identities, Records, Soc
 from bowerbird_services.pages.frame import Frame
 from bowerbird_services.pages.service import Pages
 from bowerbird_services.pages.sign_in import Application, SignIn
-from bowerbird_services.release_files import hub_directories, mounted_directories
+from bowerbird_services.processes import ImageWorker, cores, listening
+from bowerbird_services.release_files import Directories, hub_directories, mounted_directories
 from bowerbird_services.site import Site
+from bowerbird_services.slots import Slots
 from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
 from bowerbird_services.store.cones_first import ConesFirst
 from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
@@ -34,19 +36,20 @@ from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.streams import Threads
 from bowerbird_services.tables import Catalogue
 from bowerbird_services.tables_engine import TablesEngine, Translated
+from bowerbird_services.vo.health import Health
 from bowerbird_services.vo.jobs import JobStore
 from bowerbird_services.vo.vosi import Feature
 
 SERVICE = "vo"
 # More than all who are not signed in may have at once, so that they never keep those waiting who are.
 _THREADS = 16
-_KEEP_ALIVE_SECONDS = 30
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The tables of a platform for clients of the Virtual Observatory.")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; another one only where a proxy alone comes")
     parser.add_argument("--port", type=int, required=True, help="the port on that address")
+    parser.add_argument("--images-port", type=int, required=True, help="another one, to which what is asked of images is led")
     parser.add_argument("--tables", type=Path, required=True, help="where the tables lie")
     parser.add_argument("--surveys", type=Path, required=True, help="where the HiPS lie")
     parser.add_argument("--state", type=Path, required=True, help="where jobs are kept and queries spill")
@@ -62,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--address", required=True, help="where clients find the service, such as https://data.example.org/services/vo")
     parser.add_argument("--prefix", required=True, help="the path of that address")
     parser.add_argument("--look", type=Path, required=True, help="the stylesheet of the platform's pages")
+    processes.add_option(parser)
     return parser.parse_args()
 
 
@@ -82,13 +86,24 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def application(arguments: argparse.Namespace, client: httpx.AsyncClient, records: Records) -> tuple[Starlette, Callable[[], None]]:
-    """Return the application, and what lets its parts go."""
+@dataclass(frozen=True)
+class _Parts:
+    """What each process of the service has for itself."""
+
+    site: Site
+    store: TableStore
+    directories: Directories
+    close: Callable[[], None]
+
+
+def _parts(arguments: argparse.Namespace, client: httpx.AsyncClient, records: Records, slots: Slots) -> _Parts:
     names = HubNames(os.environ["JUPYTERHUB_API_URL"], SERVICE, client)
     records.on_change(names.forget)
+    # A worker has its own: it comes and goes while the main process computes.
+    state = arguments.state / "images" if arguments.worker else arguments.state
     # What a killed service had spilt is nobody's any more.
-    shutil.rmtree(arguments.state / "spill", ignore_errors=True)
-    room = Room(arguments.tables, _made(arguments.state / "spill"))
+    shutil.rmtree(state / "spill", ignore_errors=True)
+    room = Room(arguments.tables, _made(state / "spill"))
     database = DuckDBBackend(room, prepare=adql.register)
     computing = ConesFirst(database, database.files)
     address = arguments.address.rstrip("/")
@@ -96,21 +111,20 @@ def application(arguments: argparse.Namespace, client: httpx.AsyncClient, record
     store = TableStore(shelf, Doors.below(address))
     engine = TablesEngine(records, store, computing, translate)
     identities = Identities(records, names, lambda: datetime.now(UTC))
-    site = Site(engine, identities, Threads(_THREADS), _made(arguments.state / "spool"), address)
+    site = Site(engine, identities, Threads(_THREADS), _made(state / "spool"), address, slots=slots)
     directories = mounted_directories(arguments.releases) if arguments.hub else hub_directories(arguments.releases)
     site.surveys = arguments.surveys
     site.archive = Archive(records, shelf, directories, store.observations)
-    jobs = JobStore(arguments.state / "jobs")
+    return _Parts(site, store, directories, computing.close)
+
+
+def _application(arguments: argparse.Namespace, client: httpx.AsyncClient, parts: _Parts, jobs: JobStore) -> Starlette:
+    """Return what the main process serves."""
     features = tuple(Feature(known.type, known.form, known.description) for known in adql.features())
-
-    def close() -> None:
-        jobs.close()
-        computing.close()
-
-    prefix = arguments.prefix.rstrip("/")
-    at_the_hub = Application(f"service-{SERVICE}", os.environ["JUPYTERHUB_API_TOKEN"], os.environ["JUPYTERHUB_API_URL"], address)
-    pages = Pages(site, store, Frame(arguments.look.read_text(), prefix), SignIn(at_the_hub, client))
-    return create(site, jobs, features, prefix, directories, pages.routes()), close
+    site, prefix = parts.site, arguments.prefix.rstrip("/")
+    at_the_hub = Application(f"service-{SERVICE}", os.environ["JUPYTERHUB_API_TOKEN"], os.environ["JUPYTERHUB_API_URL"], site.address)
+    pages = Pages(site, parts.store, Frame(arguments.look.read_text(), prefix), SignIn(at_the_hub, client))
+    return create(site, jobs, features, prefix, parts.directories, pages.routes())
 
 
 def _feed(arguments: argparse.Namespace, records: Records) -> Feed:
@@ -121,28 +135,40 @@ def _feed(arguments: argparse.Namespace, records: Records) -> Feed:
 
 async def _serve(arguments: argparse.Namespace) -> None:
     records = Records()
+    slots = Slots(arguments.worker.slots if arguments.worker else None)
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-        app, close = application(arguments, client, records)
+        parts = _parts(arguments, client, records, slots)
         following = asyncio.create_task(_feed(arguments, records).follow())
-        # The hub is in front of it; whoever reaches it otherwise is asked for a token all the same.
-        config = uvicorn.Config(
-            app,
-            host=arguments.host,
-            port=arguments.port,
-            log_level="warning",
-            access_log=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=5,
-            server_header=False,
-            headers=[("Server", "Bowerbird")],
-        )
         try:
-            await uvicorn.Server(config).serve()
+            if arguments.worker:
+                await _beside(arguments, parts, records)
+            else:
+                await _main(arguments, client, parts, slots)
         finally:
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following
-            close()
+            parts.close()
+
+
+async def _beside(arguments: argparse.Namespace, parts: _Parts, records: Records) -> None:
+    known = asyncio.Event()
+    records.on_change(lambda: known.set() if records.synced else None)
+    app = create_images(parts.site, arguments.prefix.rstrip("/"), parts.directories)
+    health = Health(parts.site)
+    await processes.serve_beside(app, arguments.worker, parts.site.answers, lambda: health.of_products().trouble, known)
+
+
+async def _main(arguments: argparse.Namespace, client: httpx.AsyncClient, parts: _Parts, slots: Slots) -> None:
+    everything, images = (listening(arguments.host, port) for port in (arguments.port, arguments.images_port))
+    worker = ImageWorker(images, slots, parts.site.answers) if cores() > 1 else None
+    if worker:
+        parts.site.beside = worker.trouble
+    jobs = JobStore(arguments.state / "jobs")
+    try:
+        await processes.serve(_application(arguments, client, parts, jobs), (everything, images), worker)
+    finally:
+        jobs.close()
 
 
 def main() -> int:

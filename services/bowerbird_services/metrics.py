@@ -4,15 +4,16 @@ It stands beside the services' prefix and not below it, so that the proxy leads 
 """
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from bowerbird_config.image_parts import IMAGE_PARTS
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bowerbird_services.answers import Answers
 from bowerbird_services.site import Site
 from bowerbird_services.vo.health import Health
 from bowerbird_services.vo.jobs import JobStore
@@ -21,27 +22,8 @@ PATH: Final = "/metrics"
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _OTHER: Final = "other"
 # Whoever asks chooses the address: of names that are no part of ours there could be any number.
-_PARTS: Final = frozenset({"tap", "scs", "sia2", "datalink", "soda", "products", "hips", "moc"})
+_PARTS: Final = frozenset({"tap", "scs", *IMAGE_PARTS})
 _NOT_ANSWERED: Final = "none"
-
-
-class Answers:
-    """Counts answers and their time; the event loop alone writes and reads."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.seconds: dict[str, float] = {}
-        self.at_work = 0
-
-    def lines(self) -> Iterator[str]:
-        """Yield what was counted."""
-        yield from _about("bowerbird_services_answers_total", "Answers, by part and HTTP status.", "counter")
-        for (part, status), count in sorted(self.counts.items()):
-            yield f'bowerbird_services_answers_total{{part="{part}",status="{status}"}} {count}'
-        yield from _about("bowerbird_services_answer_seconds_total", "Time from each request to the end of its answer.", "counter")
-        for part, seconds in sorted(self.seconds.items()):
-            yield f'bowerbird_services_answer_seconds_total{{part="{part}"}} {seconds:.6f}'
-        yield from _gauge("bowerbird_services_at_work", "Requests whose answer has not ended.", self.at_work)
 
 
 class Measured:
@@ -72,14 +54,14 @@ class Measured:
         finally:
             answers.at_work -= 1
             answers.counts[part, status] += 1
-            answers.seconds[part] = answers.seconds.get(part, 0.0) + time.monotonic() - began
+            answers.seconds[part] += time.monotonic() - began
 
     def _part(self, path: str) -> str:
         first = path.removeprefix(self._prefix).lstrip("/").partition("/")[0]
         return first if first in _PARTS else _OTHER
 
 
-def route(answers: Answers, site: Site, jobs: JobStore, health: Health) -> Route:
+def route(site: Site, jobs: JobStore, health: Health) -> Route:
     """Return where all that is measured is told."""
 
     def looked() -> tuple[int, bool]:
@@ -88,13 +70,24 @@ def route(answers: Answers, site: Site, jobs: JobStore, health: Health) -> Route
     async def tell(_request: Request) -> Response:
         unfinished, well = await site.threads.run(looked)
         lines = (
-            *answers.lines(),
+            *_of_answers(site.answers),
             *_gauge("bowerbird_services_jobs_unfinished", "Jobs that wait or run.", unfinished),
             *_gauge("bowerbird_services_available", "1 where queries can be answered now.", int(well)),
         )
         return PlainTextResponse("".join(f"{line}\n" for line in lines), media_type=_CONTENT_TYPE)
 
     return Route(PATH, tell)
+
+
+def _of_answers(answers: Answers) -> Iterator[str]:
+    yield from _about("bowerbird_services_answers_total", "Answers, by part and HTTP status.", "counter")
+    for (part, status), count in sorted(answers.counts.items()):
+        yield f'bowerbird_services_answers_total{{part="{part}",status="{status}"}} {count}'
+    yield from _about("bowerbird_services_answer_seconds_total", "Time from each request to the end of its answer.", "counter")
+    for part, seconds in sorted(answers.seconds.items()):
+        yield f'bowerbird_services_answer_seconds_total{{part="{part}"}} {seconds:.6f}'
+    yield from _gauge("bowerbird_services_at_work", "Requests whose answer has not ended.", answers.at_work + answers.beside)
+    yield from _gauge("bowerbird_services_workers", "Processes that answer for images beside the main one.", answers.workers)
 
 
 def _gauge(name: str, about: str, value: int) -> Iterator[str]:

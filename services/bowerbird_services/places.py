@@ -1,4 +1,7 @@
-"""Places for queries to run in: so many for each one who asks, so many for all, and a queue for the others. For one event loop."""
+"""Places for queries to run in: so many for each one who asks, so many for all, and a queue for the others. For one event loop.
+
+With slots the limits hold for all processes that share them; each process has a queue of its own.
+"""
 
 import asyncio
 import math
@@ -6,9 +9,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
+
+from bowerbird_services.slots import Slots
 
 # Whose a place is: a name, or None for all who are not signed in, together.
 Owner = str | None
+# Nobody tells of a place that another process gives back.
+_AGAIN_SECONDS: Final = 0.02
 
 
 @dataclass(eq=False, slots=True)
@@ -24,9 +32,12 @@ class _Waiting:
 class Places:
     """Gives out places. Whoever has the fewest comes first, and among them whoever waits the longest."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: Slots | None = None, name: str = "") -> None:
+        """Begin with no place taken; `slots` are shared by all places of that name."""
         self._taken: Counter[Owner] = Counter()
         self._queue: list[_Waiting] = []
+        self._shared = _Shared(slots, name) if slots else None
+        self._again: asyncio.TimerHandle | None = None
 
     async def enter(self, owner: Owner, limit: int, of_all: float = math.inf) -> None:
         """Return when they have fewer than `limit` places and all fewer than `of_all`; whoever called gives it back by `leave`."""
@@ -46,16 +57,22 @@ class Places:
 
     def take(self, owner: Owner, limit: int, of_all: float = math.inf) -> bool:
         """Take a place where there is one for them and nobody waits; tell whether they have it, which they give back by `leave`."""
-        free = not self._queue and self._taken[owner] < limit and self._taken.total() < of_all
-        if free:
-            self._taken[owner] += 1
-        return free
+        return not self._queue and self._taken[owner] < limit and self._taken.total() < of_all and self._got(owner, limit, of_all)
+
+    def _got(self, owner: Owner, limit: int, of_all: float) -> bool:
+        """Take a place that is free in this process, where it is in the others too."""
+        if self._shared and not self._shared.take(owner, limit, of_all):
+            return False
+        self._taken[owner] += 1
+        return True
 
     def leave(self, owner: Owner) -> None:
         """Give a place back."""
         self._taken[owner] -= 1
         if not self._taken[owner]:
             del self._taken[owner]
+        if self._shared:
+            self._shared.leave(owner)
         self._give()
 
     @asynccontextmanager
@@ -70,11 +87,47 @@ class Places:
     def _give(self) -> None:
         while (waiting := self._next()) is not None:
             self._queue.remove(waiting)
-            self._taken[waiting.owner] += 1
             waiting.turn.set_result(None)
+        if self._again:
+            self._again.cancel()
+        self._again = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._give) if self._shared and self._queue else None
 
     def _next(self) -> _Waiting | None:
+        """Return who comes next, with a place; None where there is none for anybody who waits."""
         total = self._taken.total()
-        fitting = (each for each in self._queue if self._taken[each.owner] < each.limit and total < each.of_all)
-        # The first of the smallest: `min` keeps to the order of the queue.
-        return min(fitting, key=lambda waiting: self._taken[waiting.owner], default=None)
+        fitting = [each for each in self._queue if self._taken[each.owner] < each.limit and total < each.of_all]
+        # A stable order: of those who have as few the first in the queue.
+        fitting.sort(key=lambda waiting: self._taken[waiting.owner])
+        return next((each for each in fitting if self._got(each.owner, each.limit, each.of_all)), None)
+
+
+class _Shared:
+    """The slots of one process's places: one of its owner for each, and where all together have a limit one of everybody's."""
+
+    def __init__(self, slots: Slots, name: str) -> None:
+        self._slots = slots
+        self._name = name
+        self._held: dict[Owner, list[tuple[int, ...]]] = {}
+
+    def take(self, owner: Owner, limit: int, of_all: float) -> bool:
+        """Take what a place needs, or nothing."""
+        own = self._slots.take(f"{self._name}/{owner or ''}", limit)
+        if own is None:
+            return False
+        taken: tuple[int, ...] = (own,)
+        if of_all != math.inf:
+            common = self._slots.take(self._name, int(of_all))
+            if common is None:
+                self._slots.free(own)
+                return False
+            taken = (own, common)
+        self._held.setdefault(owner, []).append(taken)
+        return True
+
+    def leave(self, owner: Owner) -> None:
+        """Free what the last of an owner's places needed; they are all alike."""
+        held = self._held[owner]
+        for slot in held.pop():
+            self._slots.free(slot)
+        if not held:
+            del self._held[owner]

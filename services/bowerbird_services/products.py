@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from bowerbird_services.etags import is_known
 from bowerbird_services.part_answers import PartAnswer, Patience
-from bowerbird_services.places import Places
 from bowerbird_services.release_files import ClosedFile, Directories, NoFile, ReleaseFile, open_file
 from bowerbird_services.site import ABSENT, Site
 from bowerbird_services.store.dids import DID
@@ -47,7 +46,7 @@ class ProductService:
         self._directories = directories
         # Its own threads and places: large files keep no query waiting, and queries no file.
         self._threads = Threads(_THREADS)
-        self._places = Places()
+        self._places = site.places_for("files")
 
     def routes(self) -> list[Route]:
         """Return the addresses below /products."""

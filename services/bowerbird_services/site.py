@@ -14,12 +14,14 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from bowerbird_services.allowances import Allowance, allowance_of
+from bowerbird_services.answers import Answers
 from bowerbird_services.archive import Archive
 from bowerbird_services.engine import UPLOAD_SCHEMA, Answer, Engine
 from bowerbird_services.formats import Description
 from bowerbird_services.identity import Identities
 from bowerbird_services.link_descriptor import link_descriptor
 from bowerbird_services.places import Places
+from bowerbird_services.slots import Slots
 from bowerbird_services.streams import LEAST_CHUNK, FlowResponse, Outflow, Threads, compressed, gathered, unless_gone
 from bowerbird_services.tables import Table
 from bowerbird_services.vo.dali import Fault
@@ -45,11 +47,23 @@ class Site:
     limits: Callable[[Platform, Identity], Allowance] = allowance_of
     clock: Callable[[], datetime] = _now
     started: datetime = field(default_factory=_now)
-    places: Places = field(default_factory=Places)
+    # Shared with the service's other process, where there is one.
+    slots: Slots | None = None
+    places: Places = field(init=False)
     # The product files; None where the service has tables only.
     archive: Archive | None = None
     # Where the HiPS lie.
     surveys: Path | None = None
+    answers: Answers = field(default_factory=Answers)
+    # What is to be told of the service's other process; None where all is well with it.
+    beside: Callable[[], str | None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self.places = self.places_for("queries")
+
+    def places_for(self, name: str) -> Places:
+        """Return places whose limits hold for the whole service; those of one name are the same in each of its processes."""
+        return Places(self.slots, name)
 
     def address_of(self, connection: HTTPConnection) -> str:
         """Return the address under which that client knows the application."""

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from bowerbird_config.identity import Identity
 
-from bowerbird_services.places import Places
 from bowerbird_services.site import Site
 from bowerbird_services.streams import Threads
 from bowerbird_services.vo.dali import Fault
@@ -36,7 +35,7 @@ class Turns:
         self._site = site
         self._threads = threads
         self._words = words
-        self._places = Places()
+        self._places = site.places_for(words.name)
 
     async def run(self, identity: Identity, work: Callable[..., T], *arguments: Any) -> T:
         """Return what the work returns; Fault where no place was free in time, or it takes longer than an answer may."""

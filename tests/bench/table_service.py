@@ -51,7 +51,7 @@ def stars(rows: int = ROWS) -> pa.Table:
 
 @dataclass
 class Service:
-    """The running service; `most_mib` is the most anonymous memory that it had so far."""
+    """The running service; `most_mib` is the most anonymous memory that its processes had so far, together."""
 
     address: str
     pid: int
@@ -69,14 +69,24 @@ class Service:
         return f"{self.address}/scs/{TABLE.replace('.', '/')}"
 
     def memory_mib(self) -> float:
-        """Return the anonymous memory that it has now."""
-        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+        """Return the anonymous memory that it has now, in all of its processes."""
+        return sum(_anonymous_mib(pid) for pid in (self.pid, *children(self.pid)))
 
     def watch(self) -> None:
         """Remember the most memory until it is over."""
         while not self.over.wait(_SAMPLE_SECONDS):
             self.most_mib = max(self.most_mib, self.memory_mib())
+
+
+def children(pid: int) -> tuple[int, ...]:
+    """Return the processes that a process has started from its first thread."""
+    return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()))
+
+
+def _anonymous_mib(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    # What has ended and is not yet waited for has none.
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), 0.0)
 
 
 @contextmanager

@@ -196,6 +196,7 @@ def test_somebody_signs_in_and_their_server_is_a_pod(release: Release, researche
     assert routes["researcher.localhost/user/researcher"]["target"] == f"http://{ADDRESS}:{pods.PORT}"
     assert routes["localhost/cas"]["target"] == "http://bowerbird-demo-cas.bowerbird:8082"
     assert routes["localhost/services/vo"]["target"] == "http://bowerbird-services.bowerbird:8080"
+    assert routes["localhost/services/vo/soda"]["target"] == "http://bowerbird-services.bowerbird:8084"
     assert routes["localhost"]["target"] == "http://bowerbird-hub.bowerbird:8081"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bowerbird_config.image_parts import IMAGE_PARTS
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
@@ -15,7 +16,7 @@ from bowerbird_hub.supervision.ports import Ports
 from tests.support.platforms import described
 
 GOLDEN = Path(__file__).parents[1] / "data" / "hub" / "settings.json"
-PORTS = Ports(public=8000, hub=8001, proxy_api=8002, cas=8003, services=8004)
+PORTS = Ports(public=8000, hub=8001, proxy_api=8002, cas=8003, services=8004, images=8005)
 DEMO = {"demo": {"accounts": {"researcher": {"title": "A researcher"}}}}
 
 
@@ -48,8 +49,9 @@ def test_platform_without_demo_and_idle_limit_runs_the_tables_service_alone() ->
     assert [role["name"] for role in found["load_roles"]] == ["user", "server"]
 
 
-def test_tables_are_found_under_the_hubs_own_name() -> None:
-    assert configured()["ConfigurableHTTPProxy"]["extra_routes"] == {"localhost/services/vo/": "http://127.0.0.1:8004"}
+def test_services_are_found_under_the_hubs_own_name_and_images_at_a_port_of_their_own() -> None:
+    images = dict.fromkeys((f"localhost/services/vo/{part}/" for part in IMAGE_PARTS), "http://127.0.0.1:8005")
+    assert configured()["ConfigurableHTTPProxy"]["extra_routes"] == {"localhost/services/vo/": "http://127.0.0.1:8004", **images}
 
 
 def test_every_service_of_root_is_given_up_to_another_uid_and_ends_with_the_hub() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bowerbird_config.image_parts import IMAGE_PARTS
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError
@@ -40,6 +41,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "BOWERBIRD_HUB_PORT": "8081",
         "BOWERBIRD_PROXY_API_URL": "http://proxy-api:8001",
         "BOWERBIRD_SERVICES_URL": "http://services:8080",
+        "BOWERBIRD_IMAGES_URL": "http://services:8084",
         "BOWERBIRD_NODE_DOOR_PORT": "8083",
         "BOWERBIRD_NODE_ACCOUNT": "data/data",
         "BOWERBIRD_SERVICES_ACCOUNT": "hub/services",
@@ -64,7 +66,10 @@ def test_browsers_pods_and_proxy_each_know_the_hub_by_its_own_address(environmen
     assert proxy == {
         "should_start": False,
         "api_url": "http://proxy-api:8001",
-        "extra_routes": {"data.example.org/services/vo/": "http://services:8080"},
+        "extra_routes": {
+            "data.example.org/services/vo/": "http://services:8080",
+            **{f"data.example.org/services/vo/{part}/": "http://services:8084" for part in IMAGE_PARTS},
+        },
     }
 
 
@@ -99,6 +104,7 @@ def test_without_a_database_of_its_own_the_hub_has_a_file(environment: dict[str,
         "BOWERBIRD_HUB_PORT",
         "BOWERBIRD_PROXY_API_URL",
         "BOWERBIRD_SERVICES_URL",
+        "BOWERBIRD_IMAGES_URL",
         "BOWERBIRD_NODE_DOOR_PORT",
         "BOWERBIRD_SERVICES_ACCOUNT",
         "BOWERBIRD_SECRET_CRYPT_KEY",

@@ -28,7 +28,7 @@ def plan() -> Plan:
         var=Var(Path("/srv/a var")),
         platform_file=Path("/etc/platform.yaml"),
         platform=Platform.model_validate(PLATFORM),
-        ports=Ports(public=1001, hub=1002, proxy_api=1003, cas=1004, services=1005),
+        ports=Ports(public=1001, hub=1002, proxy_api=1003, cas=1004, services=1005, images=1006),
         as_root=True,
         with_keeper=True,
         token=TOKEN,

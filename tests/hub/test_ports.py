@@ -14,7 +14,7 @@ def test_wanted_port_is_taken_where_it_is_free() -> None:
     wanted = choose("127.0.0.1", 0).public
     chosen = choose("127.0.0.1", wanted)
     assert chosen.public == wanted
-    assert len(set(astuple(chosen))) == 5
+    assert len(set(astuple(chosen))) == 6
     assert all(is_free("127.0.0.1", port) for port in astuple(chosen))
 
 
@@ -46,10 +46,10 @@ def test_machine_without_a_free_port_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_ports_of_an_earlier_version_are_kept_and_a_new_part_gets_its_own(tmp_path: Path) -> None:
-    var, chosen = Var(tmp_path), Ports(1, 2, 3, 4, 5)
+    var, chosen = Var(tmp_path), Ports(1, 2, 3, 4, 5, 6)
     var.run.mkdir()
     assert ports.read(var, otherwise=chosen) is None
     (var.run / "ports.json").write_text('{"public": 11, "hub": 12, "proxy_api": 13, "cas": 14}')
-    assert ports.read(var, otherwise=chosen) == Ports(11, 12, 13, 14, 5)
-    ports.write(var, Ports(11, 12, 13, 14, 15))
-    assert ports.read(var, otherwise=chosen) == Ports(11, 12, 13, 14, 15)
+    assert ports.read(var, otherwise=chosen) == Ports(11, 12, 13, 14, 5, 6)
+    ports.write(var, Ports(11, 12, 13, 14, 15, 16))
+    assert ports.read(var, otherwise=chosen) == Ports(11, 12, 13, 14, 15, 16)

@@ -47,7 +47,7 @@ def test_it_is_asked_whether_queries_are_answered() -> None:
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever).start()
-        ports = Ports(public=1, hub=2, proxy_api=3, cas=4, services=server.server_address[1])
+        ports = Ports(public=1, hub=2, proxy_api=3, cas=4, services=server.server_address[1], images=6)
         try:
             assert probe(ports)() is not None
             assert probe(ports)() is None

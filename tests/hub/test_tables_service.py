@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from bowerbird_hub.runtimes.sandbox import SERVICES_ID
 from bowerbird_hub.supervision.processes import environment, living
 from bowerbird_hub.supervision.status import _of_tables
 
+from tests.services.stopping import needs_two_cores, stopped
 from tests.services.waiting import until
 from tests.support import surveys
 from tests.support.hub import PLATFORM, Person, RunningHub, running_hub
@@ -90,12 +92,20 @@ def test_member_of_the_team_sees_its_table_until_the_membership_ends(hub: Runnin
     member = hub.sign_in("researcher")
     secret, _ = token(member)
     assert count(hub, "dr2", secret).text.split() == ['"n"', "50"]
-    hub.edit((PLATFORM + COLLECTIONS).replace("members: [researcher]", "members: [outsider]"))
-    try:
+    with no_member(hub, secret):
         until(lambda: count(hub, "dr2", secret).status_code == 400)
         assert count(hub, "dr1", secret).status_code == 200
+
+
+@contextmanager
+def no_member(hub: RunningHub, secret: str) -> Iterator[None]:
+    """Let somebody be no member of the team for a while."""
+    hub.edit((PLATFORM + COLLECTIONS).replace("members: [researcher]", "members: [outsider]"))
+    try:
+        yield
     finally:
         hub.edit(PLATFORM + COLLECTIONS)
+        until(lambda: count(hub, "dr2", secret).status_code == 200)
 
 
 def test_token_that_is_revoked_is_of_no_use_within_a_second(hub: RunningHub) -> None:
@@ -275,16 +285,77 @@ def test_code_of_another_browser_signs_nobody_in(hub: RunningHub) -> None:
     assert owner.client.get(back).status_code == 200
 
 
-def test_a_service_that_was_killed_is_missed_and_answers_again(hub: RunningHub) -> None:
-    def serving() -> set[int]:
-        told = ((process.pid, environment(process.pid)) for process in living())
-        return {pid for pid, of in told if of.get("JUPYTERHUB_SERVICE_NAME") == "vo" and of.get("BOWERBIRD_VAR") == str(hub.var.root)}
+def serving(hub: RunningHub) -> set[int]:
+    """Return the processes of the service."""
+    told = ((process.pid, environment(process.pid)) for process in living())
+    return {pid for pid, of in told if of.get("JUPYTERHUB_SERVICE_NAME") == "vo" and of.get("BOWERBIRD_VAR") == str(hub.var.root)}
 
-    killed = serving()
+
+def programs(hub: RunningHub) -> dict[bool, tuple[int, list[str]]]:
+    """Return the worker for images (True) and the main process (False), and how each was started."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in serving(hub)}
+    return {"--worker" in argv: (pid, argv) for pid, argv in commands.items() if argv[0].endswith("python")}
+
+
+@contextmanager
+def clients_of_both(hub: RunningHub, secret: str) -> Iterator[list[httpx.Client]]:
+    """Have a client of the worker and one of the main process: while each connects, the other is stopped."""
+    until(lambda: len(programs(hub)) == 2, READY_SECONDS)
+    argv = programs(hub)[False][1]
+    address = f"http://127.0.0.1:{argv[argv.index('--images-port') + 1]}/services/vo"
+    headers = {"Authorization": f"Bearer {secret}"}
+    with ExitStack() as stack:
+        limits = httpx.Limits(max_connections=1)
+        clients = [stack.enter_context(httpx.Client(base_url=address, headers=headers, timeout=30, limits=limits)) for _ in range(2)]
+        for client, is_worker in zip(clients, (True, False), strict=True):
+            with stopped(programs(hub)[not is_worker][0]):
+                assert client.get("/soda/availability").status_code == 200
+        yield clients
+
+
+@needs_two_cores
+def test_token_that_is_revoked_is_of_no_use_in_either_process_within_a_second(hub: RunningHub) -> None:
+    owner = hub.sign_in("owner")
+    secret, identifier = token(owner)
+    with clients_of_both(hub, secret) as clients:
+        assert [client.get("/hips/sky/dr2/Moc.fits").status_code for client in clients] == [200, 200]
+        assert owner.api("DELETE", f"users/owner/tokens/{identifier}").status_code == 204
+        revoked = time.monotonic()
+        while [client.get("/hips/sky/dr2/Moc.fits").status_code for client in clients] != [401, 401]:
+            assert time.monotonic() - revoked < 1.5, "the token is still taken"
+
+
+@needs_two_cores
+def test_both_processes_know_of_a_membership_that_ends(hub: RunningHub) -> None:
+    secret, _ = token(hub.sign_in("researcher"))
+    with clients_of_both(hub, secret) as clients:
+        until(lambda: [client.get("/hips/sky/dr2/Moc.fits").status_code for client in clients] == [200, 200])
+        with no_member(hub, secret):
+            until(lambda: [client.get("/hips/sky/dr2/Moc.fits").status_code for client in clients] == [404, 404])
+
+
+@needs_two_cores
+def test_worker_that_is_killed_comes_back_and_the_service_answers_all_the_time(hub: RunningHub) -> None:
+    until(lambda: len(programs(hub)) == 2, READY_SECONDS)
+    before = programs(hub)
+    os.kill(before[True][0], signal.SIGKILL)
+    # The proxy may find in its own time only that a connection is none any more.
+    until(lambda: before[True][0] not in serving(hub))
+
+    def is_back() -> bool:
+        assert httpx.get(f"{hub.url}services/vo/hips/sky/dr1/Moc.fits", timeout=30).status_code == 200
+        return len(programs(hub)) == 2
+
+    until(is_back, READY_SECONDS)
+    assert programs(hub)[False][0] == before[False][0]
+
+
+def test_a_service_that_was_killed_is_missed_and_answers_again(hub: RunningHub) -> None:
+    killed = serving(hub)
     assert killed
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     # JupyterHub by itself looks each 30 s.
     until(lambda: "Service vo exited with status" in hub.log(), seconds=10)
     until(lambda: count(hub, "dr1").status_code == 200, seconds=READY_SECONDS)
-    assert not serving() & killed
+    assert not serving(hub) & killed

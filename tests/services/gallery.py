@@ -16,8 +16,10 @@ from bowerbird_services.archive import Archive
 from bowerbird_services.identity import Identities
 from bowerbird_services.ingest.product_files import products
 from bowerbird_services.main import translate
+from bowerbird_services.processes import listening
 from bowerbird_services.release_files import Directories, NoFile
 from bowerbird_services.site import Site
+from bowerbird_services.slots import Slots
 from bowerbird_services.store import shelf, sidecar
 from bowerbird_services.store.catalogues import TableStore
 from bowerbird_services.store.cones_first import ConesFirst
@@ -29,7 +31,7 @@ from bowerbird_services.tables_engine import TablesEngine
 from bowerbird_services.vo.jobs import JobStore
 
 from tests.services.people import identities
-from tests.services.serving import address_of, listening, served
+from tests.services.serving import address_of, served
 from tests.services.signing import SignedIn
 from tests.support.platforms import described
 
@@ -144,22 +146,37 @@ def gallery(
 
     `door` gives what opens the directories of releases below a root.
     """
-    root, tables = place / "releases", place / "tables"
+    root = place / "releases"
     before(root)
-    ingest(root, tables)
-    (place / "spill").mkdir()
-    (place / "spool").mkdir()
+    ingest(root, place / "tables")
+    at = listening("127.0.0.1", 0)
+    with hung(place, address_of(at), platform, door) as site:
+        jobs = JobStore(place / "jobs")
+        app = create(site, jobs, directories=door(root))
+        with served(SignedIn(app, token) if token else app, at) as address:
+            yield Gallery(address, site, root, site.identities)
+        jobs.close()
+
+
+@contextmanager
+def hung(
+    place: Path,
+    address: str,
+    platform: Platform | None = None,
+    door: Callable[[Path], Directories] = directories,
+    slots: Slots | None = None,
+) -> Iterator[Site]:
+    """Have the site of a gallery that is laid and ingested; it spills and spools into directories of this process."""
+    own = place / f"of-{os.getpid()}"
+    for name in ("spill", "spool"):
+        (own / name).mkdir(parents=True)
+    tables = place / "tables"
     known = identities(known=platform or gallery_platform())
-    at = listening()
-    computing = ConesFirst(DuckDBBackend(Room(tables, place / "spill"), prepare=adql.register))
+    computing = ConesFirst(DuckDBBackend(Room(tables, own / "spill"), prepare=adql.register))
     lying = shelf.Shelf(tables)
-    store = TableStore(lying, Doors.below(address_of(at)))
-    site = Site(TablesEngine(known.records, store, computing, translate), known, Threads(4), place / "spool", address_of(at))
+    store = TableStore(lying, Doors.below(address))
+    site = Site(TablesEngine(known.records, store, computing, translate), known, Threads(4), own / "spool", address, slots=slots)
     site.surveys = place / "surveys"
-    site.archive = Archive(known.records, lying, door(root), store.observations)
-    jobs = JobStore(place / "jobs")
-    app = create(site, jobs, directories=door(root))
-    with served(SignedIn(app, token) if token else app, at) as address:
-        yield Gallery(address, site, root, known)
-    jobs.close()
+    site.archive = Archive(known.records, lying, door(place / "releases"), store.observations)
+    yield site
     computing.close()

@@ -8,19 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from bowerbird_services.processes import listening
 from starlette.types import ASGIApp
 
 START_SECONDS = 30
-
-
-def listening() -> socket.socket:
-    """Return a socket whose address is known before there is an application to serve at it."""
-    # TCP by name: without it asyncio leaves Nagle's algorithm on, and each answer waits 40 ms for an acknowledgement.
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    found.bind(("127.0.0.1", 0))
-    found.listen(100)
-    found.setblocking(False)
-    return found
 
 
 def address_of(found: socket.socket) -> str:
@@ -31,7 +22,7 @@ def address_of(found: socket.socket) -> str:
 @contextmanager
 def served(app: ASGIApp, at: socket.socket | None = None) -> Iterator[str]:
     """Serve an application; yields its address without a slash at the end."""
-    at = at or listening()
+    at = at or listening("127.0.0.1", 0)
     config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([at])), name="served application")

@@ -19,7 +19,7 @@ They follow the hub at its inner door; their volume shows every release. NOT BUI
 that they have none to serve.
 */}}
 {{- define "bowerbird.program.services" -}}
-[python3, -I, -m, bowerbird_services.main, --host, 0.0.0.0, --port, "8080", --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --state, /srv/bowerbird/services, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --releases, /run/volume/data/releases, --address, {{ include "bowerbird.publicUrl" . }}{{ include "bowerbird.servicesPath" . }}, --prefix, {{ include "bowerbird.servicesPath" . }}, --look, /opt/bowerbird/bowerbird.css]
+[python3, -I, -m, bowerbird_services.main, --host, 0.0.0.0, --port, "8080", --images-port, "8084", --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --state, /srv/bowerbird/services, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --releases, /run/volume/data/releases, --address, {{ include "bowerbird.publicUrl" . }}{{ include "bowerbird.servicesPath" . }}, --prefix, {{ include "bowerbird.servicesPath" . }}, --look, /opt/bowerbird/bowerbird.css]
 {{- end -}}
 
 {{- define "bowerbird.program.demoCas" -}}

@@ -14,7 +14,7 @@ from bowerbird_hub.chart.make_secrets import KEYS
 from bowerbird_hub.deployments import hub_settings
 from bowerbird_hub.deployments.hub_settings import Settings
 from bowerbird_hub.identity.live import Live
-from bowerbird_hub.managed import CULLER, VO, VO_PATH, vo_sign_in
+from bowerbird_hub.managed import CULLER, VO, vo_routes, vo_sign_in
 from bowerbird_hub.nodes import services
 from bowerbird_hub.nodes.door import NodeDoor, NotYet
 from bowerbird_hub.nodes.opening import door_of
@@ -53,6 +53,7 @@ class Deployment:
     hub_port: int
     proxy_api: str
     services: str
+    images: str
     # Where the proxy finds the demo CAS server, and where in its own pod the hub does.
     demo_cas: str | None = None
     demo_cas_port: int | None = None
@@ -71,6 +72,7 @@ class Deployment:
             _port(environment, "BOWERBIRD_HUB_PORT"),
             _told(environment, "BOWERBIRD_PROXY_API_URL"),
             _told(environment, "BOWERBIRD_SERVICES_URL"),
+            _told(environment, "BOWERBIRD_IMAGES_URL"),
             demo_cas,
             _port(environment, DEMO_CAS_PORT) if demo_cas else None,
             environment.get(DATABASE) or f"sqlite:///{var.database}",
@@ -149,7 +151,7 @@ def settings(platform: Platform, deployment: Deployment) -> Settings:
             },
             "ConfigurableHTTPProxy": {
                 "api_url": deployment.proxy_api,
-                "extra_routes": {f"{own.host}/{VO_PATH}/": deployment.services, **demo},
+                "extra_routes": {**vo_routes(own, deployment.services, deployment.images), **demo},
             },
         },
     )

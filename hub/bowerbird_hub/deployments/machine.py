@@ -15,7 +15,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_hub.deployments import hub_settings
 from bowerbird_hub.deployments.hub_settings import Settings
 from bowerbird_hub.identity.live import Live
-from bowerbird_hub.managed import CAS, CULLER, VO, VO_PATH, services
+from bowerbird_hub.managed import CAS, CULLER, VO, services, vo_routes
 from bowerbird_hub.origins import Origins
 from bowerbird_hub.runtimes.local import Host
 from bowerbird_hub.runtimes.obituaries import Obituaries
@@ -63,7 +63,7 @@ def settings(platform: Platform, deployment: Deployment) -> Settings:
             "ConfigurableHTTPProxy": {
                 "api_url": f"http://{LOOPBACK}:{ports.proxy_api}",
                 # Under the hub's name and not one below it, which not every client could resolve. Its answers run nothing in a browser.
-                "extra_routes": {f"{own.host}/{VO_PATH}/": f"http://{LOOPBACK}:{ports.services}"},
+                "extra_routes": vo_routes(own, f"http://{LOOPBACK}:{ports.services}", f"http://{LOOPBACK}:{ports.images}"),
             },
         },
     )
@@ -145,7 +145,6 @@ async def _restart_services(app: JupyterHub, platform: Platform, deployment: Dep
 def from_environment(c: Any, environment: Mapping[str, str]) -> None:
     """Fill JupyterHub's configuration from what the supervisor put into the environment."""
     var = Var(Path(environment["BOWERBIRD_VAR"]))
-    names = ("BOWERBIRD_PORT", "BOWERBIRD_HUB_PORT", "BOWERBIRD_PROXY_API_PORT", "BOWERBIRD_CAS_PORT", "BOWERBIRD_SERVICES_PORT")
-    ports = Ports(*(int(environment[name]) for name in names))
+    ports = Ports.of(environment)
     live = Live(Path(environment["BOWERBIRD_PLATFORM"]), var)
     configure(c, live, Deployment(Install.from_environment(environment), var, ports, machine.is_root()))

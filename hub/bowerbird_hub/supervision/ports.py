@@ -2,9 +2,10 @@
 
 import random
 import socket
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Final, Self
 
 from bowerbird_config.paths import Var
 from bowerbird_hub.state.state_files import read_json, write_json
@@ -12,6 +13,14 @@ from bowerbird_hub.state.state_files import read_json, write_json
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST = 10_240
 _LOOPBACK = "127.0.0.1"
+_VARIABLES: Final = {
+    "public": "BOWERBIRD_PORT",
+    "hub": "BOWERBIRD_HUB_PORT",
+    "proxy_api": "BOWERBIRD_PROXY_API_PORT",
+    "cas": "BOWERBIRD_CAS_PORT",
+    "services": "BOWERBIRD_SERVICES_PORT",
+    "images": "BOWERBIRD_IMAGES_PORT",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +32,17 @@ class Ports:
     proxy_api: int
     cas: int
     services: int
+    # What is asked of images.
+    images: int
 
     def environment(self) -> dict[str, str]:
         """Return the ports as the parts read them."""
-        return {
-            "BOWERBIRD_PORT": str(self.public),
-            "BOWERBIRD_HUB_PORT": str(self.hub),
-            "BOWERBIRD_PROXY_API_PORT": str(self.proxy_api),
-            "BOWERBIRD_CAS_PORT": str(self.cas),
-            "BOWERBIRD_SERVICES_PORT": str(self.services),
-        }
+        return {variable: str(getattr(self, name)) for name, variable in _VARIABLES.items()}
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        """Return the ports that an environment tells."""
+        return cls(**{name: int(environment[variable]) for name, variable in _VARIABLES.items()})
 
 
 class NoFreePort(Exception):
@@ -84,7 +94,7 @@ def choose(address: str, wanted: int) -> Ports:
     if wanted and is_free(address, wanted):
         taken.append(wanted)
     for port in _candidates():
-        if len(taken) == 5:  # noqa: PLR2004  the five of Ports
+        if len(taken) == len(fields(Ports)):
             return Ports(*taken)
         if port not in taken and is_free(address, port) and is_free(_LOOPBACK, port):
             taken.append(port)

@@ -18,13 +18,14 @@ class State:
 class Health:
     """Looks after the parts of one site; every look is a few calls of the file system, in whichever thread."""
 
-    def __init__(self, site: Site, store: JobStore) -> None:
+    def __init__(self, site: Site, store: JobStore | None = None) -> None:
         self._site = site
         self._store = store
 
     def state(self) -> State:
         """Return what is wrong."""
-        return State("; ".join(filter(None, (self._hub(), self._store.trouble()))) or None, self._site.engine.damage())
+        trouble = (self._hub(), self._store.trouble() if self._store else None)
+        return State(_together(*trouble), _together(self._site.engine.damage(), self._site.beside()))
 
     def of_products(self) -> State:
         """Return what is wrong for those who ask for products and run no job."""
@@ -36,3 +37,7 @@ class Health:
         except Away as error:
             return str(error)
         return None
+
+
+def _together(*told: str | None) -> str | None:
+    return "; ".join(filter(None, told)) or None

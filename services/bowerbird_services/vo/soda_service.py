@@ -20,7 +20,6 @@ from bowerbird_services.archive import Archive, ClosedRecord, NoRecord, Record
 from bowerbird_services.cutting import SMALL, Cutting, tag
 from bowerbird_services.etags import is_known
 from bowerbird_services.part_answers import PartAnswer, Patience
-from bowerbird_services.places import Places
 from bowerbird_services.release_files import ClosedFile, NoFile, ReleaseFile
 from bowerbird_services.site import Site
 from bowerbird_services.streams import Threads, unless_gone
@@ -71,7 +70,7 @@ class SODAService:
         # Its own threads and places: pixels keep no query waiting, and queries no pixels.
         self._threads = Threads(_THREADS)
         self._turns = Turns(site, self._threads, _WORDS)
-        self._large = Places()
+        self._large = site.places_for("large cutouts")
 
     def routes(self) -> list[Route]:
         """Return the addresses below /soda."""
