@@ -73,6 +73,11 @@ class Var:
         return self.root / "releases"
 
     @property
+    def leases(self) -> Path:
+        """On a cluster: which pod of a name has its user's data; 0700 root, on the storage that nodes share."""
+        return self.root / "leases"
+
+    @property
     def tables(self) -> Path:
         """The tables of the releases as the services read them, `tables/COLLECTION/RELEASE/`; made again from the releases."""
         return self.root / "tables"

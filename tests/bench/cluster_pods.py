@@ -21,8 +21,8 @@ _ANN = IdentityRecord(1, "ann", 611001, 611001)
 _OURS, _PEER, _BUSY = "ann-volume", "ann-empty", "ann-busy"
 _START_GOAL = 1.5
 _SECONDS = 120.0
-# A count is told through `kubectl exec`, whose own start a round outlasts.
-_STEADY_ROUNDS = 50
+# A count is told through `kubectl exec`, whose own start a round outlasts. Four seconds, so that a spare worker is warm again.
+_STEADY_ROUNDS = 200
 
 
 def rows(rounds: int) -> list[Row]:

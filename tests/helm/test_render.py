@@ -94,7 +94,7 @@ def test_the_node_plugin_takes_the_words_that_the_chart_gives_it():
     assert told.driver == driver
     mounts = {mount["mountPath"]: mount for mount in plugin["volumeMounts"]}
     assert mounts[str(told.var.run)]["mountPropagation"] == "Bidirectional"
-    storage = {str(told.var.homes), str(told.var.spaces), str(told.var.releases)}
+    storage = {str(told.var.homes), str(told.var.spaces), str(told.var.releases), str(told.var.leases)}
     assert storage | {str(told.var.cache), str(told.var.platform.parent)} <= set(mounts)
     # The node would keep what is mounted there.
     shared = [path for path, mount in mounts.items() if mount.get("mountPropagation") == "Bidirectional"]

@@ -35,7 +35,7 @@ def main() -> None:
     driver = Driver(name, "node-1", "0.1", Path(kubelet))
     stop = threading.Event()
     stop_on_signals(stop.set)
-    serve(driver, Publisher(Var(Path(var)), driver.pods, who), stop, Calls())
+    serve(driver, Publisher(Var(Path(var)), driver.pods, driver.node, who), stop, Calls())
 
 
 if __name__ == "__main__":

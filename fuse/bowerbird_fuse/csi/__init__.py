@@ -25,8 +25,9 @@ Mounts. VAR is one path on host and inside, of this installation's own, such as 
                                            without propagation. It is the node's own: what the keeper of one node writes there is
                                            not another's.
     VAR/cache, VAR/state                   `data`: host paths, DirectoryOrCreate, the node's own too
-    VAR/homes, VAR/spaces, VAR/releases    `data`: what all nodes share, a PVC by three subPaths or host paths; below nothing that
-                                           is Bidirectional, or the node keeps each mount of each pod
+    VAR/homes, VAR/spaces, VAR/releases,   `data`: what all nodes share, a PVC by subPaths or host paths; below nothing that is
+    VAR/leases                             Bidirectional, or the node keeps each mount of each pod. Where nodes share nothing,
+                                           leases (leases.py) tell a node of no other
     /var/lib/kubelet/pods                  `data`: a host path, mountPropagation Bidirectional
     /var/lib/kubelet/plugins/NAME          `data`: a host path, DirectoryOrCreate; csi.sock is made in it
     /var/lib/kubelet/plugins_registry      `data`: a host path

@@ -27,7 +27,9 @@ _LOOK_SECONDS = 1.0
 
 def serve(driver: Driver, publisher: Publisher, stop: threading.Event, calls: Calls) -> None:
     """Answer kubelet until `stop`, and count its calls; what is published stays, for the next plugin."""
-    tending = threading.Thread(target=_tend, args=(publisher, stop), name="tend", daemon=True)
+    tending = threading.Thread(target=_look, args=(publisher.tend, stop), name="tend", daemon=True)
+    # Apart, as it may wait for the storage for as long as that does not answer; so it is not waited for either.
+    fencing = threading.Thread(target=_look, args=(publisher.take_away_lost, stop), name="leases", daemon=True)
     with ExitStack() as stack:
         stack.callback(publisher.close)
         stack.callback(tending.join)
@@ -37,16 +39,18 @@ def serve(driver: Driver, publisher: Publisher, stop: threading.Event, calls: Ca
         registration = Endpoint(driver.registration, registration_calls(driver), calls)
         stack.callback(registration.close)
         tending.start()
+        fencing.start()
         log.info("the node plugin %s answers at %s", driver.name, driver.socket)
         stop.wait()
         log.info("the node plugin finishes what it has at work, and ends")
 
 
-def _tend(publisher: Publisher, stop: threading.Event) -> None:
+def _look(after: Callable[[], None], stop: threading.Event) -> None:
+    """Look after something each second."""
     while True:
         try:
-            publisher.tend()
-        except Exception:  # the next look may do better, and without one nobody's view would come back
+            after()
+        except Exception:  # the next look may do better, and without one nobody's view would come back, or go
             log.exception("what is published could not be looked after")
         if stop.wait(_LOOK_SECONDS):
             return
@@ -86,7 +90,7 @@ def main() -> None:
     relay, teller = Relay(asked.var, hub.feed), Teller(hub.tell_remounted)
     relay.start()
     teller.start()
-    publisher, calls = Publisher(asked.var, driver.pods, hub.whose, teller.remounted), Calls()
+    publisher, calls = Publisher(asked.var, driver.pods, driver.node, hub.whose, teller.remounted), Calls()
     with ExitStack() as stack:
         stack.callback(relay.close)
         if asked.metrics_port is not None:

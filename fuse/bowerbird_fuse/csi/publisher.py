@@ -10,22 +10,26 @@ unmounted. Who holds a user's lock never waits for the hub.
 import contextlib
 import logging
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bowerbird_config.paths import Var
+from bowerbird_config.pods import Pod
 
 from bowerbird_fuse import mount
 from bowerbird_fuse.csi.claims import Admission, Claim
 from bowerbird_fuse.csi.contents import DATA, Contents
 from bowerbird_fuse.csi.errors import Busy, CallError, Denied
 from bowerbird_fuse.csi.keeper_orders import KeeperOrders
+from bowerbird_fuse.csi.leases import Leases
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.csi.volumes import Book, Volume, file_name, volumes_directory
 
 log = logging.getLogger(__name__)
-
+# How long a node before has to notice a lease that was taken: it looks each second, and ends a view within some.
+TAKEN_SECONDS = 15.0
 
 # Says whose pod it is; Denied where it is nobody's, Away where that cannot be asked.
 Who = Callable[[Claim], Admission]
@@ -34,9 +38,10 @@ Who = Callable[[Claim], Admission]
 class Publisher:
     """All that is published on this node."""
 
-    def __init__(self, var: Var, pods: Path, who: Who, remounted: Callable[[Volume], None] = lambda _volume: None) -> None:
+    def __init__(self, var: Var, pods: Path, node: str, who: Who, remounted: Callable[[Volume], None] = lambda _volume: None) -> None:
         """Go on with what an earlier plugin has published; `remounted` hears of each volume whose open files were lost."""
         self.book = Book(volumes_directory(var), pods)
+        self._leases = Leases(var.leases, node)
         self._views = var.views
         self._contents = Contents(var.run / "csi" / "contents")
         self._keeper = KeeperOrders(var.keeper_socket)
@@ -68,9 +73,17 @@ class Publisher:
             if held is not None and held.target.mounted(DATA):
                 return
             admission = self._who(claim)
+            self._take_lease(claim.pod)
             with self._user(admission.user):
                 self._make(Volume.of(claim, admission.user), admission)
             log.info("published the view of %s to pod %s", admission.user, claim.pod)
+
+    def _take_lease(self, pod: Pod) -> None:
+        lease = self._leases.take(pod)
+        if lease.before:
+            log.warning("pod %s was on node %s, which is given time to notice that it is here now", pod, lease.before)
+            time.sleep(TAKEN_SECONDS)
+            self._leases.settle(pod)
 
     def unpublish(self, name: str, target: Target) -> None:
         """Take away all that is shown at a directory, and the directory; what is not there is no error."""
@@ -83,6 +96,7 @@ class Publisher:
                 if held.target != target:
                     target.clear()
                 self._unmake(held)
+                self._leases.give_back(held.pod)
             log.info("unpublished the view of %s from pod %s", held.user, held.pod)
 
     def _make(self, volume: Volume, admission: Admission) -> None:
@@ -132,6 +146,22 @@ class Publisher:
                     self._troubles.pop(user, None)
                 except (CallError, OSError) as error:  # one user's trouble must not keep the others from their data
                     self._complain(user, str(error))
+
+    def take_away_lost(self) -> None:
+        """Take away what is shown to pods that run elsewhere by now: to be called every second."""
+        for volume in self.book.all():
+            lease = self._leases.lost(volume.pod)
+            if lease is None:
+                continue
+            with self._user(volume.user):
+                try:
+                    # First: what the pod has open ends with the view alone, that of other pods of the user too.
+                    self._keeper.unmount(volume.user)
+                except CallError as error:
+                    self._complain(volume.user, str(error))
+                    continue
+                self._unmake(volume)
+            log.error("pod %s was started on node %s: what it had of %s here is taken away", volume.pod, lease.node, volume.user)
 
     def _tend(self, user: str) -> None:
         volumes = self.book.of(user)
