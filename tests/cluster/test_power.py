@@ -1,12 +1,27 @@
 """A node that loses its power is missed, and comes back with its pods and their files."""
 
+from typing import Any
+
 import pytest
+from bowerbird_hub.runtimes import pod_status
 
 from tests.support.cluster.cluster import Cluster
 from tests.support.cluster.machine import wait_for
 from tests.support.cluster.objects import pod
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
+
+
+def test_a_pod_says_that_its_node_is_lost_until_it_is_back(cluster: Cluster, namespace: str):
+    cluster.apply(pod(namespace, "lost", node="node2"))
+    cluster.await_ready(namespace, "lost")
+    assert not pod_status.lost(_pod(cluster, namespace))
+    cluster.power_cut("node2")
+    wait_for(lambda: pod_status.lost(_pod(cluster, namespace)), "that the pod says it", 60)
+    assert "node node2 does not answer the cluster" in pod_status.of_lost(_pod(cluster, namespace), shared=False)
+    cluster.boot("node2")
+    wait_for(lambda: _restarts(cluster, namespace) == 1, "the pod's restart", 60)
+    wait_for(lambda: not pod_status.lost(_pod(cluster, namespace)), "that the pod takes it back", 15)
 
 
 def test_a_node_without_power_is_missed_and_comes_back_with_its_pods(cluster: Cluster, namespace: str):
@@ -22,6 +37,10 @@ def test_a_node_without_power_is_missed_and_comes_back_with_its_pods(cluster: Cl
     assert cluster.python(namespace, "lost", "print(open('/scratch/word').read())") == "still here\n"
 
 
+def _pod(cluster: Cluster, namespace: str) -> dict[str, Any]:
+    return cluster.get(f"/api/v1/namespaces/{namespace}/pods/lost")
+
+
 def _restarts(cluster: Cluster, namespace: str) -> int:
-    statuses = cluster.get(f"/api/v1/namespaces/{namespace}/pods/lost")["status"].get("containerStatuses", [])
+    statuses = _pod(cluster, namespace)["status"].get("containerStatuses", [])
     return sum(int(status["restartCount"]) for status in statuses)
