@@ -41,12 +41,16 @@ class _Passing:
 
     def __init__(self, target: Callable[[], tuple[str, int]]) -> None:
         self._target = target
+        # A stream does not hold the task that reads it, and nobody else does: it would go in the middle of a connection.
+        self._serving: set[asyncio.Task[None] | None] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._serving.add(task := asyncio.current_task())
         try:
             with suppress(OSError, LookupError, httpx.HTTPError):
                 await self._pass(reader, writer)
         finally:
+            self._serving.discard(task)
             writer.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -93,9 +93,11 @@ def probe_files() -> dict[str, Path | str]:
 
 
 def with_libraries(files: Mapping[str, Path]) -> dict[str, Path]:
-    """Return files of this machine with the shared libraries of the programs among them."""
+    """Return files of this machine with the shared libraries of the programs among them, each once."""
     binaries = [path for name, path in files.items() if ".so" in path.name or "bin/" in name]
-    return {**_linked(binaries), **files}
+    # A library that a wheel brings along is found beside what needs it.
+    there = {path.resolve() for path in files.values()}
+    return {**{name: path for name, path in _linked(binaries).items() if path.resolve() not in there}, **files}
 
 
 def _library(folder: Path) -> dict[str, Path]:

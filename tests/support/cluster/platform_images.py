@@ -29,9 +29,10 @@ _PYTHON = f"/{PLACE}/bin/python3"
 _NODE = ROOT / ".bowerbird/node"
 _SINGLE_USER = ROOT / "hub/bowerbird_hub/runtimes/single_user.py"
 _PROXY = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
-# What nobody asks of the image: the hub's pages are compiled, and speak one language.
+# What nobody asks of the image, as in scripts/image.py: the hub's pages are compiled, and speak one language.
 _LEFT_OUT = re.compile(
-    r"/tests?/|/fontawesome-free/(js|svgs|sprites|scss|less|metadata)/|\.map$|/locale/(?!en/|__init__)|/django/contrib/gis/|/pyarrow/include|/babel/locale-data/(?!en|root)"
+    r"(?<!/site-packages/astropy)/tests?/|/fontawesome-free/(js|svgs|sprites|scss|less|metadata)/|\.map$|/locale/(?!en/|__init__)|/django/contrib/gis/|/pyarrow/include|/babel/locale-data/(?!en|root)"
+    r"|/pyarrow/(_flight|flight|libarrow_flight|libarrow_python_flight)"
     r"|/jedi/third_party/django-stubs/|/jupyterlab/galata/"
 )
 # All that is somebody's own comes by one volume, as in images/base.

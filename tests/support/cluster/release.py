@@ -15,7 +15,7 @@ from tests.support.cluster.forward import forwarded
 from tests.support.cluster.platform_images import archive_of, name_of
 
 _SECONDS = 240
-# The services' pod waits for a volume that is to come: their image would be loaded for nothing.
+# The services' is loaded where they are asked (test_services.py): elsewhere their pod waits for it, and has its volume all the same.
 LOADED = ("hub", "data", "lab")
 # Who can sign in by the demo CAS server.
 ACCOUNTS = ("researcher", "visitor", "owner", "admin")
@@ -83,8 +83,10 @@ def values_for_tests() -> dict[str, Any]:
     told["images"] = {"pullPolicy": "Never", **named, "proxy": named["hub"], "demoCas": named["hub"]}
     told["platform"]["sign_on"]["demo"]["accounts"] = demo_accounts()
     told["ingress"]["port"] = free_port()
-    # The nodes share no storage: homes are on the first.
-    told["users"] = {"images": {"lab": name_of("lab")}, "nodeSelector": {"kubernetes.io/hostname": NODES[0]}}
+    # The nodes share no storage: homes and releases are on the first.
+    first = {"nodeSelector": {"kubernetes.io/hostname": NODES[0]}}
+    told["users"] = {"images": {"lab": name_of("lab")}, **first}
+    told["services"] = first
     return told
 
 

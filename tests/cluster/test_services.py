@@ -1,0 +1,201 @@
+"""The services' pod on a cluster: it reads every release by its volume, and people get what is theirs of it through the proxy."""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from astropy.io import fits
+from bowerbird_config.paths import Var
+from bowerbird_config.platform import Platform
+from bowerbird_config.table_order import table_order
+from bowerbird_services.store.dids import DID
+
+from tests.hub.test_tables_service import COUNT, token
+from tests.support import sky_images
+from tests.support.charts import example
+from tests.support.cluster.cluster import NODES
+from tests.support.cluster.hub import ClusterHub
+from tests.support.cluster.machine import wait_for
+from tests.support.cluster.objects import Object, pod
+from tests.support.cluster.platform_images import archive_of
+from tests.support.cluster.release import Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
+_PLATFORM = example("trial")["platform"]
+_TABLES = {"stars": {"file": "stars.csv", "title": "Stars"}}
+# Everybody's, and the team's, of which nobody else hears.
+_COLLECTIONS = {
+    "sky": {
+        "title": "Sky",
+        "releases": {
+            "dr1": {"title": "First", "public": True, "tables": _TABLES},
+            "dr2": {"title": "Second", "teams": ["craft"], "tables": _TABLES},
+        },
+    }
+}
+_VOLUME = "/run/volume"
+# Nobody makes tables on a cluster yet.
+_INGEST = """
+import pathlib, sys
+from bowerbird_config.table_order import TableOrder
+from bowerbird_services.ingest.run import run
+sys.exit(run(TableOrder.model_validate_json(sys.argv[1]), pathlib.Path("/srv/bowerbird/tables"), print))
+"""
+_LOOK = """
+import errno, json, os, pathlib
+top = pathlib.Path("/run/volume/data")
+refused = []
+for place in (top / "f", top / "home" / "f", top / "releases" / "sky" / "dr1" / "f", top / "releases" / "sky" / "dr2" / "stars.csv"):
+    try: place.write_text("x")
+    except OSError as error: refused.append(errno.errorcode[error.errno])
+stars = [(top / "releases" / "sky" / name / "stars.csv").read_text() for name in ("dr1", "dr2")]
+print(json.dumps({"top": sorted(os.listdir(top)), "stars": stars, "refused": refused, "etc": os.listdir("/run/volume/etc")}))
+"""
+
+
+def stars(rows: int) -> str:
+    return "id,ra,dec\n" + "".join(f"{row},{150 + row / 1000},2.2\n" for row in range(rows))
+
+
+def put(releases: Path) -> None:
+    """Write the releases where a node has them."""
+    for number, name in enumerate(("dr1", "dr2"), start=1):
+        sky_images.write(releases / "sky" / name / "field.fits", sky_images.waves(60, 60), sky_images.tangent(60, 60))
+        (releases / "sky" / name / "stars.csv").write_text(stars(10 * number))
+
+
+@pytest.fixture(scope="module")
+def filled(shared_release: Release) -> Iterator[Release]:
+    """The release with two releases of data, and services that run and have made their tables."""
+    release, hub = shared_release, ClusterHub(shared_release)
+    put(release.cluster.machines[NODES[0]].disk / "srv/bowerbird/releases")
+    release.cluster.load(archive_of("services"), NODES[0])
+    wait_for(lambda: release.all_ready("hub", release.name, 1) and release.all_ready("data", release.data, 2), "hub and plugins", 200)
+    described = {**_PLATFORM, "collections": _COLLECTIONS}
+    hub.edit(json.dumps(described))
+    wait_for(hub.settled, "the edited platform file", 60, every=0.5)
+    # A pod whose image was not there is tried again after minutes; one that is new, at once.
+    release.cluster.kubectl("delete", "pod", "-n", release.name, "-l", "app.kubernetes.io/component=services", seconds=120)
+    wait_for(lambda: release.all_ready("services", release.name, 1), "the services", 200)
+    order = table_order(Platform.model_validate(described), Var(Path(_VOLUME, "data")))
+    in_services(release, _INGEST, order.model_dump_json())
+    yield release
+    hub.edit(json.dumps(_PLATFORM))
+    wait_for(hub.settled, "the platform file as it was", 60, every=0.5)
+
+
+@pytest.fixture
+def services(release: Release, filled: Release) -> Release:
+    """The release, whose services and proxy are Ready."""
+    for component in ("services", "proxy"):
+        wait_for(partial(release.all_ready, component, release.name, 1), component, 120)
+    return filled
+
+
+def in_services(release: Release, program: str, *arguments: str) -> str:
+    return release.cluster.kubectl(
+        "exec", "-n", release.name, f"deployment/{release.name}-services", "--", "python3", "-I", "-c", program, *arguments, seconds=120
+    )
+
+
+@pytest.fixture
+def tokens(services: Release) -> dict[str, str]:
+    """Tokens for the services, of a member of the team and of somebody else."""
+    found = {}
+    for name in ("researcher", "visitor"):
+        person = ClusterHub(services).sign_in(name)
+        found[name], _ = token(person)
+        person.client.close()
+    return found
+
+
+def asked(release: Release, path: str, secret: str | None = None, **words: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    return httpx.get(f"{release.url}services/vo/{path}", params=words, headers=headers, timeout=30, trust_env=False)
+
+
+def count(release: Release, name: str, secret: str | None = None) -> httpx.Response:
+    return asked(release, "tap/sync", secret, LANG="ADQL", QUERY=COUNT.format(name), RESPONSEFORMAT="csv")
+
+
+def cut(release: Release, name: str, secret: str | None = None) -> httpx.Response:
+    return asked(release, "soda/sync", secret, ID=str(DID("sky", name, "field.fits")), CIRCLE="150.1 2.2 0.005")
+
+
+def test_their_pod_reads_every_release_and_writes_none(services: Release):
+    found = json.loads(in_services(services, _LOOK))
+    assert found["top"] == [".view.json", "private", "public", "releases", "teams"]
+    assert found["stars"] == [stars(10), stars(20)]
+    assert len(found["refused"]) == 4
+    assert set(found["refused"]) <= {"EROFS", "ENOENT"}
+    assert found["etc"] == []
+
+
+def test_a_query_is_answered_by_who_asks(services: Release, tokens: dict[str, str]):
+    for secret in (None, *tokens.values()):
+        assert count(services, "dr1", secret).text.split() == ['"n"', "10"]
+    assert count(services, "dr2", tokens["researcher"]).text.split() == ['"n"', "20"]
+    for secret in (None, tokens["visitor"]):
+        hidden, absent = count(services, "dr2", secret), count(services, "dr9", secret)
+        assert hidden.status_code == absent.status_code == httpx.codes.BAD_REQUEST
+        assert hidden.text.replace("dr2", "dr9") == absent.text
+
+
+def test_pixels_are_for_whom_the_release_is(services: Release, tokens: dict[str, str]):
+    answer = cut(services, "dr2", tokens["researcher"])
+    assert answer.status_code == httpx.codes.OK, answer.text
+    with fits.open(io.BytesIO(answer.content)) as hdus:
+        assert hdus[0].shape == (10, 10)
+    assert cut(services, "dr1").status_code == httpx.codes.OK
+    for secret in (None, tokens["visitor"]):
+        assert cut(services, "dr2", secret).status_code == httpx.codes.NOT_FOUND
+
+
+def posing(release: Release, namespace: str, account: str) -> Object:
+    """Return a pod that calls itself the services' in every way that is its own to choose."""
+    template = release.cluster.get(f"/apis/apps/v1/namespaces/{release.name}/deployments/{release.name}-services")["spec"]["template"]
+    attributes = {"layout": "1", "user": "service-vo", "account": f"{release.name}/{release.name}-services"}
+    volume = {"csi": {"driver": release.driver, "readOnly": True, "volumeAttributes": attributes}}
+    made = pod(namespace, "services-posing", node=NODES[0], labels=template["metadata"]["labels"], volumes={_VOLUME: volume})
+    made["spec"]["serviceAccountName"] = account
+    return made
+
+
+@pytest.mark.parametrize("where", ["beside them", "in another namespace"])
+def test_a_pod_that_calls_itself_theirs_gets_nothing(services: Release, where: str):
+    cluster, account = services.cluster, f"{services.name}-services"
+    namespace, made = (services.name, "default") if where == "beside them" else (services.users, account)
+    if made == account:
+        cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": namespace}})
+    cluster.apply(posing(services, namespace, made))
+    sentence = f"pod {namespace}/services-posing is no server that this hub has started"
+    events = ("events", "-n", namespace, "--for", "pod/services-posing")
+    try:
+        wait_for(lambda: sentence in cluster.kubectl(*events), "the refusal", 60, every=0.5)
+    finally:
+        cluster.kubectl("delete", "pod", "-n", namespace, "services-posing", "--ignore-not-found")
+        if made == account:
+            cluster.kubectl("delete", "serviceaccount", "-n", namespace, account)
+
+
+def test_a_plugin_that_is_replaced_is_a_pause_for_the_services(services: Release, tokens: dict[str, str]):
+    (old,) = (each for each in services.pods("data", services.data) if each["spec"]["nodeName"] == NODES[0])
+    services.cluster.kubectl("delete", "pod", "-n", services.data, old["metadata"]["name"], "--wait=false")
+    found: list[Any] = []
+
+    def new() -> bool:
+        with suppress(httpx.TransportError):
+            found.append(cut(services, "dr2", tokens["researcher"]).status_code)
+        return services.all_ready("data", services.data, 2) and old["metadata"]["uid"] not in {
+            each["metadata"]["uid"] for each in services.pods("data", services.data)
+        }
+
+    wait_for(new, "the next plugin", 90)
+    assert set(found) == {httpx.codes.OK}
+    assert cut(services, "dr2", tokens["researcher"]).status_code == httpx.codes.OK
