@@ -70,7 +70,7 @@ def test_a_server_of_eso_has_debians_programs_beside_the_lab(hub: RunningHub) ->
         found = told_by(
             person,
             """
-            import subprocess, bowerbird
+            import subprocess, astropy.io.fits
             ran = subprocess.run(["esorex", "--recipes"], capture_output=True, text=True)
             answer = [ran.returncode, "uves_cal_mbias" in ran.stdout]
             """,
