@@ -6,7 +6,6 @@ import pytest
 
 from tests.hub.runtime_contract import told_by, until
 from tests.support.cluster.hub import ClusterHub
-from tests.support.cluster.machine import wait_for
 from tests.support.cluster.release import Release
 from tests.support.hub import Person
 
@@ -21,9 +20,9 @@ answer = {"user": getpass.getuser(), "home": os.environ["HOME"], "data": sorted(
 @pytest.fixture
 def person(release: Release) -> Iterator[Person]:
     """Somebody who came in by the proxy and the CAS server."""
-    wait_for(lambda: release.all_ready("hub", release.name, 1) and release.all_ready("data", release.data, 2), "hub and plugins", 200)
-    wait_for(lambda: release.all_ready("proxy", release.name, 1), "the proxy", 60)
-    person = ClusterHub(release).sign_in("researcher")
+    hub = ClusterHub(release)
+    hub.await_ready()
+    person = hub.sign_in("researcher")
     yield person
     if person.model():
         person.stop()

@@ -76,15 +76,16 @@ class RuntimeContract(ABC, Generic[H]):
     def test_server_starts_with_home_data_and_the_profiles_variables(self, arrive: Callable[[str], Person]) -> None:
         person = arrive("researcher")
         person.start("reduction")
+        given = person.hub.give_data("researcher", "brought by another")
         found = told_by(
             person,
-            """
+            f"""
             import getpass, os, pathlib
             home = pathlib.Path.home()
             (home / "mine.txt").write_text("kept")
-            answer = {"user": getpass.getuser(), "home": os.environ["HOME"], "profile": os.environ["BOWERBIRD_PROFILE"],
+            answer = {{"user": getpass.getuser(), "home": os.environ["HOME"], "profile": os.environ["BOWERBIRD_PROFILE"],
                       "variable": os.environ["ESO_ANSWER"], "memory": os.environ["MEM_LIMIT"],
-                      "data": (pathlib.Path(os.environ["BOWERBIRD_DATA"]) / "hello.txt").read_text()}
+                      "data": (pathlib.Path(os.environ["BOWERBIRD_DATA"]) / "{given}").read_text()}}
             """,
         )
         assert found == {
@@ -93,7 +94,7 @@ class RuntimeContract(ABC, Generic[H]):
             "profile": "reduction",
             "variable": "42",
             "memory": str(2 << 30),
-            "data": "data of researcher\n",
+            "data": "brought by another",
         }
         assert person.hub.read_home("researcher", "mine.txt") == "kept"
 
@@ -130,7 +131,7 @@ class RuntimeContract(ABC, Generic[H]):
     def test_profile_of_another_team_is_refused_by_form_and_api(self, arrive: Callable[[str], Person], server: str) -> None:
         person = arrive("visitor")
         sentence = "Starting a server with profile reduction is refused: nothing of that name is open to you"
-        page = person.post_form({"profile": "reduction"}, server)
+        page = person.refused({"profile": "reduction"}, server)
         assert (page.status_code, sentence in page.text) == (FORBIDDEN, True)
         path = f"users/visitor/servers/{server}" if server else "users/visitor/server"
         answer = person.api("POST", path, {"user_options": {"profile": "reduction"}})
@@ -161,7 +162,7 @@ class RuntimeContract(ABC, Generic[H]):
     @pytest.mark.parametrize("option", ["image", "privileged", "hostPath", "profile-option-minimal--image", "kubespawner_override"])
     def test_image_and_rights_are_asked_for_in_vain_by_form_api_and_link(self, arrive: Callable[[str], Person], option: str) -> None:
         person = arrive("owner")
-        form = person.post_form({"profile": "minimal", option: "evil:1"})
+        form = person.refused({"profile": "minimal", option: "evil:1"})
         link = person.get(f"hub/spawn?opt-profile=minimal&opt-{option}=evil:1")
         answer = person.api("POST", "users/owner/server", {"user_options": {"profile": "minimal", option: "evil:1"}})
         assert [each.status_code for each in (form, link, answer)] == [BAD] * 3
@@ -170,7 +171,7 @@ class RuntimeContract(ABC, Generic[H]):
         assert person.hub.servers() == {}
 
     def test_script_in_an_option_is_shown_as_text(self, arrive: Callable[[str], Person]) -> None:
-        page = arrive("owner").post_form({"profile": "<script>alert(1)</script>"})
+        page = arrive("owner").refused({"profile": "<script>alert(1)</script>"})
         assert page.status_code == BAD
         assert "<script>alert(1)</script>" not in page.text
 
@@ -194,7 +195,7 @@ class RuntimeContract(ABC, Generic[H]):
         hub.edit(PLATFORM.replace("limits: {", "limits: {servers_per_user: 1, ").replace("title: Minimal", "title: Alone"))
         try:
             until(lambda: "Alone" in person.get("hub/spawn/owner/second").text)
-            refused = person.post_form({"profile": "minimal"}, "second")
+            refused = person.refused({"profile": "minimal"}, "second")
             assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
             assert "A person may run one server at once here" in refused.text
         finally:
@@ -207,20 +208,22 @@ class RuntimeContract(ABC, Generic[H]):
         answer = person.api("POST", "users/owner/server", {"user_options": {"profile": "absent"}})
         sentence = answer.json()["message"]
         assert sentence.startswith("The environment 'gone' of this profile is not installed on this ")
-        form, page = person.get("hub/spawn"), person.post_form({"profile": "absent"})
+        form, page = person.get("hub/spawn"), person.refused({"profile": "absent"})
         assert {answer.status_code, page.status_code} == {httpx.codes.SERVICE_UNAVAILABLE}
         assert '<input type="radio" name="profile" value="absent" disabled>' in form.text
         assert all(sentence in html.unescape(shown.text) for shown in (form, page))
 
     def test_data_that_cannot_be_mounted_are_told(self, hub: H, arrive: Callable[[str], Person]) -> None:
         person = arrive("owner")
-        hub.refuse_data("the store does not answer")
+        hub.edit(PLATFORM.replace("start: 120 s", "start: 15 s"))
+        until(hub.settled)
         try:
-            page = person.post_form({"profile": "minimal"})
+            with hub.refusing_data("owner") as words:
+                page = person.refused({"profile": "minimal"})
         finally:
-            hub.refuse_data(None)
+            hub.edit(PLATFORM)
         assert page.status_code == httpx.codes.SERVICE_UNAVAILABLE
-        assert "Your data could not be mounted: the store does not answer." in page.text
+        assert f"Your data could not be mounted: {words}." in html.unescape(page.text)
 
     # -- ends ------------------------------------------------------------------------------------------------------
 

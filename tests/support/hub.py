@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +34,7 @@ from tests.support.names import HOST, owners_url, person_client
 from tests.support.nobody import ANOTHER_UID, AS_NOBODY
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
+START_SECONDS = 120
 END_SECONDS = 20
 PLATFORM = """
 bowerbird: 1
@@ -52,7 +52,7 @@ profiles:
   absent: {title: Not installed, environment: gone, memory: 1 GiB, cpu: 1, teams: [eso]}
 runtime:
   environments: {gone: /nonexistent/environment}
-limits: {idle: 1 h, start: 60 s}
+limits: {idle: 1 h, start: 120 s}
 """
 
 
@@ -96,8 +96,11 @@ class HubUnderTest(Protocol):
     def mounted(self) -> set[str]:
         """Return whose view is mounted."""
 
-    def refuse_data(self, words: str | None) -> None:
-        """Let every mount fail with those words, or none any more."""
+    def give_data(self, user: str, text: str) -> str:
+        """Put a text among the data of somebody whose server runs, from outside; return where it is below /data."""
+
+    def refusing_data(self, user: str) -> AbstractContextManager[str]:
+        """Let mounts of somebody's view fail while the block runs; give the words with which they do."""
 
     def read_home(self, user: str, path: str) -> str:
         """Return a file of a home."""
@@ -223,8 +226,17 @@ class RunningHub:
     def mounted(self) -> set[str]:
         return self.keeper.mounted
 
-    def refuse_data(self, words: str | None) -> None:
-        self.keeper.refuse = words
+    def give_data(self, user: str, text: str) -> str:
+        (self.var.views / user / "given.txt").write_text(text)
+        return "given.txt"
+
+    @contextmanager
+    def refusing_data(self, user: str) -> Iterator[str]:
+        self.keeper.refuse = f"the store does not answer for {user}"
+        try:
+            yield self.keeper.refuse
+        finally:
+            self.keeper.refuse = None
 
     def read_home(self, user: str, path: str) -> str:
         return (self.var.homes / user / path).read_text()
@@ -281,6 +293,15 @@ class Person:
         xsrf = _xsrf(self.client, "/hub/")
         return self.client.post(path, data={**data, "_xsrf": xsrf}, headers={"Referer": urljoin(self.hub.url, path)})
 
+    def refused(self, data: dict[str, str], server: str = "") -> httpx.Response:
+        """Return the page on which a start that is refused ends: the form waits a second for it, and then leads to another one."""
+        deadline = time.monotonic() + START_SECONDS
+        page = self.post_form(data, server)
+        while "/spawn-pending/" in str(page.url) and page.status_code == httpx.codes.OK and time.monotonic() < deadline:
+            time.sleep(0.2)
+            page = self.get(str(page.url))
+        return page
+
     def api(self, method: str, path: str, body: Any = None) -> httpx.Response:
         headers = {"X-XSRFToken": _xsrf(self.client, "/hub/"), "Referer": urljoin(self.hub.url, "hub/home")}
         return self.client.request(method, f"hub/api/{path}", json=body, headers=headers)
@@ -303,7 +324,8 @@ class Person:
             model = self.model(server)
             if holds(model):
                 return model
-            time.sleep(0.05)
+            # A hub that is asked without a pause is held up in what it is asked about.
+            time.sleep(0.2)
         raise TimeoutError(f"the server of {self.name} is {model}:\n{self.hub.log()[-4000:]}")
 
     def progress(self) -> list[dict[str, Any]]:

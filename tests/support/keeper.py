@@ -13,8 +13,6 @@ from typing import Any, Self
 from bowerbird_config.paths import Var
 from bowerbird_config.sockets import LineError, connect, listen, read_lines, write_line
 
-FILE = "hello.txt"
-
 
 class FakeKeeper:
     """Answers orders at a platform's keeper socket; `orders` are those that came, `refuse` is said to each mount.
@@ -98,7 +96,6 @@ class FakeKeeper:
             path.mkdir(mode=mode, exist_ok=True)
             if self._owner is not None:
                 os.chown(path, self._owner(user), self._owner(user))
-        (view / FILE).write_text(f"data of {user}\n")
         self._mounted.add(user)
         return view
 

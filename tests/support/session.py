@@ -78,7 +78,7 @@ class Session:
             if answer.status_code == httpx.codes.OK and "json" in answer.headers.get("content-type", ""):
                 return
             self.client.get(self.own("lab"))
-            time.sleep(0.05)
+            time.sleep(0.2)
         raise TimeoutError(f"the server of {self.account} did not answer within {START_SECONDS} s; last: {last}")
 
     def stop(self) -> None:
