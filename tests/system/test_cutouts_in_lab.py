@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import CHROMIUM, WEBGL, chromium, visit
+from tests.support.lab_pages import SERVER_MS, outputs, run_all, sign_in, start
 from tests.system.conftest import Running
-from tests.system.lab_pages import SERVER_MS, outputs, run_all, sign_in, start
 
 pytestmark = [
     pytest.mark.root,

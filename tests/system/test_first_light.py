@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.browser import CHROMIUM, visit
+from tests.support.lab_pages import await_picture, outputs, run_all, sign_in, sign_out, start
 from tests.system.conftest import Running
-from tests.system.lab_pages import await_picture, outputs, run_all, sign_in, sign_out, start
 
 pytestmark = [
     pytest.mark.root,

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import CHROMIUM, visit
+from tests.support.lab_pages import sign_in, start
 from tests.system.conftest import Running
-from tests.system.lab_pages import sign_in, start
 
 pytestmark = [
     pytest.mark.root,

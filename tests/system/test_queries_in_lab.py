@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.browser import CHROMIUM, visit
+from tests.support.lab_pages import SERVER_MS, outputs, run_all, sign_in, start, write_notebook
 from tests.system.conftest import Running
-from tests.system.lab_pages import SERVER_MS, outputs, run_all, sign_in, start, write_notebook
 
 pytestmark = [
     pytest.mark.root,

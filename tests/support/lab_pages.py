@@ -1,14 +1,24 @@
 """What a person does in a browser, from the sign-in page to a notebook in a lab that runs, and out again."""
 
 import re
-from typing import Any
+from typing import Any, Protocol
 
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import Visit
-from tests.system.conftest import Running
 
 SERVER_MS = 90_000
+
+
+class Running(Protocol):
+    """A platform that people can sign in to, by accounts of its demo CAS server."""
+
+    @property
+    def url(self) -> str:
+        """The address of the sign-in page."""
+
+    def password(self, account: str) -> str:
+        """Return a demo account's password."""
 
 
 def sign_in(seen: Visit, platform: Running, account: str) -> None:
@@ -30,6 +40,18 @@ def start(seen: Visit, profile: str) -> None:
     page.check(f"input[name=profile][value={profile}]")
     page.click("form [type=submit]")
     page.wait_for_url("**/lab**", timeout=SERVER_MS)
+
+
+def stop(seen: Visit, platform: Running) -> None:
+    """Stop the server on the page of servers, and return when it does not run."""
+    page = seen.page
+    page.goto(platform.url.rstrip("/") + "/hub/home")
+    page.click("button[data-end]:text-is('Stop')")
+    state = page.locator("table.facts")
+    expect(state).not_to_contain_text("runs", timeout=SERVER_MS)
+    while "is stopping" in state.inner_text():
+        page.reload()
+    expect(state).to_contain_text("does not run")
 
 
 def await_picture(page: Page) -> None:
@@ -62,9 +84,8 @@ def write_notebook(page: Page, name: str, *cells: str) -> None:
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     content: dict[str, Any] = {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 4}
-    # Where the lab opened: a notebook in the home.
-    base, _, path = page.url.partition("/lab/tree/")
-    place = f"{path.partition('/notebooks/')[0]}/{name}.ipynb"
+    base, home = _home(page)
+    place = f"{home}/{name}.ipynb"
     written = page.evaluate(
         """async ([url, content]) => {
             const headers = {'X-XSRFToken': document.cookie.match(/_xsrf=([^;]*)/)[1]};
@@ -77,6 +98,14 @@ def write_notebook(page: Page, name: str, *cells: str) -> None:
     page.goto(f"{base}/lab/tree/{place}?reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=SERVER_MS)
     expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=SERVER_MS)
+
+
+def _home(page: Page) -> tuple[str, str]:
+    """Return the address of the person's server, and where their home is below it: the lab opens there, or at a notebook in it."""
+    found = re.fullmatch(r"(.*/user/([^/]+))/lab(?:/tree/(.*))?", page.url.partition("?")[0])
+    assert found is not None, page.url
+    base, user, path = found.groups()
+    return base, re.sub(r"/(notebooks/)?[^/]*\.ipynb$", "", path) if path else f"home/{user}"
 
 
 def outputs(page: Page) -> str:
