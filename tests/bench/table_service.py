@@ -32,6 +32,7 @@ from bowerbird_services.vo.jobs import JobStore
 from tests.services.people import Tokens
 from tests.services.serving import served
 from tests.support.platforms import described
+from tests.support.processes import children
 from tests.support.shelves import put
 
 ROWS = 1_000_000
@@ -76,11 +77,6 @@ class Service:
         """Remember the most memory until it is over."""
         while not self.over.wait(_SAMPLE_SECONDS):
             self.most_mib = max(self.most_mib, self.memory_mib())
-
-
-def children(pid: int) -> tuple[int, ...]:
-    """Return the processes that a process has started from its first thread."""
-    return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()))
 
 
 def _anonymous_mib(pid: int) -> float:

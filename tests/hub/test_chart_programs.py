@@ -9,7 +9,6 @@ import sys
 import threading
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from jupyterhub import orm
 from sqlalchemy import create_engine, text
 
 from tests.hub.runtime_contract import until
+from tests.support.processes import began, children, command
 
 PLACE = "/api/v1/namespaces/science/secrets"
 
@@ -227,31 +227,43 @@ CULL = [sys.executable, "-m", "bowerbird_hub.chart.cull", "--platform"]
 
 @contextmanager
 def _cull(file, limits):
-    """Run the culler's program beside a hub that has no servers; gives what tells the command line of the culler that it keeps."""
+    """Run the culler's program beside a hub that has no servers; gives what tells the culler that it keeps, by process and command line."""
     file.write_text(PLATFORM + limits)
     environment = {**os.environ, "JUPYTERHUB_API_URL": "http://127.0.0.1:9/hub/api", "JUPYTERHUB_API_TOKEN": "t"}
     with file.with_name("log").open("w") as log, subprocess.Popen([*CULL, str(file)], env=environment, stderr=log) as program:
-        yield lambda: _command_of_child(program.pid)
+        yield lambda: _cullers(program.pid)
         program.terminate()
         assert program.wait(10) == 0
 
 
-def _command_of_child(pid):
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    commands = [Path(f"/proc/{child}/cmdline").read_text().split("\0")[:-1] for child in children]
-    return [command for command in commands if "jupyterhub_idle_culler" in command]
+def _cullers(pid):
+    kept = [((child, began(child)), command(child)) for child in children(pid)]
+    return [(process, options) for process, options in kept if "jupyterhub_idle_culler" in options]
+
+
+def _timeouts(cullers):
+    return [options[-2] for _, options in cullers]
 
 
 def test_the_culler_has_the_limit_of_the_platform_file_as_it_is_edited(tmp_path):
     file = tmp_path / "platform.yaml"
     with _cull(file, "limits: {idle: 30 min}\n") as cullers:
-        until(lambda: [command[-2:] for command in cullers()] == [["--timeout=1800", "--cull-every=300"]])
+        until(lambda: [options[-2:] for _, options in cullers()] == [("--timeout=1800", "--cull-every=300")])
         file.write_text(PLATFORM + "limits: {idle: 4 s}\n")
-        until(lambda: [command[-2:] for command in cullers()] == [["--timeout=4", "--cull-every=2"]])
+        until(lambda: [options[-2:] for _, options in cullers()] == [("--timeout=4", "--cull-every=2")])
         file.write_text(PLATFORM + "limits: {idle: never}\n")
         until(lambda: cullers() == [])
         file.write_text(PLATFORM + "limits: {idle: 5 s}\n")
-        until(lambda: [command[-2] for command in cullers()] == ["--timeout=5"])
+        until(lambda: _timeouts(cullers()) == ["--timeout=5"])
+
+
+def test_the_culler_has_the_limit_of_a_file_that_the_platform_file_includes(tmp_path):
+    limits = tmp_path / "limits.yaml"
+    limits.write_text("limits: {idle: 30 min}\n")
+    with _cull(tmp_path / "platform.yaml", "include: [limits.yaml]\n") as cullers:
+        until(lambda: _timeouts(cullers()) == ["--timeout=1800"])
+        limits.write_text("limits: {idle: 5 s}\n")
+        until(lambda: _timeouts(cullers()) == ["--timeout=5"])
 
 
 def test_a_broken_edit_leaves_the_culler_its_limit(tmp_path):

@@ -492,10 +492,7 @@ def _pod(name: str, labels: dict[str, str]) -> Object:
     return {"metadata": {"name": name, "namespace": NAMESPACE, "uid": name, "labels": labels}, "status": {"phase": "Running"}}
 
 
-async def test_pods_without_a_record_are_ended_when_the_hub_knows_its_servers(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("bowerbird_hub.runtimes.orphan_pods._AGAIN_SECONDS", 0.01)
+async def test_pods_without_a_record_are_ended_when_the_hub_knows_its_servers(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     cluster.api.kubelet = runs_at(cluster.address)
     await cluster.start()
     ours = pods.selector(SETTINGS)
@@ -508,17 +505,16 @@ async def test_pods_without_a_record_are_ended_when_the_hub_knows_its_servers(
             raise NotYet
         return known[0]
 
-    ending = asyncio.create_task(end_orphans(SETTINGS, users))
-    await asyncio.sleep(0.1)
-    assert "server-bob" in cluster.api.pods
-    known.append([cluster.user])
-    await ending
+    async def pause(_seconds: float) -> None:
+        assert "server-bob" in cluster.api.pods
+        known.append([cluster.user])
+
+    await end_orphans(SETTINGS, users, pause)
     assert set(cluster.api.pods) == {POD, "another-hubs"}
     assert "1 servers without a record were ended" in caplog.text
 
 
-async def test_pod_that_came_in_the_place_of_one_without_a_record_is_left(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bowerbird_hub.runtimes.orphan_pods._AGAIN_SECONDS", 0.01)
+async def test_pod_that_came_in_the_place_of_one_without_a_record_is_left(cluster: Cluster) -> None:
     load_config()
     asked = 0
 
@@ -536,14 +532,34 @@ async def test_pod_that_came_in_the_place_of_one_without_a_record_is_left(cluste
     assert cluster.api.pods["server-bob"]["metadata"]["uid"] == "the next"
 
 
-async def test_pods_without_a_record_are_ended_when_the_cluster_answers_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bowerbird_hub.runtimes.orphan_pods._AGAIN_SECONDS", 0.01)
+async def test_pods_without_a_record_are_ended_when_the_cluster_answers_again(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     load_config()
     cluster.api.put("pods", _pod("server-bob", pods.selector(SETTINGS)))
     cluster.api.away = True
-    ending = asyncio.create_task(end_orphans(SETTINGS, list))
-    await asyncio.sleep(0.1)
-    assert not ending.done()
-    cluster.api.away = False
-    await ending
+
+    async def pause(_seconds: float) -> None:
+        assert "server-bob" in cluster.api.pods
+        cluster.api.away = False
+
+    await end_orphans(SETTINGS, list, pause)
     assert cluster.api.pods == {}
+    assert "not ended yet: the cluster answers 503, etcdserver: no leader" in caplog.text
+
+
+async def test_pod_whose_end_is_refused_keeps_no_other_and_is_told_once(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    load_config()
+    for name in ("server-bob", "server-cat", "server-dan"):
+        cluster.api.put("pods", _pod(name, pods.selector(SETTINGS)))
+    cluster.api.kept = {"server-cat": (403, 'pods "server-cat" is forbidden')}
+    waits: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        assert set(cluster.api.pods) == {"server-cat"}
+        waits.append(seconds)
+        if len(waits) == 8:
+            cluster.api.kept = {}
+
+    await end_orphans(SETTINGS, list, pause)
+    assert cluster.api.pods == {}
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert caplog.text.count('not ended yet: server-cat: the cluster answers 403, pods "server-cat" is forbidden') == 1

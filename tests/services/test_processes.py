@@ -14,10 +14,10 @@ from typing import Self
 import httpx
 import pytest
 
-from tests.bench.table_service import children
 from tests.services import gallery, gallery_processes
 from tests.services.stopping import needs_two_cores, stopped
 from tests.services.waiting import until
+from tests.support.processes import children
 
 _ROOT = Path(__file__).parents[2]
 START_SECONDS = 120

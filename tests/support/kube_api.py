@@ -33,6 +33,8 @@ class KubeApi:
     refuse: tuple[int, str] | None = None
     # Whether it answers 503 to whoever lists, as one does whose etcd is away.
     away: bool = False
+    # Pods whose end it refuses, by their names.
+    kept: dict[str, tuple[int, str]] = field(default_factory=dict)
     # Whom tokens are of, as a review of them says it, and for which audience.
     bearers: dict[str, tuple[str, Object]] = field(default_factory=dict)
     # Requests that changed something, as METHOD and path.
@@ -137,6 +139,8 @@ class KubeApi:
         name = request.match_info["name"]
         if name not in self.pods:
             return _error(404, f"pods {name!r} not found")
+        if name in self.kept:
+            return _error(*self.kept[name])
         pod = self.pods[name]
         asked = await request.json() if request.can_read_body else {}
         if asked.get("preconditions", {}).get("uid", pod["metadata"]["uid"]) != pod["metadata"]["uid"]:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from bowerbird_config.load import ConfigError, load
+from bowerbird_config.load import ConfigError
+from bowerbird_hub.identity.platform_file import PlatformFile
 from bowerbird_hub.managed import culler_command
 
 _LOOK_SECONDS = 1.0
@@ -21,9 +22,8 @@ class _Limit:
     """How long servers may be idle, in the platform file as it stands; a broken edit leaves what was in force."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self.idle = load(path).limits.idle
-        self._text = path.read_bytes()
+        self._file = PlatformFile(path)
+        self.idle = self._file.load().limits.idle
 
     def renewed(self) -> bool:
         """Look at the file; tell whether it says another limit now."""
@@ -32,11 +32,9 @@ class _Limit:
 
     def _read(self) -> timedelta | None:
         try:
-            text = self._path.read_bytes()
-            if text != self._text:
-                self._text = text
-                return load(self._path).limits.idle
-        except (ConfigError, OSError) as error:
+            if self._file.edited():
+                return self._file.load().limits.idle
+        except ConfigError as error:
             print(f"the platform file cannot be read, and the limit on idle servers stays as it is: {error}", file=sys.stderr, flush=True)
         return self.idle
 

@@ -1,6 +1,5 @@
 """A hub in a pod, as the chart starts it: all that it is told comes by its environment, and by the files that this one names."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from bowerbird_config.load import load_pod_settings
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.pod_settings import PodSettings
+from bowerbird_hub import background
 from bowerbird_hub.chart.make_secrets import KEYS
 from bowerbird_hub.deployments import hub_settings
 from bowerbird_hub.deployments.hub_settings import Settings
@@ -35,8 +35,6 @@ _CAS_PATH = "cas"
 PROMETHEUS = "prometheus"
 _PROMETHEUS_ROLE = {"name": PROMETHEUS, "scopes": ["read:metrics"], "services": [PROMETHEUS]}
 _KEY_BYTES = 32
-# Nobody else holds these tasks.
-_background: set["asyncio.Task[None]"] = set()
 
 
 class NotConfigured(Exception):
@@ -218,7 +216,7 @@ def from_environment(c: Any, environment: Mapping[str, str]) -> None:
 
 def _end_orphans(pods: PodSettings) -> None:
     load_config()
-    _background.add(asyncio.create_task(end_orphans(pods, users_in_mind), name="servers without a record"))
+    background.begin(end_orphans(pods, users_in_mind), "servers without a record")
 
 
 def _door(environment: Mapping[str, str], deployment: Deployment, live: Live, services_token: str) -> tuple[NodeDoor, int]:

@@ -1,10 +1,8 @@
 """A hub on one machine, among the parts that the supervisor starts: `settings` is pure, `configure` adds what lives."""
 
-import asyncio
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
+from bowerbird_hub import background
 from bowerbird_hub.deployments import hub_settings
 from bowerbird_hub.deployments.hub_settings import Settings
 from bowerbird_hub.identity.live import Live
@@ -30,8 +29,6 @@ from bowerbird_hub.supervision.ports import Ports
 from jupyterhub.app import JupyterHub
 
 _log = logging.getLogger("bowerbird.hub")
-# Tasks that nobody waits for, held so that they are not collected while they run.
-_background: set[asyncio.Task[None]] = set()
 
 LOOPBACK = "127.0.0.1"
 SUPERVISOR = "supervisor"
@@ -86,8 +83,7 @@ def configure(c: Any, live: Live, deployment: Deployment) -> None:
     live.on_change(lambda platform: _follow(platform, deployment))
     for lack in host.lacks:
         _log.warning("%s", lack)
-    with suppress(RuntimeError):  # no loop runs where only the configuration is looked at
-        _background.add(asyncio.get_running_loop().create_task(unmount_unused(host)))
+    live.on_start(lambda: background.begin(unmount_unused(host), "views that nobody uses"))
 
 
 def _secrets(c: Any, var: Var) -> None:
@@ -123,7 +119,7 @@ def _follow(platform: Platform, deployment: Deployment) -> None:
         return
     app = JupyterHub.instance()
     hub_settings.tell_spawners(app, platform)
-    _background.add(asyncio.ensure_future(_restart_services(app, platform, deployment)))
+    background.begin(_restart_services(app, platform, deployment), "services of the edited platform file")
 
 
 async def _restart_services(app: JupyterHub, platform: Platform, deployment: Deployment) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bowerbird_config.identity import IdentityRecord
-from bowerbird_config.load import load, sources
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError
 from bowerbird_hub.identity.database import connect
 from bowerbird_hub.identity.feed import IdentityFeed, Message
+from bowerbird_hub.identity.platform_file import PlatformFile
 from bowerbird_hub.identity.store import IdentityStore
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.release_door import ReleaseDoor
@@ -25,16 +25,6 @@ from sqlalchemy.exc import SQLAlchemyError
 POLL_SECONDS = 0.5
 
 _log = logging.getLogger("bowerbird.platform")
-
-Stamp = tuple[int, int, int] | None
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def write_last_good(path: Path, platform: Platform) -> None:
@@ -71,7 +61,7 @@ class Live:
 
         `parts` are those of the platform that have an identity of their own; who hears of people hears of them.
         """
-        self.path = path
+        self._file = PlatformFile(path)
         self.var = var
         self.error: str | None = None
         self._parts = parts
@@ -84,7 +74,6 @@ class Live:
         self._poll_seconds = poll_seconds
         self._platform: Platform | None = None
         self._platform_version = 0
-        self._seen: dict[Path, Stamp] = {}
         self._listeners: list[Callable[[Platform], None]] = []
         self._starters: list[Callable[[], object]] = []
         self._starting = asyncio.Lock()
@@ -131,7 +120,7 @@ class Live:
 
     def _first(self) -> Platform:
         try:
-            platform = self._load()
+            platform = self._file.load()
         except ConfigError as error:
             last = read_last_good(self.var.platform)
             if last is None:
@@ -141,16 +130,6 @@ class Live:
             return last
         write_last_good(self.var.platform, platform)
         return platform
-
-    def _load(self) -> Platform:
-        """Read the file; what will be watched is looked at before it is read, so that no edit falls in between."""
-        self._seen[self.path] = _stamp(self.path)
-        self._seen |= {path: _stamp(path) for path in self._seen}
-        self._seen |= {path: _stamp(path) for path in sources(self.path)}
-        return load(self.path)
-
-    def _edited(self) -> bool:
-        return any(_stamp(path) != stamp for path, stamp in self._seen.items())
 
     async def start(self) -> None:
         """Open the database, serve the feed and watch the file; a second call changes nothing."""
@@ -191,14 +170,14 @@ class Live:
         while True:
             await asyncio.sleep(self._poll_seconds)
             try:
-                if await asyncio.to_thread(self._edited):
+                if await asyncio.to_thread(self._file.edited):
                     await self._take_up()
             except Exception:  # a watcher that died in silence would leave an old platform in force for ever
                 _log.exception("the platform file was not taken up")
 
     async def _take_up(self) -> None:
         try:
-            platform = await asyncio.to_thread(self._load)
+            platform = await asyncio.to_thread(self._file.load)
             if platform != self.platform:
                 await self._adopt(platform)
         except ConfigError as error:

@@ -1,7 +1,6 @@
 """KubernetesSpawner: single-user servers that are pods. What a pod is, pods.py alone says; KubeSpawner brings it to life."""
 
 import asyncio
-import json
 from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from bowerbird_config.pods import Pod
 from bowerbird_hub import pods
 from bowerbird_hub.nodes.door import NotYet, VolumeOf
 from bowerbird_hub.pods import Order
-from bowerbird_hub.runtimes import pod_status, preconditions
+from bowerbird_hub.runtimes import api_refusals, pod_status, preconditions
 from bowerbird_hub.runtimes.platform_spawner import FAILED, UNAVAILABLE, PlatformSpawner, StartRefused
 from bowerbird_hub.runtimes.pod_status import Trouble
 from bowerbird_hub.runtimes.preconditions import NotReady
@@ -304,9 +303,5 @@ def _unanswered(error: Exception) -> StartRefused:
 
 def refused_by_cluster(error: ApiException) -> StartRefused:
     """Return the cluster's refusal as a sentence: a quota, an admission, or a right that the hub lacks."""
-    try:
-        said = str(json.loads(error.body or "")["message"])
-    except (TypeError, ValueError, KeyError):
-        said = str(error.reason)
-    words = f"The cluster refuses your server: {said.rstrip('.')}. The admins of the platform can say why."
+    words = f"The cluster refuses your server: {api_refusals.said(error)}. The admins of the platform can say why."
     return StartRefused(words, reason="cluster", status_code=FAILED, log=words)

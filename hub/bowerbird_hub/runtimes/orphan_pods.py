@@ -2,40 +2,54 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import ClientError
 from bowerbird_config.pod_settings import PodSettings
 from bowerbird_hub import pods
 from bowerbird_hub.nodes.door import NotYet
+from bowerbird_hub.runtimes import api_refusals
 from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1Preconditions
 from kubespawner.clients import shared_client
 
 Users = Callable[[], Iterable[Any]]
+Pause = Callable[[float], Awaitable[None]]
 
 _log = logging.getLogger("bowerbird.runtime")
 _AGAIN_SECONDS = 1.0
+_MOST_AGAIN_SECONDS = 60.0
 _GONE = 404, 409
 
 
-async def end_orphans(settings: PodSettings, users: Users) -> None:
-    """End them as soon as the users, whose servers the hub has in mind, are known and the cluster answers."""
-    told = ""
+async def end_orphans(settings: PodSettings, users: Users, pause: Pause = asyncio.sleep) -> None:
+    """End them as soon as the users, whose servers the hub has in mind, are known; what is refused is tried again, ever more seldom."""
+    told, wait = "", _AGAIN_SECONDS
     while True:
         try:
-            await _end(settings, users)
+            trouble = await _trouble(settings, users)
         except NotYet:
-            pass
-        except (ApiException, ClientError, OSError) as error:
-            if told != (told := type(error).__name__):
-                _log.warning("what runs without a record is not ended yet: the cluster does not answer (%s)", told)
-        else:
+            await pause(_AGAIN_SECONDS)
+            continue
+        if not trouble:
             return
-        await asyncio.sleep(_AGAIN_SECONDS)
+        if told != (told := trouble):
+            _log.warning("what runs without a record is not ended yet: %s", trouble)
+        await pause(wait)
+        wait = min(2 * wait, _MOST_AGAIN_SECONDS)
 
 
-async def _end(settings: PodSettings, users: Users) -> None:
+async def _trouble(settings: PodSettings, users: Users) -> str:
+    """End what can be ended, and return why something is left; nothing where nothing is."""
+    try:
+        return await _end(settings, users)
+    except ApiException as error:
+        return _refusal(error)
+    except (ClientError, OSError) as error:
+        return f"the cluster does not answer ({type(error).__name__})"
+
+
+async def _end(settings: PodSettings, users: Users) -> str:
     users()
     api = shared_client("CoreV1Api")
     selector = ",".join(f"{name}={value}" for name, value in pods.selector(settings).items())
@@ -43,16 +57,21 @@ async def _end(settings: PodSettings, users: Users) -> None:
     # Looked at after the list: whatever is in it was asked for before, and has its record by now.
     owned = {spawner.pod_name for user in users() for spawner in user.spawners.values() if spawner.active}
     orphans = [pod.metadata for pod in listed.items if pod.metadata.name not in owned and not pod.metadata.deletion_timestamp]
-    for orphan in orphans:
-        await _delete(api, orphan)
-    if orphans:
-        _log.warning("%d servers without a record were ended", len(orphans))
+    refused = [f"{orphan.name}: {words}" for orphan in orphans if (words := await _delete(api, orphan))]
+    if len(refused) < len(orphans):
+        _log.warning("%d servers without a record were ended", len(orphans) - len(refused))
+    more = f"; and {len(refused) - 1} more" if len(refused) > 1 else ""
+    return refused[0] + more if refused else ""
 
 
-async def _delete(api: Any, pod: Any) -> None:
+async def _delete(api: Any, pod: Any) -> str:
+    """End that very pod, and none that a start has made meanwhile in its place; return why it was refused."""
     try:
-        # That very pod, and none that a start has made meanwhile in its place.
         await api.delete_namespaced_pod(pod.name, pod.namespace, body=V1DeleteOptions(preconditions=V1Preconditions(uid=pod.uid)))
     except ApiException as error:
-        if error.status not in _GONE:
-            raise
+        return "" if error.status in _GONE else _refusal(error)
+    return ""
+
+
+def _refusal(error: ApiException) -> str:
+    return f"the cluster answers {error.status}, {api_refusals.said(error)}"

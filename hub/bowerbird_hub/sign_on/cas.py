@@ -12,7 +12,7 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.sign_on import CasSignOn
 from bowerbird_config.teams import memberships
-from bowerbird_hub import connect, elsewhere
+from bowerbird_hub import background, connect, elsewhere
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.identity.store import IdRefused
 from bowerbird_hub.sign_on import admission, redaction, team_roles
@@ -63,7 +63,6 @@ class CASAuthenticator(Authenticator):
         super().__init__(**kwargs)
         redaction.install()
         self._listening: Callable[[Platform], None] | None = None
-        self._tasks: set[asyncio.Future[None]] = set()
 
     @default("public_url")
     def _public_url_of_the_hub(self) -> str:
@@ -114,9 +113,7 @@ class CASAuthenticator(Authenticator):
         return []
 
     def _platform_changed(self, platform: Platform) -> None:
-        task = asyncio.ensure_future(self._send_out(platform))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        background.begin(self._send_out(platform), "those whom the edited platform file keeps out")
 
     async def _send_out(self, platform: Platform) -> None:
         """End what is left of those whom an edit keeps out, before they ask for anything again."""

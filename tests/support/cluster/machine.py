@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from tests.support.cluster import cgroups
+from tests.support.processes import began, children
 
 _INIT = Path(__file__).with_suffix(".sh")
 _ETC = ("passwd", "group", "nsswitch.conf", "protocols", "services", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives")
@@ -73,9 +74,7 @@ class Machine:
     def pid(self) -> int:
         """Pid 1 of the machine, as this machine counts."""
         assert self._process is not None, f"{self.name} is off"
-        parent = self._process.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return int(children[0]) if children else 0
+        return next(iter(children(self._process.pid)), 0)
 
     def install(self, services: str, files: dict[str, str]) -> None:
         """Write the disk: what pid 1 runs, and configuration files by their path."""
@@ -140,11 +139,3 @@ class Machine:
         run("ip", "link", "delete", self.card, check=False)
         cgroups.remove(f"{self.cluster}/{self.name}")
         self.folder.joinpath(f"{self.name}.pid").unlink(missing_ok=True)
-
-
-def began(pid: int) -> str:
-    """Return when a process began, in the kernel's ticks: with its pid it names a process for good; nothing where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from tests.support.cluster import addresses, cgroups
-from tests.support.cluster.machine import began, run, wait_for
+from tests.support.cluster.machine import run, wait_for
+from tests.support.processes import began
 
 # Names of interfaces end at 15 letters.
 _NAMES = tuple(f"bwbk{number}" for number in range(8))
