@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,8 +135,9 @@ def _feed(arguments: argparse.Namespace, records: Records) -> Feed:
 
 async def _serve(arguments: argparse.Namespace) -> None:
     records = Records()
-    slots = Slots(arguments.worker.slots if arguments.worker else None)
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+    async with AsyncExitStack() as stack:
+        slots = stack.enter_context(Slots(arguments.worker.slots if arguments.worker else None))
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=10, trust_env=False))
         parts = _parts(arguments, client, records, slots)
         following = asyncio.create_task(_feed(arguments, records).follow())
         try:

@@ -1,6 +1,6 @@
 """Places for queries to run in: so many for each one who asks, so many for all, and a queue for the others. For one event loop.
 
-With slots the limits hold for all processes that share them; each process has a queue of its own.
+With slots the limits hold for all processes that share them; each process has a queue of its own, see SharedPlaces.
 """
 
 import asyncio
@@ -11,10 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from bowerbird_services.shared_places import Owner, SharedPlaces
 from bowerbird_services.slots import Slots
 
-# Whose a place is: a name, or None for all who are not signed in, together.
-Owner = str | None
 # Nobody tells of a place that another process gives back.
 _AGAIN_SECONDS: Final = 0.02
 
@@ -36,7 +35,7 @@ class Places:
         """Begin with no place taken; `slots` are shared by all places of that name."""
         self._taken: Counter[Owner] = Counter()
         self._queue: list[_Waiting] = []
-        self._shared = _Shared(slots, name) if slots else None
+        self._shared = SharedPlaces(slots, name) if slots else None
         self._again: asyncio.TimerHandle | None = None
 
     async def enter(self, owner: Owner, limit: int, of_all: float = math.inf) -> None:
@@ -85,49 +84,30 @@ class Places:
             self.leave(owner)
 
     def _give(self) -> None:
-        while (waiting := self._next()) is not None:
+        refused: set[Owner] = set()
+        while (waiting := self._next(refused)) is not None:
             self._queue.remove(waiting)
             waiting.turn.set_result(None)
         if self._again:
             self._again.cancel()
-        self._again = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._give) if self._shared and self._queue else None
+            self._again = None
+        if self._shared:
+            self._shared.settle({waiting.owner for waiting in self._queue})
+            self._again = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._give) if self._queue else None
 
-    def _next(self) -> _Waiting | None:
-        """Return who comes next, with a place; None where there is none for anybody who waits."""
+    def _next(self, refused: set[Owner]) -> _Waiting | None:
+        """Return who comes next, with a place; None where there is none for anybody who waits.
+
+        Whoever is refused by the other processes is added, and not tried again: all that one waits for is alike.
+        """
         total = self._taken.total()
-        fitting = [each for each in self._queue if self._taken[each.owner] < each.limit and total < each.of_all]
+        # Who has given up in this moment is still in the queue.
+        there = [each for each in self._queue if not each.turn.done()]
+        fitting = [each for each in there if self._taken[each.owner] < each.limit and total < each.of_all]
         # A stable order: of those who have as few the first in the queue.
-        fitting.sort(key=lambda waiting: self._taken[waiting.owner])
-        return next((each for each in fitting if self._got(each.owner, each.limit, each.of_all)), None)
-
-
-class _Shared:
-    """The slots of one process's places: one of its owner for each, and where all together have a limit one of everybody's."""
-
-    def __init__(self, slots: Slots, name: str) -> None:
-        self._slots = slots
-        self._name = name
-        self._held: dict[Owner, list[tuple[int, ...]]] = {}
-
-    def take(self, owner: Owner, limit: int, of_all: float) -> bool:
-        """Take what a place needs, or nothing."""
-        own = self._slots.take(f"{self._name}/{owner or ''}", limit)
-        if own is None:
-            return False
-        taken: tuple[int, ...] = (own,)
-        if of_all != math.inf:
-            common = self._slots.take(self._name, int(of_all))
-            if common is None:
-                self._slots.free(own)
-                return False
-            taken = (own, common)
-        self._held.setdefault(owner, []).append(taken)
-        return True
-
-    def leave(self, owner: Owner) -> None:
-        """Free what the last of an owner's places needed; they are all alike."""
-        held = self._held[owner]
-        for slot in held.pop():
-            self._slots.free(slot)
-        if not held:
-            del self._held[owner]
+        for each in sorted(fitting, key=lambda waiting: self._taken[waiting.owner]):
+            if each.owner not in refused:
+                if self._got(each.owner, each.limit, each.of_all):
+                    return each
+                refused.add(each.owner)
+        return None

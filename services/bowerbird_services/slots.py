@@ -3,12 +3,16 @@
 import fcntl
 import hashlib
 import os
+import struct
 from contextlib import suppress
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
-# More than any limit that a platform file may have.
+# More than any limit that a platform file may have. The first byte of each name is the claim, and the slots follow.
 _MOST: Final = 1 << 16
 _NAME_BYTES: Final = 5
+# What the kernel is asked for a lock by, fcntl(2): type, whence, start, length, process.
+_FLOCK: Final = struct.Struct("hhqqi0q")
 
 
 class Slots:
@@ -21,16 +25,34 @@ class Slots:
         self.descriptor = os.memfd_create("bowerbird-slots") if descriptor is None else descriptor
         self._held: set[int] = set()
 
-    def __del__(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give all slots of this process back, and take none any more."""
         os.close(self.descriptor)
 
     def take(self, name: str, most: int) -> int | None:
-        """Take one of the first `most` slots of that name, and return it for `free`; None where all are taken."""
-        first = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=_NAME_BYTES).digest(), "big") * _MOST
-        for slot in range(first, first + min(most, _MOST)):
+        """Take one of the first `most` slots of that name, and return it for `free`.
+
+        None where all are taken, or another process has claimed the next.
+        """
+        claim = _claim_of(name)
+        if self._is_locked_elsewhere(claim):
+            return None
+        first = claim + 1
+        for slot in range(first, first + min(most, _MOST - 1)):
             if slot not in self._held and self._locked(slot):
                 return slot
         return None
+
+    def claim(self, name: str) -> int | None:
+        """Let no other process take a slot of that name before this has set the returned one free; None where another has claimed it."""
+        claim = _claim_of(name)
+        return claim if self._locked(claim) else None
 
     def _locked(self, slot: int) -> bool:
         with suppress(BlockingIOError, PermissionError):
@@ -39,7 +61,16 @@ class Slots:
             return True
         return False
 
+    def _is_locked_elsewhere(self, slot: int) -> bool:
+        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, slot, 1, 0)
+        found: int = _FLOCK.unpack(fcntl.fcntl(self.descriptor, fcntl.F_GETLK, asked))[0]
+        return found != fcntl.F_UNLCK
+
     def free(self, slot: int) -> None:
-        """Give a slot back."""
+        """Give a slot or a claim back."""
         self._held.discard(slot)
         fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1, slot)
+
+
+def _claim_of(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=_NAME_BYTES).digest(), "big") * _MOST

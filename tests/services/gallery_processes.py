@@ -44,8 +44,8 @@ async def _main(told: argparse.Namespace) -> None:
         os.link(told.mosaic, root / MOSAIC)
     ingest(root, told.place / "tables")
     images, everything = listening("127.0.0.1", 0), listening("127.0.0.1", 0)
-    slots, jobs = Slots(), JobStore(told.place / "jobs")
-    with hung(told.place, address_of(images), slots=slots) as site:
+    jobs = JobStore(told.place / "jobs")
+    with Slots() as slots, hung(told.place, address_of(images), slots=slots) as site:
         _limit(site, told.at_once)
         worker = ImageWorker(images, slots, site.answers) if cores() > 1 else None
         if worker:
@@ -59,7 +59,7 @@ async def _beside(told: argparse.Namespace) -> None:
     # As the platform is known from the beginning, so is who is who.
     known = asyncio.Event()
     known.set()
-    with hung(told.place, "", slots=Slots(told.worker.slots)) as site:
+    with Slots(told.worker.slots) as slots, hung(told.place, "", slots=slots) as site:
         _limit(site, told.at_once)
         app = create_images(site, "", directories(told.place / "releases"))
         await processes.serve_beside(app, told.worker, site.answers, lambda: None, known)

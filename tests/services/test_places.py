@@ -57,3 +57,17 @@ def test_whoever_gives_up_takes_no_place() -> None:
         await asyncio.wait_for(places.enter(None, 1), 5)
 
     asyncio.run(run())
+
+
+def test_whoever_gives_up_in_the_moment_in_which_another_leaves_is_passed_over() -> None:
+    async def run() -> None:
+        places = Places()
+        await places.enter(None, 1)
+        early, late = await _waiting(places, None, 1), await _waiting(places, None, 1)
+        early.cancel()
+        places.leave(None)
+        await asyncio.wait_for(late, 5)
+        assert early.cancelling()
+        places.leave(None)
+
+    asyncio.run(run())
