@@ -38,7 +38,10 @@ class Staff:
         return self._start()
 
     def make_ready(self, count: int) -> None:
-        """Start so many at once, for views that are to be taken over; none where that fails, as each can be started later."""
+        """Start so many at once, for views that are to be taken over.
+
+        Where that fails those that have started stay, as each of the others can be started later.
+        """
         try:
             for _ in range(min(count, _MOST_SPARES)):
                 self.spares.append(self._start())

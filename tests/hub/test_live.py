@@ -19,7 +19,7 @@ from bowerbird_config.sockets import connect, read_lines, write_line
 from bowerbird_config.teams import Membership, Role
 from bowerbird_config.user_names import SERVICES_ACCOUNT
 from bowerbird_hub.identity.live import POLL_SECONDS, Live
-from bowerbird_hub.nodes import services
+from bowerbird_hub.nodes.services import SERVICES_RECORD
 
 from tests.support.cas import until
 from tests.support.sign_on_hub import PLATFORM, write_platform
@@ -197,14 +197,14 @@ async def test_consumers_hear_of_sign_ins_edits_and_those_forgotten(file: Path, 
 
 
 async def test_nodes_hear_of_a_part_of_the_platform_before_anybody_has_signed_in(file: Path, var: Var):
-    live = Live(file, var, sockets=False, parts=(services.RECORD,))
+    live = Live(file, var, sockets=False, parts=(SERVICES_RECORD,))
     await live.start()
     try:
         await live.identities.sign_in("ann", [])
         with live.node_feed.subscription() as pieces:
             told = [json.loads(line) for line in (await anext(pieces)).splitlines()]
         assert [message["kind"] for message in told] == ["platform", "identity", "identity", "synced"]
-        assert IdentityRecord.from_json(told[1]["record"]) == services.RECORD
+        assert IdentityRecord.from_json(told[1]["record"]) == SERVICES_RECORD
         # No store holds it, so that nobody can sign in as it or start a server of its.
         assert live.identities.record(SERVICES_ACCOUNT) is None
     finally:

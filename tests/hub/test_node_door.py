@@ -20,7 +20,7 @@ from bowerbird_hub.nodes.door import NodeDoor, NotYet, Trust, VolumeOf
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.opening import door_of
 from bowerbird_hub.nodes.reviews import Bearer, TokenReviews, bearer
-from bowerbird_hub.nodes.services import RECORD
+from bowerbird_hub.nodes.services import SERVICES_RECORD
 
 from tests.support.hub_door import Answer, HubDoor
 
@@ -142,7 +142,7 @@ async def test_pod_with_another_service_account_than_a_server_gets_nothing(asked
 
 @pytest.mark.asyncio
 async def test_pod_of_the_services_is_known_by_its_service_account(asked: Asked) -> None:
-    assert await asked.whose(VO, "vo") == Admission(SERVICES_ACCOUNT, RECORD.uid)
+    assert await asked.whose(VO, "vo") == Admission(SERVICES_ACCOUNT, SERVICES_RECORD.uid)
 
 
 @pytest.mark.asyncio

@@ -45,4 +45,15 @@ def parse(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> 
         parser.error("the node has no name: --node, or NODE_NAME in the environment")
     if not told.hub.startswith(("http://", "https://")):
         parser.error(f"--hub {told.hub!r} is no http or https address")
-    return Options(**{**vars(told), "var": Var(told.var.resolve())})
+    return Options(
+        var=Var(told.var.resolve()),
+        driver=told.driver,
+        node=told.node,
+        kubelet=told.kubelet,
+        hub=told.hub,
+        token_file=told.token_file,
+        hub_ca=told.hub_ca,
+        metrics_port=told.metrics_port,
+        warm=told.warm,
+        turn=told.turn,
+    )

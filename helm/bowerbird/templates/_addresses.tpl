@@ -21,6 +21,6 @@ http://{{ include "bowerbird.name" . }}.{{ $root.Release.Namespace }}:{{ index .
 {{- define "bowerbird.nodeDoorUrl" -}}{{ include "bowerbird.url" (list . "hub" 8083) }}{{- end -}}
 {{- define "bowerbird.proxyApi" -}}{{ include "bowerbird.url" (list . "proxy-api" 8001) }}{{- end -}}
 {{- define "bowerbird.servicesUrl" -}}{{ include "bowerbird.url" (list . "services" 8080) }}{{- end -}}
-{{- define "bowerbird.imagesUrl" -}}{{ include "bowerbird.url" (list . "services" 8084) }}{{- end -}}
+{{- define "bowerbird.imagePartsUrl" -}}{{ include "bowerbird.url" (list . "services" 8084) }}{{- end -}}
 {{- define "bowerbird.demoCasUrl" -}}{{ include "bowerbird.url" (list . "demo-cas" 8082) }}{{- end -}}
 {{- define "bowerbird.servicesPath" -}}/services/vo{{- end -}}

@@ -15,9 +15,9 @@ from bowerbird_hub.deployments import hub_settings
 from bowerbird_hub.deployments.hub_settings import Settings
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.managed import CULLER, VO, vo_routes, vo_sign_in
-from bowerbird_hub.nodes import services
 from bowerbird_hub.nodes.door import NodeDoor, NotYet
 from bowerbird_hub.nodes.opening import door_of
+from bowerbird_hub.nodes.services import SERVICES_RECORD
 from bowerbird_hub.origins import Origins
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
@@ -51,7 +51,7 @@ class Deployment:
     hub_port: int
     proxy_api: str
     services: str
-    images: str
+    image_parts: str
     # Where the proxy finds the demo CAS server, and where in its own pod the hub does.
     demo_cas: str | None = None
     demo_cas_port: int | None = None
@@ -70,7 +70,7 @@ class Deployment:
             _port(environment, "BOWERBIRD_HUB_PORT"),
             _told(environment, "BOWERBIRD_PROXY_API_URL"),
             _told(environment, "BOWERBIRD_SERVICES_URL"),
-            _told(environment, "BOWERBIRD_IMAGES_URL"),
+            _told(environment, "BOWERBIRD_IMAGE_PARTS_URL"),
             demo_cas,
             _port(environment, DEMO_CAS_PORT) if demo_cas else None,
             environment.get(DATABASE) or f"sqlite:///{var.database}",
@@ -149,7 +149,7 @@ def settings(platform: Platform, deployment: Deployment) -> Settings:
             },
             "ConfigurableHTTPProxy": {
                 "api_url": deployment.proxy_api,
-                "extra_routes": {**vo_routes(own, deployment.services, deployment.images), **demo},
+                "extra_routes": {**vo_routes(own, deployment.services, deployment.image_parts), **demo},
             },
         },
     )
@@ -207,7 +207,7 @@ def from_environment(c: Any, environment: Mapping[str, str]) -> None:
     """Fill JupyterHub's configuration from what the chart put into the environment, and open the door for node plugins with the hub."""
     deployment, secrets = Deployment.of(environment), Secrets.of(environment)
     platform = Path(_told(environment, "BOWERBIRD_PLATFORM"))
-    live = Live(platform, deployment.var, database_url=deployment.database, sockets=False, parts=(services.RECORD,))
+    live = Live(platform, deployment.var, database_url=deployment.database, sockets=False, parts=(SERVICES_RECORD,))
     door, port = _door(environment, deployment, live, secrets.tokens[VO])
     configure(c, live, deployment, secrets)
     live.on_start(lambda: door.open(port))

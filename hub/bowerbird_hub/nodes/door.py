@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from bowerbird_config.pods import Pod
 from bowerbird_hub.identity.feed import PING_SECONDS
 from bowerbird_hub.nodes.feed import NodeFeed
-from bowerbird_hub.nodes.reviews import Bearer, Reviewer, ReviewFailed
-from bowerbird_hub.nodes.services import RECORD
+from bowerbird_hub.nodes.reviews import Bearer, Reviewer, ReviewFailed, ServiceAccount
+from bowerbird_hub.nodes.services import SERVICES_RECORD
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
@@ -40,9 +40,6 @@ class VolumeOf:
     uid: int
     files: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-Account = tuple[str, str]
 
 
 class NotYet(Exception):
@@ -75,8 +72,8 @@ class Trust:
     """
 
     audience: str
-    plugin: Account
-    services: Account
+    plugin: ServiceAccount
+    services: ServiceAccount
     reviewer: Reviewer
     services_token: str = field(default="", repr=False)
 
@@ -91,7 +88,7 @@ class Trust:
         if not (authorization or "").startswith(_BEARER):
             raise Refused(HTTPStatus.UNAUTHORIZED, "a node plugin must bring its own token")
         found = await self._review(str(authorization).removeprefix(_BEARER))
-        if found is None or found.of != self.plugin:
+        if found is None or found.service_account != self.plugin:
             raise Refused(HTTPStatus.UNAUTHORIZED, f"the token is not one of {'/'.join(self.plugin)} for {self.audience}")
 
     async def pod_of(self, pod: Pod, token: str) -> Bearer:
@@ -162,13 +159,13 @@ class _Pods(_Handler):
         told = self.asked()
         pod, token = self.pod(told), told.get("token")
         bearer = await self.trust.pod_of(pod, token if isinstance(token, str) else "")
-        volume = self._of_services() if bearer.of == self.trust.services else await self._of_server(pod)
+        volume = self._of_services() if bearer.service_account == self.trust.services else await self._of_server(pod)
         if volume.account != bearer.account:
             raise Refused(HTTPStatus.FORBIDDEN, f"pod {pod} has the service account {bearer.account}, and a server has {volume.account}")
         self.finish({"user": volume.user, "uid": volume.uid, "files": dict(volume.files), "secrets": dict(volume.secrets)})
 
     def _of_services(self) -> VolumeOf:
-        return VolumeOf(self.trust.services[1], RECORD.name, RECORD.uid)
+        return VolumeOf(self.trust.services[1], SERVICES_RECORD.name, SERVICES_RECORD.uid)
 
     async def _of_server(self, pod: Pod) -> VolumeOf:
         try:

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
 
+# A namespace, and the name of an account, which says whose it is in that namespace alone.
+ServiceAccount = tuple[str, str]
+
 _SECONDS = 5.0
 _LONGEST_ANSWER = 1 << 20
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -30,8 +33,8 @@ class Bearer:
     pod_uid: str
 
     @property
-    def of(self) -> tuple[str, str]:
-        """The service account with its namespace, in which alone the name says whose it is."""
+    def service_account(self) -> ServiceAccount:
+        """The service account that it is of."""
         return self.namespace, self.account
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from bowerbird_config.load import load
 from bowerbird_config.pods import Pod
 from bowerbird_hub.identity.feed import Message
-from bowerbird_hub.nodes import services
 from bowerbird_hub.nodes.door import VolumeOf
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.opening import door_of
+from bowerbird_hub.nodes.services import SERVICES_RECORD
 
 
 class Record:
@@ -30,7 +30,7 @@ class Record:
     def snapshot(self) -> Iterator[Message]:
         """Return what a node that has just asked is to know."""
         yield {"kind": "platform", "version": 1, "platform": self.platform.model_dump(mode="json")}
-        for record in (services.RECORD.to_json(), *self.users.values()):
+        for record in (SERVICES_RECORD.to_json(), *self.users.values()):
             yield {"kind": "identity", "version": record["version"], "record": record}
         yield {"kind": "synced", "version": 1}
 
