@@ -1,6 +1,7 @@
-"""A node plugin that asks nobody: `csi_plugin.py VAR KUBELET DRIVER WHO`, where WHO is a JSON file of users by pod.
+"""A node plugin that asks nobody: `csi_plugin.py VAR KUBELET DRIVER WHO SECONDS`, where WHO is a JSON file of users by pod.
 
-A pod that is not in it is refused; a value of null means that nobody answers. All else is the plugin's own.
+A pod that is not in it is refused; a value of null means that nobody answers. SECONDS are
+what a node before has to notice a lease that was taken. All else is the plugin's own.
 """
 
 import json
@@ -21,7 +22,7 @@ FILES = {"passwd": "ann:x:1:1::/home/ann:/bin/sh\n", "group": "ann:x:1:\n"}
 
 
 def main() -> None:
-    var, kubelet, name, book = sys.argv[1:]
+    var, kubelet, name, book, seconds = sys.argv[1:]
     logging.basicConfig(level=logging.INFO)
 
     def who(claim: Claim) -> Admission:
@@ -35,7 +36,8 @@ def main() -> None:
     driver = Driver(name, "node-1", "0.1", Path(kubelet))
     stop = threading.Event()
     stop_on_signals(stop.set)
-    serve(driver, Publisher(Var(Path(var)), driver.pods, driver.node, who), stop, Calls())
+    publisher = Publisher(Var(Path(var)), driver.pods, driver.node, who, taken_seconds=float(seconds))
+    serve(driver, publisher, stop, Calls())
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def serve(driver: Driver, publisher: Publisher, stop: threading.Event, calls: Ca
     """Answer kubelet until `stop`, and count its calls; what is published stays, for the next plugin."""
     tending = threading.Thread(target=_look, args=(publisher.tend, stop), name="tend", daemon=True)
     # Apart, as it may wait for the storage for as long as that does not answer; so it is not waited for either.
-    fencing = threading.Thread(target=_look, args=(publisher.take_away_lost, stop), name="leases", daemon=True)
+    fencing = threading.Thread(target=_look, args=(publisher.look_at_leases, stop), name="leases", daemon=True)
     with ExitStack() as stack:
         stack.callback(publisher.close)
         stack.callback(tending.join)

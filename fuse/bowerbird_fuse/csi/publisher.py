@@ -3,14 +3,14 @@
 What is shown is a mount of its own, which shares no event with any other: the view of one pod is taken away and no other
 pod of the same user feels it. Nothing here asks a view, which may not answer: what is mounted where is the kernel's to tell.
 
-Locks: `_alone` keeps two calls about one volume apart, and a user's lock those that have the user's view mounted or
-unmounted. Who holds a user's lock never waits for the hub.
+Locks: `_alone` keeps two calls about one volume apart, and what publishes to one pod; a user's lock does so for those that have
+the user's view mounted or unmounted. Who holds a user's lock never waits for the hub, nor for the leases, whose storage may not
+answer: `tend` waits for each of these locks.
 """
 
 import contextlib
 import logging
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +21,9 @@ from bowerbird_config.pods import Pod
 from bowerbird_fuse import mount
 from bowerbird_fuse.csi.claims import Admission, Claim
 from bowerbird_fuse.csi.contents import DATA, Contents
-from bowerbird_fuse.csi.errors import Busy, CallError, Denied
+from bowerbird_fuse.csi.errors import Away, Busy, CallError, Denied
 from bowerbird_fuse.csi.keeper_orders import KeeperOrders
-from bowerbird_fuse.csi.leases import Leases
+from bowerbird_fuse.csi.leases import Lease, Leases
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.csi.volumes import Book, Volume, file_name, volumes_directory
 
@@ -38,10 +38,19 @@ Who = Callable[[Claim], Admission]
 class Publisher:
     """All that is published on this node."""
 
-    def __init__(self, var: Var, pods: Path, node: str, who: Who, remounted: Callable[[Volume], None] = lambda _volume: None) -> None:
+    def __init__(
+        self,
+        var: Var,
+        pods: Path,
+        node: str,
+        who: Who,
+        remounted: Callable[[Volume], None] = lambda _volume: None,
+        *,
+        taken_seconds: float = TAKEN_SECONDS,
+    ) -> None:
         """Go on with what an earlier plugin has published; `remounted` hears of each volume whose open files were lost."""
         self.book = Book(volumes_directory(var), pods)
-        self._leases = Leases(var.leases, node)
+        self._leases = Leases(var.leases, node, taken_seconds)
         self._views = var.views
         self._contents = Contents(var.run / "csi" / "contents")
         self._keeper = KeeperOrders(var.keeper_socket)
@@ -66,24 +75,23 @@ class Publisher:
 
     def publish(self, claim: Claim) -> None:
         """Show a pod what it may see; CallError or OSError, and then nothing of it is left."""
-        with self._alone(claim.volume):
+        with self._alone(claim.volume), self._alone(claim.pod.uid):
             held = self.book.get(claim.volume)
             if held is not None and not held.answers(claim):
                 raise Denied(f"the volume {claim.volume} is one of another pod or another directory")
             if held is not None and held.target.mounted(DATA):
                 return
             admission = self._who(claim)
-            self._take_lease(claim.pod)
+            if not claim.read_only:  # what nobody writes, two nodes may show
+                self._take_lease(claim.pod)
             with self._user(admission.user):
                 self._make(Volume.of(claim, admission.user), admission)
             log.info("published the view of %s to pod %s", admission.user, claim.pod)
 
     def _take_lease(self, pod: Pod) -> None:
         lease = self._leases.take(pod)
-        if lease.before:
-            log.warning("pod %s was on node %s, which is given time to notice that it is here now", pod, lease.before)
-            time.sleep(TAKEN_SECONDS)
-            self._leases.settle(pod)
+        if self._leases.seconds_left(lease):
+            raise Away(f"pod {pod} was on node {lease.before}, which is given time to notice that it is here now")
 
     def unpublish(self, name: str, target: Target) -> None:
         """Take away all that is shown at a directory, and the directory; what is not there is no error."""
@@ -96,7 +104,7 @@ class Publisher:
                 if held.target != target:
                     target.clear()
                 self._unmake(held)
-                self._leases.give_back(held.pod)
+            self._give_back(held.pod)
             log.info("unpublished the view of %s from pod %s", held.user, held.pod)
 
     def _make(self, volume: Volume, admission: Admission) -> None:
@@ -115,8 +123,10 @@ class Publisher:
             raise
 
     def _unmake(self, volume: Volume) -> None:
-        volume.target.clear()
-        self._contents.remove(file_name(volume.volume))
+        try:
+            volume.target.clear()
+        finally:
+            self._contents.remove(file_name(volume.volume))
         self.book.remove(volume.volume)
         self._leave(volume.user)
 
@@ -140,28 +150,48 @@ class Publisher:
                 self._leaving |= self._keeper.users() - {volume.user for volume in self.book.all()}
                 self._swept = True
         for user in {*self._leaving, *(volume.user for volume in self.book.all())}:
-            with self._user(user):
-                try:
-                    self._tend(user)
-                    self._troubles.pop(user, None)
-                except (CallError, OSError) as error:  # one user's trouble must not keep the others from their data
-                    self._complain(user, str(error))
+            with self._user(user), self._told(user):
+                self._tend(user)
 
-    def take_away_lost(self) -> None:
-        """Take away what is shown to pods that run elsewhere by now: to be called every second."""
-        for volume in self.book.all():
-            lease = self._leases.lost(volume.pod)
-            if lease is None:
-                continue
-            with self._user(volume.user):
-                try:
-                    # First: what the pod has open ends with the view alone, that of other pods of the user too.
-                    self._keeper.unmount(volume.user)
-                except CallError as error:
-                    self._complain(volume.user, str(error))
-                    continue
+    def look_at_leases(self) -> None:
+        """Take away what is shown to pods that run elsewhere by now, and give back what no pod needs: to be called every second."""
+        for user in {volume.user for volume in self.book.all()}:
+            lost = {volume.pod: lease for volume in self.book.of(user) if (lease := self._lost(volume.pod)) is not None}
+            if lost:
+                with self._user(user), self._told(f"{user}, who has a pod elsewhere"):
+                    self._take_away(user, lost)
+        for pod in self._leases.mine():
+            if not self._is_here(pod):
+                self._give_back(pod)
+
+    def _lost(self, pod: Pod) -> Lease | None:
+        with self._told(f"pod {pod}"):
+            return self._leases.lost(pod)
+        return None
+
+    def _take_away(self, user: str, lost: dict[Pod, Lease]) -> None:
+        # Read again: it may be gone by now. What was lost stays so, as no uid comes back.
+        volumes = [volume for volume in self.book.of(user) if volume.pod in lost]
+        if not volumes:
+            return
+        # First: what a pod has open ends with the view alone, that of other pods of the user too.
+        self._keeper.unmount(user)
+        for volume in volumes:
+            # Before what may fail: `tend` shows again what is in the book.
+            self.book.remove(volume.volume)
+        for volume in volumes:
+            log.error("pod %s was started on node %s: what it had of %s here is taken away", volume.pod, lost[volume.pod].node, user)
+            with self._told(f"pod {volume.pod}"):
                 self._unmake(volume)
-            log.error("pod %s was started on node %s: what it had of %s here is taken away", volume.pod, lease.node, volume.user)
+
+    def _give_back(self, pod: Pod) -> None:
+        with self._told(f"pod {pod}"):  # what is not given back now is later, as `mine` goes on to name it
+            self._leases.give_back(pod, self._is_here)
+
+    def _is_here(self, pod: Pod) -> bool:
+        with self._lock:
+            busy = pod.uid in self._busy
+        return busy or any(volume.pod == pod for volume in self.book.all())
 
     def _tend(self, user: str) -> None:
         volumes = self.book.of(user)
@@ -186,6 +216,16 @@ class Publisher:
         log.warning("the view of %s was mounted anew: what pod %s had open in it is lost", volume.user, volume.pod)
         self._remounted(volume)
 
+    @contextlib.contextmanager
+    def _told(self, user: str) -> Iterator[None]:
+        # One's trouble must not keep the others from their data.
+        try:
+            yield
+        except (CallError, OSError) as error:
+            self._complain(user, str(error))
+        else:
+            self._troubles.pop(user, None)
+
     def _complain(self, user: str, trouble: str) -> None:
         if self._troubles.get(user) != trouble:
             self._troubles[user] = trouble
@@ -199,16 +239,16 @@ class Publisher:
     # Who waits for whom.
 
     @contextlib.contextmanager
-    def _alone(self, volume: str) -> Iterator[None]:
+    def _alone(self, name: str) -> Iterator[None]:
         with self._lock:
-            if volume in self._busy:
-                raise Busy(f"an earlier call about the volume {volume} is not finished")
-            self._busy.add(volume)
+            if name in self._busy:
+                raise Busy(f"an earlier call about {name} is not finished")
+            self._busy.add(name)
         try:
             yield
         finally:
             with self._lock:
-                self._busy.discard(volume)
+                self._busy.discard(name)
 
     def _user(self, user: str) -> threading.Lock:
         with self._lock:

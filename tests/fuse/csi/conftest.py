@@ -16,6 +16,8 @@ from tests.support.data_rig import DataRig, Person, eventually
 from tests.support.kubelet import Kubelet, PodVolume
 
 DRIVER = "data.test.bowerbird"
+# What a node before has to notice a lease that was taken.
+TAKEN_SECONDS = 2.0
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Node:
 
     def start(self) -> None:
         """Start the plugin and return when kubelet could find it."""
-        words = (str(self.rig.var.root), str(self.kubelet.root), self.kubelet.driver, str(self.who))
+        words = (str(self.rig.var.root), str(self.kubelet.root), self.kubelet.driver, str(self.who), str(TAKEN_SECONDS))
         self.kubelet.registration.unlink(missing_ok=True)
         self.plugin = self.rig.start_part("tests.support.csi_plugin", *words)
         eventually(self.kubelet.registration.exists, 20)
