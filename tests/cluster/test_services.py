@@ -3,10 +3,10 @@
 import io
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,15 +16,16 @@ from bowerbird_config.platform import Platform
 from bowerbird_config.table_order import table_order
 from bowerbird_services.store.dids import DID
 
-from tests.hub.test_tables_service import COUNT, token
 from tests.support import sky_images
 from tests.support.charts import example
 from tests.support.cluster.cluster import NODES
 from tests.support.cluster.hub import ClusterHub
 from tests.support.cluster.machine import wait_for
+from tests.support.cluster.node_plugin import delete_plugin
 from tests.support.cluster.objects import Object, pod
 from tests.support.cluster.platform_images import archive_of
 from tests.support.cluster.release import Release
+from tests.support.vo_service import COUNT, token
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
 _PLATFORM = example("trial")["platform"]
@@ -76,17 +77,14 @@ def filled(shared_release: Release) -> Iterator[Release]:
     release, hub = shared_release, ClusterHub(shared_release)
     put(release.cluster.machines[NODES[0]].disk / "srv/bowerbird/releases")
     release.cluster.load(archive_of("services"), NODES[0])
-    wait_for(lambda: release.all_ready("hub", release.name, 1) and release.all_ready("data", release.data, 2), "hub and plugins", 200)
     described = {**_PLATFORM, "collections": _COLLECTIONS}
-    hub.edit(json.dumps(described))
-    wait_for(hub.settled, "the edited platform file", 60, every=0.5)
-    # A pod whose image was not there is tried again after minutes; one that is new, at once.
-    release.cluster.kubectl("delete", "pod", "-n", release.name, "-l", "app.kubernetes.io/component=services", seconds=120)
-    wait_for(lambda: release.all_ready("services", release.name, 1), "the services", 200)
-    order = table_order(Platform.model_validate(described), Var(Path(_VOLUME, "data")))
-    in_services(release, _INGEST, order.model_dump_json())
-    yield release
-    hub.edit(json.dumps(_PLATFORM))
+    with hub.edited(json.dumps(described)):
+        # A pod whose image was not there is tried again after minutes; one that is new, at once.
+        release.cluster.kubectl("delete", "pod", "-n", release.name, "-l", "app.kubernetes.io/component=services", seconds=120)
+        wait_for(lambda: release.all_ready("services", release.name, 1), "the services", 200)
+        order = table_order(Platform.model_validate(described), Var(Path(_VOLUME, "data")))
+        in_services(release, _INGEST, order.model_dump_json())
+        yield release
     wait_for(hub.settled, "the platform file as it was", 60, every=0.5)
 
 
@@ -185,17 +183,16 @@ def test_a_pod_that_calls_itself_theirs_gets_nothing(services: Release, where: s
 
 
 def test_a_plugin_that_is_replaced_is_a_pause_for_the_services(services: Release, tokens: dict[str, str]):
-    (old,) = (each for each in services.pods("data", services.data) if each["spec"]["nodeName"] == NODES[0])
-    services.cluster.kubectl("delete", "pod", "-n", services.data, old["metadata"]["name"], "--wait=false")
-    found: list[Any] = []
+    found: list[int] = []
 
-    def new() -> bool:
+    def new(replacing: Future[None]) -> bool:
         with suppress(httpx.TransportError):
             found.append(cut(services, "dr2", tokens["researcher"]).status_code)
-        return services.all_ready("data", services.data, 2) and old["metadata"]["uid"] not in {
-            each["metadata"]["uid"] for each in services.pods("data", services.data)
-        }
+        return replacing.done()
 
-    wait_for(new, "the next plugin", 90)
+    with ThreadPoolExecutor(1) as pool:
+        replacing = pool.submit(delete_plugin, services)
+        wait_for(partial(new, replacing), "the next plugin", 240)
+        replacing.result()
     assert set(found) == {httpx.codes.OK}
     assert cut(services, "dr2", tokens["researcher"]).status_code == httpx.codes.OK

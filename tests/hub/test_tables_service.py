@@ -32,6 +32,7 @@ from tests.support import surveys
 from tests.support.hub import PLATFORM, Person, RunningHub, running_hub
 from tests.support.page_lines import lack_of_stilts, lines_of, run
 from tests.support.shelves import put, stars
+from tests.support.vo_service import COUNT, SCOPE, token
 
 pytestmark = pytest.mark.root
 COLLECTIONS = """
@@ -42,8 +43,6 @@ collections:
       dr1: {title: Everybody's, public: true}
       dr2: {title: The team's, teams: [eso]}
 """
-SCOPE = "access:services!service=vo"
-COUNT = "SELECT COUNT(*) AS n FROM sky_{}.stars"
 READY_SECONDS = 60
 
 
@@ -66,12 +65,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
 
 def tap(hub: RunningHub, path: str = "") -> str:
     return f"{hub.url}services/vo/tap/{path}".rstrip("/")
-
-
-def token(person: Person, scope: str = SCOPE, seconds: int = 600) -> tuple[str, str]:
-    answer = person.api("POST", f"users/{person.name}/tokens", {"note": "for tests", "expires_in": seconds, "scopes": [scope]})
-    assert answer.status_code == 201, answer.text
-    return answer.json()["token"], answer.json()["id"]
 
 
 def count(hub: RunningHub, release: str, secret: str | None = None) -> httpx.Response:

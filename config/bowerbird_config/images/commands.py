@@ -115,7 +115,7 @@ def install(name: str) -> None:
     found = on_machine.of_image(name, here)
     # The launcher has made it already, where it can be made.
     if not found.ready:
-        raise CannotBuild(f"the environment '{environment}' is not installed on this machine; {found.remedy}")
+        raise CannotBuild(f"the environment '{environment}' {on_machine.ABSENT}; {found.remedy}")
     broken = trial.broken_here(found, contract, here)
     click.echo(
         "\n".join(f"{name}: {line}" for line in broken) or f"{name}: keeps its contract on this machine, in {found.python.parent.parent}"

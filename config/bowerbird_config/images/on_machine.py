@@ -15,6 +15,8 @@ from bowerbird_config.profiles import IMAGES
 
 # What servers see of the machine's programs.
 SYSTEM_PATH = "/usr/local/bin:/usr/bin"
+# What is said of an environment that is not ready.
+ABSENT = "is not installed on this machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def lacks(platform: Platform, install: Install) -> Iterator[Finding]:
     for profile, about in platform.profiles.items():
         remedy = _remedy(images[about.environment], install) if about.environment in images else ""
         if remedy:
-            what = f"profile {profile!r} cannot be started: its environment {about.environment!r} is not installed on this machine"
+            what = f"profile {profile!r} cannot be started: its environment {about.environment!r} {ABSENT}"
             yield Finding(("profiles", profile, "environment"), what, remedy)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bowerbird_config.identity import IdentityRecord
-from bowerbird_config.images.on_machine import LocalEnvironment
+from bowerbird_config.images.on_machine import ABSENT, LocalEnvironment
 from bowerbird_config.model import format_size
 
 # A kernel's connection files, a notebook's checkpoint and a browser's session need a little.
@@ -41,7 +41,7 @@ def environment(found: LocalEnvironment | None, name: str) -> LocalEnvironment:
         )
     if not found.ready:
         how = "." if not found.command else ", as root:" if found.as_root else ":"
-        what = f"The environment '{name}' of this profile is not installed on this machine."
+        what = f"The environment '{name}' of this profile {ABSENT}."
         raise NotReady(f"{what} The admins of the platform can install it{how}", found.command)
     return found
 
