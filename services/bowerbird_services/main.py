@@ -31,6 +31,7 @@ from bowerbird_services.slots import Slots
 from bowerbird_services.store.catalogues import SeenCatalogue, TableStore
 from bowerbird_services.store.cones_first import ConesFirst
 from bowerbird_services.store.duckdb_backend import DuckDBBackend, Room
+from bowerbird_services.store.no_backend import NoBackend
 from bowerbird_services.store.obscore import Doors
 from bowerbird_services.store.shelf import Shelf
 from bowerbird_services.streams import Threads
@@ -96,16 +97,19 @@ class _Parts:
     close: Callable[[], None]
 
 
+def _computing(tables: Path, spill: Path) -> ConesFirst:
+    # What a killed service had spilt is nobody's any more.
+    shutil.rmtree(spill, ignore_errors=True)
+    database = DuckDBBackend(Room(tables, _made(spill)), prepare=adql.register)
+    return ConesFirst(database, database.files)
+
+
 def _parts(arguments: argparse.Namespace, client: httpx.AsyncClient, records: Records, slots: Slots) -> _Parts:
     names = HubNames(os.environ["JUPYTERHUB_API_URL"], SERVICE, client)
     records.on_change(names.forget)
     # A worker has its own: it comes and goes while the main process computes.
     state = arguments.state / "images" if arguments.worker else arguments.state
-    # What a killed service had spilt is nobody's any more.
-    shutil.rmtree(state / "spill", ignore_errors=True)
-    room = Room(arguments.tables, _made(state / "spill"))
-    database = DuckDBBackend(room, prepare=adql.register)
-    computing = ConesFirst(database, database.files)
+    computing = NoBackend() if arguments.worker else _computing(arguments.tables, state / "spill")
     address = arguments.address.rstrip("/")
     shelf = Shelf(arguments.tables)
     store = TableStore(shelf, Doors.below(address))

@@ -14,7 +14,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -115,7 +115,11 @@ class ImageWorker:
         wait = _AGAIN_SECONDS
         while True:
             began = time.monotonic()
-            ended = await self._one()
+            try:
+                ended = await self._one()
+            except Exception:  # whatever it is, nobody but this would start another
+                _log.exception("the worker for images cannot be kept")
+                ended = "is lost"
             wait = _AGAIN_SECONDS if time.monotonic() - began > _STEADY_SECONDS else wait
             _log.warning("the worker for images %s; another is started in %g s", ended, wait)
             self._trouble = "one process alone answers for images, as the other has ended"
@@ -124,37 +128,46 @@ class ImageWorker:
 
     async def _one(self) -> str:
         """Run one worker, and return how it ended."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            given = Inherited(self._images.fileno(), self._slots.descriptor, theirs.fileno())
-            command = (sys.executable, *sys.orig_argv[1:], *given.arguments())
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *command, stdin=asyncio.subprocess.DEVNULL, pass_fds=(given.images, given.slots, given.line)
-                )
-            except OSError as error:
-                ours.close()
-                return f"could not be started ({error.strerror})"
-        reader, writer = await asyncio.open_connection(sock=ours)
         try:
-            told = await self._listen(reader)
+            ours, process = await self._begun()
+        except OSError as error:
+            return f"could not be started ({error.strerror})"
+        try:
+            with ours:  # when this end is closed, the worker ends
+                told = await self._listen(ours)
         finally:
             self._answers.lost()
-            writer.close()
             code = await _ended(process)
         return told or f"has ended with status {code}"
 
-    async def _listen(self, reader: asyncio.StreamReader) -> str | None:
+    async def _begun(self) -> tuple[socket.socket, asyncio.subprocess.Process]:
+        """Start a worker; returns our end of the line to it too."""
+        ours, theirs = socket.socketpair()
+        with theirs, ExitStack() as stack:
+            stack.enter_context(ours)
+            given = Inherited(self._images.fileno(), self._slots.descriptor, theirs.fileno())
+            command = (sys.executable, *sys.orig_argv[1:], *given.arguments())
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, pass_fds=(given.images, given.slots, given.line)
+            )
+            stack.pop_all()
+        return ours, process
+
+    async def _listen(self, line: socket.socket) -> str | None:
         """Take up what a worker tells until it ends; returns why it is ended, if it has not by itself."""
+        reader, writer = await asyncio.open_connection(sock=line)
         patience = _START_SECONDS
         try:
-            while line := await asyncio.wait_for(reader.readline(), patience):
-                self._take(json.loads(line))
+            # One that dies while it tells leaves a half.
+            while (told := await asyncio.wait_for(reader.readline(), patience)).endswith(b"\n"):
+                self._take(json.loads(told))
                 patience = _SILENCE_SECONDS
         except TimeoutError:
             return "hangs and is ended"
         except ConnectionError:
             pass
+        finally:
+            writer.close()
         return None
 
     def _take(self, told: Mapping[str, Any]) -> None:
@@ -230,7 +243,12 @@ async def _tell(writer: asyncio.StreamWriter, answers: Answers, trouble: Callabl
 
 
 def _say(writer: asyncio.StreamWriter, answers: Answers, trouble: Callable[[], str | None]) -> None:
-    writer.write(json.dumps({**answers.handed_over(), "trouble": trouble()}).encode() + b"\n")
+    writer.write(told(answers, trouble()))
+
+
+def told(answers: Answers, trouble: str | None) -> bytes:
+    """Return the line by which a worker tells what it has counted, and what keeps it from answering."""
+    return json.dumps({**answers.handed_over(), "trouble": trouble}).encode() + b"\n"
 
 
 async def _end(reader: asyncio.StreamReader, server: uvicorn.Server) -> None:

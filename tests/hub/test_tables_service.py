@@ -319,6 +319,16 @@ def test_token_that_is_revoked_is_of_no_use_in_either_process_within_a_second(hu
 
 
 @needs_two_cores
+def test_both_processes_find_images_and_the_worker_has_no_room_for_queries(hub: RunningHub) -> None:
+    with clients_of_both(hub, token(hub.sign_in("owner"))[0]) as clients:
+        answers = [client.get("/sia2/query", params={"POS": "CIRCLE 10 0 1"}) for client in clients]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    argv = programs(hub)[False][1]
+    state = Path(argv[argv.index("--state") + 1])
+    assert sorted(path.relative_to(state).as_posix() for path in state.glob("**/spill")) == ["spill"]
+
+
+@needs_two_cores
 def test_both_processes_know_of_a_membership_that_ends(hub: RunningHub) -> None:
     secret, _ = token(hub.sign_in("researcher"))
     with clients_of_both(hub, secret) as clients:

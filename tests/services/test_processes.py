@@ -14,7 +14,7 @@ from typing import Self
 import httpx
 import pytest
 
-from tests.services import gallery, gallery_processes
+from tests.services import bad_worker, gallery, gallery_processes
 from tests.services.stopping import needs_two_cores, stopped
 from tests.services.waiting import until
 from tests.support.processes import children
@@ -164,6 +164,15 @@ def test_worker_that_hangs_is_ended_and_another_is_started(pair: Pair) -> None:
     assert httpx.get(f"{pair.images}/soda/availability", timeout=30).status_code == 200
     until(lambda: not _lives(hanging), 60)
     pair.until_both()
+
+
+@pytest.mark.parametrize("fault", ['{"counts": [', '{"counts": \n', "[]\n", bad_worker.FILES])
+def test_worker_that_could_not_be_kept_is_followed_by_another(tmp_path: Path, fault: str) -> None:
+    """It dies amidst a line, tells nonsense, or cannot be given a line."""
+    command = [sys.executable, "-m", bad_worker.__name__, str(tmp_path / "mark"), fault]
+    ran = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=START_SECONDS, check=True)
+    assert ran.stdout == "a worker tells\n"
+    assert "the worker for images" in ran.stderr, "an admin can see it"
 
 
 @needs_two_cores
