@@ -9,7 +9,7 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,11 +18,8 @@ from bowerbird_services.answers import Answers
 from bowerbird_services.processes import ImageWorker, Inherited, listening
 from bowerbird_services.slots import Slots
 
-from tests.services.waiting import until
-
 FILES = "files"
 _MOST_FILES = 64
-_SECONDS = 60
 
 
 @contextmanager
@@ -40,6 +37,11 @@ def _no_file_left() -> Iterator[None]:
             os.close(number)
 
 
+async def _until(holds: Callable[[], object]) -> None:
+    while not holds():  # noqa: ASYNC110 - there is no event, and no file left for a thread's beginning
+        await asyncio.sleep(0.01)
+
+
 async def _main(fault: str) -> None:
     answers = Answers()
     with listening("127.0.0.1", 0) as images, Slots() as slots:
@@ -47,10 +49,10 @@ async def _main(fault: str) -> None:
         if fault == FILES:
             with _no_file_left():
                 worker.start()
-                await asyncio.to_thread(until, worker.trouble)
+                await _until(worker.trouble)
         else:
             worker.start()
-        await asyncio.to_thread(until, lambda: answers.workers and not worker.trouble(), _SECONDS)
+        await _until(lambda: answers.workers and not worker.trouble())
         print("a worker tells", flush=True)
         await worker.end()
 
