@@ -13,7 +13,7 @@ class Answers:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.at_work = 0
         self.workers = 0
-        self.beside = 0
+        self.worker_at_work = 0
 
     def handed_over(self) -> dict[str, Any]:
         """Return what a worker has counted since it was asked last."""
@@ -24,7 +24,7 @@ class Answers:
 
     def take(self, told: Mapping[str, Any]) -> None:
         """Count what a worker has handed over."""
-        self.workers, self.beside = 1, told["at_work"]
+        self.workers, self.worker_at_work = 1, told["at_work"]
         for part, status, count in told["counts"]:
             self.counts[part, status] += count
         for part, seconds in told["seconds"].items():
@@ -32,4 +32,4 @@ class Answers:
 
     def lost(self) -> None:
         """Take up that the worker has ended."""
-        self.workers = self.beside = 0
+        self.workers = self.worker_at_work = 0

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
-from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -42,8 +41,8 @@ from bowerbird_services.vo.upload_sources import UploadSources
 _JOB_THREADS = 64
 _PRODUCTS = "/products"
 
-_Closing: TypeAlias = "list[Callable[[], Awaitable[None]]]"
-_Lifespan: TypeAlias = "Callable[[Starlette], AbstractAsyncContextManager[None]]"
+_Closing = list[Callable[[], Awaitable[None]]]
+_Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 _log = logging.getLogger("bowerbird.services")
 

@@ -15,16 +15,18 @@ from pathlib import Path
 import httpx
 from starlette.applications import Starlette
 
-from bowerbird_services import adql, processes
+from bowerbird_services import adql, processes, worker_line
 from bowerbird_services.app import create, create_images
 from bowerbird_services.archive import Archive
+from bowerbird_services.cores import cores
 from bowerbird_services.engine import QueryFault
 from bowerbird_services.hub_feed import HubFeed
 from bowerbird_services.identity import Feed, HubNames, Identities, Records, SocketFeed
+from bowerbird_services.image_worker import ImageWorker
+from bowerbird_services.listening import listening
 from bowerbird_services.pages.frame import Frame
 from bowerbird_services.pages.service import Pages
 from bowerbird_services.pages.sign_in import Application, SignIn
-from bowerbird_services.processes import ImageWorker, cores, listening
 from bowerbird_services.release_files import Directories, hub_directories, mounted_directories
 from bowerbird_services.site import Site
 from bowerbird_services.slots import Slots
@@ -66,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--address", required=True, help="where clients find the service, such as https://data.example.org/services/vo")
     parser.add_argument("--prefix", required=True, help="the path of that address")
     parser.add_argument("--look", type=Path, required=True, help="the stylesheet of the platform's pages")
-    processes.add_option(parser)
+    worker_line.add_option(parser)
     return parser.parse_args()
 
 
@@ -146,7 +148,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         following = asyncio.create_task(_feed(arguments, records).follow())
         try:
             if arguments.worker:
-                await _beside(arguments, parts, records)
+                await _images(arguments, parts, records)
             else:
                 await _main(arguments, client, parts, slots)
         finally:
@@ -156,19 +158,19 @@ async def _serve(arguments: argparse.Namespace) -> None:
             parts.close()
 
 
-async def _beside(arguments: argparse.Namespace, parts: _Parts, records: Records) -> None:
+async def _images(arguments: argparse.Namespace, parts: _Parts, records: Records) -> None:
     known = asyncio.Event()
     records.on_change(lambda: known.set() if records.synced else None)
     app = create_images(parts.site, arguments.prefix.rstrip("/"), parts.directories)
     health = Health(parts.site)
-    await processes.serve_beside(app, arguments.worker, parts.site.answers, lambda: health.of_products().trouble, known)
+    await processes.serve_as_worker(app, arguments.worker, parts.site.answers, lambda: health.of_products().trouble, known)
 
 
 async def _main(arguments: argparse.Namespace, client: httpx.AsyncClient, parts: _Parts, slots: Slots) -> None:
     everything, images = (listening(arguments.host, port) for port in (arguments.port, arguments.images_port))
     worker = ImageWorker(images, slots, parts.site.answers) if cores() > 1 else None
     if worker:
-        parts.site.beside = worker.trouble
+        parts.site.worker_trouble = worker.trouble
     jobs = JobStore(arguments.state / "jobs")
     try:
         await processes.serve(_application(arguments, client, parts, jobs), (everything, images), worker)

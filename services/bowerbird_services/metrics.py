@@ -86,7 +86,7 @@ def _of_answers(answers: Answers) -> Iterator[str]:
     yield from _about("bowerbird_services_answer_seconds_total", "Time from each request to the end of its answer.", "counter")
     for part, seconds in sorted(answers.seconds.items()):
         yield f'bowerbird_services_answer_seconds_total{{part="{part}"}} {seconds:.6f}'
-    yield from _gauge("bowerbird_services_at_work", "Requests whose answer has not ended.", answers.at_work + answers.beside)
+    yield from _gauge("bowerbird_services_at_work", "Requests whose answer has not ended.", answers.at_work + answers.worker_at_work)
     yield from _gauge("bowerbird_services_workers", "Processes that answer for images beside the main one.", answers.workers)
 
 

@@ -56,7 +56,7 @@ class Site:
     surveys: Path | None = None
     answers: Answers = field(default_factory=Answers)
     # What is to be told of the service's other process; None where all is well with it.
-    beside: Callable[[], str | None] = lambda: None
+    worker_trouble: Callable[[], str | None] = lambda: None
 
     def __post_init__(self) -> None:
         self.places = self.places_for("queries")

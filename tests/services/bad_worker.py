@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bowerbird_services import processes
+from bowerbird_services import worker_line
 from bowerbird_services.answers import Answers
-from bowerbird_services.processes import ImageWorker, Inherited, listening
+from bowerbird_services.image_worker import ImageWorker
+from bowerbird_services.listening import listening
 from bowerbird_services.slots import Slots
+from bowerbird_services.worker_line import Inherited
 
 FILES = "files"
 _MOST_FILES = 64
@@ -64,7 +66,7 @@ def _worker(given: Inherited, mark: Path, fault: str) -> None:
             mark.touch()
             line.sendall(fault.encode())
             return
-        line.sendall(processes.told(answers, None))
+        line.sendall(worker_line.told(answers, None))
         while line.recv(1):
             pass
 
@@ -73,7 +75,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("mark", type=Path)
     parser.add_argument("fault")
-    processes.add_option(parser)
+    worker_line.add_option(parser)
     arguments = parser.parse_args()
     if arguments.worker:
         _worker(arguments.worker, arguments.mark, arguments.fault)

@@ -15,8 +15,8 @@ from bowerbird_services.app import create
 from bowerbird_services.archive import Archive
 from bowerbird_services.identity import Identities
 from bowerbird_services.ingest.product_files import products
+from bowerbird_services.listening import listening
 from bowerbird_services.main import translate
-from bowerbird_services.processes import listening
 from bowerbird_services.release_files import Directories, NoFile
 from bowerbird_services.site import Site
 from bowerbird_services.slots import Slots

@@ -9,10 +9,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from bowerbird_services import processes
+from bowerbird_services import processes, worker_line
 from bowerbird_services.allowances import Allowance
 from bowerbird_services.app import create, create_images
-from bowerbird_services.processes import ImageWorker, cores, listening
+from bowerbird_services.cores import cores
+from bowerbird_services.image_worker import ImageWorker
+from bowerbird_services.listening import listening
 from bowerbird_services.site import Site
 from bowerbird_services.slots import Slots
 from bowerbird_services.vo.jobs import JobStore
@@ -29,7 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("place", type=Path)
     parser.add_argument("--mosaic", type=Path, help="a file on the same disk, which is linked to as MOSAIC")
     parser.add_argument("--at-once", type=int, default=4)
-    processes.add_option(parser)
+    worker_line.add_option(parser)
     return parser.parse_args()
 
 
@@ -49,22 +51,22 @@ async def _main(told: argparse.Namespace) -> None:
         _limit(site, told.at_once)
         worker = ImageWorker(images, slots, site.answers) if cores() > 1 else None
         if worker:
-            site.beside = worker.trouble
+            site.worker_trouble = worker.trouble
         print(address_of(images), address_of(everything), sep="\n", flush=True)
         await processes.serve(create(site, jobs, directories=directories(root)), (everything, images), worker)
     jobs.close()
 
 
-async def _beside(told: argparse.Namespace) -> None:
+async def _images(told: argparse.Namespace) -> None:
     # As the platform is known from the beginning, so is who is who.
     known = asyncio.Event()
     known.set()
     with Slots(told.worker.slots) as slots, hung(told.place, "", slots=slots) as site:
         _limit(site, told.at_once)
         app = create_images(site, "", directories(told.place / "releases"))
-        await processes.serve_beside(app, told.worker, site.answers, lambda: None, known)
+        await processes.serve_as_worker(app, told.worker, site.answers, lambda: None, known)
 
 
 if __name__ == "__main__":
     arguments = _arguments()
-    asyncio.run(_beside(arguments) if arguments.worker else _main(arguments))
+    asyncio.run(_images(arguments) if arguments.worker else _main(arguments))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from bowerbird_services.processes import listening
+from bowerbird_services.listening import listening
 from starlette.types import ASGIApp
 
 START_SECONDS = 30

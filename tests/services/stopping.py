@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from bowerbird_services.processes import cores
+from bowerbird_services.cores import cores
 
 from tests.services.waiting import until
 

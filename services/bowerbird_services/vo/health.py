@@ -25,7 +25,7 @@ class Health:
     def state(self) -> State:
         """Return what is wrong."""
         trouble = (self._hub(), self._store.trouble() if self._store else None)
-        return State(_together(*trouble), _together(self._site.engine.damage(), self._site.beside()))
+        return State(_together(*trouble), _together(self._site.engine.damage(), self._site.worker_trouble()))
 
     def of_products(self) -> State:
         """Return what is wrong for those who ask for products and run no job."""
