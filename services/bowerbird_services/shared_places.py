@@ -56,6 +56,9 @@ class SharedPlaces:
 
     def settle(self, waiting: Collection[Owner]) -> None:
         """End a round, in which whoever still waits was refused: claim what they have lacked for too long, and nothing else."""
+        if not (waiting or self._since or self._claims):  # as it is nearly always
+            self._refused.clear()
+            return
         now = time.monotonic()
         wanted = {self._name, *map(self._of, waiting)} if waiting else set()
         self._since = {name: self._since.get(name, now) for name in wanted & (self._refused | self._since.keys())}
