@@ -18,7 +18,7 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 
 
 def lay(root: Path) -> None:
-    image(root / "demo" / "dr1" / "images" / "m13.fits", 250.42, 36.46, OBJECT="M 13")
+    image(root / "demo" / "dr1" / "m13.fits", 250.42, 36.46, OBJECT="M 13")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_python_finds_and_links(shown: Gallery, capsys: pytest.CaptureFixture[st
     for kind, text in BLOCKS:
         if kind == "python":
             exec(here(text, shown), known)  # noqa: S102  the page's own lines
-    assert [row.obs_id for row in known["found"]] == ["demo/dr1/images/m13.fits"]
+    assert [row.obs_id for row in known["found"]] == ["demo/dr1/m13.fits"]
     assert {"#this", "#cutout", "#preview"} <= set(capsys.readouterr().out.split())
 
 
@@ -52,5 +52,5 @@ def test_curl_asks(shown: Gallery, line: str) -> None:
 def test_curl_cuts(shown: Gallery, tmp_path: Path) -> None:
     (line,) = (text for kind, text in BLOCKS if kind == "sh" and " -o " in text)
     subprocess.run(["/bin/sh", "-c", here(line, shown)], check=True, cwd=tmp_path, timeout=60)
-    whole = shown.releases / "demo" / "dr1" / "images" / "m13.fits"
+    whole = shown.releases / "demo" / "dr1" / "m13.fits"
     assert (tmp_path / "m13.fits").read_bytes() == bowerbird.cutout(whole, (250.42, 36.46), "0.02 deg", as_bytes=True)
