@@ -16,7 +16,6 @@ out; fcntl's own lock would end when `lost` closes the same file. Nobody waits f
 import contextlib
 import fcntl
 import json
-import math
 import os
 import threading
 import time
@@ -155,9 +154,7 @@ def _read(fd: int) -> Lease | None:
     """Return what a lease says; None for one that cannot be read, as one that is just being made."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         told: dict[str, Any] = json.loads(os.pread(fd, _BYTES, 0))
-        # An earlier version told neither when it was taken nor whether it is free.
-        taken, free = float(told.get("taken", math.inf)), bool(told.get("free"))
-        return Lease(str(told["uid"]), str(told["node"]), str(told["before"]), taken, free)
+        return Lease(str(told["uid"]), str(told["node"]), str(told["before"]), float(told["taken"]), bool(told["free"]))
     return None
 
 
