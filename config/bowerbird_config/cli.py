@@ -34,6 +34,8 @@ _COMMANDS = "bowerbird.commands"
 # What asks a cluster is a member's, since it takes a client of Kubernetes.
 _CHECKS = "bowerbird.checks"
 _NOBODY = "-"
+# Longer than any sentence; click cuts off what is longer, and wraps lines by itself.
+_WHOLE = 1000
 
 
 class CannotRun(click.ClickException):
@@ -46,7 +48,23 @@ class CannotRun(click.ClickException):
         click.echo(self.message, err=True, file=file)
 
 
-class _Commands(click.Group):
+class CommandGroup(click.Group):
+    """Commands, each with the whole first sentence of its help in the list of all."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._summary(ctx, name)) for name in self.list_commands(ctx)])
+
+    def _summary(self, ctx: click.Context, name: str) -> str:
+        try:
+            command = self.get_command(ctx, name)
+        except CannotRun as error:
+            return error.message
+        return command.get_short_help_str(_WHOLE) if command else ""
+
+
+class _Commands(CommandGroup):
     """Our commands and those of the members, each loaded when it is called and not before."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -61,17 +79,6 @@ class _Commands(click.Group):
             return _loaded(contributed)
         except ImportError as error:
             raise CannotRun(f"'{cmd_name}' cannot run in this environment ({error}); run it by ./bowerbird") from error
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self._short(ctx, name, formatter.width)) for name in self.list_commands(ctx)])
-
-    def _short(self, ctx: click.Context, name: str, width: int) -> str:
-        try:
-            command = self.get_command(ctx, name)
-        except CannotRun as error:
-            return error.message
-        return command.get_short_help_str(width) if command else ""
 
 
 def _contributed() -> Mapping[str, EntryPoint]:

@@ -87,7 +87,8 @@ def _unknown_environments(tree: Any) -> Iterator[Finding]:
         name = mapping_at(tree, "profiles", profile).get("environment", Profile.model_fields["environment"].default)
         if isinstance(name, str) and name not in defined:
             what = f"profile {profile!r} uses environment {name!r}, which is not defined"
-            yield Finding(("profiles", profile, "environment"), what, choose_from(name, defined))
+            remedy = f"{choose_from(name, defined)}; one of your own has its directory under runtime.environments"
+            yield Finding(("profiles", profile, "environment"), what, remedy)
 
 
 def _unknown_releases(tree: Any) -> Iterator[Finding]:

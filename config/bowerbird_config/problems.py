@@ -64,7 +64,7 @@ def nearest(name: str, defined: Iterable[str]) -> str | None:
     return next((folded[n] for n in get_close_matches(name.casefold(), folded, n=1)), None)
 
 
-def choose_from(name: str, defined: Iterable[str], title: str = "Defined") -> str:
+def choose_from(name: str, defined: Iterable[str], title: str = "defined") -> str:
     """Return the remedy for a name that is not among the defined ones."""
     names = list(defined)
     if not names:
@@ -72,4 +72,4 @@ def choose_from(name: str, defined: Iterable[str], title: str = "Defined") -> st
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     listing = f"{title}: {', '.join(repr(n) for n in names[:_SHOWN])}{more}"
     meant = nearest(name, names)
-    return f"did you mean {meant!r}? {listing}" if meant else listing
+    return f"did you mean {meant!r}? {listing[0].upper()}{listing[1:]}" if meant else listing

@@ -103,7 +103,7 @@ def _unknown(key: str, above: Steps, whole: Whole) -> tuple[str, str]:
         return what, f"secrets never stand in {whole.title}: remove it"
     if key in PLATFORM_FILE.beside:
         return what, "'bowerbird render --values' writes a platform file out with all that it includes"
-    return what, choose_from(key, known, "Known")
+    return what, choose_from(key, known, "known")
 
 
 def _expected(what: str, remedy: str = "write {what}") -> Callable[[ErrorDetails], tuple[str, str]]:

@@ -76,6 +76,8 @@ class ImageWorker:
         try:
             with ours:  # when this end is closed, the worker ends
                 told = await self._listen(ours)
+            if told:  # and cannot end by itself; until it is gone, the places stay taken that it has and claims
+                process.kill()
         finally:
             self._answers.lost()
             code = await _ended(process)

@@ -97,7 +97,7 @@ MISTAKES = {
         "32: release 'a478/dr1' names team 'carft', which is not defined; did you mean 'craft'? Defined: 'craft', 'eso'",
     ]),
     "unknown team that looks like none": ("    teams: everyone", "    teams: [zzz]", [
-        "25: profile 'minimal' names team 'zzz', which is not defined; Defined: 'craft', 'eso'",
+        "25: profile 'minimal' names team 'zzz', which is not defined; defined: 'craft', 'eso'",
     ]),
     "unknown team at the sign-on": ("  allow_teams: [craft]", "  allow_teams: [es]", [
         "7: sign_on.allow_teams names team 'es', which is not defined; did you mean 'eso'? Defined: 'craft', 'eso'",
@@ -106,7 +106,8 @@ MISTAKES = {
         "35: spaces.team_quotas names team 'caft', which is not defined; did you mean 'craft'? Defined: 'craft', 'eso'",
     ]),
     "unknown environment": ("    cpu: 1\n", "    cpu: 1\n    environment: reflex\n", [
-        "25: profile 'minimal' uses environment 'reflex', which is not defined; Defined: 'lab', 'eso', 'aat'",
+        "25: profile 'minimal' uses environment 'reflex', which is not defined; defined: 'lab', 'eso', 'aat';"
+        " one of your own has its directory under runtime.environments",
     ]),
     "unknown release": ("spaces:\n", "storage:\n  releases: {a478/dr: /srv/a478}\nspaces:\n", [
         "35: storage.releases names release 'a478/dr', which is not defined; did you mean 'a478/dr1'? Defined: 'a478/dr1'",
@@ -353,7 +354,7 @@ def test_a_name_that_is_a_mistake_itself_is_not_offered(tmp_path):
     text = GOOD.replace("  eso:", "  Eso Team:").replace("    teams: everyone", "    teams: [eso-team]")
     assert mistakes_in(text, tmp_path) == [
         "17: teams.Eso Team: 'Eso Team' cannot be a name here; write a small letter, then at most 30 of a-z, 0-9, '-' and '_'",
-        "25: profile 'minimal' names team 'eso-team', which is not defined; Defined: 'craft'",
+        "25: profile 'minimal' names team 'eso-team', which is not defined; defined: 'craft'",
     ]
 
 

@@ -235,6 +235,13 @@ def test_the_schema_takes_right_files_and_refuses_wrong_ones(file):
         assert len(list(validator.iter_errors(read_document(file).value))) == 1
 
 
+@pytest.mark.parametrize("group", [(), ("images",)])
+def test_each_command_is_told_by_its_whole_first_sentence(group):
+    commands = run(*group, "--help").stdout.partition("Commands:")[2]
+    assert "all that a cluster lacks for it." in " ".join(commands.split()) or group
+    assert "..." not in commands
+
+
 @pytest.fixture
 def others(tmp_path, monkeypatch):
     """Commands as another distribution contributes them: a good one, one whose import fails, and one that is none."""

@@ -134,7 +134,7 @@ def test_a_platform_is_frozen_through_and_through():
 
 
 def test_a_platform_that_was_not_read_from_a_file_is_checked_all_the_same():
-    with pytest.raises(ValidationError, match=r"sign_on\.allow_teams names team 'craft', which is not defined; Defined: none"):
+    with pytest.raises(ValidationError, match=r"sign_on\.allow_teams names team 'craft', which is not defined; defined: none"):
         Platform.model_validate(described(sign_on={"cas": {"url": "https://cas.example.org"}, "allow_teams": ["craft"]}))
 
 

@@ -13,9 +13,9 @@ def test_among_very_many_names_none_is_looked_for_and_few_are_listed() -> None:
     assert nearest("team-7x", names[:500]) == "team-7"
     assert nearest("team-7x", names) is None
     said = choose_from("team-7x", names)
-    assert said.startswith("Defined: 'team-0', ")
+    assert said.startswith("defined: 'team-0', ")
     assert said.endswith(" more")
 
 
 def test_where_nothing_is_defined_that_is_said() -> None:
-    assert choose_from("craft", []) == "Defined: none"
+    assert choose_from("craft", []) == "defined: none"

@@ -29,7 +29,7 @@ MISTAKES: Mistakes = {
         DATA[:-2] + ", storageClas: x}}",
         True,
         [
-            "12: data.storage has a key 'storageClas', which is not known; Known: 'hostPath', 'existingClaim'",
+            "12: data.storage has a key 'storageClas', which is not known; known: 'hostPath', 'existingClaim'",
         ],
     ),
     "snake case in Helm's part": (

@@ -62,7 +62,7 @@ MISTAKES: Mistakes = {
         "environment: esso, memory: 1 GiB",
         False,
         [
-            "10: profile 'minimal' uses environment 'esso', which has no image in users.images; Defined: 'lab'",
+            "10: profile 'minimal' uses environment 'esso', which has no image in users.images; defined: 'lab'",
         ],
     ),
     "demo accounts that nobody asked for": (

@@ -111,7 +111,7 @@ def test_a_mistake_of_the_platform_file_is_told_with_its_own_line(platform_file,
     assert result.exit_code == 2
     assert (
         result.output
-        == f"{platform_file}:6: profile 'minimal' uses environment 'eso', which has no image in users.images; Defined: 'lab'\n"
+        == f"{platform_file}:6: profile 'minimal' uses environment 'eso', which has no image in users.images; defined: 'lab'\n"
     )
 
 

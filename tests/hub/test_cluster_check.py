@@ -111,7 +111,7 @@ LACKS = {
         _no_class,
         [
             f"the cluster has no default storage class, so claim 'bowerbird-{part}' would wait for ever;"
-            f" name one as {part}.volume.storageClass; There: none"
+            f" name one as {part}.volume.storageClass; there: none"
             for part in ("hub", "services")
         ],
     ),
@@ -124,7 +124,7 @@ LACKS = {
     ),
     "another ingress class": (
         _another_ingress,
-        ["the cluster has no ingress class 'traefik', which ingress.className names; There: 'nginx'"],
+        ["the cluster has no ingress class 'traefik', which ingress.className names; there: 'nginx'"],
     ),
     "k3s without its NetworkPolicies": (
         _no_policy,
@@ -283,7 +283,7 @@ async def test_as_json_each_lack_is_in_parts(k3s, tmp_path):
     _another_ingress(k3s)
     result = await check(k3s, tmp_path, "one-node", "--json")
     assert result.exit_code == 1
-    lack = {"what": "the cluster has no ingress class 'traefik', which ingress.className names", "remedy": "There: 'nginx'"}
+    lack = {"what": "the cluster has no ingress class 'traefik', which ingress.className names", "remedy": "there: 'nginx'"}
     assert json.loads(result.stdout) == {"right": False, "problems": [], "lacks": [lack], "unknown": []}
 
 

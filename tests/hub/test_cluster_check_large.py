@@ -121,9 +121,9 @@ LACKS_OF_PRODUCTION = {
     "classes by other names": (
         _others,
         [
-            "the cluster has no storage class 'longhorn', which hub.volume.storageClass names; There: none",
-            "the cluster has no storage class 'longhorn', which services.volume.storageClass names; There: none",
-            "the cluster has no priority class 'servers', which users.priorityClass names; There: none",
+            "the cluster has no storage class 'longhorn', which hub.volume.storageClass names; there: none",
+            "the cluster has no storage class 'longhorn', which services.volume.storageClass names; there: none",
+            "the cluster has no priority class 'servers', which users.priorityClass names; there: none",
         ],
     ),
     "no node for a profile": (

@@ -78,6 +78,15 @@ async def test_tables_of_the_running_platform_are_made(tables: Tables) -> None:
     assert "done, 1 table is there" in tables.log.read_text()
 
 
+@pytest.mark.asyncio
+async def test_an_ingest_that_only_looks_whether_all_is_there_says_nothing_again(tables: Tables) -> None:
+    said = await watched(tables, settled(2))
+    assert [row for row in said if row[0] != "making"] == [("ready", ""), ("ready", "")]
+    assert tables.log.read_text().count("done, 1 table is there") == 2
+    assert said.count(("making", "done, 1 table is there")) == 1
+    assert len(said) == len(set(said)) + 1
+
+
 @pytest.mark.root
 @pytest.mark.asyncio
 async def test_the_ingest_is_nobody_and_its_tables_are_the_services_alone(tables: Tables) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import time
 import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from types import TracebackType
@@ -141,7 +142,14 @@ class Session:
 
 def sign_in(url: str, account: str, password: str) -> Session:
     """Sign in through the CAS that the platform sends us to."""
-    client = person_client()
+    with ExitStack() as unless_signed_in:
+        client = unless_signed_in.enter_context(person_client())
+        session = _signed_in(client, url, account, password)
+        unless_signed_in.pop_all()
+        return session
+
+
+def _signed_in(client: httpx.Client, url: str, account: str, password: str) -> Session:
     page = client.get(url)
     form = _Form(page.text)
     answer = client.post(

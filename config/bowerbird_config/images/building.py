@@ -73,7 +73,7 @@ def supply(name: str, contract: Contract, word: str, checksum: str) -> dict[Path
     """Return the mount of what the admin supplies, `NAME=FILE`, whose checksum is as they say."""
     what, _, file = word.partition("=")
     if what not in contract.supplied:
-        raise CannotBuild(f"'{name}' takes nothing that is called {what!r}; {choose_from(what, contract.supplied, 'It takes')}")
+        raise CannotBuild(f"'{name}' takes nothing that is called {what!r}; {choose_from(what, contract.supplied, 'it takes')}")
     path = Path(file).absolute()
     try:
         with path.open("rb") as opened:

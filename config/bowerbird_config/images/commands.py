@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bowerbird_config.cli import CannotRun, default_file
+from bowerbird_config.cli import CannotRun, CommandGroup, default_file
 from bowerbird_config.images import finding, on_machine, trial
 from bowerbird_config.images.building import Workplace, run, supply
 from bowerbird_config.images.contract import Contract, contracts
@@ -56,7 +56,9 @@ def _chosen(names: Iterable[str]) -> Mapping[str, Contract]:
     """Return the named images, or all, each after the one that it stands on."""
     known, wanted = _known(), set(names)
     for name in sorted(wanted - set(known)):
-        raise CannotBuild(f"there is no image '{name}'; {choose_from(name, known, 'There are')}")
+        of_environment = IMAGES.get(name)
+        meant = f"the environment '{name}' is that of the image '{of_environment}'" if of_environment else ""
+        raise CannotBuild(f"there is no image '{name}'; {meant or choose_from(name, known, 'there are')}")
     return {name: contract for name, contract in known.items() if not wanted or name in wanted}
 
 
@@ -64,7 +66,7 @@ def _workplace(engine_name: str | None) -> Workplace:
     return Workplace(Install.from_environment().root, engine(engine_name), version("bowerbird-config"))
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def images() -> None:
     """Build, install and test the images of profiles and of the platform, and say which has what."""
 
@@ -108,8 +110,10 @@ def install(name: str) -> None:
     """Make the environment of an image on this machine, where servers are processes, and hold it to its contract."""
     contract, here = _chosen((name,))[name], Install.from_environment()
     environment = finding.environment_of(name, contract)
-    if contract.serves == "platform" or contract.stands_on is None:
-        raise CannotBuild(f"what '{name}' has comes with ./bowerbird up")
+    if contract.serves == "platform":
+        raise CannotBuild(f"'{name}' is a part of the platform and no environment of servers; ./bowerbird up runs it from the checkout")
+    if name == IMAGES["lab"]:
+        raise CannotBuild(f"'{name}' is the environment '{environment}' here, which ./bowerbird up makes")
     if IMAGES.get(environment) != name:
         raise CannotBuild(f"profiles find the environment '{environment}' by its directory; write it under runtime.environments")
     found = on_machine.of_image(name, here)
@@ -204,7 +208,7 @@ def find(word: str, file: Path | None, as_json: bool) -> None:
             click.echo(line)
     if not found:
         names = {thing for contract in known.values() for _, thing in finding.things(contract)}
-        click.echo(f"no image names {word!r}; {choose_from(word, sorted(names), 'They name')}", err=True)
+        click.echo(f"no image names {word!r}; {choose_from(word, sorted(names), 'they name')}", err=True)
         sys.exit(1)
 
 

@@ -71,9 +71,9 @@ def _ingress(wanted: Wanted, cluster: Cluster) -> Iterator[Lack]:
         remedy = "install an Ingress controller, or write ingress.enabled: false and lead to the proxy by other means"
         yield Lack("the cluster has no ingress class, so nothing would lead to the platform", remedy)
     elif name and name not in classes:
-        yield Lack(f"the cluster has no ingress class {name!r}, which ingress.className names", choose_from(name, classes, "There"))
+        yield Lack(f"the cluster has no ingress class {name!r}, which ingress.className names", choose_from(name, classes, "there"))
     elif not name and not any(_is_default(each) for each in classes.values()):
-        yield Lack("ingress.className is empty, and the cluster has no default ingress class", choose_from("", classes, "There"))
+        yield Lack("ingress.className is empty, and the cluster has no default ingress class", choose_from("", classes, "there"))
 
 
 def _is_default(ingress_class: Manifest) -> bool:
@@ -168,7 +168,7 @@ def _priority(wanted: Wanted, cluster: Cluster) -> Iterator[Lack]:
         yield unreadable("priority classes")
         return
     if name not in there:
-        yield Lack(f"the cluster has no priority class {name!r}, which users.priorityClass names", choose_from(name, there, "There"))
+        yield Lack(f"the cluster has no priority class {name!r}, which users.priorityClass names", choose_from(name, there, "there"))
 
 
 def _rights(wanted: Wanted, cluster: Cluster) -> Iterator[Lack]:

@@ -48,10 +48,10 @@ def _made_claims(wanted: Wanted, classes: dict[str, Manifest]) -> Iterator[Lack]
         asked = claim["spec"].get("storageClassName")
         if asked and asked not in classes:
             what = f"the cluster has no storage class {asked!r}, which {value} names"
-            yield Lack(what, choose_from(asked, classes, "There"))
+            yield Lack(what, choose_from(asked, classes, "there"))
         elif not asked and not any((each["metadata"].get("annotations") or {}).get(_DEFAULT) == "true" for each in classes.values()):
             what = f"the cluster has no default storage class, so claim {name!r} would wait for ever"
-            yield Lack(what, f"name one as {value}; {choose_from('', classes, 'There')}")
+            yield Lack(what, f"name one as {value}; {choose_from('', classes, 'there')}")
 
 
 def _data(wanted: Wanted, classes: dict[str, Manifest], cluster: Cluster) -> Iterator[Lack]:

@@ -59,7 +59,7 @@ async def _end(settings: PodSettings, users: Users) -> str:
     orphans = [pod.metadata for pod in listed.items if pod.metadata.name not in owned and not pod.metadata.deletion_timestamp]
     refused = [f"{orphan.name}: {words}" for orphan in orphans if (words := await _delete(api, orphan))]
     if len(refused) < len(orphans):
-        _log.warning("%d servers without a record were ended", len(orphans) - len(refused))
+        _log.warning("servers without a record that were ended: %d", len(orphans) - len(refused))
     more = f"; and {len(refused) - 1} more" if len(refused) > 1 else ""
     return refused[0] + more if refused else ""
 

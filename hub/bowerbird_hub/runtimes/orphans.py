@@ -40,7 +40,7 @@ def end_orphans(host: Host) -> set[str]:
     ended = _kill(mark_of(host.var), set(records)) | remnants.end_groups(host.var, host.bases, records)
     remnants.remove_files(host.var, records)
     if ended:
-        _log.warning("%d servers without a record were ended", len(ended))
+        _log.warning("servers without a record that were ended: %d", len(ended))
     return ended
 
 

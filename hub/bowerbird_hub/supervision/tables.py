@@ -168,22 +168,42 @@ def stamp(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
+class _Told:
+    """What an ingest says, without what the last one has said where it only looks whether all is there."""
+
+    def __init__(self, row: Callable[[str, str], None]) -> None:
+        self._row = row
+        self._lines: set[str] = set()
+
+    def begin(self, *, anew: bool) -> None:
+        """Begin with the next ingest; where it makes things `anew`, all that it says is news."""
+        if anew:
+            self._lines.clear()
+
+    def say(self, line: str) -> None:
+        """Show a line that is news."""
+        if line not in self._lines:
+            self._lines.add(line)
+            self._row(MAKING, line)
+
+
 async def keep(tables: Tables, row: Callable[[str, str], None], environment: Mapping[str, str], seconds: float = _LOOK_SECONDS) -> None:
     """Make what `tables` makes, and again whenever something changed or was lost, until cancelled; `row` gets a state and what to say."""
     if not tables.possible:
         return
     done: object = None
     there: object = None
-    looks = 1
+    looks, told = 1, _Told(row)
     while True:
         order = await asyncio.to_thread(tables.order)
         now = await asyncio.to_thread(tables.traces, order) if order and order.releases else done
         made = await asyncio.to_thread(tables.made)
         if order is not None and (now != done or made != there):
+            told.begin(anew=now != done)
             # As it was before: what is lost while others are made, or right after, is seen the next time.
             done, there = now, made
             try:
-                wrong, looks = await tables.make(order, lambda line: row(MAKING, line), environment), 1
+                wrong, looks = await tables.make(order, told.say, environment), 1
             except OSError as error:
                 wrong = f"the ingest could not be started ({error.strerror})"
             except IngestEnded as error:
