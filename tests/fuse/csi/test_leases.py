@@ -160,6 +160,71 @@ def test_a_pod_of_another_name_or_the_next_one_on_the_same_node_takes_nothing_fr
     assert there.lost(FIRST) == Lease("uid-2", "node-1")
 
 
+def test_a_node_that_hung_while_it_took_a_lease_has_not_taken_it(storage: Path) -> None:
+    # All time is over when it goes on.
+    hung = Leases(storage, "node-1", 1000, locked_seconds=-1)
+    with pytest.raises(Busy, match="the storage did not answer in time about the lease of pod users/ann"):
+        hung.take(FIRST)
+    assert (storage / "users ann").read_bytes() == b""
+    there = node_of(storage, 2)
+    assert there.take(SECOND).before == ""
+    for act in (hung.take, lambda pod: hung.give_back(replace(pod, uid="uid-2"))):
+        with contextlib.suppress(Busy):
+            act(FIRST)
+        assert there.lost(SECOND) is None
+    assert kept(storage)["uid"] == "uid-2"
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_what_a_hung_node_writes_late_takes_nothing_from_who_came_after_it(storage: Path, free: bool) -> None:
+    node_of(storage, 3).take(THIRD)
+    before = (storage / "users ann").read_bytes()
+    node_of(storage, 1).take(FIRST)
+    late = (storage / "users ann").read_text()
+    # Its lock was taken from it, and what it wrote has not come yet.
+    (storage / "users ann").write_bytes(before)
+    there = node_of(storage, 2)
+    taken = there.take(SECOND)
+    (storage / "users ann").write_text(json.dumps(json.loads(late) | {"free": free}))
+    assert there.lost(SECOND) is None
+    assert kept(storage)["uid"] == "uid-2"
+    # Who comes after it has a higher number.
+    assert node_of(storage, 3).take(THIRD).before == "node-2"
+    lost = there.lost(SECOND)
+    assert (lost and lost.uid, taken.before) == ("uid-3", "node-3")
+
+
+def test_a_lease_that_was_free_for_months_is_removed_when_a_plugin_starts(storage: Path) -> None:
+    here = node_of(storage, 1)
+    names = ("ann", "bob", "cyd")
+    for name in names:
+        here.take(Pod("users", name, "uid"))
+    for name in ("ann", "bob"):
+        here.give_back(Pod("users", name, "uid"))
+    long_ago = time.time() - 91 * 86400
+    for name in ("ann", "cyd"):
+        os.utime(storage / f"users {name}", (long_ago, long_ago))
+    assert node_of(storage, 2).mine() == set()
+    assert {path.name for path in storage.iterdir()} == {"users bob", "users cyd"}
+    assert node_of(storage, 2).take(SECOND) == Lease("uid-2", "node-2")
+
+
+def test_a_lease_that_is_removed_while_it_is_opened_is_asked_for_again(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = node_of(storage, 1)
+    here.take(FIRST)
+    flock = fcntl.flock
+
+    def removed(fd: int, how: int) -> None:
+        (storage / "users ann").unlink(missing_ok=True)
+        flock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed)
+    with pytest.raises(Busy, match="made anew"):
+        here.take(FIRST)
+    monkeypatch.undo()
+    assert here.take(FIRST) == Lease("uid-1", "node-1")
+
+
 def test_a_lease_that_cannot_be_read_takes_nothing_away(storage: Path) -> None:
     here = node_of(storage, 1)
     here.take(FIRST)
