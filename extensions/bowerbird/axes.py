@@ -1,7 +1,7 @@
 """The axes of an image that are not the sky: wavelength, time and polarisation, and which of their pixels a slab takes."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -61,10 +61,15 @@ def cuts(image: Image, slab: Slab) -> Mapping[int, slice]:
 @lru_cache(maxsize=64)
 def _axes(image: Image) -> Mapping[Kind, int]:
     """Return the first axis of each kind that has one; those of no coordinates have none."""
+    return axes_of(image.cards, len(image.shape), image.sky.axes)
+
+
+def axes_of(cards: Cards, count: int, sky: Collection[int]) -> dict[Kind, int]:
+    """Return, of the header of an image of so many axes, the first of each kind (from 0) beside those of the sky."""
     found: dict[Kind, int] = {}
-    for axis in range(len(image.shape)):
-        if axis not in image.sky.axes:
-            kind = _kind(image.cards, axis + 1)
+    for axis in range(count):
+        if axis not in sky:
+            kind = _kind(cards, axis + 1)
             if kind is not None:
                 found.setdefault(kind, axis)
     return found
@@ -112,21 +117,25 @@ def _pixels(touched: Any, kind: Kind) -> slice:
 
 @lru_cache(maxsize=64)
 def _edges(image: Image, axis: int) -> Any:
+    return edges(image.cards, image.shape, axis)
+
+
+def edges(cards: Cards, lengths: Sequence[int], axis: int) -> Any:
     """Return where the pixels of an axis begin, and where the last ends: metres of vacuum, MJD, or what the header counts."""
-    if image.shape[axis] > _LONGEST:
-        raise NotCuttable(f"axis {axis + 1} of the image has {image.shape[axis]} pixels by its header, more than can be right")
+    if lengths[axis] > _LONGEST:
+        raise NotCuttable(f"axis {axis + 1} of the image has {lengths[axis]} pixels by its header, more than can be right")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
-            whole = Wcsprm(header=image.cards.block(), relax=True)
+            whole = Wcsprm(header=cards.block(), relax=True)
             whole.fix()
             part = whole.sub([axis + 1])
             part.set()
-            values = part.p2s(np.arange(0.5, image.shape[axis] + 1)[:, None], 1)["world"][:, 0]
+            values = part.p2s(np.arange(0.5, lengths[axis] + 1)[:, None], 1)["world"][:, 0]
         except _UNREADABLE as error:
             told = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise NotCuttable(f"the coordinates of axis {axis + 1} cannot be told from those of the others: {told}") from error
-    kind = _kind(image.cards, axis + 1)
+    kind = _kind(cards, axis + 1)
     if kind is Kind.BAND:
         return _in_metres(part, values)
     return _in_days(whole, part, values) if kind is Kind.TIME else values

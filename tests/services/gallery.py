@@ -75,12 +75,31 @@ def _plane(ra: float, dec: float, pixels: int, step: float) -> fits.Header:
 
 def cube(path: Path, ra: float, dec: float, *, pixels: int = 20, planes: int = 8, step: float = 0.01, **cards: Any) -> Path:
     """Write a cube from 500 nm in steps of 10 nm, in the middles of its planes."""
+    wavelengths = {"CTYPE": "WAVE", "CUNIT": "m", "CRVAL": 500e-9, "CRPIX": 1.0, "CDELT": 10e-9}
+    return hypercube(path, (ra, dec), {planes: wavelengths}, pixels=pixels, step=step, **cards)
+
+
+def hypercube(
+    path: Path, place: tuple[float, float], axes: Mapping[int, Mapping[str, Any]], *, pixels: int = 20, step: float = 0.01, **cards: Any
+) -> Path:
+    """Write a cube with further axes behind those of the sky: by their length, what stands of each before the number of the axis."""
     header = fits.Header(cards)
-    header.update(_plane(ra, dec, pixels, step))
-    header.update({"CTYPE3": "WAVE", "CUNIT3": "m", "CRVAL3": 500e-9, "CRPIX3": 1.0, "CDELT3": 10e-9})
-    values = np.random.default_rng(planes).normal(10, 2, (planes, pixels, pixels)).astype("f4")
+    header.update(_plane(*place, pixels, step))
+    header.update({f"{keyword}{number}": value for number, axis in enumerate(axes.values(), start=3) for keyword, value in axis.items()})
+    values = np.random.default_rng(sum(axes)).normal(10, 2, (*list(axes)[::-1], pixels, pixels)).astype("f4")
     path.parent.mkdir(parents=True, exist_ok=True)
     fits.PrimaryHDU(values, header).writeto(path, overwrite=True)
+    return path
+
+
+def layers(path: Path, ra: float, dec: float) -> Path:
+    """Write an image as MUSE has them: values, variances in the same sky, and flags that say nothing of the sky."""
+    image(path, ra, dec)
+    with fits.open(path, memmap=False) as plain:
+        values, header = plain[0].data, plain[0].header
+    flags = (values.astype("i4") % 5).astype("i2")
+    hdus = [fits.ImageHDU(values, header, name="DATA"), fits.ImageHDU(values / 7, header, name="STAT"), fits.ImageHDU(flags, name="DQ")]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path, overwrite=True)
     return path
 
 
@@ -104,6 +123,20 @@ def fill(root: Path) -> None:
     (first / "notes.txt").write_text("what the observers said\n")
     image(second / "secret.fits", 250.4, 36.46, OBJECT="M 13", TELESCOP="Long")
     image(third / "next.fits", 250.4, 36.46, OBJECT="M 13", TELESCOP="Long")
+
+
+def fill_with_axes(root: Path) -> None:
+    """Lay the same, and in the first release cubes of air, of a radio telescope and of time, and an image in layers."""
+    fill(root)
+    first, counted = root / "demo" / "dr1", {"CRPIX": 1.0}
+    air = {"CTYPE": "AWAV", "CUNIT": "Angstrom", "CRVAL": 4800.0, "CDELT": 1.25}
+    frequency = {"CTYPE": "FREQ", "CUNIT": "Hz", "CRVAL": 1.4e9, "CDELT": 1e6}
+    hypercube(first / "air.fits", (85.0, -2.0), {400: air | counted}, pixels=6)
+    hypercube(first / "radio.fits", (201.4, -43.0), {5: frequency | counted, 4: {"CTYPE": "STOKES", "CRVAL": 1.0, "CDELT": 1.0} | counted})
+    hypercube(
+        first / "movie.fits", (299.9, 40.7), {6: {"CTYPE": "UTC", "CUNIT": "d", "CRVAL": 0.5, "CDELT": 1.0} | counted}, MJDREF=59000.0
+    )
+    layers(first / "layers.fits", 150.0, 2.0)
 
 
 def ingest(root: Path, tables: Path) -> None:

@@ -13,7 +13,11 @@ from astropy import units
 from astropy.coordinates import Angle
 from astropy.io import fits
 from astropy.wcs import WCS
-from bowerbird.axes import STATE_OF
+from bowerbird.axes import STATE_OF, axes_of, edges
+from bowerbird.errors import NotCuttable
+from bowerbird.fits_cards import Cards
+from bowerbird.slab import Kind
+from bowerbird.spectral import to_vacuum
 
 from bowerbird_services.regular_files import names, opened, path_of
 from bowerbird_services.store.products import FITS, Product
@@ -71,7 +75,8 @@ def _told(hdu: Any) -> dict[str, Any] | None:
     width, height = lengths[wcs.wcs.lng], lengths[wcs.wcs.lat]
     # An axis of one pixel makes no cube: radio images have one for the frequency and one for the polarisation.
     kind = {"dataproduct_type": "cube" if math.prod(lengths) > width * height else "image", "o_ucd": "phot.flux"}
-    return kind | _field(wcs.celestial, width, height) | _spectral(wcs, lengths) | _polarised(wcs, lengths)
+    sky = {wcs.wcs.lng, wcs.wcs.lat}
+    return kind | _field(wcs.celestial, width, height) | _spectral(hdu.header, lengths, sky) | _polarised(wcs, lengths)
 
 
 def _field(wcs: WCS, width: int, height: int) -> dict[str, Any]:
@@ -90,15 +95,23 @@ def _field(wcs: WCS, width: int, height: int) -> dict[str, Any]:
     }
 
 
-def _spectral(wcs: WCS, lengths: tuple[int, ...]) -> dict[str, Any]:
-    if not wcs.has_spectral or wcs.wcs.spec >= len(lengths):
+def _spectral(header: Any, lengths: tuple[int, ...], sky: set[int]) -> dict[str, Any]:
+    """Return the wavelengths in vacuum of a cube, by the pixels that a cutout along them would have."""
+    cards = Cards.from_block(header.tostring().encode("ascii"))
+    axis = axes_of(cards, len(lengths), sky).get(Kind.BAND)
+    if axis is None:
         return {}
-    planes = lengths[wcs.wcs.spec]
+    ends = _ends(cards, lengths, axis)
+    return {"em_xel": lengths[axis]} | ({"em_min": ends[0], "em_max": ends[1]} if ends else {})
+
+
+def _ends(cards: Cards, lengths: tuple[int, ...], axis: int) -> tuple[float, float] | None:
     try:
-        edges = wcs.spectral.pixel_to_world(np.array([-0.5, planes - 0.5])).to_value(units.m, units.spectral())
-    except ValueError:  # velocities of a line that the header does not name, and units that are none
-        return {"em_xel": planes}
-    return {"em_min": float(edges.min()), "em_max": float(edges.max()), "em_xel": planes}
+        known = edges(cards, lengths, axis)
+    except NotCuttable:  # velocities of a line that the header does not name, and units that are none
+        return None
+    known = known[np.isfinite(known)]
+    return (float(known.min()), float(known.max())) if known.size else None
 
 
 def _polarised(wcs: WCS, lengths: tuple[int, ...]) -> dict[str, Any]:
@@ -122,7 +135,7 @@ def _spectrum(header: Any, length: int) -> dict[str, Any] | None:
     ends = np.array([first + (pixel - reference) * float(step) for pixel in (1, length)])
     if header.get("DC-FLAG") == 1:
         ends = 10**ends
-    metres = _metres(ends, header.get("CUNIT1"))
+    metres = _metres(ends, header.get("CUNIT1"), in_air=str(header.get("CTYPE1", "")).startswith("AWAV"))
     if metres is None:
         return None
     return {"dataproduct_type": "spectrum", "o_ucd": "phot.flux.density;em.wl", "em_xel": length} | metres | _pointing(header)
@@ -141,7 +154,7 @@ def _table_spectrum(hdu: Any) -> dict[str, Any] | None:
     return {"dataproduct_type": "spectrum", "o_ucd": "phot.flux.density;em.wl", "em_xel": values.size} | metres | _pointing(hdu.header)
 
 
-def _metres(values: Any, unit: str | None) -> dict[str, float] | None:
+def _metres(values: Any, unit: str | None, *, in_air: bool = False) -> dict[str, float] | None:
     low, high = float(values.min()), float(values.max())
     if not unit and not (_ANGSTROMS[0] <= low < high <= _ANGSTROMS[1]):
         return None
@@ -149,6 +162,7 @@ def _metres(values: Any, unit: str | None) -> dict[str, float] | None:
         ends = (units.Quantity([low, high], unit or "Angstrom")).to_value(units.m, units.spectral())
     except (ValueError, TypeError):
         return None
+    ends = to_vacuum(ends) if in_air else ends
     return {"em_min": float(ends.min()), "em_max": float(ends.max())}
 
 

@@ -95,10 +95,32 @@ def test_a_cube_has_its_wavelengths(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "ends"),
+    [
+        ("AWAV", (4799.375 + 1.342, 4849.375 + 1.355)),  # by the index of refraction of air at 15 °C
+        ("WAVELENGTH", (4799.375, 4849.375)),
+    ],
+)
+def test_wavelengths_are_those_of_vacuum_by_which_a_cutout_goes(kind: str, ends: tuple[float, float], tmp_path: Path) -> None:
+    spectral = {"CTYPE3": kind, "CUNIT3": "Angstrom", "CRVAL3": 4800.0, "CRPIX3": 1.0, "CDELT3": 1.25}
+    write(tmp_path / "muse.fits", np.zeros((40, 50, 100), np.float32), SKY | spectral)
+    muse = only(tmp_path)
+    assert (muse.dataproduct_type, muse.em_xel) == ("cube", 40)
+    assert (muse.em_min, muse.em_max) == pytest.approx(tuple(end * 1e-10 for end in ends), abs=2e-13)
+
+
+def test_an_axis_that_lies_about_its_wavelengths_has_none(tmp_path: Path) -> None:
+    spectral = {"CTYPE3": "WAVELENGTH", "CUNIT3": "kg", "CRVAL3": 4800.0, "CRPIX3": 1.0, "CDELT3": 1.25}
+    write(tmp_path / "odd.fits", np.zeros((11, 50, 100), np.float32), SKY | spectral)
+    assert (only(tmp_path).em_xel, only(tmp_path).em_min) == (11, None)
+
+
+@pytest.mark.parametrize(
     ("cards", "ends"),
     [
         ({"CRVAL1": 4000.0, "CDELT1": 1.0}, (4000e-10, 4099e-10)),
         ({"CRVAL1": 400.0, "CDELT1": 1.0, "CUNIT1": "nm"}, (400e-9, 499e-9)),
+        ({"CTYPE1": "AWAV", "CRVAL1": 5006.843, "CDELT1": (6562.80 - 5006.843) / 99}, (5008.240e-10, 6564.61e-10)),  # [O III] to Hα
         ({"CRVAL1": 3.6, "CD1_1": 0.001, "DC-FLAG": 1}, (10**3.6 * 1e-10, 10**3.699 * 1e-10)),
     ],
 )

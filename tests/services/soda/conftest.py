@@ -6,12 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.services.gallery import Gallery, gallery
+from tests.services.gallery import Gallery, fill_with_axes, gallery
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    with gallery(tmp_path_factory.mktemp("gallery")) as found:
+    with gallery(tmp_path_factory.mktemp("gallery"), before=fill_with_axes) as found:
         yield found
 
 

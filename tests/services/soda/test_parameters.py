@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import socket
 import tarfile
 
@@ -17,7 +18,7 @@ from astropy.wcs import WCS
 from defusedxml.ElementTree import fromstring
 
 from tests.services.gallery import Gallery
-from tests.services.soda.calls import CIRCLE, CUBE, M13, SPACED, cut, hdus, refused, sky_of
+from tests.services.soda.calls import AIR, CIRCLE, CUBE, M13, SPACED, cut, hdus, refused, sky_of
 
 
 def test_circle_has_the_pixels_that_the_notebook_cuts_from_the_same_file(client: httpx.Client, shown: Gallery) -> None:
@@ -89,6 +90,21 @@ def test_band_cuts_a_cube_by_the_planes_that_it_touches(client: httpx.Client) ->
     assert WCS(first.header).wcs_pix2world([[0, 0, 0]], 0)[0, 2] == pytest.approx(530e-9)
     assert cut(client, CUBE, BAND="1 2").status_code == 204
     refused(cut(client, CUBE, POL="I"), 400, "UsageError", "no axis of polarisation")
+
+
+def test_band_finds_a_line_in_a_cube_of_air_by_its_wavelength_in_vacuum(client: httpx.Client) -> None:
+    """[O III] at 5008.240 Å, which the cube counts as 5006.843 Å; SIA, the descriptor and the cutout agree on where the cube ends."""
+    line = 5008.240e-10
+    made = hdus(cut(client, AIR, BAND=f"{line}"))[0]
+    assert made.shape[0] == 1
+    assert abs(WCS(made.header).wcs_pix2world([[0, 0, 0]], 0)[0, 2] - 5006.843e-10) < 0.625e-10
+    links = client.get("/datalink/links", params={"ID": AIR}).text
+    ends = sorted(float(found) for found in re.findall(r'<M(?:IN|AX) value="([0-9.]+e-07)"', links))
+    assert ends == pytest.approx([4800.717e-10, 5300.850e-10], abs=2e-13)
+    for band, there in ((ends[0] - 1e-13, 204), (ends[0] + 1e-13, 200), (ends[1] - 1e-13, 200), (ends[1] + 1e-13, 204)):
+        assert cut(client, AIR, BAND=f"{band}").status_code == there
+        found = client.get("/sia2/query", params={"BAND": f"{band}", "POS": "CIRCLE 85.0 -2.0 0.1", "RESPONSEFORMAT": "csv"}).text
+        assert (AIR in found) == (there == 200)
 
 
 def test_time_and_band_are_yes_or_no_where_the_image_has_no_such_axis(client: httpx.Client) -> None:
