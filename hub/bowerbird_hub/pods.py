@@ -44,6 +44,8 @@ DATA = PurePosixPath("/data")
 HOMES = PurePosixPath("/home")
 # The layout above; a plugin that knows a newer one still serves the pods that run.
 VOLUME_LAYOUT = "1"
+# What a pod says whose data are shown under a lease (bowerbird_fuse.csi.leases).
+LEASE = "1"
 
 TINI = "/usr/bin/tini"
 PYTHON = Path("/opt/bowerbird/bin/python")
@@ -88,6 +90,8 @@ def pod(order: Order, settings: PodSettings) -> Manifest:
                 **settings.annotations,
                 settings.label("user"): order.record.name,
                 settings.label("server"): order.server,
+                # The node plugin takes a lease for it, as it did for none of the pods before this one said so.
+                settings.label("lease"): LEASE,
             },
         },
         "spec": _spec(order, settings),

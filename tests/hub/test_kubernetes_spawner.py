@@ -414,6 +414,35 @@ async def test_pod_that_the_cluster_has_given_up_with_its_node_is_no_server_any_
         await lost.start()
 
 
+async def test_server_of_a_lost_node_is_started_elsewhere_where_other_nodes_reach_its_data(lost: Cluster) -> None:
+    lost.spawner.settings = SETTINGS.model_copy(update={"shared_storage": True})
+    await _told(lost, "stop the server and start it again")
+    first = lost.api.pods[POD]["metadata"]["uid"]
+    # One that came back once before it was lost says so still, which is no word about the next.
+    (container,) = lost.api.pods[POD]["status"]["containerStatuses"]
+    lost.api.status(POD, containerStatuses=[container | {"lastState": {"terminated": {"exitCode": 1}}}])
+    lost.api.asked.clear()
+    lost.api.grace.clear()
+    assert await lost.start() == f"http://{lost.address}:{pods.PORT}"
+    assert (lost.api.asked, lost.api.grace) == (["DELETE pods", "POST pods"], [0])
+    assert lost.api.pods[POD]["metadata"]["uid"] != first
+    assert "Leaving the node node2, which does not answer" in lost.steps()
+    assert lost.spawner.obituaries.of("ann") == []
+
+
+@pytest.mark.parametrize("choice", ["minimal", "theirs"])
+async def test_lost_pod_whose_record_stays_is_not_started_a_second_time(lost: Cluster, choice: str) -> None:
+    lost.spawner.settings = SETTINGS.model_copy(update={"shared_storage": True})
+    await _told(lost, "node2")
+    lost.api.kept[POD] = (403, "pods is forbidden")
+    lost.api.asked.clear()
+    with pytest.raises(StartRefused, match="forbidden" if choice == "minimal" else "theirs"):
+        await lost.start(choice)
+    assert "POST pods" not in lost.api.asked
+    # Who may not start one leaves the other its pod.
+    assert ("DELETE pods" in lost.api.asked) is (choice == "minimal")
+
+
 async def test_stop_of_a_server_on_a_lost_node_waits_for_nothing_and_forces_nothing(lost: Cluster) -> None:
     await _told(lost, "node2")
     await asyncio.wait_for(lost.spawner.stop(), 5)

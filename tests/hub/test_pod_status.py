@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from bowerbird_config.pod_settings import PodSettings
 from bowerbird_hub.runtimes import pod_status
 
 
@@ -123,9 +124,29 @@ def test_node_is_lost_where_the_control_plane_alone_calls_the_pod_not_ready(cond
     assert pod_status.lost(pod(phase="Running", conditions=conditions)) is lost
 
 
-def test_start_elsewhere_is_spoken_of_only_where_other_nodes_reach_the_storage() -> None:
-    found = pod(phase="Running", conditions=MARKED) | {"spec": {"nodeName": "node2"}}
-    shared, own = pod_status.of_lost(found, shared=True), pod_status.of_lost(found, shared=False)
-    assert all(words.startswith("Your server's node node2 does not answer the cluster: ") for words in (shared, own))
-    assert "can be started elsewhere as soon as the admins have declared that node out of service" in shared
-    assert "are on that node, so the server cannot be started elsewhere" in own
+OWN = PodSettings(namespace="users", hub_url="http://hub", driver="data.example.org", images={"lab": "lab:1"})
+SHARED = OWN.model_copy(update={"shared_storage": True})
+
+
+@pytest.mark.parametrize(
+    ("settings", "annotations", "words"),
+    [
+        (
+            SHARED,
+            {SHARED.label("lease"): "1"},
+            "stop the server and start it again, and it comes up on another node, without what ran in it",
+        ),
+        # Nothing would tell the node of one that was started before there were leases.
+        (SHARED, {}, "can be started elsewhere as soon as the admins have declared that node out of service"),
+        (SHARED, None, "can be started elsewhere as soon as the admins have declared that node out of service"),
+        (OWN, {SHARED.label("lease"): "1"}, "are on that node, so the server cannot be started elsewhere"),
+    ],
+)
+def test_start_elsewhere_is_offered_where_other_nodes_reach_the_storage_and_the_lost_one_finds_the_lease_taken(
+    settings: PodSettings, annotations: dict[str, str] | None, words: str
+) -> None:
+    found = pod(phase="Running", conditions=MARKED) | {"spec": {"nodeName": "node2"}, "metadata": {"annotations": annotations}}
+    said = pod_status.of_lost(found, settings)
+    assert said.startswith("Your server's node node2 does not answer the cluster: ")
+    assert words in said
+    assert pod_status.may_be_left(found, settings) is ("stop the server" in said)

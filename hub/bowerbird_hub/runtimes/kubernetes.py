@@ -19,7 +19,7 @@ from bowerbird_hub.runtimes.pod_status import Trouble
 from bowerbird_hub.runtimes.preconditions import NotReady
 from jupyterhub.crypto import decrypt, encrypt
 from jupyterhub.utils import url_path_join, wait_for_http_server
-from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1ObjectMeta, V1Pod
+from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1ObjectMeta, V1Pod, V1Preconditions
 from kubespawner import KubeSpawner
 from tornado.httpclient import HTTPClientError
 from traitlets import Any as AnyTrait
@@ -81,6 +81,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         self._tell(20, "Mounting your data")
         self._tell(40, f"Starting {choice.profile.title}")
         try:
+            await self._leave_lost_node(deadline)
             url: str = await self._unless_in_trouble(KubeSpawner._start(self), deadline)
             self.obituaries.forget(self.user.name, self.name or "")
             self._tell(60, "Waiting for JupyterLab to answer")
@@ -94,7 +95,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         return url
 
     async def _not_on_a_lost_node(self) -> None:
-        """Return where no pod of this server may still write on a node that is lost; StartRefused where one may.
+        """Return where no pod of this server may still write on a node that is lost, or its lease can be taken; StartRefused otherwise.
 
         KubeSpawner would delete that pod by force, which tells nothing to a node that is only cut off: two servers would write one home.
         """
@@ -103,9 +104,29 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         except (ApiException, ClientError, OSError) as error:
             raise _unanswered(error) from error
         pod = self._pod
-        if pod is not None and pod_status.lost(pod):
-            words = pod_status.of_lost(pod, self.settings.shared_storage)
+        if pod is not None and pod_status.lost(pod) and not pod_status.may_be_left(pod, self.settings):
+            words = pod_status.of_lost(pod, self.settings)
             raise StartRefused(words, reason="node", status_code=UNAVAILABLE, log=words)
+
+    async def _leave_lost_node(self, deadline: float) -> None:
+        """Have the cluster forget the pod on a lost node, which finds its lease taken by the next one."""
+        pod = self._pod
+        if pod is None or not pod_status.lost(pod):
+            return
+        node = pod["spec"].get("nodeName")
+        self.log.warning("%s: the server's node %s is lost, and it is started elsewhere", self._log_name, node)
+        self._tell(30, f"Leaving the node {node}, which does not answer")
+        # That very pod: its node may be back, and have ended it.
+        how = V1DeleteOptions(grace_period_seconds=0, preconditions=V1Preconditions(uid=pod["metadata"]["uid"]))
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._make_delete_pod_request(self.pod_name, how, 0, self.k8s_api_request_timeout)
+                while self._pod is not None:  # noqa: ASYNC110  as in `_watch`
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except ApiException as error:
+            raise refused_by_cluster(error) from error
+        except (ClientError, OSError) as error:
+            raise _unanswered(error) from error
 
     def check_environment(self, name: str) -> None:
         """Return where the environment has an image; NotReady where not."""
@@ -246,7 +267,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         """Tell once that the pod's node is lost, and take it back when it is not any more; return whether it is."""
         lost = pod_status.lost(pod)
         if lost and not self._told_lost:
-            words = pod_status.of_lost(pod, self.settings.shared_storage)
+            words = pod_status.of_lost(pod, self.settings)
             self.log.warning("%s: %s", self._log_name, words)
             self.obituaries.write(self.user.name, self.name or "", words)
         if self._told_lost and not lost:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bowerbird_hub.pods import CONTAINER
+from bowerbird_config.pod_settings import PodSettings
+from bowerbird_hub.pods import CONTAINER, LEASE
 
 Part = Mapping[str, Any]
 
@@ -15,10 +16,9 @@ _OUT_OF_MEMORY = "OOMKilled"
 _ADMINS = "The admins of the platform can say why."
 _NO_STATE: Part = {}
 _ON_NODE = "Your home and your teams' spaces are on that node, so the server cannot be started elsewhere; it comes back with its node."
-_SHARED = (
-    "Your home and your teams' spaces are on storage that other nodes reach: the server comes back with its node, or can be started "
-    "elsewhere as soon as the admins have declared that node out of service."
-)
+_SHARED = "Your home and your teams' spaces are on storage that other nodes reach:"
+_ELSEWHERE = "stop the server and start it again, and it comes up on another node, without what ran in it; or it comes back with its node."
+_UNFENCED = "the server comes back with its node, or can be started elsewhere as soon as the admins have declared that node out of service."
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,21 @@ def lost(pod: Part) -> bool:
     return said.get("Ready") == "False" and said.get("ContainersReady") == "True"
 
 
-def of_lost(pod: Part, shared: bool) -> str:
-    """Return what is to be said of a server whose node is lost, by whether other nodes reach the storage of homes and spaces."""
+def may_be_left(pod: Part, settings: PodSettings) -> bool:
+    """Tell whether the server may be started elsewhere while its lost node may still run this pod.
+
+    Other nodes have to reach the data, and that node, should it only be cut off, has to find the pod's lease taken.
+    """
+    told = pod["metadata"].get("annotations") or {}
+    return settings.shared_storage and told.get(settings.label("lease")) == LEASE
+
+
+def of_lost(pod: Part, settings: PodSettings) -> str:
+    """Return what is to be said of a server whose node is lost: whether it can be started elsewhere."""
     node = f"Your server's node {pod['spec'].get('nodeName')} does not answer the cluster: it has lost its power or its network."
-    return f"{node} {_SHARED if shared else _ON_NODE}"
+    if not settings.shared_storage:
+        return f"{node} {_ON_NODE}"
+    return f"{node} {_SHARED} {_ELSEWHERE if may_be_left(pod, settings) else _UNFENCED}"
 
 
 def _how(ended: Part) -> str:
