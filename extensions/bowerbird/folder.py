@@ -11,7 +11,7 @@ from typing import Any
 
 from bowerbird.errors import BadArgument
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _MOST_PARTS = 1024
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 # What a file system takes (255 bytes), less what a part is called besides.
@@ -70,7 +70,7 @@ class Folder:
         except BaseException as error:  # whatever ends it, an interrupt too, must leave no half file
             with suppress(OSError):
                 os.unlink(beside, dir_fd=here)
-            if isinstance(error, OSError) and error.errno in _FULL:
+            if isinstance(error, OSError) and error.errno in FULL:
                 told = "there is no room for more cutouts; those that are written stay, and the same call goes on where this one ended"
                 raise OSError(error.errno, told, str(self._path)) from None
             raise

@@ -130,16 +130,29 @@ def images(descriptor: int, choices: Choices = None) -> list[Image]:
     """
     if choices == EVERY:
         return _every(descriptor)
-    several = isinstance(choices, Sequence) and not isinstance(choices, str) and not _is_versioned(choices)
-    chosen: list[Any] = list(choices) if several and isinstance(choices, Sequence) else [choices]
-    if not chosen:
-        raise BadArgument("hdu is an empty list; name at least one HDU")
+    chosen = each_of(choices)
     first = image(descriptor, chosen[0])
     found = {first.number: first}
     for choice in chosen[1:]:
         one = image(descriptor, choice, first)
         found.setdefault(one.number, one)
     return [found[number] for number in sorted(found)]
+
+
+def each_of(choices: Choices) -> list[Choice]:
+    """Return what is chosen, one by one; BadArgument where that is nothing."""
+    several = isinstance(choices, Sequence) and not isinstance(choices, str) and not _is_versioned(choices)
+    chosen: list[Any] = list(choices) if several and isinstance(choices, Sequence) else [choices]
+    if not chosen:
+        raise BadArgument("hdu is an empty list; name at least one HDU")
+    return chosen
+
+
+def layers_of(descriptor: int) -> list[Choice]:
+    """Return the numbers of all images of an open plain file, first those that say where on the sky they lie; no tables of distortions."""
+    own = [one.number for one in _every(descriptor)]
+    others = [hdu.number for hdu in scan(descriptor) if hdu.is_image and hdu.number not in own and hdu.name not in _SHIFTED_TABLES]
+    return [*own, *others]
 
 
 def _is_versioned(choice: Sequence[Any]) -> bool:

@@ -1,10 +1,12 @@
 """Cutouts of images that are not here: each is cut out where it is, with room to spare, and then exactly, as one that is here."""
 
 import asyncio
+import hashlib
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,9 +16,11 @@ import numpy as np
 from bowerbird.archive import links_address
 from bowerbird.batch import Made, Wish, cut_all
 from bowerbird.errors import BadArgument, CutoutError, ServiceError
+from bowerbird.folder import FULL
+from bowerbird.image import EVERY, Choices, each_of, file_descriptor, layers_of
 from bowerbird.manifest import data_root
+from bowerbird.origins import Origins
 from bowerbird.regions import Regions
-from bowerbird.slab import Slab
 from bowerbird.vo import datalink, soda
 from bowerbird.vo.datalink import Descriptor
 from bowerbird.vo.loop import LOOP
@@ -40,15 +44,12 @@ def cut_each(regions: Regions, images: Sequence[Any], wish: Wish) -> Iterator[Ma
         return
     known = set(far)
     yield from _some([row for row in range(len(there)) if row not in known], there, regions, wish)
-    cutters: dict[str, Descriptor | str] = {}
+    work = _Far(regions, there, wish, Origins.read(next((file.parent for file in wish.files if file), None)))
     for first in range(0, len(far), _AT_ONCE):
         with tempfile.TemporaryDirectory(prefix="bowerbird-cuts-") as folder:
             rows = far[first : first + _AT_ONCE]
-            for row, brought in zip(rows, LOOP.run(_brought(rows, there, regions, _Far(cutters, Path(folder), wish.slab))), strict=True):
-                if isinstance(brought, str):
-                    yield Made(row, reason=brought)
-                else:
-                    yield from _some([row], {row: brought}, regions, wish)
+            for row, brought in zip(rows, LOOP.run(work.brought(rows, Path(folder))), strict=True):
+                yield from work.made(row, brought)
 
 
 def _some(rows: Sequence[int], images: Any, regions: Regions, wish: Wish) -> Iterator[Made]:
@@ -76,20 +77,70 @@ def _here(image: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class _Brought:
+    """A file with the pixels of a source and some around them, its ETag, and whether it has the wanted HDUs alone."""
+
+    file: Path
+    etag: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Far:
-    """What cuts each image, or why nothing does, as far as known; where pixels are brought to; and what is wanted beside the sky."""
+    """Sources whose images are elsewhere, what holds for all, and what of them is here; what cuts each image, or why nothing does."""
 
-    cutters: dict[str, Descriptor | str]
-    folder: Path
-    slab: Slab
+    regions: Regions
+    images: Sequence[Any]
+    wish: Wish
+    origins: Origins
+    cutters: dict[str, Descriptor | str] = field(default_factory=dict)
 
+    async def brought(self, rows: list[int], folder: Path) -> list[_Brought | str | None]:
+        """Return for each row a file with its pixels, or the reason why there is none; None where its cutout is here and still good."""
+        held = session()
+        unknown = {str(self.images[row]) for row in rows if not self.regions.troubles[row]} - set(self.cutters)
+        self.cutters.update(zip(unknown, await asyncio.gather(*(_cutter(held, image) for image in unknown)), strict=True))
+        return await asyncio.gather(*(self._cut(held, row, folder) for row in rows))
 
-async def _brought(rows: list[int], images: Sequence[Any], regions: Regions, far: _Far) -> list[Path | str]:
-    """Return for each row a file with its pixels, or the reason why there is none."""
-    held = session()
-    unknown = {str(images[row]) for row in rows if not regions.troubles[row]} - set(far.cutters)
-    far.cutters.update(zip(unknown, await asyncio.gather(*(_cutter(held, image) for image in unknown)), strict=True))
-    return await asyncio.gather(*(_cut(held, row, str(images[row]), regions, far) for row in rows))
+    async def _cut(self, held: Session, row: int, folder: Path) -> _Brought | str | None:
+        cutter = self.cutters.get(str(self.images[row]), "")
+        if self.regions.troubles[row] or isinstance(cutter, str):
+            return self.regions.troubles[row] or str(cutter)
+        # No name of the archive's: what that sent may be no name of a file at all.
+        file = folder / str(row) / "image.fits"
+        piece = soda.Piece(_circle(self.regions, row), self.wish.slab.band, _named(self.wish.hdu))
+        try:
+            os.mkdir(file.parent)
+            known = self.origins.etag(self._file(row), self._question(row))
+            etag = await soda.cut(held.http, cutter, piece, file, known=known, seconds=_SECONDS)
+        except (ServiceError, CutoutError) as error:
+            return str(error)
+        except OSError as error:
+            # Others may fit in the room that half of it took.
+            file.unlink(missing_ok=True)
+            return _no_room(error, folder)
+        return None if etag is None else _Brought(file, etag, soda.HDU in cutter.takes)
+
+    def made(self, row: int, brought: _Brought | str | None) -> Iterator[Made]:
+        """Yield what becomes of a row."""
+        if not isinstance(brought, _Brought):
+            yield Made(row, reason=brought or "")
+            return
+        wish = replace(self.wish, hdu=_chosen(brought, self.wish.hdu))
+        for made in _some([row], {row: brought.file}, self.regions, wish):
+            if not made.reason:
+                self.origins.keep(self._file(row), self._question(row), brought.etag)
+            yield made
+
+    def _file(self, row: int) -> Path | None:
+        return self.wish.files[row] if self.wish.files else None
+
+    def _question(self, row: int) -> str:
+        """Return all on which the cutout of a row depends, but for the image's pixels."""
+        square, wish = self.regions.squares, self.wish
+        sides = [float(side[row]) for side in (square.longitude, square.latitude, square.height, square.width)]
+        told = (str(self.images[row]), sides, str(wish.mode), each_of(wish.hdu), wish.slab.band, wish.slab.filter)
+        return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 async def _cutter(held: Session, image: str) -> Descriptor | str:
@@ -101,19 +152,28 @@ async def _cutter(held: Session, image: str) -> Descriptor | str:
         return str(error)
 
 
-async def _cut(held: Session, row: int, image: str, regions: Regions, far: _Far) -> Path | str:
-    cutter = far.cutters.get(image, "")
-    if regions.troubles[row] or isinstance(cutter, str):
-        return regions.troubles[row] or str(cutter)
-    place = far.folder / str(row)
-    place.mkdir()
-    # No name of the archive's: what that sent may be no name of a file at all.
-    file = place / "image.fits"
-    try:
-        await soda.cut(held.http, cutter, _circle(regions, row), file, band=far.slab.band, seconds=_SECONDS)
-    except (ServiceError, CutoutError) as error:
-        return str(error)
-    return file
+def _named(choices: Choices) -> tuple[str, ...]:
+    """Return HDUs as our own SODA service takes them; none is the first image."""
+    wanted = [choice for choice in each_of(choices) if choice is not None]
+    return tuple(",".join(map(str, choice)) if isinstance(choice, tuple) else str(choice) for choice in wanted)
+
+
+def _chosen(brought: _Brought, choices: Choices) -> Choices:
+    """Return which HDUs of what was brought are those wanted: where it has no others, all that it has."""
+    if not brought.is_chosen or choices == EVERY:
+        return choices
+    if len(each_of(choices)) > 1:
+        with suppress(CutoutError, OSError), file_descriptor(brought.file) as descriptor:
+            return layers_of(descriptor)
+    return None
+
+
+def _no_room(error: OSError, folder: Path) -> str:
+    """Return why pixels could not be brought to the folder for what is soon gone again."""
+    if error.errno not in FULL:
+        return f"{folder.parent}: {error.strerror or error}"
+    told = f"there is no room in {folder.parent} for the pixels that the service sends"
+    return f"{told}; make room there, or name another folder in the environment variable TMPDIR"
 
 
 def _circle(regions: Regions, row: int) -> soda.Circle:

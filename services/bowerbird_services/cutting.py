@@ -39,7 +39,7 @@ def tag(file: ReleaseFile, asked: Asked) -> str:
     """Return the ETag of what is asked for: it changes with the file and with the question."""
     slab = asked.slab
     # In order: that of a set is another in each process.
-    told = (_EDITION, asked.did, asked.regions, slab.band, slab.time, sorted(slab.states), asked.hdu, asked.form)
+    told = (_EDITION, asked.did, asked.regions, slab.band, slab.time, sorted(slab.states), asked.hdus, asked.form)
     question = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
     return f'{file.tag[:-1]}-{question}"'
 

@@ -134,7 +134,7 @@ def test_tag_of_a_cutout_is_the_same_in_each_process() -> None:
     code = (
         "from bowerbird.slab import Slab\nfrom bowerbird_services.cutting import tag\nfrom bowerbird_services.vo.soda import Asked\n"
         "from bowerbird_services.release_files import ReleaseFile\n"
-        "print(tag(ReleaseFile(0, 1, 1.0, '\"t\"'), Asked('d', (), Slab(None, None, frozenset('IQUV')), None, 'f')))"
+        "print(tag(ReleaseFile(0, 1, 1.0, '\"t\"'), Asked('d', (), Slab(None, None, frozenset('IQUV')), (), 'f')))"
     )
     told = {
         subprocess.run(

@@ -1,5 +1,6 @@
 """SODA 1.0: the parameters of a cutout, and the words in which a refusal begins."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -8,7 +9,7 @@ from typing import Final
 from bowerbird.areas import Area, Circle, Polygon, Range
 from bowerbird.axes import STATES
 from bowerbird.errors import BadArgument
-from bowerbird.image import EVERY
+from bowerbird.image import EVERY, Choice, Choices
 from bowerbird.slab import Slab
 from starlette.responses import PlainTextResponse, Response
 
@@ -18,7 +19,7 @@ from bowerbird_services.vo.values import circle, interval, polygon, position
 
 STANDARD: Final = "ivo://ivoa.net/std/SODA#sync-1.0"
 FITS: Final = "application/fits"
-# Our own parameters: how several regions come, and which HDU is cut, as `bowerbird.cutout` has it.
+# Our own parameters: how several regions come, and which HDUs are cut, as `bowerbird.cutout` has it.
 FORM, HDU = "FORM", "HDU"
 
 
@@ -39,6 +40,11 @@ class Form(StrEnum):
 _SKY: Final = {"POS": position, "CIRCLE": circle, "POLYGON": polygon}
 _PARAMETERS: Final = ("ID", *_SKY, "BAND", "TIME", "POL", HDU, FORM)
 MOST_REGIONS: Final = 1000
+_MOST_HDUS: Final = 100
+# No string of a FITS card is longer.
+_LONGEST_NAME: Final = 70
+# The name of an HDU and its version (EXTVER).
+_VERSIONED: Final = re.compile(r"(.+?)\s*,\s*([0-9]{1,9})")
 # Section 5.2: what the text of an error begins with.
 _MULTIPLE: Final = "MultiValuedParamNotSupported"
 _WORDS: Final = {
@@ -60,8 +66,13 @@ class Asked:
     did: str
     regions: tuple[Area, ...]
     slab: Slab
-    hdu: int | str | None
+    hdus: tuple[Choice, ...]
     form: Form
+
+    @property
+    def hdu(self) -> Choices:
+        """The HDUs that are cut, as the engine takes them."""
+        return list(self.hdus) if len(self.hdus) > 1 else next(iter(self.hdus), None)
 
     @property
     def areas(self) -> tuple[Area | None, ...]:
@@ -71,7 +82,11 @@ class Asked:
     @property
     def is_light(self) -> bool:
         """Whether to plan it takes next to no time: one circle in one image."""
-        return len(self.regions) == 1 and isinstance(self.regions[0], Circle) and self.hdu != EVERY and self.form is Form.FITS
+        return len(self.regions) == 1 and isinstance(self.regions[0], Circle) and self._is_of_one and self.form is Form.FITS
+
+    @property
+    def _is_of_one(self) -> bool:
+        return len(self.hdus) <= 1 and EVERY not in self.hdus
 
 
 def asked(given: Parameters) -> Asked:
@@ -85,7 +100,7 @@ def asked(given: Parameters) -> Asked:
     if len(regions) > 1 and form is Form.FITS:
         told = f"{len(regions)} regions were asked for in POS, CIRCLE and POLYGON together"
         raise SeveralValues(f"{told}; ask for one, or for a cutout of each with {FORM}=tar (an archive) or {FORM}=mef (one file)")
-    return Asked(did, regions, _slab(given), _hdu(given), form)
+    return Asked(did, regions, _slab(given), _hdus(given), form)
 
 
 def _form(given: Parameters) -> Form:
@@ -142,11 +157,23 @@ def _slab(given: Parameters) -> Slab:
     )
 
 
-def _hdu(given: Parameters) -> int | str | None:
-    text = _single(given, HDU)
-    if text is not None and len(text) > 70:  # noqa: PLR2004  no string of a FITS card is longer
+def _hdus(given: Parameters) -> tuple[Choice, ...]:
+    """Return the HDUs that are cut together, each once; several come in one cutout, as those of POL do."""
+    found = tuple(dict.fromkeys(map(_hdu, given.filled(HDU))))
+    if EVERY in found and len(found) > 1:
+        raise Fault(f"{HDU} is {EVERY}, for all images, and {len(found) - 1} more; give {EVERY} alone, or those that you want")
+    if len(found) > _MOST_HDUS:
+        raise Fault(f"{HDU} names {len(found)} HDUs; the most are {_MOST_HDUS}, and {EVERY} is for all images")
+    return found
+
+
+def _hdu(text: str) -> Choice:
+    if len(text) > _LONGEST_NAME:
         raise Fault(f"{HDU} is {shown(text)}; it is the name of an HDU, its number, or {EVERY} for all images")
-    return int(text) if text and text.isascii() and text.isdigit() else text
+    if text.isascii() and text.isdigit():
+        return int(text)
+    versioned = _VERSIONED.fullmatch(text)
+    return (versioned[1], int(versioned[2])) if versioned else text
 
 
 def refusal(fault: Fault) -> Response:

@@ -34,7 +34,8 @@ def _inputs(did: DID, product: Product) -> Iterator[Input]:
     if states:
         polarisation = Field("POL", "char", "*", ucd="meta.code;phys.polarization", description="state of polarisation")
         yield Input(polarisation, "", options=states)
-    yield Input(Field(HDU, "char", "*", ucd="meta.id", description="name or number of the HDU that is cut, * for all images"), "")
+    layers = "name or number of the HDU that is cut (of one name, NAME,EXTVER), * for all images; several come in one file"
+    yield Input(Field(HDU, "char", "*", ucd="meta.id", description=layers), "")
     several = (
         "how they come: fits is one region; of several, tar is an archive with a cutout of each, mef one file with an extension of each"
     )

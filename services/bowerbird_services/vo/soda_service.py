@@ -142,7 +142,7 @@ class SODAService:
     def _at_once(self, request: Request, record: Record, wanted: Asked) -> _Made | None:
         """Cut on the loop what takes less time than to wake a thread for it; None where a thread has to."""
         is_simple = wanted.is_light and "if-none-match" not in request.headers
-        file = self._near.file(record.did, wanted.hdu) if is_simple else None
+        file = self._near.file(record.did, wanted.hdus) if is_simple else None
         if file is None:
             return None
         with file, self._cutting(file, record, wanted) as cutting:
@@ -157,7 +157,7 @@ class SODAService:
             with self._cutting(file, record, wanted) as cutting:
                 made = self._answered(request, cutting, wanted)
                 if wanted.is_light and cutting.is_near:
-                    self._near.add(record.did, wanted.hdu)
+                    self._near.add(record.did, wanted.hdus)
                 return made
 
     @staticmethod

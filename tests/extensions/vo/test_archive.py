@@ -1,6 +1,8 @@
 """Images of an archive: found, linked, and cut where they are, with the pixels that a cut of the file itself has."""
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -11,10 +13,11 @@ import httpx
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from astropy.table import QTable
+from astropy.table import Column, QTable
 
 from tests.extensions.skies import SCALE, SIP, Mosaic
 from tests.support.archive_server import DID, SENTENCE, VOTABLE, Archive, archive_server
+from tests.support.disk import small_disk
 from tests.support.sessions import forget
 from tests.support.tap_server import broken
 
@@ -172,6 +175,30 @@ def test_what_an_archive_calls_its_image_is_no_file_name_here(archive: Archive, 
     (cut,) = bowerbird.cutouts([CENTRE], "2 arcsec", address)["cutout"]
     (same,) = bowerbird.cutouts([CENTRE], "2 arcsec", str(image))["cutout"]
     np.testing.assert_array_equal(cut.data, same.data)
+
+
+def test_an_archive_that_tells_no_etag_is_asked_again(archive: Archive, tmp_path: Path) -> None:
+    address = f"{archive.url}/datalink/links?ID=1"
+    for asked in (1, 2):
+        assert bowerbird.cutouts([CENTRE], "2 arcsec", address, folder=tmp_path / "cuts")["cutout"][0]
+        assert len(archive.asked("/soda/sync")) == asked
+    assert [path.name for path in (tmp_path / "cuts").iterdir()] == ["000000.fits"]
+
+
+@pytest.mark.root
+def test_a_full_disk_is_the_reason_of_what_has_no_room_on_it_and_of_nothing_else(
+    archive: Archive, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, top = f"{archive.url}/datalink/links?ID=1", tmp_path / "disk"
+    top.mkdir()
+    with small_disk(top, tmp_path / "below", "1"):
+        (top / "filler").write_bytes(bytes(shutil.disk_usage(top).free - image.stat().st_size // 2))
+        monkeypatch.setattr(tempfile, "tempdir", str(top))
+        made = bowerbird.cutouts([CENTRE, CENTRE], Column([2, 60], unit="arcsec"), address)
+        assert list(top.glob("bowerbird-cuts-*")) == []
+    np.testing.assert_array_equal(made["cutout"][0].data, bowerbird.cutout(image, CENTRE, "2 arcsec")[0].data)
+    told = f"there is no room in {top} for the pixels that the service sends; make room there, or name another folder in"
+    assert made["reason"].tolist() == ["", f"{told} the environment variable TMPDIR"]
 
 
 def test_a_service_that_is_gone_is_a_reason_too(image: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import astropy.units as u
@@ -13,7 +14,7 @@ from astropy.io import fits
 from bowerbird.errors import BadArgument
 from bowerbird_services.store.dids import DID
 
-from tests.services.gallery import Gallery, gallery
+from tests.services.gallery import Gallery, fill_with_axes, gallery, image, ingest
 from tests.support.sessions import forget
 
 # What anyio and Starlette import late is imported here: pytest rewrites it, and Python 3.11's parser fails deep in another thread.
@@ -24,7 +25,7 @@ SIZE = "0.096 deg"
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    with gallery(tmp_path_factory.mktemp("gallery")) as found:
+    with gallery(tmp_path_factory.mktemp("gallery"), before=fill_with_axes) as found:
         yield found
 
 
@@ -125,3 +126,82 @@ def test_what_is_closed_says_why_and_what_is_hidden_is_not_there(monkeypatch: py
     assert "craft@example.org" in closed
     assert "2100" not in hidden
     assert hidden.replace("secret", "nothing").replace("dr2", "dr1") == absent
+
+
+LAYERS = str(DID("demo", "dr1", "layers.fits"))
+
+
+@pytest.mark.parametrize(
+    "hdu",
+    [
+        None,
+        "STAT",
+        "stat",
+        2,
+        ("STAT", 1),
+        ["DATA", "STAT", "DQ"],
+        ("DATA", "DQ"),
+        [3, 1],
+        ["DATA", 3, ("STAT", 1)],
+        ["STAT"],
+        "*",
+        ["DQ"],
+        "X",
+        9,
+        [],
+    ],
+)
+def test_hdus_are_chosen_there_as_here(shown: Gallery, hdu: Any) -> None:
+    at, here = [(150.0, 2.0), (150.2, 2.1), (10.0, 2.0)], shown.releases / "demo/dr1/layers.fits"
+    if hdu == []:
+        with pytest.raises(ValueError, match="empty list"):
+            bowerbird.cutouts(at, SIZE, LAYERS, hdu=hdu)
+        return
+    there, local = (bowerbird.cutouts(at, SIZE, image, hdu=hdu)["cutout"] for image in (LAYERS, here))
+    assert [bool(cut) for cut in there] == [bool(cut) for cut in local]
+    assert bool(there[0]) == (hdu not in (["DQ"], [3, 1], "X", 9))
+    for one, other in zip(local, there, strict=True):
+        if one:
+            mine, far = one.hdus(), other.hdus()
+            assert [hdu.name for hdu in far] == [hdu.name for hdu in mine]
+            for ours, theirs in zip(mine, far, strict=True):
+                np.testing.assert_array_equal(theirs.data, ours.data)
+                assert [theirs.header.get(card) for card in ("CRPIX1", "LTV1", "CRVAL1")] == [
+                    ours.header.get(card) for card in ("CRPIX1", "LTV1", "CRVAL1")
+                ]
+
+
+def test_what_came_is_not_fetched_again_while_the_image_is_the_same(shown: Gallery, tmp_path: Path) -> None:
+    at, folder = [M13, (250.2, 36.3), (10.0, 10.0)], tmp_path / "cuts"
+    path = image(shown.releases / "demo/dr1/fresh.fits", *M13, pixels=80)
+    ingest(shown.releases, shown.releases.parent / "tables")
+
+    def cut(size: str = SIZE, **more: Any) -> list[tuple[int, bytes]]:
+        made = bowerbird.cutouts(at, size, str(DID("demo", "dr1", "fresh.fits")), folder=folder, **more)
+        assert [bool(cut) for cut in made["cutout"]] == [True, True, False]
+        assert "outside the image" in made["reason"][2]
+        return [(Path(file).stat().st_ino, Path(file).read_bytes()) for file in made["file"][:2]]
+
+    first = cut()
+    assert cut() == first, "the files of the first call"
+    with (folder / ".origins.jsonl").open("a") as lines:
+        lines.write('{"file": "000000.fits", "questi')  # a call that was killed
+    (folder / "000001.fits").unlink()
+    second = cut()
+    assert second[0] == first[0]
+    assert second[1][1] == first[1][1]
+    (folder / "000000.fits").write_bytes(b"something else")
+    assert [content for _, content in cut()] == [content for _, content in first]
+    for changed in (cut("0.2 deg"), cut(mode="partial")):
+        assert all(one != other for one, other in zip(changed, first, strict=True))
+    image(path, *M13, pixels=82)
+    for row, (_, content) in enumerate(cut()):
+        assert content != first[row][1]
+        np.testing.assert_array_equal(fits.HDUList.fromstring(content)[0].data, bowerbird.cutout(path, at[row], SIZE)[0].data)
+
+
+def test_what_is_closed_meanwhile_is_told_also_of_what_came(shown: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    did, folder = str(DID("demo", "dr3", "next.fits")), tmp_path / "cuts"
+    assert bowerbird.cutouts([M13], SIZE, did, folder=folder)["reason"][0] == ""
+    nobody(monkeypatch)
+    assert "2100-01-01" in bowerbird.cutouts([M13], SIZE, did, folder=folder)["reason"][0]

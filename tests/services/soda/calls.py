@@ -12,6 +12,7 @@ from bowerbird_services.store.dids import DID
 M13 = str(DID("demo", "dr1", "m13.fits"))
 CUBE = str(DID("demo", "dr1", "cube.fits"))
 AIR = str(DID("demo", "dr1", "air.fits"))
+LAYERS = str(DID("demo", "dr1", "layers.fits"))
 SPACED = str(DID("demo", "dr1", "images/a b+c.fits"))
 SECRET = str(DID("demo", "dr2", "secret.fits"))
 NEXT = str(DID("demo", "dr3", "next.fits"))

@@ -5,6 +5,7 @@ import io
 import re
 import socket
 import tarfile
+from typing import Any
 
 import astropy.units as u
 import bowerbird
@@ -18,7 +19,7 @@ from astropy.wcs import WCS
 from defusedxml.ElementTree import fromstring
 
 from tests.services.gallery import Gallery
-from tests.services.soda.calls import AIR, CIRCLE, CUBE, M13, SPACED, cut, hdus, refused, sky_of
+from tests.services.soda.calls import AIR, CIRCLE, CUBE, LAYERS, M13, SPACED, cut, hdus, refused, sky_of
 
 
 def test_circle_has_the_pixels_that_the_notebook_cuts_from_the_same_file(client: httpx.Client, shown: Gallery) -> None:
@@ -105,6 +106,26 @@ def test_band_finds_a_line_in_a_cube_of_air_by_its_wavelength_in_vacuum(client: 
         assert cut(client, AIR, BAND=f"{band}").status_code == there
         found = client.get("/sia2/query", params={"BAND": f"{band}", "POS": "CIRCLE 85.0 -2.0 0.1", "RESPONSEFORMAT": "csv"}).text
         assert (AIR in found) == (there == 200)
+
+
+def test_several_hdus_come_in_one_file_as_the_notebook_cuts_them(client: httpx.Client, shown: Gallery) -> None:
+    path, circle = shown.releases / "demo/dr1/layers.fits", "150.0 2.0 0.048"
+    asked: list[tuple[list[str], Any]] = [
+        (["DATA", "STAT", "DQ"], ["DATA", "STAT", "DQ"]),
+        (["data", "3", "1"], ["data", 3]),
+        (["STAT,1"], ("STAT", 1)),
+        (["STAT , 1", "STAT"], "STAT"),
+        (["*"], "*"),
+    ]
+    for texts, choices in asked:
+        made = cut(client, LAYERS, *(("HDU", text) for text in texts), CIRCLE=circle)
+        assert made.content == bowerbird.cutout(path, (150.0, 2.0), "0.096 deg", hdu=choices, as_bytes=True)
+    assert [hdu.name for hdu in hdus(cut(client, LAYERS, HDU="*"))] == ["PRIMARY", "DATA", "STAT"], "that has no sky is not among all"
+    refused(cut(client, LAYERS, ("HDU", "*"), ("HDU", "DATA")), 400, "UsageError", "give * alone")
+    refused(cut(client, LAYERS, HDU="DQ"), 400, "UsageError", "no celestial")
+    refused(cut(client, LAYERS, HDU="DATA,2"), 400, "UsageError", "no HDU ('DATA', 2)")
+    refused(cut(client, LAYERS, *(("HDU", str(number)) for number in range(101))), 400, "UsageError", "the most are 100")
+    refused(cut(client, LAYERS, ("HDU", "DATA"), ("HDU", "STAT"), FORM="mef", CIRCLE=circle), 400, "UsageError", "FORM=tar")
 
 
 def test_time_and_band_are_yes_or_no_where_the_image_has_no_such_axis(client: httpx.Client) -> None:
