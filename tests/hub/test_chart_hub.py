@@ -289,6 +289,41 @@ def test_hub_that_is_killed_finds_pods_and_sessions_again(release: Release, rese
     assert release.whose(POD, release.token_of(before)).user == "researcher"
 
 
+@pytest.fixture
+def slow(release: Release) -> Iterator[None]:
+    """A cluster whose new pods do not run until they are told to."""
+    release.api.kubelet = lambda _api, _pod: None
+    yield
+    release.api.kubelet = _kubelet
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+def test_hub_that_ends_in_the_middle_of_a_start_is_followed_by_one_that_goes_on_with_it(
+    release: Release, researcher: Person, slow: None, signum: int
+) -> None:
+    researcher.post_form({"profile": "minimal"})
+    release.pods.until(lambda: POD in release.api.pods)
+    before = release.pod(POD)
+    release.pods.end("hub", signum)
+    release.start_hub()
+    assert not (researcher.model() or {}).get("ready")
+    release.loop.call_soon_threadsafe(_run, release.api, POD)
+    release.pods.until(lambda: (researcher.model() or {}).get("ready"))
+    assert release.pod(POD) == before
+    assert release.whose(POD, release.token_of(before)).user == "researcher"
+    release.pods.until(lambda: "researcher.localhost/user/researcher" in _routes(release))
+
+
+def test_proxy_that_was_started_anew_is_given_its_routes(release: Release, researcher: Person) -> None:
+    researcher.start("minimal")
+    before = _routes(release)
+    release.pods.end("proxy")
+    release.pods.start("bowerbird-proxy", "proxy")
+    release.pods.until(lambda: _answers(f"{URL}_chp_healthz"))
+    release.pods.until(lambda: _routes(release).keys() == before.keys(), seconds=10)
+    assert researcher.get("hub/home").url.path == "/hub/home"
+
+
 def test_edit_of_the_platform_file_is_followed(release: Release, researcher: Person) -> None:
     file = release.pods.volume("bowerbird-hub", "platform") / "platform.yaml"
     before = file.read_text()

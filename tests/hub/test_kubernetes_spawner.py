@@ -325,6 +325,94 @@ async def test_pod_that_somebody_deletes_is_noticed(cluster: Cluster) -> None:
     cluster.api.remove("pods", POD)
     await asyncio.wait_for(ended.wait(), 5)
     assert await cluster.spawner.poll() is not None
+    assert "ended by the cluster or its admins, not by the hub" in cluster.spawner.obituaries.of("ann")[0].words
+
+
+async def test_server_of_a_node_that_is_being_emptied_is_told_so_once(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    pod = json.loads(json.dumps(cluster.api.pods[POD]))
+    pod["metadata"]["deletionTimestamp"] = "2027-03-01T00:05:00Z"
+    pod["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}]
+    cluster.api.put("pods", pod)
+    words = await _told(cluster, "Your server was ended because its node is being emptied. Your files are kept")
+    cluster.api.remove("pods", POD)
+    await _ended(cluster)
+    assert [end.words for end in cluster.spawner.obituaries.of("ann")] == [words]
+    await cluster.start()
+    assert cluster.spawner.obituaries.of("ann") == []
+
+
+async def test_end_that_the_hub_has_asked_for_is_no_news(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    await cluster.spawner.stop()
+    assert await cluster.spawner.poll() is not None
+    assert cluster.spawner.obituaries.of("ann") == []
+
+
+async def test_cluster_that_does_not_answer_for_a_while_ends_no_server_and_is_watched_again(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    state = json.loads(json.dumps(cluster.spawner.get_state()))
+    cluster.api.go_away()
+    async with asyncio.timeout(10):
+        while "the cluster does not tell of its pods (ApiException): what it told last holds" not in caplog.text:
+            assert await cluster.spawner.poll() is None
+            await asyncio.sleep(0.05)
+    cluster.api.remove("pods", POD)
+    cluster.api.away = False
+    await _ended(cluster)
+    assert "the cluster tells of its pods again" in caplog.text
+    await KubeSpawner._stop_all_reflectors()
+    # A hub that begins while the cluster is away ends nobody's server either.
+    cluster.api.go_away()
+    spawner = cluster.user._new_spawner("")
+    spawner.load_state(state)
+    assert await spawner.poll() is None
+
+
+async def test_server_starts_once_the_cluster_answers(cluster: Cluster) -> None:
+    cluster.api.go_away()
+    cluster.api.kubelet = runs_at(cluster.address)
+    refusal = await cluster.refused()
+    assert refusal.jupyterhub_message.startswith("Your server cannot be started: the cluster does not answer the hub.")
+    cluster.api.away = False
+    assert await cluster.start() == f"http://{cluster.address}:{pods.PORT}"
+
+
+async def _left_in_the_middle(cluster: Cluster) -> KubernetesSpawner:
+    """Return the spawner of the hub that follows one which was ended when the pod was made, and did not run yet."""
+    made = asyncio.Event()
+    cluster.api.kubelet = lambda _api, _pod: made.set()
+    starting = asyncio.ensure_future(cluster.start())
+    await asyncio.wait_for(made.wait(), 10)
+    starting.cancel()
+    await asyncio.wait([starting])
+    spawner: KubernetesSpawner = cluster.user._new_spawner("")
+    spawner.server = cluster.spawner.server
+    spawner.load_state(json.loads(json.dumps(spawner.orm_spawner.state)))
+    return spawner
+
+
+async def test_hub_that_was_started_anew_goes_on_with_a_start(cluster: Cluster) -> None:
+    spawner = await _left_in_the_middle(cluster)
+    asyncio.get_running_loop().call_later(1, cluster.api.runs, POD, cluster.address)
+    assert await spawner.poll() is None
+    assert spawner.server.host == f"http://{cluster.address}:{pods.PORT}"
+    assert spawner.get_state()["starting"] is False
+    volume = await spawner.volume_of(Pod(NAMESPACE, POD, cluster.api.pods[POD]["metadata"]["uid"]))
+    assert volume is not None
+    assert volume.secrets == {"token": TOKEN}
+
+
+async def test_start_of_which_an_earlier_hub_has_made_nothing_is_told(cluster: Cluster) -> None:
+    spawner = await _left_in_the_middle(cluster)
+    cluster.api.remove("pods", POD)
+    assert await spawner.poll() is not None
+    assert spawner.obituaries.of("ann")[0].words == "The hub was started anew before your server was. Start it again."
 
 
 async def test_server_that_was_started_again_in_its_pod_is_told_once(cluster: Cluster) -> None:

@@ -10,7 +10,7 @@ import re
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ Object = dict[str, Any]
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABELS = "labelSelector"
 _GRACE_SECONDS = 30
+_WATCH_SECONDS = 1800
 
 
 @dataclass
@@ -59,6 +60,11 @@ class KubeApi:
     def remove(self, kind: str, name: str) -> None:
         self._tell(kind, "DELETED", self._objects[kind].pop(name))
 
+    def go_away(self) -> None:
+        """Answer nobody who lists or watches any more."""
+        self.away = True
+        self._wake()
+
     def status(self, name: str, **parts: Any) -> None:
         """Take a new status of a pod."""
         pod = copy.deepcopy(self.pods[name])
@@ -91,6 +97,9 @@ class KubeApi:
         self._version += 1
         thing["metadata"]["resourceVersion"] = str(self._version)
         self._changes.append((self._version, kind, what, copy.deepcopy(thing)))
+        self._wake()
+
+    def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 
@@ -109,13 +118,16 @@ class KubeApi:
         answer = web.StreamResponse(headers={"Content-Type": "application/json"})
         await answer.prepare(request)
         seen = int(request.query.get("resourceVersion", "0"))
-        while True:
-            news = self._news
-            for version, of, what, thing in self._changes:
-                if version > seen and of == kind and _matches(thing, request):
-                    await answer.write(json.dumps({"type": what, "object": thing}).encode() + b"\n")
-                seen = max(seen, version)
-            await news.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(int(request.query.get("timeoutSeconds", _WATCH_SECONDS))):
+                while not self.away:
+                    news = self._news
+                    for version, of, what, thing in self._changes:
+                        if version > seen and of == kind and _matches(thing, request):
+                            await answer.write(json.dumps({"type": what, "object": thing}).encode() + b"\n")
+                        seen = max(seen, version)
+                    await news.wait()
+        return answer
 
     async def create(self, request: web.Request) -> web.Response:
         self.asked.append(f"POST {request.match_info['kind']}")

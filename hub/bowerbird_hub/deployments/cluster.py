@@ -19,6 +19,7 @@ from bowerbird_hub.nodes.door import NodeDoor, NotYet
 from bowerbird_hub.nodes.opening import door_of
 from bowerbird_hub.nodes.services import SERVICES_RECORD
 from bowerbird_hub.origins import Origins
+from bowerbird_hub.proxy_routes import keep_routes
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.orphan_pods import end_orphans
@@ -141,6 +142,8 @@ def settings(platform: Platform, deployment: Deployment) -> Settings:
                 # Every address of the pod, of either kind: the network policies say who comes to it.
                 "hub_bind_url": f"http://:{deployment.hub_port}",
                 "hub_connect_url": deployment.pods.hub_url,
+                # So long does a hub that follows another wait for the starts that are under way before people reach it.
+                "init_spawners_timeout": 3,
                 # A limit on idle servers may come with an edit, and the culler with it.
                 "load_roles": [*hub_settings.VO_ROLES, hub_settings.CULLER_ROLE, _PROMETHEUS_ROLE],
                 # The chart starts them.
@@ -212,11 +215,16 @@ def from_environment(c: Any, environment: Mapping[str, str]) -> None:
     configure(c, live, deployment, secrets)
     live.on_start(lambda: door.open(port))
     live.on_start(lambda: _end_orphans(deployment.pods))
+    live.on_start(_keep_routes)
 
 
 def _end_orphans(pods: PodSettings) -> None:
     load_config()
     background.begin(end_orphans(pods, users_in_mind), "servers without a record")
+
+
+def _keep_routes() -> None:
+    background.begin(keep_routes(JupyterHub.instance()), "the proxy's routes")
 
 
 def _door(environment: Mapping[str, str], deployment: Deployment, live: Live, services_token: str) -> tuple[NodeDoor, int]:

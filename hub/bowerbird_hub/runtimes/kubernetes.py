@@ -13,15 +13,15 @@ from bowerbird_config.pods import Pod
 from bowerbird_hub import pods
 from bowerbird_hub.nodes.door import NotYet, VolumeOf
 from bowerbird_hub.pods import Order
-from bowerbird_hub.runtimes import api_refusals, pod_status, preconditions
+from bowerbird_hub.runtimes import api_refusals, pod_status, pod_watch, preconditions
 from bowerbird_hub.runtimes.platform_spawner import FAILED, UNAVAILABLE, PlatformSpawner, StartRefused
 from bowerbird_hub.runtimes.pod_status import Trouble
+from bowerbird_hub.runtimes.pod_watch import UNANSWERED
 from bowerbird_hub.runtimes.preconditions import NotReady
 from jupyterhub.crypto import decrypt, encrypt
 from jupyterhub.utils import url_path_join, wait_for_http_server
 from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1ObjectMeta, V1Pod, V1Preconditions
 from kubespawner import KubeSpawner
-from tornado.httpclient import HTTPClientError
 from traitlets import Any as AnyTrait
 from traitlets import default
 
@@ -30,6 +30,7 @@ _LOOK_SECONDS = 0.5
 _WATCH_SECONDS = 1.0
 # So much earlier than JupyterHub gives a start up do we, to say what it was waiting for.
 _BEFORE_SECONDS = 2.0
+_NOT_BEGUN = "The hub was started anew before your server was. Start it again."
 _LOST = "Your server's node lost the files that were open in /data and in your home. Restart its kernels, or the server, to open them anew."
 
 
@@ -53,6 +54,10 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         self._told_lost = False
         # The address to which the proxy leads.
         self._routed = ""
+        # Whether the server is being started, and whether that is what an earlier hub has left.
+        self._starting = self._left_starting = False
+        # Whether its end is our own doing, or was told.
+        self._end_is_known = False
         # The server's token under the hub's own key: a pod whose node comes back asks for its volume anew, perhaps of another hub.
         self._sealed = ""
 
@@ -71,13 +76,17 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         record, choice, at = self._begin()
         await self._not_on_a_lost_node()
         self._order, self._told_restarts, self._told_lost, self._routed = None, 0, False, ""
+        self._end_is_known = False
         try:
             order = Order(record, choice, self.name or "", self.get_env(), at)
             self._check(order)
         except NotReady as refusal:
             raise StartRefused(str(refusal), reason="precondition", status_code=UNAVAILABLE) from refusal
         self._order, self._sealed = order, (await encrypt({_TOKEN: self.api_token})).decode()
-        deadline = asyncio.get_running_loop().time() + max(1.0, self.start_timeout - _BEFORE_SECONDS)
+        # From here on a hub that takes this one's place goes on with it.
+        self._starting = True
+        self._keep_state()
+        deadline = self._deadline()
         self._tell(20, "Mounting your data")
         self._tell(40, f"Starting {choice.profile.title}")
         try:
@@ -87,12 +96,18 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
             self._tell(60, "Waiting for JupyterLab to answer")
             api = url_path_join(url, self.server.base_url, "api")
             await self._unless_in_trouble(wait_for_http_server(api, timeout=self.start_timeout), deadline)
-        except BaseException:  # nothing half-made stays, also where the start was cancelled
-            with suppress(ApiException, ClientError, OSError):
+        except Exception:  # nothing half-made stays, but for the next hub, where this one is being ended
+            self._starting = False
+            with suppress(*UNANSWERED):
                 await asyncio.shield(self.stop(now=True))
             raise
+        self._starting = False
         self._tell(95, "Opening JupyterLab")
         return url
+
+    def _deadline(self) -> float:
+        seconds: float = max(1.0, self.start_timeout - _BEFORE_SECONDS)
+        return asyncio.get_running_loop().time() + seconds
 
     async def _not_on_a_lost_node(self) -> None:
         """Return where no pod of this server may still write on a node that is lost, or its lease can be taken; StartRefused otherwise.
@@ -101,7 +116,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         """
         try:
             await self._start_watching_pods()
-        except (ApiException, ClientError, OSError) as error:
+        except UNANSWERED as error:
             raise _unanswered(error) from error
         pod = self._pod
         if pod is not None and pod_status.lost(pod) and not pod_status.may_be_left(pod, self.settings):
@@ -168,14 +183,12 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
 
     async def _trouble(self) -> Trouble:
         """Return when the pod says that the server will not come up; tell of the steps until then."""
-        assert self._order is not None  # noqa: S101  `start` has just set it
-        image = self.settings.images[self._order.choice.profile.environment]
         told: set[str] = set()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self._tell_events(told)
             pod = self._pod
-            found = pod_status.trouble(pod, image) if pod is not None else None
+            found = pod_status.trouble(pod, pod["spec"]["containers"][0]["image"]) if pod is not None else None
             if found is not None:
                 return found
 
@@ -224,14 +237,14 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
 
     def remounted(self) -> None:
         """Tell its user that the files that were open are lost."""
-        self.log.warning("%s: %s", self._log_name, _LOST)
-        self.obituaries.write(self.user.name, self.name or "", _LOST)
+        self._tell_of(_LOST)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
         """Return what a restarted hub needs to take the server over."""
-        return {**KubeSpawner.get_state(self), "restarts": self._told_restarts, "lost": self._told_lost, "sealed": self._sealed}
+        told = {"restarts": self._told_restarts, "lost": self._told_lost, "starting": self._starting}
+        return {**KubeSpawner.get_state(self), **told, "sealed": self._sealed}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a server that an earlier hub started."""
@@ -239,18 +252,59 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         self._told_restarts = int(state.get("restarts", 0))
         self._told_lost = bool(state.get("lost", False))
         self._sealed = str(state.get("sealed", ""))
+        self._left_starting = bool(state.get("starting", False))
+
+    async def _start_reflector(self, kind: str, reflector_class: Any, replace: bool = False, **kwargs: Any) -> Any:
+        """Watch what the cluster tells, without end; what could not begin is begun anew."""
+        key = self._get_reflector_key(kind)
+        if key in self.reflectors and pod_watch.failed(self.reflectors[key]):
+            del self.reflectors[key]
+        return await KubeSpawner._start_reflector(self, kind, pod_watch.tireless(reflector_class), replace, **kwargs)
 
     async def poll(self) -> int | None:
-        """Return None while the pod lives, else the server's status; an end from which it came back is told on the way."""
+        """Return None while the pod lives, else the server's status; where the cluster does not tell, it lives."""
+        try:
+            return await (self._go_on_starting() if self._left_starting else self._look())
+        except UNANSWERED as error:
+            self.log.warning("%s: the cluster does not tell of its pod (%s)", self._log_name, type(error).__name__)
+            return None
+
+    async def _go_on_starting(self) -> int | None:
+        """Go on with the start that an earlier hub has begun; return None when the server runs, else tell why it does not."""
+        await self._start_watching_pods()
+        await self._start_watching_events()
+        self._tell(40, "Going on with the start that was under way")
+        try:
+            await self._unless_in_trouble(self._begun(), self._deadline())
+            self.obituaries.forget(self.user.name, self.name or "")
+        except StartRefused as refusal:
+            self._tell_of(refusal.jupyterhub_message)
+            self._end_is_known = True
+        self._left_starting = self._starting = False
+        self._keep_state()
+        return await self._look()
+
+    async def _begun(self) -> None:
+        """Return when the pod of an earlier hub's start runs."""
+        while not self.is_pod_running(pod := self._pod):
+            if self._looked and pod is None:
+                raise StartRefused(_NOT_BEGUN, reason="start", status_code=UNAVAILABLE)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self) -> int | None:
+        """Return what `poll` does; an end from which the server came back, and one that is not of the hub's doing, is told on the way."""
         pod = self._pod if not self._start_pending else None
         if pod is not None and self._tell_lost(pod):
             # The node may come back with the server; a pod that was deleted meanwhile ends there, and is none any more.
             return 1 if pod["metadata"].get("deletionTimestamp") else None
         if pod is not None:
             self._tell_end(pod)
+            self._tell_taken(pod)
         status: int | None = await KubeSpawner.poll(self)
         if status is None and self.server and not self.pending:
             await self._keep_route(self.server.url)
+        elif status is not None and self._pod is None:
+            self._tell_taken(None)
         return status
 
     async def _keep_route(self, url: str) -> None:
@@ -258,7 +312,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         if self._routed not in ("", url):
             try:
                 await self.user.settings["proxy"].add_user(self.user, self.name or "")
-            except (HTTPClientError, TimeoutError, OSError) as error:  # the next look tries again
+            except (ClientError, OSError) as error:  # the next look tries again
                 self.log.warning("%s: the proxy does not take the server's new address (%s)", self._log_name, type(error).__name__)
                 return
         self._routed = url
@@ -267,9 +321,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         """Tell once that the pod's node is lost, and take it back when it is not any more; return whether it is."""
         lost = pod_status.lost(pod)
         if lost and not self._told_lost:
-            words = pod_status.of_lost(pod, self.settings)
-            self.log.warning("%s: %s", self._log_name, words)
-            self.obituaries.write(self.user.name, self.name or "", words)
+            self._tell_of(pod_status.of_lost(pod, self.settings))
         if self._told_lost and not lost:
             self.log.warning("%s: the server's node answers the cluster again", self._log_name)
             self.obituaries.forget(self.user.name, self.name or "")
@@ -281,10 +333,19 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
     def _tell_end(self, pod: dict[str, Any]) -> None:
         found = pod_status.end(pod, self._told_restarts, self._limit())
         if found is not None:
-            self.log.warning("%s: %s", self._log_name, found.words)
             self._told_restarts = found.restarts
-            self.obituaries.write(self.user.name, self.name or "", found.words)
+            self._tell_of(found.words)
             self._keep_state()
+
+    def _tell_taken(self, pod: dict[str, Any] | None) -> None:
+        ours = self._end_is_known or self._told_lost or self._stop_pending or self._start_pending or self._spawn_pending
+        if self.server and not ours and (words := pod_status.taken(pod)):
+            self._end_is_known = True
+            self._tell_of(words)
+
+    def _tell_of(self, words: str) -> None:
+        self.log.warning("%s: %s", self._log_name, words)
+        self.obituaries.write(self.user.name, self.name or "", words)
 
     def _keep_state(self) -> None:
         # JupyterHub keeps the state at the start alone, and a hub that takes this one's place would tell it anew.
@@ -297,6 +358,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
 
     async def stop(self, now: bool = False) -> None:
         """End the pod; that of a lost node ends when the node is back, and is not waited for."""
+        self._end_is_known = True
         pod = self._pod
         if pod is None or not pod_status.lost(pod):
             await KubeSpawner.stop(self, now)

@@ -15,6 +15,15 @@ _NO_CONTAINER = frozenset({"CreateContainerConfigError", "CreateContainerError",
 _OUT_OF_MEMORY = "OOMKilled"
 _ADMINS = "The admins of the platform can say why."
 _NO_STATE: Part = {}
+_AGAIN = "Your files are kept, what its kernels held is lost; the server can be started again."
+# Why the cluster takes a pod away, by the reasons of its own condition; what has none was deleted by somebody.
+_DISRUPTED = {
+    "EvictionByEvictionAPI": "because its node is being emptied",
+    "DeletionByTaintManager": "because its node takes no servers any more",
+    "DeletionByPodGC": "because its node is gone from the cluster",
+    "PreemptionByScheduler": "to make room for what is more urgent",
+}
+_BY_SOMEBODY = "by the cluster or its admins, not by the hub"
 _ON_NODE = "Your home and your teams' spaces are on that node, so the server cannot be started elsewhere; it comes back with its node."
 _SHARED = "Your home and your teams' spaces are on storage that other nodes reach:"
 _ELSEWHERE = "stop the server and start it again, and it comes up on another node, without what ran in it; or it comes back with its node."
@@ -96,6 +105,18 @@ def end(pod: Part, told_restarts: int, limit: str) -> End | None:
             why = f"reached its memory limit of {limit}" if ended.get("reason") == _OUT_OF_MEMORY else _how(ended)
             return End(restarts, f"Your server {why}, was ended and has been started again; what its kernels held is lost.")
     return None
+
+
+def taken(pod: Part | None) -> str | None:
+    """Return why the cluster ends a server that the hub has not ended; None while it does not."""
+    if pod is None:
+        return f"Your server was ended {_BY_SOMEBODY}. {_AGAIN}"
+    if pod["status"].get("phase") == "Failed":
+        return f"Your server was ended by its node ({_why(pod['status'])}). {_AGAIN}"
+    if not pod["metadata"].get("deletionTimestamp"):
+        return None
+    said = next((each for each in pod["status"].get("conditions") or () if each["type"] == "DisruptionTarget"), _NO_STATE)
+    return f"Your server was ended {_DISRUPTED.get(said.get('reason') or '', _BY_SOMEBODY)}. {_AGAIN}"
 
 
 def lost(pod: Part) -> bool:
