@@ -25,6 +25,7 @@ from defusedxml.ElementTree import fromstring
 from tests.extensions.votable.stil import lint, needs_stilts, stilts
 from tests.services.gallery import Gallery, gallery
 from tests.services.test_dali import MEMBER, refused
+from tests.support.disk import small_disk
 
 ALL = {"m13.fits", "images/a b+c.fits", "pole.fits", "cube.fits"}
 M13, ZERO, POLE, CUBE = "m13.fits", "images/a b+c.fits", "pole.fits", "cube.fits"
@@ -244,16 +245,40 @@ def test_a_changed_release_is_searched_as_it_is_now(tmp_path: Path) -> None:
 
 def test_a_search_that_takes_too_long_is_ended_and_gives_its_thread_back(tmp_path: Path) -> None:
     with gallery(tmp_path) as shown, httpx.Client(base_url=shown.address, timeout=60) as client:
-        kept = tmp_path / "tables" / "demo" / "dr1" / NAME
-        product = next(one for one in json.loads(kept.read_text())["products"] if one["file"] == M13)
-        replace_json(kept, {"products": [{**product, "file": f"{number}.fits"} for number in range(20_000)]})
-        write_index(tmp_path / "tables", [("demo", "dr1")])
+        _lay_again(tmp_path / "tables", 20_000)
         shown.site.limits = lambda platform, who: replace(allowance_of(platform, who), sync=timedelta(seconds=0.5))
         around = " ".join(f"{250 + math.cos(turn):.6f} {37 + math.sin(turn):.6f}" for turn in np.linspace(0, 6.28, 1000))
         for _ in range(5):
             refused(client.post("/sia2/query", data={"POS": f"POLYGON {around}"}), 400, "longer than 0.5 s")
         shown.site.limits = allowance_of
         assert len(rows(client.get("/sia2/query", params={"MAXREC": "7"}))) == 7
+
+
+@pytest.mark.root
+def test_a_full_disk_is_told_and_costs_nobody_else_an_answer(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    with small_disk(tmp_path / "disk", tmp_path / "below", "1"), gallery(tmp_path) as shown:
+        _lay_again(tmp_path / "tables", 6_000)
+        shown.site.spool = tmp_path / "disk"
+        with httpx.Client(base_url=shown.address, timeout=60) as client:
+            for _ in range(6):  # more often than there are places
+                refused(
+                    client.get("/sia2/query", params={"RESPONSEFORMAT": "fits"}),
+                    503,
+                    "could not read or write a file that it needs; try again later",
+                )
+            assert len(rows(client.get("/sia2/query"))) == 6_000
+            assert client.get("/sia2/query", params={"RESPONSEFORMAT": "fits", "MAXREC": "100"}).content.startswith(b"SIMPLE")
+            shown.site.spool = tmp_path
+            assert len(Table.read(io.BytesIO(client.get("/sia2/query", params={"RESPONSEFORMAT": "fits"}).content))) == 6_000
+
+
+def _lay_again(tables: Path, times: int) -> None:
+    """Have one image stand in its release so many times."""
+    kept = tables / "demo" / "dr1" / NAME
+    product = next(one for one in json.loads(kept.read_text())["products"] if one["file"] == M13)
+    replace_json(kept, {"products": [{**product, "file": f"{number}.fits"} for number in range(times)]})
+    write_index(tables, [("demo", "dr1")])
 
 
 def test_as_many_values_as_are_promised_come_by_post_and_no_more(client: httpx.Client) -> None:

@@ -1,15 +1,19 @@
 """Who gets which pixels: the decision of the release, in the same second, and IDs that lead nowhere."""
 
+import csv
+import io
 from typing import Any
 
+import bowerbird
 import httpx
 import pytest
 from bowerbird import pieces
 from bowerbird_services.store.dids import DID
 
-from tests.services.gallery import Gallery, gallery_platform
+from tests.services.gallery import Gallery, gallery_platform, image, ingest
 from tests.services.soda.calls import CIRCLE, M13, NEXT, SECRET, STRANGER, cut, hdus, refused
 from tests.services.test_dali import MEMBER
+from tests.services.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -47,6 +51,51 @@ def test_release_that_is_closed_is_closed_in_the_same_second(own: Gallery) -> No
         closed = gallery_platform(dr1={"public": False, "teams": ["craft"], "announced": True, "public_on": "2100-01-01T00:00:00Z"})
         own.known.records.take({"kind": "platform", "platform": closed.model_dump(mode="json")})
         refused(cut(client, CIRCLE=CIRCLE), 403, "AuthorizationError", "2100-01-01")
+
+
+def searched(client: httpx.Client) -> str:
+    """The ID that SIA has for the image around M 13, of whose pixels a piece was cut just now."""
+    told = client.get("/sia2/query", params={"POS": "CIRCLE 250.4 36.46 0.01", "RESPONSEFORMAT": "csv"}).text
+    (row,) = csv.DictReader(io.StringIO(told))
+    for _ in range(3):
+        assert cut(client, row["obs_publisher_did"], CIRCLE=CIRCLE).status_code == 200
+    return row["obs_publisher_did"]
+
+
+def test_release_that_is_taken_back_between_a_search_and_a_cut_is_as_absent_as_any(own: Gallery) -> None:
+    with httpx.Client(base_url=own.address, timeout=30) as client:
+        did = searched(client)
+        later = gallery_platform().model_dump(mode="json")
+        later["collections"]["demo"]["releases"]["dr4"] = later["collections"]["demo"]["releases"].pop("dr1")
+        own.known.records.take({"kind": "platform", "platform": later})
+        refused(cut(client, did, CIRCLE=CIRCLE), 404, "UsageError", "no product of that ID")
+        assert "NotFoundFault" in client.get("/datalink/links", params={"ID": did}).text
+        assert did not in client.get("/sia2/query", params={"RESPONSEFORMAT": "csv"}).text
+
+
+def test_release_that_is_laid_anew_between_a_search_and_a_cut_gives_the_pixels_of_one_of_both(own: Gallery) -> None:
+    with httpx.Client(base_url=own.address, timeout=30) as client:
+        did = searched(client)
+        first, release = cut(client, did, CIRCLE=CIRCLE), own.releases / "demo" / "dr1"
+        image(own.releases.parent / "later" / "m13.fits", 250.4, 36.46, pixels=80)
+        release.rename(own.releases.parent / "superseded")
+        (own.releases.parent / "later").rename(release)
+        ingest(own.releases, own.releases.parent / "tables")
+        second = bowerbird.cutout(release / "m13.fits", (250.4, 36.46), "0.096 deg", as_bytes=True)
+        assert second != first.content
+
+        def is_new() -> bool:
+            answer = cut(client, did, CIRCLE=CIRCLE, headers={"If-None-Match": "nothing"})
+            near = cut(client, did, CIRCLE=CIRCLE)
+            for one in (answer, near):
+                assert one.content in {first.content, second}
+                assert (one.headers["etag"] == first.headers["etag"]) == (one.content == first.content)
+            assert answer.content == second, "who asks with an ETag asks what is there now"
+            return near.content == second
+
+        until(is_new)
+        assert client.get("/products/demo/dr1/m13.fits").content == (release / "m13.fits").read_bytes()
+        refused(cut(client, str(DID("demo", "dr1", "cube.fits")), CIRCLE="53.1 -27.8 0.05"), 404, "UsageError", "no product of that ID")
 
 
 def test_release_that_is_closed_while_its_pixels_are_read_is_not_sent(own: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
