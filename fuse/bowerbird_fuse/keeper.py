@@ -325,7 +325,8 @@ def _arguments() -> argparse.Namespace:
 def _take_turn(keeper: Keeper, turn: Turn) -> int:
     # A worker that outlives us, for however short a time, must not meet the next keeper's.
     keeper.staff.inherited = (turn.lock,)
-    keeper.staff.make_ready(keeper.records.count())
+    # At least one: who comes first to this node waits for no interpreter either.
+    keeper.staff.make_ready(max(1, keeper.records.count()))
     return turn.take()
 
 

@@ -106,13 +106,13 @@ class Supervised:
         return self.process.wait(60)
 
     def pid_of(self, module: str) -> int:
-        """Return the pid of the process that runs that module."""
+        """Return the pid of the process that runs that module, once there is one alone."""
         found: list[int] = []
 
         def look() -> bool:
             lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in processes_logging_to(self.rig.log)}
             words = {pid: line.read_bytes().split(b"\0") for pid, line in lines.items() if line.exists()}
-            found[:] = [pid for pid, told in words.items() if told[1:3] == [b"-m", module.encode()]]
+            found[:] = [pid for pid, told in words.items() if [b"-m", module.encode()] in (told[1:3], told[2:4])]
             return len(found) == 1
 
         eventually(look, 20)
@@ -182,6 +182,14 @@ def finish(node: Supervised, child: "subprocess.Popen[str]") -> float:
     out, err = child.communicate(timeout=60)
     assert '"answer"' in out, (out, err, node.rig.log.read_text()[-4000:])
     return float(json.loads(out)["answer"][1])
+
+
+@pytest.mark.root
+@pytest.mark.fuse
+def test_who_comes_first_to_a_node_is_served_by_a_worker_that_waited(node: Supervised) -> None:
+    waiting = node.pid_of("bowerbird_fuse.worker")
+    node.published()
+    assert node.rig.view("ann")["worker_pid"] == waiting
 
 
 @pytest.mark.root
