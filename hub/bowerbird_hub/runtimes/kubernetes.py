@@ -14,12 +14,13 @@ from bowerbird_hub import pods
 from bowerbird_hub.nodes.door import NotYet, VolumeOf
 from bowerbird_hub.pods import Order
 from bowerbird_hub.runtimes import api_refusals, pod_status, pod_watch, preconditions
+from bowerbird_hub.runtimes.looks import answering, until_next
 from bowerbird_hub.runtimes.platform_spawner import FAILED, UNAVAILABLE, PlatformSpawner, StartRefused
 from bowerbird_hub.runtimes.pod_status import Trouble
 from bowerbird_hub.runtimes.pod_watch import UNANSWERED
 from bowerbird_hub.runtimes.preconditions import NotReady
 from jupyterhub.crypto import decrypt, encrypt
-from jupyterhub.utils import url_path_join, wait_for_http_server
+from jupyterhub.utils import url_path_join
 from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1ObjectMeta, V1Pod, V1Preconditions
 from kubespawner import KubeSpawner
 from traitlets import Any as AnyTrait
@@ -50,6 +51,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._order: Order | None = None
+        self._made = False
         self._told_restarts = 0
         self._told_lost = False
         # The address to which the proxy leads.
@@ -91,11 +93,11 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         self._tell(40, f"Starting {choice.profile.title}")
         try:
             await self._leave_lost_node(deadline)
-            url: str = await self._unless_in_trouble(KubeSpawner._start(self), deadline)
+            url: str = await self._unless_in_trouble(self._running(), deadline)
             self.obituaries.forget(self.user.name, self.name or "")
             self._tell(60, "Waiting for JupyterLab to answer")
             api = url_path_join(url, self.server.base_url, "api")
-            await self._unless_in_trouble(wait_for_http_server(api, timeout=self.start_timeout), deadline)
+            await self._unless_in_trouble(answering(api), deadline)
         except Exception:  # nothing half-made stays, but for the next hub, where this one is being ended
             self._starting = False
             with suppress(*UNANSWERED):
@@ -180,6 +182,26 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         finally:
             doing.cancel()
             looking.cancel()
+
+    async def _running(self) -> str:
+        """Have KubeSpawner make the pod, and return its address soon after it runs; KubeSpawner's own looks are seconds apart by then."""
+        self._made = False
+        making: asyncio.Future[str] = asyncio.ensure_future(KubeSpawner._start(self))
+        try:
+            waits = until_next()
+            while not making.done():
+                pod = self._pod
+                if self._made and pod is not None and self.is_pod_running(pod):
+                    return str(self._get_pod_url(pod))
+                await asyncio.wait({making}, timeout=next(waits))
+            return making.result()
+        finally:
+            making.cancel()
+
+    async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
+        # From here on the pod of that name is the one that is meant.
+        self._made = await super()._make_create_pod_request(pod, request_timeout)
+        return self._made
 
     async def _trouble(self) -> Trouble:
         """Return when the pod says that the server will not come up; tell of the steps until then."""
