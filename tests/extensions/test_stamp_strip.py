@@ -50,7 +50,14 @@ def asked(strip: StampStrip, rows: list[int], **look: Any) -> dict[int, tuple[di
     strip.send = lambda content, buffers=None: said.append((content, buffers or []))
     strip._answer(strip, {"type": "stamps", "rows": rows, "look": {**USUAL, **look}})
     strip.wait()
-    return {content["row"]: (content, buffers) for content, buffers in said if content["type"] == "stamp"}
+    return {stamp["row"]: (stamp, picture) for content, buffers in said for stamp, picture in stamps_of(content, buffers)}
+
+
+def stamps_of(content: dict[str, Any], buffers: list[bytes]) -> Iterator[tuple[dict[str, Any], list[bytes]]]:
+    """Yield each stamp of a message with its picture, where it has one."""
+    pictures = iter(buffers)
+    for stamp in content["stamps"]:
+        yield {**stamp, "look": content["look"]}, [] if stamp["reason"] else [next(pictures)]
 
 
 def pixels(content: bytes) -> Any:
@@ -131,7 +138,7 @@ def test_stamps_that_are_known_are_told_of_at_once(tmp_path) -> None:
 
 def test_of_stamps_that_were_seen_so_many_are_kept_as_memory_is_for_them(image) -> None:
     told: list[Tile] = []
-    maker = Maker(source(sources(20), "4 arcsec", image), told.append, most_kept=1000)
+    maker = Maker(source(sources(20), "4 arcsec", image), told.extend, most_kept=1000)
     maker.want(range(20), Look())
     maker.wait()
     assert sum(len(tile.content) for tile in told) > 3000
@@ -139,8 +146,9 @@ def test_of_stamps_that_were_seen_so_many_are_kept_as_memory_is_for_them(image) 
 
 
 def test_a_new_wish_takes_the_place_of_the_one_before(image) -> None:
-    strip, told = strip_of(image, 400), []
-    strip.send = lambda content, buffers=None: told.append(content["row"])
+    told: list[int] = []
+    strip = strip_of(image, 400)
+    strip.send = lambda content, buffers=None: told.extend(stamp["row"] for stamp in content["stamps"])
     strip._maker.want(range(400), Look())
     strip._maker.want([399], Look())
     strip.wait()
@@ -293,6 +301,28 @@ def test_of_a_million_stamps_only_those_on_the_screen_are_made(seen, image) -> N
     page.evaluate("document.querySelector('.bb-stamps').scrollTop = 0")
     drawn(seen, 0)
     assert page.evaluate("window.travelled") < 500_000
+
+
+@pytest.mark.browser
+def test_the_stamps_on_the_screen_are_asked_for_once_and_those_after_them_when_they_are_there(seen, image) -> None:
+    shown(seen, strip_of(image, 1000))
+    drawn(seen, 0)
+    seen.page.wait_for_function("window.asked.length > 1")
+    first, after = seen.page.evaluate("window.asked.map(one => one.rows)")
+    assert first == list(range(seen.page.locator(".bb-tile").count()))
+    assert after[0] == len(first)
+
+
+@pytest.mark.browser
+def test_a_picture_stays_as_it_is_while_others_come(seen, image) -> None:
+    shown(seen, strip_of(image))
+    drawn(seen, 0)
+    seen.page.evaluate("window.held = document.querySelector(`[data-row='0'] img`)")
+    told = {"type": "stamps", "look": USUAL, "stamps": [{"row": 1, "label": "other", "reason": "it is away"}]}
+    seen.page.evaluate("message => window.tell({ message, buffers: [] })", told)
+    seen.page.wait_for_selector("[data-row='1'] .bb-reason")
+    assert seen.page.evaluate("document.querySelector(`[data-row='0'] img`) === window.held")
+    assert seen.page.locator("[data-row='1'] img").count() == 0
 
 
 @pytest.mark.browser

@@ -13,6 +13,7 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>widget</title><style>%s</s
 const hears = {};
 const state = %s;
 window.travelled = 0;
+window.asked = [];
 window.hear = (name, value, buffers) => (hears[name] ?? []).forEach((hear) => hear(value, buffers));
 const opened = (text) => new DataView(Uint8Array.from(atob(text), (one) => one.charCodeAt(0)).buffer);
 window.tell = ({ message, buffers }) => {
@@ -30,7 +31,7 @@ const model = {
   },
   on: (name, hear) => { (hears[name] ??= []).push(hear); },
   off: (name, hear) => { hears[name] = hears[name].filter((one) => one !== hear); },
-  send: async (message) => { for (const answer of await window.ask(message)) window.tell(answer); },
+  send: async (message) => { window.asked.push(message); for (const answer of await window.ask(message)) window.tell(answer); },
 };
 const made = URL.createObjectURL(new Blob([%s], { type: "text/javascript" }));
 const { default: widget } = await import(made);

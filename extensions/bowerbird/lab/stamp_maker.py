@@ -12,8 +12,8 @@ from bowerbird.stamp import Look, picture
 
 # A picture is drawn no larger than this (pixels a side): a screen with fine pixels shows large stamps with as many.
 SIDE = 256
-# So many are cut together: few, so that a strip that is scrolled on waits for none that nobody sees any more.
-_TOGETHER = 8
+# So many are cut together and told of together: few, so that a strip that is scrolled on waits for none that nobody sees any more.
+_TOGETHER = 16
 MOST_KEPT = 1 << 26
 
 
@@ -33,7 +33,7 @@ class Maker:
     Those that were made are kept, up to so many bytes.
     """
 
-    def __init__(self, source: Source, told: Callable[[Tile], None], most_kept: int = MOST_KEPT) -> None:
+    def __init__(self, source: Source, told: Callable[[Sequence[Tile]], None], most_kept: int = MOST_KEPT) -> None:
         self._source, self._told, self._most_kept = source, told, most_kept
         # Guards the three below; it is held while nothing is cut or drawn.
         self._lock = threading.Lock()
@@ -54,8 +54,8 @@ class Maker:
             if self._wanted and self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="stamps", daemon=True)
                 self._worker.start()
-        for tile in known:
-            self._told(tile)
+        for start in range(0, len(known), _TOGETHER):
+            self._told(known[start : start + _TOGETHER])
 
     def now(self, rows: Sequence[int], look: Look) -> list[Tile]:
         """Make these rows here and now, and return them in their order."""
@@ -86,19 +86,25 @@ class Maker:
                 if not rows:
                     self._worker = None
                     return
-            left = set(rows)
-            try:
-                for piece in self._source.cuts(rows):
-                    left.discard(piece[0])
-                    self._told(self._keep(drawn(piece, look)))
-            except Exception as error:  # nobody stands behind this thread: what goes wrong is said on the tiles
-                self._say(sorted(left), look, error)
+            self._tell(self._made(rows, look))
 
-    def _say(self, rows: list[int], look: Look, error: Exception) -> None:
-        for row in rows:
-            # Where a tile cannot even be told, as its row has no words, the others still are.
-            with suppress(Exception):
-                self._told(Tile(row, look, reason=f"{type(error).__name__}: {error}"))
+    def _made(self, rows: Sequence[int], look: Look) -> list[Tile]:
+        """Return a tile of each row; nobody stands behind this thread: what goes wrong is said on the tiles."""
+        made: list[Tile] = []
+        try:
+            made.extend(self._keep(drawn(piece, look)) for piece in self._source.cuts(rows))
+        except Exception as error:  # of any kind: see above
+            known = {tile.row for tile in made}
+            made += [Tile(row, look, reason=f"{type(error).__name__}: {error}") for row in rows if row not in known]
+        return made
+
+    def _tell(self, tiles: Sequence[Tile]) -> None:
+        try:
+            self._told(tiles)
+        except Exception:  # where one cannot even be told, as its row has no words, the others still are
+            for tile in tiles:
+                with suppress(Exception):
+                    self._told([tile])
 
     def _keep(self, tile: Tile) -> Tile:
         with self._lock:

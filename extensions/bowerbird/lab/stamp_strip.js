@@ -27,7 +27,9 @@ function render({ model, el }) {
   let anchor = 0;
   let mine = false;
   const tiles = new Map();
-  const asked = new Set();
+  // Elements of the rows on the screen, each with what stands in it.
+  let drawn = new Map();
+  let asked = new Set();
   // Where a table is sorted or filtered, the row at each place; null while each row is at its own.
   let order = ordered(model.get("order"));
   const size = () => order?.length ?? total;
@@ -54,47 +56,59 @@ function render({ model, el }) {
     return Array.from({ length: Math.max(0, Math.min(size(), start + (visible() + 1) * across()) - start) }, (_, at) => start + at);
   }
 
+  // What is on the screen comes first; what comes next is asked for when all of that is there.
   function ask() {
     const places = shown();
-    if (!places.length) return;
-    // What comes next is asked for too, after what is on the screen.
-    const after = Array.from({ length: across() * visible() }, (_, at) => places.at(-1) + 1 + at).filter((place) => place < size());
-    const [here, next] = [places.map(rowAt), after.map(rowAt)];
-    const missing = [...here, ...next].filter((row) => !tiles.has(row));
-    const seen = here.filter((row) => !tiles.has(row));
-    if (!seen.length && missing.every((row) => asked.has(row))) return;
-    asked.clear();
-    missing.forEach((row) => asked.add(row));
-    if (missing.length) model.send({ type: "stamps", rows: missing, look: look() });
+    const after = Array.from({ length: across() * visible() }, (_, at) => (places.at(-1) ?? -1) + 1 + at).filter((place) => place < size());
+    const lacking = (some) => some.map(rowAt).filter((row) => !tiles.has(row));
+    const here = lacking(places);
+    const rows = here.length ? here : lacking(after);
+    if (rows.every((row) => asked.has(row))) return;
+    asked = new Set(rows);
+    model.send({ type: "stamps", rows, look: look() });
   }
 
+  // An element stays that of its row, and a picture that of its tile: made anew, it would be decoded anew.
   function tile(place, chosen) {
     const row = rowAt(place);
-    const known = tiles.get(row);
-    const element = made("div", null, {
-      role: "option", id: `${id}-${row}`, class: "bb-tile", "aria-selected": String(chosen.has(row)), "aria-posinset": place + 1, "aria-setsize": size(),
-    });
+    const one = drawn.get(row) ?? { element: made("div", null, { role: "option", id: `${id}-${row}`, class: "bb-tile" }) };
+    const { element } = one;
     element.dataset.row = row;
     element.dataset.place = place;
+    element.setAttribute("aria-selected", String(chosen.has(row)));
+    element.setAttribute("aria-posinset", place + 1);
+    element.setAttribute("aria-setsize", size());
     element.classList.toggle("bb-current", place === current);
-    if (known?.url) made("img", element, { src: known.url, alt: "", draggable: "false" });
-    else made("span", element, { class: known ? "bb-reason" : "bb-waits" }).textContent = known?.reason ?? "…";
-    const words = known?.label ?? String(row);
-    made("span", element, { class: "bb-caption" }).textContent = words;
+    const known = tiles.get(row);
+    if (one.known !== known || !element.hasChildNodes()) fill(element, known, known?.label ?? String(row));
+    one.known = known;
+    return one;
+  }
+  function fill(element, known, words) {
+    const caption = made("span", null, { class: "bb-caption" });
+    caption.textContent = words;
+    element.replaceChildren(known?.picture ?? said(known), caption);
     element.title = known?.reason ? `${words}: ${known.reason}` : words;
+  }
+  function said(known) {
+    const element = made("span", null, { class: known ? "bb-reason" : "bb-waits" });
+    element.textContent = known?.reason ?? "…";
     return element;
   }
 
   function draw() {
     const chosen = new Set(model.get("selected"));
+    const columns = across();
+    drawn = new Map(shown().map((place) => [rowAt(place), tile(place, chosen)]));
     grid.style.setProperty("--bb-side", `${side}px`);
-    grid.style.gridTemplateColumns = `repeat(${across()}, ${side}px)`;
-    grid.replaceChildren(...shown().map((place) => tile(place, chosen)));
+    grid.style.gridTemplateColumns = `repeat(${columns}, ${side}px)`;
+    const elements = [...drawn.values()].map((one) => one.element);
+    if (elements.length !== grid.children.length || elements.some((element, at) => element !== grid.children[at])) grid.replaceChildren(...elements);
     scroller.setAttribute("aria-activedescendant", `${id}-${rowAt(current)}`);
     roll.fit();
   }
   let drawing = null;
-  const drawSoon = () => { drawing ??= requestAnimationFrame(() => { drawing = null; if (scroller.clientWidth) draw(); }); };
+  const drawSoon = () => { drawing ??= requestAnimationFrame(() => { drawing = null; if (scroller.clientWidth) { draw(); ask(); } }); };
 
   function bring(place) {
     const at = Math.floor(place / across());
@@ -161,6 +175,8 @@ function render({ model, el }) {
     if (tiles.get(row)?.url) URL.revokeObjectURL(tiles.get(row).url);
     tiles.delete(row);
     tiles.set(row, one);
+  }
+  function drop() {
     const here = new Set(shown().map(rowAt));
     for (const [old, gone] of tiles) {
       if (tiles.size <= MOST_KEPT) break;
@@ -195,17 +211,27 @@ function render({ model, el }) {
   button(actions, "Copy as Python").addEventListener("click", () => model.send({ type: "python" }));
 
   const answers = {
-    stamp(message, buffers) {
+    stamps(message, buffers) {
       if (JSON.stringify(message.look) !== JSON.stringify(look())) return;
-      asked.delete(message.row);
-      const one = { label: message.label, reason: message.reason };
-      if (buffers?.length) one.url = URL.createObjectURL(new Blob([buffers[0]], { type: "image/png" }));
-      keep(message.row, one);
+      const pictures = buffers.values();
+      for (const { row, label, reason } of message.stamps) {
+        const one = { label, reason };
+        if (!reason) {
+          one.url = URL.createObjectURL(new Blob([pictures.next().value], { type: "image/png" }));
+          one.picture = made("img", null, { src: one.url, alt: "", draggable: "false" });
+        }
+        asked.delete(row);
+        keep(row, one);
+      }
+      drop();
       drawSoon();
     },
     python(message) { copied(message.code, code, say); },
     sent(message) { say(message.message); },
-    refused(message) { say(message.message, true); },
+    refused(message) {
+      asked.clear();
+      say(message.message, true);
+    },
   };
   const hear = (message, buffers) => answers[message?.type]?.(message, buffers);
   const again = () => {
@@ -238,8 +264,11 @@ function render({ model, el }) {
   model.on("change:order", arranged);
   looked.forEach((name) => model.on(name, anew));
   say();
-  draw();
-  ask();
+  // Where it is not on the page yet, nothing fits; it is drawn when it is.
+  if (scroller.clientHeight) {
+    draw();
+    ask();
+  }
   return () => {
     roll.end();
     forget();

@@ -1,6 +1,6 @@
 """The stamps of many sources: only those on the screen are cut, drawn and sent to the browser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import anywidget
@@ -83,12 +83,13 @@ class StampStrip(anywidget.AnyWidget):
         look = Look(str(given["stretch"]), _limits(given["limits"]), str(given["colour"]), bool(given["invert"]))
         self._maker.want([row for row in rows if 0 <= row < self.total], look)
 
-    def _tell(self, tile: Tile) -> None:
-        look = tile.look
+    def _tell(self, tiles: Sequence[Tile]) -> None:
+        """Send tiles of one look in one message; its buffers are the pictures of those that have no reason, in their order."""
+        look = tiles[0].look
         limits = list(look.limits) if isinstance(look.limits, tuple) else look.limits
         drawn = {"stretch": look.stretch, "limits": limits, "colour": look.colour, "invert": look.invert}
-        told = {"type": "stamp", "row": tile.row, "look": drawn, "label": self._labels.of(tile.row), "reason": tile.reason}
-        self.send(told, [tile.content] if tile.content else [])
+        told = [{"row": tile.row, "label": self._labels.of(tile.row), "reason": tile.reason} for tile in tiles]
+        self.send({"type": "stamps", "look": drawn, "stamps": told}, [tile.content for tile in tiles if not tile.reason])
 
     def _python(self, _: dict[str, Any]) -> None:
         self.send({"type": "python", "code": self.python()})
