@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import kubernetes_validate
@@ -16,6 +17,8 @@ from helm_python.chart import lint
 from tests.support.charts import CHART, EXAMPLES, ROOT, containers, example, identity, named, objects, pods, rendered
 
 GOLDEN = ROOT / "tests" / "data" / "helm"
+# Where it is told nothing else.
+HELM_WAITS_SECONDS = 300
 _OPERATORS = ("monitoring.coreos.com/",)
 
 
@@ -282,9 +285,9 @@ def test_the_ingress_leads_every_name_below_the_host_to_the_proxy():
 
 def test_jobs_of_an_upgrade_come_in_their_order():
     hooks = [each for each in objects("one-node") if "helm.sh/hook" in each["metadata"].get("annotations", {})]
-    weight = {
-        each["metadata"]["name"]: int(each["metadata"]["annotations"]["helm.sh/hook-weight"]) for each in hooks if each["kind"] == "Job"
-    }
+    jobs = {each["metadata"]["name"]: each["metadata"]["annotations"] for each in hooks if each["kind"] == "Job"}
+    assert jobs.pop("bowerbird-stop-pods")["helm.sh/hook"] == "pre-delete"
+    weight = {name: int(annotations["helm.sh/hook-weight"]) for name, annotations in jobs.items()}
     assert sorted(weight, key=lambda name: weight[name]) == [
         "bowerbird-make-secrets",
         "bowerbird-await-images",
@@ -292,6 +295,28 @@ def test_jobs_of_an_upgrade_come_in_their_order():
     ]
     # There is nothing to copy before the first install.
     assert named(hooks, "Job", "bowerbird-upgrade-database")["metadata"]["annotations"]["helm.sh/hook"] == "pre-upgrade"
+
+
+@pytest.mark.parametrize("named_as", [("bowerbird", "bowerbird"), ("a.release.with-dots", "science")])
+def test_the_job_of_an_uninstall_finds_what_it_stops(named_as):
+    found = objects("one-node", *named_as)
+    ((namespace, job),) = ((namespace, template) for namespace, name, template in pods(found) if name.endswith("-stop-pods"))
+    (container,) = containers(job)
+    told = dict(pairwise(container["command"]))
+    parts = {"hub": told["--hub"], "services": told["--services"]}
+    for component, name in parts.items():
+        deployment = named(found, "Deployment", name)
+        assert deployment["metadata"]["namespace"] == told["--namespace"] == namespace
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert labels["app.kubernetes.io/component"] == component
+        assert labels["app.kubernetes.io/instance"] == told["--release"] == named_as[0]
+    (config,) = (each["data"]["pods.yaml"] for each in found if each["kind"] == "ConfigMap" and "pods.yaml" in each["data"])
+    assert yaml.safe_load(config)["namespace"] == told["--users"]
+    of_servers = [each for each in found if each["kind"] == "Role" and each["metadata"]["namespace"] == told["--users"]]
+    (role,) = (each for each in of_servers if "stop" in identity(each)[2])
+    # Of an uninstall that nothing was installed for, no hook must need what is not there.
+    assert "annotations" not in role["metadata"]
+    assert float(told["--seconds"]) < named(found, "Job", identity(role)[2])["spec"]["activeDeadlineSeconds"] < HELM_WAITS_SECONDS
 
 
 def test_images_are_pulled_before_an_upgrade_begins():

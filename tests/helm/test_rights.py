@@ -19,6 +19,11 @@ RIGHTS = {
     ("bowerbird-make-secrets", "bowerbird", "/secrets bowerbird-secrets", "get"): "which of them an older chart did not make",
     ("bowerbird-make-secrets", "bowerbird", "/secrets bowerbird-secrets", "patch"): "to add those",
     ("bowerbird-await-images", "bowerbird", "apps/daemonsets bowerbird-pre-pull", "get"): "how many nodes have all images",
+    ("bowerbird-stop-pods", "bowerbird", "apps/deployments bowerbird-hub", "delete"): "before an uninstall, so that nobody starts a server",
+    ("bowerbird-stop-pods", "bowerbird", "apps/deployments bowerbird-services", "delete"): "their volume goes while its plugin is there",
+    ("bowerbird-stop-pods", "bowerbird", "/pods", "list"): "whether both have ended; a name cannot limit who lists",
+    ("bowerbird-stop-pods", "bowerbird-users", "/pods", "list"): "which servers run, and whether they have ended",
+    ("bowerbird-stop-pods", "bowerbird-users", "/pods", "delete"): "to end them, whose volumes go while their plugin is there",
 }
 
 
@@ -52,7 +57,7 @@ def test_no_right_is_a_star_and_none_holds_in_the_whole_cluster_but_one(name):
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_only_those_who_ask_kubernetes_have_its_token(name):
-    asking = {"bowerbird-hub", "bowerbird-make-secrets", "bowerbird-await-images"}
+    asking = {"bowerbird-hub", "bowerbird-make-secrets", "bowerbird-await-images", "bowerbird-stop-pods"}
     for _, pod, template in pods(objects(name)):
         spec = template["spec"]
         if pod not in asking:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from bowerbird_config.paths import Var
-from bowerbird_hub.chart import await_images, upgrade_database
+from bowerbird_hub.chart import await_images, stop_pods, upgrade_database
 from bowerbird_hub.chart.kube_api import KubeApi, Refused
 from bowerbird_hub.chart.make_secrets import KEYS, make_secrets
 from jupyterhub import orm
@@ -24,6 +24,8 @@ from tests.hub.runtime_contract import until
 from tests.support.processes import began, children, command
 
 PLACE = "/api/v1/namespaces/science/secrets"
+# What a path holds that its asker may not read.
+FORBIDDEN = "forbidden"
 
 
 class _Server(ThreadingHTTPServer):
@@ -61,6 +63,8 @@ class _Handler(BaseHTTPRequestHandler):
             found = self.server.objects.get(self.path)
             if found is None:
                 self._send(404, "not found")
+            elif found == FORBIDDEN:
+                self._send(403, FORBIDDEN)
             else:
                 self._send(200, found.pop(0) if isinstance(found, list) else found)
 
@@ -87,6 +91,11 @@ class _Handler(BaseHTTPRequestHandler):
         found["data"] = {**(found.get("data") or {}), **body["data"]}
         found["metadata"]["resourceVersion"] = str(int(found["metadata"]["resourceVersion"]) + 1)
         self._send(200, found)
+
+    def do_DELETE(self):
+        if self._known():
+            found = self.server.objects.pop(self.path, None)
+            self._send(404 if found is None else 200, "not found" if found is None else {"kind": "Status"})
 
 
 @pytest.fixture
@@ -168,6 +177,58 @@ def test_an_image_that_cannot_be_pulled_is_told(api, server):
     server.objects["/apis/apps/v1/namespaces/science/daemonsets/pre-pull"] = _daemon_set(2, 1)
     with pytest.raises(await_images.NotPulled, match="after 0 s 1 of 2 nodes have all images; 'kubectl --namespace science"):
         await_images.await_images(api, "science", "pre-pull", 0, lambda _: None)
+
+
+INSTALL = stop_pods.Install("sky", "science", "servers", "sky-hub", "sky-services")
+DEPLOYMENTS = "/apis/apps/v1/namespaces/science/deployments"
+SERVERS = "/api/v1/namespaces/servers/pods"
+
+
+def _listed(namespace, component):
+    selector = f"app.kubernetes.io/instance=sky,app.kubernetes.io/component={component}"
+    return f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}"
+
+
+def _pods(namespace, *names):
+    return {"items": [{"metadata": {"namespace": namespace, "name": name}, "spec": {"nodeName": "node1"}} for name in names]}
+
+
+@pytest.fixture
+def installed(server):
+    """An install with a hub, services and two servers, of which one takes longer to end."""
+    server.objects |= {f"{DEPLOYMENTS}/sky-{name}": {} for name in ("hub", "services", "proxy")}
+    server.objects |= {f"{SERVERS}/{name}": {} for name in ("ann", "bob", "another")}
+    none = _pods("science")
+    server.objects[_listed("science", "hub")] = [_pods("science", "hub"), none]
+    server.objects[_listed("science", "services")] = [_pods("science", "services"), none]
+    server.objects[_listed("servers", "singleuser-server")] = [_pods("servers", "ann", "bob"), _pods("servers", "bob"), none]
+    return server.objects
+
+
+def test_what_has_a_volume_ends_before_an_uninstall_and_nothing_else_does(api, installed):
+    waits: list[float] = []
+    assert stop_pods.stop_pods(api, INSTALL, 60, waits.append) == 2
+    assert len(waits) == 3
+    assert {path for path in installed if "?" not in path} == {f"{DEPLOYMENTS}/sky-proxy", f"{SERVERS}/another"}
+    assert [path for path, answers in installed.items() if "?" in path and answers] == []
+
+
+def test_no_server_is_ended_while_a_hub_could_start_it_again(api, installed):
+    installed[_listed("science", "hub")] = _pods("science", "hub")
+    sentence = "pod science/hub on node node1 did not end in time: where a node is lost, delete its pods by force; then uninstall again"
+    with pytest.raises(stop_pods.NotStopped, match=sentence):
+        stop_pods.stop_pods(api, INSTALL, 0, lambda _: None)
+    assert f"{SERVERS}/ann" in installed
+
+
+def test_an_install_that_did_not_get_so_far_has_nothing_to_stop(api, server):
+    none = _pods("science")
+    server.objects |= {_listed("science", "hub"): none, _listed("science", "services"): none}
+    server.objects[_listed("servers", "singleuser-server")] = FORBIDDEN
+    assert stop_pods.stop_pods(api, INSTALL, 60, lambda _: None) == 0
+    server.objects[f"{DEPLOYMENTS}/sky-hub"] = {}
+    with pytest.raises(Refused, match=FORBIDDEN):
+        stop_pods.stop_pods(api, INSTALL, 60, lambda _: None)
 
 
 @pytest.fixture

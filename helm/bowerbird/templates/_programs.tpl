@@ -50,3 +50,7 @@ that they have none to serve.
 {{- define "bowerbird.program.upgradeDatabase" -}}
 [python3, -I, -m, bowerbird_hub.chart.upgrade_database, --directory, /srv/bowerbird, --backups, {{ int .Values.hub.backups | quote }}, --revision, {{ .Release.Revision | quote }}]
 {{- end -}}
+
+{{- define "bowerbird.program.stopPods" -}}
+[python3, -I, -m, bowerbird_hub.chart.stop_pods, --release, {{ .Release.Name | quote }}, --namespace, {{ .Release.Namespace }}, --users, {{ include "bowerbird.usersNamespace" . }}, --hub, {{ include "bowerbird.name" (list . "hub") }}, --services, {{ include "bowerbird.name" (list . "services") }}, --seconds, "240"]
+{{- end -}}
