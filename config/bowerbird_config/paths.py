@@ -78,6 +78,11 @@ class Var:
         return self.root / "leases"
 
     @property
+    def home_storage(self) -> Path:
+        """On a cluster: the mark of the storage that homes are on (bowerbird_hub.nodes.storage)."""
+        return self.root / "state" / "home-storage"
+
+    @property
     def tables(self) -> Path:
         """The tables of the releases as the services read them, `tables/COLLECTION/RELEASE/`; made again from the releases."""
         return self.root / "tables"

@@ -19,7 +19,8 @@ from bowerbird_config.pod_settings import PodSettings
 from bowerbird_config.pods import Pod
 from bowerbird_config.teams import Membership, Role
 from bowerbird_hub import pods
-from bowerbird_hub.nodes.door import NotYet
+from bowerbird_hub.nodes.door import NotYet, WrongNode
+from bowerbird_hub.nodes.storage import HomeStorage
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.orphan_pods import end_orphans
@@ -86,6 +87,12 @@ class Cluster:
     api: KubeApi
     user: User
     address: str
+    state: Path
+
+    @property
+    def servers(self) -> PodServers:
+        """The hub's record of pods, as the door for node plugins asks it."""
+        return PodServers(lambda: [self.user], HomeStorage(self.state / "home-storage"))
 
     @property
     def spawner(self) -> KubernetesSpawner:
@@ -126,7 +133,7 @@ async def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         address = "127." + ".".join(str(random.randint(1, 254)) for _ in range(3))
         server = await _single_user(address)
         try:
-            yield Cluster(api, _user(tmp_path), address)
+            yield Cluster(api, _user(tmp_path), address, tmp_path)
         finally:
             await KubeSpawner._stop_all_reflectors()
             left = asyncio.all_tasks() - before - {asyncio.current_task()}
@@ -195,6 +202,10 @@ def runs_at(address: str) -> Any:
         asyncio.get_running_loop().call_later(0.7, _run, api, name, address)
 
     return kubelet
+
+
+def waits_on_node1(api: KubeApi, pod: Object) -> None:
+    api.put("pods", {**pod, "spec": {**pod["spec"], "nodeName": "node1"}})
 
 
 async def test_start_makes_the_pod_that_pods_py_says_and_returns_its_address(cluster: Cluster) -> None:
@@ -575,11 +586,11 @@ async def test_restarted_hub_knows_the_pod_and_its_token_by_its_state(cluster: C
 
 async def test_volume_is_told_to_the_servers_own_pod_alone(cluster: Cluster) -> None:
     cluster.api.kubelet = runs_at(cluster.address)
-    servers = PodServers(lambda: [cluster.user])
+    servers = cluster.servers
     await cluster.start()
-    assert await servers.volume_of(Pod(NAMESPACE, POD, "0")) is None
+    assert await servers.volume_of(Pod(NAMESPACE, POD, "0"), "") is None
     own = Pod(NAMESPACE, POD, cluster.api.pods[POD]["metadata"]["uid"])
-    volume = await servers.volume_of(own)
+    volume = await servers.volume_of(own, "")
     assert volume is not None
     assert (volume.user, volume.uid, dict(volume.secrets)) == ("ann", 600_001, {"token": TOKEN})
     assert volume.account == cluster.api.pods[POD]["spec"]["serviceAccountName"]
@@ -587,22 +598,53 @@ async def test_volume_is_told_to_the_servers_own_pod_alone(cluster: Cluster) -> 
     assert "eso:x:700001:ann" in volume.files["group"]
     assert TOKEN not in repr(volume)
     for other in (Pod(NAMESPACE, POD, "another"), Pod("elsewhere", POD, own.uid), Pod(NAMESPACE, "server-bob", own.uid)):
-        assert await servers.volume_of(other) is None
+        assert await servers.volume_of(other, "") is None
     servers.remounted(own)
     assert "lost the files that were open" in cluster.spawner.obituaries.of("ann")[0].words
+
+
+async def test_start_on_a_node_that_does_not_reach_homes_ends_with_the_sentence(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    assert await _asked_with(cluster, "mark") == ""
+    await cluster.spawner.stop()
+    cluster.api.kubelet = waits_on_node1
+    refused = asyncio.create_task(cluster.refused())
+    words = await _asked_with(cluster, "another")
+    assert words.startswith("Your home is not on node node1: what data.storage names is another file system there, ")
+    assert f"{words}." in str((await refused).jupyterhub_message)
+    # An older plugin tells no mark, and the next start is asked anew.
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    for mark in ("mark", ""):
+        assert await _asked_with(cluster, mark) == ""
+
+
+async def _asked_with(cluster: Cluster, mark: str) -> str:
+    """Ask for the volume of ann's pod as the plugin of a node with such a storage; return the words of a refusal."""
+    async with asyncio.timeout(10):
+        while True:
+            await asyncio.sleep(0.05)
+            try:
+                own = Pod(NAMESPACE, POD, cluster.api.pods[POD]["metadata"]["uid"])
+                return "" if await cluster.servers.volume_of(own, mark) else "nobody's"
+            except (KeyError, NotYet):
+                continue  # it is being made
+            except WrongNode as error:
+                return str(error)
 
 
 async def test_volume_of_a_pod_that_is_being_made_is_asked_for_again(cluster: Cluster) -> None:
     cluster.spawner._start_pending = True
     with pytest.raises(NotYet):
-        await PodServers(lambda: [cluster.user]).volume_of(Pod(NAMESPACE, POD, "0"))
+        await cluster.servers.volume_of(Pod(NAMESPACE, POD, "0"), "")
 
 
 async def test_hub_that_was_started_anew_asks_to_be_asked_again_until_the_cluster_has_told_of_its_pods(cluster: Cluster) -> None:
     with pytest.raises(NotYet):
-        await PodServers(lambda: [cluster.user]).volume_of(Pod(NAMESPACE, POD, "0"))
+        await cluster.servers.volume_of(Pod(NAMESPACE, POD, "0"), "")
     cluster.spawner.server = None
-    assert await PodServers(lambda: [cluster.user]).volume_of(Pod(NAMESPACE, POD, "0")) is None
+    assert await cluster.servers.volume_of(Pod(NAMESPACE, POD, "0"), "") is None
 
 
 def _pod(name: str, labels: dict[str, str]) -> Object:

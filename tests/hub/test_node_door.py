@@ -16,7 +16,7 @@ from bowerbird_fuse.csi.claims import Admission, Claim
 from bowerbird_fuse.csi.errors import Away, CallError, Denied
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.csi.volumes import Volume
-from bowerbird_hub.nodes.door import NodeDoor, NotYet, Trust, VolumeOf
+from bowerbird_hub.nodes.door import NodeDoor, NotYet, Trust, VolumeOf, WrongNode
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.opening import door_of
 from bowerbird_hub.nodes.reviews import Bearer, TokenReviews, bearer
@@ -59,9 +59,11 @@ class Servers:
     def __init__(self) -> None:
         self.lost: list[str] = []
 
-    async def volume_of(self, pod: Pod) -> VolumeOf | None:
+    async def volume_of(self, pod: Pod, storage: str) -> VolumeOf | None:
         if pod.name == "late":
             raise NotYet
+        if storage == "another":
+            raise WrongNode("your home is not there")
         return VolumeOf("default", "ann", 1234, {"passwd": "p"}, {"token": "t"}) if pod == Pod("people", "ann", "uid-of-ann") else None
 
     def remounted(self, pod: Pod) -> None:
@@ -90,8 +92,8 @@ class Asked:
         token.write_text("plugin")
         self.hub = Hub(url, token)
 
-    async def whose(self, pod: Pod, token: str) -> Admission:
-        claim = Claim("csi-1", Target(Path("/pods"), pod.uid, "data"), pod, read_only=False, token=token)
+    async def whose(self, pod: Pod, token: str, storage: str = "") -> Admission:
+        claim = Claim("csi-1", Target(Path("/pods"), pod.uid, "data"), pod, read_only=False, token=token, storage=storage)
         return await asyncio.to_thread(self.hub.whose, claim)
 
     async def refusal(self, pod: Pod, token: str) -> CallError:
@@ -126,6 +128,13 @@ async def test_token_that_is_not_the_pods_own_is_refused(asked: Asked, token: st
     refusal = await asked.refusal(ANN, token)
     assert isinstance(refusal, Denied)
     assert "people/ann" in str(refusal)
+
+
+@pytest.mark.asyncio
+async def test_node_that_does_not_reach_homes_is_told_so(asked: Asked) -> None:
+    assert (await asked.whose(ANN, "ann", "mark")).user == "ann"
+    with pytest.raises(Denied, match=r"^your home is not there$"):
+        await asked.whose(ANN, "ann", "another")
 
 
 @pytest.mark.asyncio

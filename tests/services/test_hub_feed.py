@@ -36,7 +36,7 @@ class Nobody:
     async def review(self, token: str, audience: str) -> Bearer | None:
         return None
 
-    async def volume_of(self, pod: Pod) -> VolumeOf | None:
+    async def volume_of(self, pod: Pod, _storage: str) -> VolumeOf | None:
         return None
 
     def remounted(self, pod: Pod) -> None:

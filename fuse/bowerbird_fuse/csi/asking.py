@@ -42,7 +42,7 @@ class Hub:
 
     def whose(self, claim: Claim) -> Admission:
         """Return whose pod it is; Denied with the hub's sentence where it is nobody's, Away where the hub cannot say."""
-        answer = self._post(PODS, {"pod": claim.pod.to_json(), "token": claim.token})
+        answer = self._post(PODS, {"pod": claim.pod.to_json(), "token": claim.token, "storage": claim.storage})
         try:
             return _admission(answer)
         except (KeyError, TypeError, ValueError) as error:

@@ -20,13 +20,17 @@ LAYOUT = "1"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One volume that a pod asks for; the token is the pod's own, for nobody but us and the hub."""
+    """One volume that a pod asks for; the token is the pod's own, for nobody but us and the hub.
+
+    `storage` is the mark of the node's storage, where the pod is to write on it.
+    """
 
     volume: str
     target: Target
     pod: Pod
     read_only: bool
     token: str = field(repr=False)
+    storage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

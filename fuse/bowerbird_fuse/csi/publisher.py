@@ -13,6 +13,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bowerbird_config.paths import Var
@@ -24,6 +25,7 @@ from bowerbird_fuse.csi.contents import DATA, Contents
 from bowerbird_fuse.csi.errors import Away, Busy, CallError, Denied
 from bowerbird_fuse.csi.keeper_orders import KeeperOrders
 from bowerbird_fuse.csi.leases import Lease, Leases
+from bowerbird_fuse.csi.storage import mark_of
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.csi.volumes import Book, Volume, file_name, volumes_directory
 
@@ -50,6 +52,7 @@ class Publisher:
     ) -> None:
         """Go on with what an earlier plugin has published; `remounted` hears of each volume whose open files were lost."""
         self.book = Book(volumes_directory(var), pods)
+        self._marked = var.leases
         self._leases = Leases(var.leases, node, taken_seconds)
         self._views = var.views
         self._contents = Contents(var.run / "csi" / "contents")
@@ -81,8 +84,10 @@ class Publisher:
                 raise Denied(f"the volume {claim.volume} is one of another pod or another directory")
             if held is not None and held.target.mounted(DATA):
                 return
-            admission = self._who(claim)
-            if not claim.read_only:  # what nobody writes, two nodes may show
+            # What nobody writes, two nodes may show, each from a storage of its own.
+            asked = claim if claim.read_only else replace(claim, storage=mark_of(self._marked))
+            admission = self._who(asked)
+            if not claim.read_only:
                 self._take_lease(claim.pod)
             with self._user(admission.user):
                 self._make(Volume.of(claim, admission.user), admission)

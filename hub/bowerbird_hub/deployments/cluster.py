@@ -18,6 +18,7 @@ from bowerbird_hub.managed import CULLER, VO, vo_routes, vo_sign_in
 from bowerbird_hub.nodes.door import NodeDoor, NotYet
 from bowerbird_hub.nodes.opening import door_of
 from bowerbird_hub.nodes.services import SERVICES_RECORD
+from bowerbird_hub.nodes.storage import HomeStorage
 from bowerbird_hub.origins import Origins
 from bowerbird_hub.proxy_routes import keep_routes
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
@@ -229,6 +230,7 @@ def _keep_routes() -> None:
 
 def _door(environment: Mapping[str, str], deployment: Deployment, live: Live, services_token: str) -> tuple[NodeDoor, int]:
     try:
-        return door_of(environment, deployment.pods.driver, PodServers(users_in_mind), live.node_feed, services_token)
+        servers = PodServers(users_in_mind, HomeStorage(deployment.var.home_storage))
+        return door_of(environment, deployment.pods.driver, servers, live.node_feed, services_token)
     except ValueError as error:
         raise NotConfigured(str(error)) from error

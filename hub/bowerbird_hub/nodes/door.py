@@ -46,11 +46,18 @@ class NotYet(Exception):
     """The hub may have made that pod, and cannot say so yet."""
 
 
+class WrongNode(Exception):
+    """A server of ours is on a node that does not reach its home; the text is the sentence that says so."""
+
+
 class Servers(Protocol):
     """The hub's own record of the pods that it made."""
 
-    async def volume_of(self, pod: Pod) -> VolumeOf | None:
-        """Return what the volume of that pod shows; None for a pod that is no server of ours, NotYet where that is to be seen."""
+    async def volume_of(self, pod: Pod, storage: str) -> VolumeOf | None:
+        """Return what the volume of that pod shows; None for a pod that is no server of ours, NotYet where that is to be seen.
+
+        `storage` is the mark of its node's storage; WrongNode where homes are on another.
+        """
 
     def remounted(self, pod: Pod) -> None:
         """Take note that what was open in the view of that pod is lost."""
@@ -159,7 +166,7 @@ class _Pods(_Handler):
         told = self.asked()
         pod, token = self.pod(told), told.get("token")
         bearer = await self.trust.pod_of(pod, token if isinstance(token, str) else "")
-        volume = self._of_services() if bearer.service_account == self.trust.services else await self._of_server(pod)
+        volume = self._of_services() if bearer.service_account == self.trust.services else await self._of_server(pod, told.get("storage"))
         if volume.account != bearer.account:
             raise Refused(HTTPStatus.FORBIDDEN, f"pod {pod} has the service account {bearer.account}, and a server has {volume.account}")
         self.finish({"user": volume.user, "uid": volume.uid, "files": dict(volume.files), "secrets": dict(volume.secrets)})
@@ -167,11 +174,13 @@ class _Pods(_Handler):
     def _of_services(self) -> VolumeOf:
         return VolumeOf(self.trust.services[1], SERVICES_RECORD.name, SERVICES_RECORD.uid)
 
-    async def _of_server(self, pod: Pod) -> VolumeOf:
+    async def _of_server(self, pod: Pod, storage: object) -> VolumeOf:
         try:
-            volume = await self.servers.volume_of(pod)
+            volume = await self.servers.volume_of(pod, storage if isinstance(storage, str) else "")
         except NotYet as error:
             raise _not_yet(pod) from error
+        except WrongNode as error:
+            raise Refused(HTTPStatus.FORBIDDEN, str(error)) from error
         if volume is None:
             raise Refused(HTTPStatus.FORBIDDEN, f"pod {pod} is no server that this hub has started")
         return volume

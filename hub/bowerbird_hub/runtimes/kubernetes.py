@@ -56,6 +56,8 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         self._told_lost = False
         # The address to which the proxy leads.
         self._routed = ""
+        # Why the node of a start cannot be the server's.
+        self._wrong_node = ""
         # Whether the server is being started, and whether that is what an earlier hub has left.
         self._starting = self._left_starting = False
         # Whether its end is our own doing, or was told.
@@ -78,7 +80,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         record, choice, at = self._begin()
         await self._not_on_a_lost_node()
         self._order, self._told_restarts, self._told_lost, self._routed = None, 0, False, ""
-        self._end_is_known = False
+        self._end_is_known, self._wrong_node = False, ""
         try:
             order = Order(record, choice, self.name or "", self.get_env(), at)
             self._check(order)
@@ -209,6 +211,8 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self._tell_events(told)
+            if self._wrong_node:
+                return Trouble(f"{self._wrong_node}.")
             pod = self._pod
             found = pod_status.trouble(pod, pod["spec"]["containers"][0]["image"]) if pod is not None else None
             if found is not None:
@@ -256,6 +260,12 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         files = pods.accounts(record, self.live.identities.records(), datetime.now(UTC))
         token = self.api_token or (await decrypt(self._sealed.encode()))[_TOKEN]
         return VolumeOf(self.settings.service_account, record.name, record.uid, files, {_TOKEN: token})
+
+    def on_a_wrong_node(self) -> str:
+        """Let the start end: its node does not reach the home. Return the sentence."""
+        node = self._pod["spec"].get("nodeName") if self._pod else None
+        self._wrong_node = pod_status.of_wrong_node(node)
+        return self._wrong_node
 
     def remounted(self) -> None:
         """Tell its user that the files that were open are lost."""

@@ -4,20 +4,28 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from bowerbird_config.pods import Pod
-from bowerbird_hub.nodes.door import VolumeOf
+from bowerbird_hub.nodes.door import VolumeOf, WrongNode
+from bowerbird_hub.nodes.storage import HomeStorage
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 
 
 class PodServers:
     """Every server of every user that the hub has in mind, by the name of its pod."""
 
-    def __init__(self, users: Callable[[], Iterable[Any]]) -> None:
+    def __init__(self, users: Callable[[], Iterable[Any]], storage: HomeStorage) -> None:
         self._users = users
+        self._storage = storage
 
-    async def volume_of(self, pod: Pod) -> VolumeOf | None:
-        """Return what the volume of that pod shows; None for a pod that is no server of ours, NotYet where that is to be seen."""
+    async def volume_of(self, pod: Pod, storage: str) -> VolumeOf | None:
+        """Return what the volume of that pod shows; None for a pod that is no server of ours, NotYet where that is to be seen.
+
+        `storage` is the mark of its node's storage; WrongNode where homes are on another.
+        """
         for spawner in self._of(pod):
-            return await spawner.volume_of(pod)
+            volume = await spawner.volume_of(pod)
+            if volume is not None and not self._storage.has_homes(storage):
+                raise WrongNode(spawner.on_a_wrong_node())
+            return volume
         return None
 
     def remounted(self, pod: Pod) -> None:

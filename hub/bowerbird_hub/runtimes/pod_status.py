@@ -146,6 +146,11 @@ def of_lost(pod: Part, settings: PodSettings) -> str:
     return f"{node} {_SHARED} {_ELSEWHERE if may_be_left(pod, settings) else _UNFENCED}"
 
 
+def of_wrong_node(node: str | None) -> str:
+    """Return what is to be said of a server on a node that has another storage than homes and spaces are on."""
+    return f"Your home is not on node {node}: what data.storage names is another file system there, and must be the same on all nodes"
+
+
 def _how(ended: Part) -> str:
     status = ended.get("exitCode")
     return "stopped by itself" if status is None else f"stopped by itself with status {status}"

@@ -19,7 +19,9 @@ from tests.support.certificates import certificate
 from tests.support.hub_door import HubDoor
 
 POD_TOKEN = "eyJ.of-the-pod.sig"
-CLAIM = Claim("csi-1", Target(Path("/pods"), "u-1", "data"), Pod("people", "server-ann", "u-1"), read_only=False, token=POD_TOKEN)
+CLAIM = Claim(
+    "csi-1", Target(Path("/pods"), "u-1", "data"), Pod("people", "server-ann", "u-1"), read_only=False, token=POD_TOKEN, storage="of-node-1"
+)
 POD = {"namespace": "people", "name": "server-ann", "uid": "u-1"}
 ANN: dict[str, Any] = {"user": "ann", "uid": 1234, "files": {"passwd": "p", "group": "g", "news.json": "[]"}, "secrets": {"token": "t"}}
 
@@ -44,7 +46,7 @@ def test_hub_is_asked_with_both_tokens_and_its_answer_is_taken(door: HubDoor, to
     says(door, ANN)
     hub = Hub(door.url, token)
     assert hub.whose(CLAIM) == Admission("ann", 1234, ANN["files"], ANN["secrets"])
-    assert door.asked == [(PODS, "Bearer of-the-plugin", {"pod": POD, "token": POD_TOKEN})]
+    assert door.asked == [(PODS, "Bearer of-the-plugin", {"pod": POD, "token": POD_TOKEN, "storage": "of-node-1"})]
     token.write_text("renewed")
     hub.whose(CLAIM)
     assert door.asked[-1][1] == "Bearer renewed"

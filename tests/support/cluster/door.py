@@ -34,7 +34,7 @@ class Record:
             yield {"kind": "identity", "version": record["version"], "record": record}
         yield {"kind": "synced", "version": 1}
 
-    async def volume_of(self, pod: Pod) -> VolumeOf | None:
+    async def volume_of(self, pod: Pod, _storage: str) -> VolumeOf | None:
         """Return what the volume of that pod shows."""
         record = self.users.get(pod.name)
         if record is None:
