@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from bowerbird_config.images import trial
-from bowerbird_config.images.building import Workplace
+from bowerbird_config.images.building import Workplace, output
 from bowerbird_config.images.contract import contracts
 from bowerbird_config.images.engine import DEBIAN, engine
 
@@ -22,10 +22,30 @@ def workplace():
     return place
 
 
-@pytest.mark.parametrize("name", list(KNOWN))
-def test_an_image_keeps_its_contract(workplace, name):
+def build(workplace, name):
+    """Make an image, and what it stands on, where they are not here."""
     below = KNOWN[name].stands_on
     for each in (*([below] if below else ()), name):
         if str(workplace.tag(each)) not in workplace.present():
             workplace.build(each, KNOWN[each])
+
+
+@pytest.mark.parametrize("name", list(KNOWN))
+def test_an_image_keeps_its_contract(workplace, name):
+    build(workplace, name)
     assert trial.broken(workplace, name, KNOWN[name], ROOT / ".bowerbird") == []
+
+
+@pytest.mark.parametrize(("name", "most"), [("base", 850), ("eso", 200), ("hub", 330), ("data", 150)])
+def test_an_image_is_not_larger_than_promised(workplace, name, most):
+    """In MB above what it stands on."""
+    build(workplace, name)
+    below = KNOWN[name].stands_on
+    above = megabytes(workplace, workplace.tag(name)) - megabytes(workplace, workplace.tag(below) if below else DEBIAN)
+    assert 0 < above <= most
+
+
+def megabytes(workplace, tag):
+    # What root alone may look into is small, and du ends with 1 for it.
+    with trial.in_image(workplace.engine, tag, {}) as command:
+        return int(output([*command, "sh", "-c", "du -sxk / 2> /dev/null || true"]).split()[0]) * 1024 / 1e6
