@@ -28,6 +28,9 @@ class Release(Model):
     licence: str = ""
     source: str = ""
     serve: Literal["files", "cutouts"] = Field("files", description="whether its images and cubes are handed out whole, or cut only")
+    calib_level: int = Field(
+        2, ge=0, le=4, description="how far its products are calibrated (ObsCore): 0 raw, 2 calibrated, 3 and 4 enhanced"
+    )
     links: tuple[Link, ...] = Field((), description="what belongs to its files, came before them, or was made of them")
     tables: Frozen[TableName, ReleaseTable] = Field(default_factory=FrozenDict, description="what of it can be queried, by name")
 

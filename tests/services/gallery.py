@@ -131,8 +131,9 @@ def fill_with_axes(root: Path) -> None:
     first, counted = root / "demo" / "dr1", {"CRPIX": 1.0}
     air = {"CTYPE": "AWAV", "CUNIT": "Angstrom", "CRVAL": 4800.0, "CDELT": 1.25}
     frequency = {"CTYPE": "FREQ", "CUNIT": "Hz", "CRVAL": 1.4e9, "CDELT": 1e6}
-    hypercube(first / "air.fits", (85.0, -2.0), {400: air | counted}, pixels=6)
-    hypercube(first / "radio.fits", (201.4, -43.0), {5: frequency | counted, 4: {"CTYPE": "STOKES", "CRVAL": 1.0, "CDELT": 1.0} | counted})
+    hypercube(first / "air.fits", (85.0, -2.0), {400: air | counted}, pixels=6, SKY_RES=0.7, SPEC_RES=2988.0, EXPTIME=600.0)
+    stokes = {"CTYPE": "STOKES", "CRVAL": 1.0, "CDELT": 1.0}
+    hypercube(first / "radio.fits", (201.4, -43.0), {5: frequency | counted, 4: stokes | counted}, BMAJ=0.0025)
     hypercube(
         first / "movie.fits", (299.9, 40.7), {6: {"CTYPE": "UTC", "CUNIT": "d", "CRVAL": 0.5, "CDELT": 1.0} | counted}, MJDREF=59000.0
     )

@@ -23,7 +23,7 @@ from bowerbird_services.store.sidecar import replace_json
 from defusedxml.ElementTree import fromstring
 
 from tests.extensions.votable.stil import lint, needs_stilts, stilts
-from tests.services.gallery import Gallery, gallery
+from tests.services.gallery import Gallery, fill_with_axes, gallery, gallery_platform
 from tests.services.test_dali import MEMBER, refused
 from tests.support.disk import small_disk
 
@@ -94,6 +94,7 @@ def test_every_image_and_cube_that_is_public_comes_and_no_spectrum(client: httpx
         (("SPATRES", "0 10"), set()),
         (("SPECRP", "100 +Inf"), set()),
         (("TIMERES", "0 1"), set()),
+        (("TIMERES", "80 90"), {M13}),  # of what is not sampled in time, that of the exposure
         (("POL", "I"), set()),
         (("DPTYPE", "image"), ALL - {CUBE}),
         (("DPTYPE", "cube"), {CUBE}),
@@ -121,6 +122,53 @@ def test_every_image_and_cube_that_is_public_comes_and_no_spectrum(client: httpx
 def test_each_parameter_means_what_the_standard_says(client: httpx.Client, asked: tuple[str, str], found: set[str]) -> None:
     assert files(client, asked) == found
     assert files(client, (asked[0].lower(), asked[1])) == found
+
+
+@pytest.fixture(scope="module")
+def finely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A gallery with cubes of wavelength, frequency, polarisation and time, of a release of calibration level 3."""
+    place, platform = tmp_path_factory.mktemp("finely"), gallery_platform(dr1={"calib_level": 3})
+    with gallery(place, platform, before=fill_with_axes) as found, httpx.Client(base_url=found.address, timeout=30) as client:
+        yield client
+
+
+AIR, RADIO, MOVIE = "air.fits", "radio.fits", "movie.fits"
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (("SPATRES", "0 1"), {AIR}),
+        (("SPATRES", "0.7"), {AIR}),
+        (("SPATRES", "1 10"), {RADIO}),
+        (("SPATRES", "-Inf +Inf"), {AIR, RADIO}),
+        (("SPATRES", "0.71 8.9"), set()),
+        (("SPECRP", "1000 +Inf"), {AIR}),
+        (("SPECRP", "2988"), {AIR}),
+        (("SPECRP", "-Inf 2000"), set()),
+        (("TIMERES", "599 601"), {AIR}),
+        (("TIMERES", "86399 86401"), {MOVIE}),
+        (("TIME", "59003 59003.5"), {MOVIE}),
+        (("TIME", "59006.1 +Inf"), {ZERO}),
+        (("POL", "I"), {RADIO}),
+        (("POL", "v"), {RADIO}),
+        (("POL", "XX"), set()),
+        (("BAND", "0.2 0.22"), {RADIO}),
+        (("BAND", "4.8e-7 4.81e-7"), {AIR}),
+        (("CALIB", "3"), ALL | {AIR, RADIO, MOVIE, "layers.fits"}),
+        (("CALIB", "2"), set()),
+    ],
+)
+def test_how_finely_and_along_which_axes_something_was_observed(finely: httpx.Client, asked: tuple[str, str], found: set[str]) -> None:
+    assert files(finely, asked) == found
+
+
+def test_level_of_calibration_is_the_platforms_word_from_then_on(tmp_path: Path) -> None:
+    with gallery(tmp_path) as shown, httpx.Client(base_url=shown.address, timeout=30) as client:
+        assert files(client, CALIB="2") == ALL
+        raw = gallery_platform(dr1={"calib_level": 0})
+        shown.known.records.take({"kind": "platform", "platform": raw.model_dump(mode="json")})
+        assert (files(client, CALIB="2"), files(client, CALIB="0")) == (set(), ALL)
 
 
 def test_values_of_one_parameter_are_alternatives_and_parameters_conditions(client: httpx.Client) -> None:

@@ -31,6 +31,14 @@ _ANGSTROMS = (1000.0, 60_000.0)
 _MJD = (0.0, 100_000.0)
 _MJD_ZERO = datetime(1858, 11, 17)
 _SECONDS_PER_DAY = 86_400.0
+_ARCSECONDS = 3600.0
+# Exposure in seconds; FITS 4.0 has XPOSURE.
+_EXPOSED = ("EXPTIME", "XPOSURE", "EXPOSURE")
+# Sharpness in arcseconds, as ESO's data standard and most pipelines write it; a radio beam's is in degrees.
+_SHARP = ("PSF_FWHM", "SKY_RES", "SEEING")
+_BEAM = ("BMAJ",)
+# Resolving power: of the IVOA's spectra, and of ESO's data standard.
+_RESOLVING = ("SPEC_RP", "SPEC_RES")
 
 
 def products(directory: Path, without: set[str]) -> Iterator[Product]:
@@ -49,11 +57,11 @@ def products(directory: Path, without: set[str]) -> Iterator[Product]:
 def _product(directory: Path, name: str) -> Product | None:
     try:
         with warnings.catch_warnings(action="ignore"), opened(directory, name) as descriptor, fits.open(path_of(descriptor)) as file:
-            told = next(filter(None, map(_told, file)), None)
+            told, own = next(((told, hdu.header) for hdu in file if (told := _told(hdu))), (None, None))
             if told is None:
                 return None
-            primary = file[0].header
-            return Product(file=name, access_format="application/fits", size_bytes=os.fstat(descriptor).st_size, **_origin(primary), **told)
+            told = _origin(file[0].header, own) | told
+            return Product(file=name, access_format="application/fits", size_bytes=os.fstat(descriptor).st_size, **told)
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, ArithmeticError, fits.VerifyError):
         # A damaged header: the file is there for who reads it, and has no row.
         return None
@@ -75,8 +83,7 @@ def _told(hdu: Any) -> dict[str, Any] | None:
     width, height = lengths[wcs.wcs.lng], lengths[wcs.wcs.lat]
     # An axis of one pixel makes no cube: radio images have one for the frequency and one for the polarisation.
     kind = {"dataproduct_type": "cube" if math.prod(lengths) > width * height else "image", "o_ucd": "phot.flux"}
-    sky = {wcs.wcs.lng, wcs.wcs.lat}
-    return kind | _field(wcs.celestial, width, height) | _spectral(hdu.header, lengths, sky) | _polarised(wcs, lengths)
+    return kind | _field(wcs.celestial, width, height) | _along(hdu.header, lengths, {wcs.wcs.lng, wcs.wcs.lat}) | _polarised(wcs, lengths)
 
 
 def _field(wcs: WCS, width: int, height: int) -> dict[str, Any]:
@@ -95,14 +102,22 @@ def _field(wcs: WCS, width: int, height: int) -> dict[str, Any]:
     }
 
 
-def _spectral(header: Any, lengths: tuple[int, ...], sky: set[int]) -> dict[str, Any]:
-    """Return the wavelengths in vacuum of a cube, by the pixels that a cutout along them would have."""
+def _along(header: Any, lengths: tuple[int, ...], sky: set[int]) -> dict[str, Any]:
+    """Return the wavelengths in vacuum and the times of a cube, by the pixels that a cutout along them would have."""
     cards = Cards.from_block(header.tostring().encode("ascii"))
-    axis = axes_of(cards, len(lengths), sky).get(Kind.BAND)
-    if axis is None:
-        return {}
-    ends = _ends(cards, lengths, axis)
-    return {"em_xel": lengths[axis]} | ({"em_min": ends[0], "em_max": ends[1]} if ends else {})
+    axes = axes_of(cards, len(lengths), sky)
+    told: dict[str, Any] = {}
+    if (band := axes.get(Kind.BAND)) is not None:
+        ends = _ends(cards, lengths, band)
+        told |= {"em_xel": lengths[band]} | ({"em_min": ends[0], "em_max": ends[1]} if ends else {})
+    if (time := axes.get(Kind.TIME)) is not None:
+        ends = _ends(cards, lengths, time)
+        told |= {"t_xel": lengths[time]} | (_times(*ends, lengths[time]) if ends and _MJD[0] + 1 < ends[0] < _MJD[1] else {})
+    return told
+
+
+def _times(begin: float, end: float, samples: int) -> dict[str, Any]:
+    return {"t_min": begin, "t_max": end, "t_resolution": (end - begin) * _SECONDS_PER_DAY / samples}
 
 
 def _ends(cards: Cards, lengths: tuple[int, ...], axis: int) -> tuple[float, float] | None:
@@ -179,22 +194,39 @@ def _pointing(header: Any) -> dict[str, float]:
     return {"s_ra": float(place[0]), "s_dec": float(place[1])} if any(place) else {}
 
 
-def _origin(header: Any) -> dict[str, Any]:
-    """Return what, when and with what was observed, as the primary header says it."""
+def _origin(primary: Any, own: Any) -> dict[str, Any]:
+    """Return what, when and with what was observed, as the primary header says it, and how finely, as the product's own may too."""
     texts = {"target_name": "OBJECT", "facility_name": "TELESCOP", "instrument_name": "INSTRUME"}
-    told: dict[str, Any] = {name: str(header[key]).strip() or None for name, key in texts.items() if key in header}
-    exposure = header.get("EXPTIME")
-    seconds = float(exposure) if isinstance(exposure, int | float) and math.isfinite(exposure) and exposure > 0 else None
-    begin = _begin(header)
+    told: dict[str, Any] = {name: str(primary[key]).strip() or None for name, key in texts.items() if key in primary}
+    seconds = _measured((own, primary), _EXPOSED)
+    begin, end = _begin(primary), _mjd(primary.get("MJD-END"))
     if begin is not None:
-        told |= {"t_min": begin, "t_max": begin + seconds / _SECONDS_PER_DAY if seconds else None}
-    return told | {"t_exptime": seconds}
+        told |= {"t_min": begin, "t_max": end or (begin + seconds / _SECONDS_PER_DAY if seconds else None)}
+    # What is not sampled in time has the resolution of its exposure (ObsCore 1.1).
+    told |= {"t_exptime": seconds, "t_resolution": _measured((own, primary), ("TIMEDEL",)) or seconds}
+    beam = _measured((own, primary), _BEAM)
+    sharp = _measured((own, primary), _SHARP) or (beam * _ARCSECONDS if beam else None)
+    return told | {"s_resolution": sharp, "em_res_power": _measured((own, primary), _RESOLVING)}
+
+
+def _measured(headers: tuple[Any, ...], keywords: tuple[str, ...]) -> float | None:
+    """Return the first that is a number above 0, of the headers one after the other."""
+    values = (header.get(keyword) for header in headers for keyword in keywords)
+    return next((float(value) for value in values if _is_number(value) and value > 0), None)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _mjd(value: Any) -> float | None:
+    return float(value) if _is_number(value) and _MJD[0] < value < _MJD[1] else None
 
 
 def _begin(header: Any) -> float | None:
-    mjd = header.get("MJD-OBS")
-    if isinstance(mjd, int | float) and _MJD[0] < mjd < _MJD[1]:
-        return float(mjd)
+    mjd = _mjd(header.get("MJD-OBS"))
+    if mjd is not None:
+        return mjd
     try:
         begin = datetime.fromisoformat(str(header["DATE-OBS"]))
         return (begin.replace(tzinfo=None) - _MJD_ZERO) / timedelta(days=1)

@@ -18,8 +18,6 @@ SCHEMA = "ivoa"
 SCHEMAS = {SCHEMA: "Tables whose columns the IVOA defines"}
 # Where every server of the platform sees the releases, for a service without an address of its own.
 DATA = "file:///data/releases"
-# A release is what a team publishes: measured and calibrated data.
-CALIB_LEVEL = 2
 # As the files' own headers say it: DATE-OBS is UTC, where the telescope stands.
 EXPOSED = TimeFrame("UTC", "TOPOCENTER", "MJD-origin")
 
@@ -111,6 +109,7 @@ class Observation:
     place: tuple[str, str]
     public: bool
     public_on: datetime | None
+    calib_level: int
     doors: Doors = Doors()
 
     def row(self) -> dict[str, object]:
@@ -121,7 +120,7 @@ class Observation:
         del told["size_bytes"], told["file"]
         linked = self.doors.links is not None and self.product.dataproduct_type in LINKED
         return told | {
-            "calib_level": CALIB_LEVEL,
+            "calib_level": self.calib_level,
             "obs_collection": name,
             "obs_id": f"{name}/{did.file}",
             "obs_publisher_did": str(did),

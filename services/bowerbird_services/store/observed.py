@@ -136,7 +136,7 @@ class Observations:
         if not products:
             return self._nothing
         (of, *standing), found = self._made.get(place, ((None,), self._nothing))
-        return found if of is products and standing == [release.public_at(at), release.public_on] else None
+        return found if of is products and standing == [release.public_at(at), release.public_on, release.calib_level] else None
 
     def of(self, place: tuple[str, str], release: Release, at: datetime) -> Observed:
         """Return those of a release whose reading was decided already."""
@@ -151,9 +151,10 @@ class Observations:
             known = self.at_hand(place, release, at)
             if known is not None:
                 return known
-            rows = obscore.rows(obscore.Observation(product, place, public, release.public_on, self.doors) for product in products)
+            told = (public, release.public_on, release.calib_level)
+            rows = obscore.rows(obscore.Observation(product, place, *told, self.doors) for product in products)
             found = Observed(rows, products)
             with self._lock:
-                self._made[place] = ((products, public, release.public_on), found)
+                self._made[place] = ((products, *told), found)
             self._together.cache_clear()  # nobody will ask for what it replaces
             return found

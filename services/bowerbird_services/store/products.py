@@ -29,6 +29,8 @@ class Product:
     t_min: float | None = None
     t_max: float | None = None
     t_exptime: float | None = None
+    t_resolution: float | None = None
+    t_xel: int | None = None
     em_min: float | None = None
     em_max: float | None = None
     em_res_power: float | None = None

@@ -52,6 +52,41 @@ def test_an_image_has_its_place_and_its_outline_across_the_meridian(tmp_path: Pa
     assert (image.t_min, image.t_max, image.t_exptime) == (61465.5, 61466.0, 43200.0)
 
 
+@pytest.mark.parametrize(
+    ("cards", "told"),
+    [
+        ({"SEEING": 0.8, "EXPTIME": 30.0}, (0.8, None, 30.0, 30.0)),
+        ({"SKY_RES": 0.7, "SEEING": 0.9, "SPEC_RES": 2988.0, "XPOSURE": 600.0}, (0.7, 2988.0, 600.0, 600.0)),
+        ({"BMAJ": 0.0025, "BMIN": 0.002}, (9.0, None, None, None)),
+        ({"SPEC_RP": 1800, "SPEC_RES": 5.0, "EXPOSURE": 20, "TIMEDEL": 0.5}, (None, 1800.0, 20.0, 0.5)),
+        ({"SEEING": -1.0, "SPEC_RES": "high", "EXPTIME": True, "PSF_FWHM": 0.0}, (None, None, None, None)),
+        ({}, (None, None, None, None)),
+    ],
+)
+@pytest.mark.parametrize("primary", [True, False])
+def test_how_finely_something_was_observed_stands_in_either_header(
+    cards: dict[str, Any], told: tuple[Any, ...], primary: bool, tmp_path: Path
+) -> None:
+    write(tmp_path / "field.fits", np.zeros((50, 100), np.float32), SKY | ({} if primary else cards), cards if primary else {})
+    image = only(tmp_path)
+    assert (image.s_resolution, image.em_res_power, image.t_exptime, image.t_resolution) == told
+
+
+def test_an_exposure_ends_when_its_header_says(tmp_path: Path) -> None:
+    write(tmp_path / "field.fits", np.zeros((50, 100), np.float32), SKY, {"MJD-OBS": 60000.25, "MJD-END": 60000.75, "EXPTIME": 10.0})
+    assert (only(tmp_path).t_min, only(tmp_path).t_max) == (60000.25, 60000.75)
+
+
+def test_a_cube_of_time_has_its_own_times(tmp_path: Path) -> None:
+    time = {"CTYPE3": "UTC", "CUNIT3": "d", "CRVAL3": 0.5, "CRPIX3": 1.0, "CDELT3": 2.0, "MJDREF": 59000.0}
+    write(tmp_path / "movie.fits", np.zeros((5, 50, 100), np.float32), SKY | time, {"MJD-OBS": 1000.0, "EXPTIME": 3.0})
+    movie = only(tmp_path)
+    assert (movie.t_min, movie.t_max, movie.t_resolution) == pytest.approx((58999.5, 59009.5, 2 * 86400))
+    assert (movie.t_xel, movie.t_exptime) == (5, 3.0)
+    write(tmp_path / "loose" / "movie.fits", np.zeros((5, 50, 100), np.float32), SKY | time | {"MJDREF": 0.0})
+    assert (only(tmp_path / "loose").t_min, only(tmp_path / "loose").t_xel) == (None, 5), "times since nobody says when"
+
+
 def test_a_radio_cube_of_four_axes_has_its_wavelengths_and_its_polarisation(tmp_path: Path) -> None:
     frequency = {"CTYPE3": "FREQ", "CUNIT3": "Hz", "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CDELT3": 1e6}
     stokes = {"CTYPE4": "STOKES", "CRVAL4": 1.0, "CRPIX4": 1.0, "CDELT4": 1.0}
