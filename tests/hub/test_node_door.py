@@ -19,7 +19,7 @@ from bowerbird_fuse.csi.volumes import Volume
 from bowerbird_hub.nodes.door import NodeDoor, NotYet, Trust, VolumeOf, WrongNode
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.opening import door_of
-from bowerbird_hub.nodes.reviews import Bearer, TokenReviews, bearer
+from bowerbird_hub.nodes.reviews import ApiServer, Bearer, TokenReviews, bearer
 from bowerbird_hub.nodes.services import SERVICES_RECORD
 
 from tests.support.hub_door import Answer, HubDoor
@@ -106,7 +106,7 @@ class Asked:
 async def asked(api: HubDoor, tmp_path: Path) -> AsyncIterator[Asked]:
     (tmp_path / "hub-token").write_text("of-the-hub")
     servers, feed = Servers(), NodeFeed(lambda: [{"kind": "platform"}, {"kind": "synced"}])
-    door = NodeDoor(Trust(DRIVER, PLUGIN, SERVICES, TokenReviews(api.url, tmp_path / "hub-token")), servers, feed)
+    door = NodeDoor(Trust(DRIVER, PLUGIN, SERVICES, TokenReviews(ApiServer(api.url, tmp_path / "hub-token"))), servers, feed)
     port = door.open(0, "127.0.0.1")
     try:
         yield Asked(f"http://127.0.0.1:{port}", servers, feed, tmp_path / "token")

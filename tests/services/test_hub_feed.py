@@ -73,7 +73,7 @@ class House:
                 await asyncio.sleep(0.02)
 
     def open(self) -> NodeDoor:
-        door = NodeDoor(Trust("data.example", ("data", "data"), ("hub", "services"), Nobody(), TOKEN), Nobody(), self.feed)
+        door = NodeDoor(Trust("data.example", ("data", "data"), ("hub", "services"), Nobody(), services_token=TOKEN), Nobody(), self.feed)
         self.port = door.open(self.port, "127.0.0.1")
         return door
 

@@ -14,12 +14,16 @@ Answer = tuple[int, bytes]
 
 
 class HubDoor:
-    """Serves `answer(path, body)`; the feed is the lines that `feed` yields. `asked` is what came, with the token of who asked."""
+    """Serves `answer(path, body)`, and `pages` by their path; the feed is the lines that `feed` yields.
+
+    `asked` is what came, with the token of who asked.
+    """
 
     def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
         self.asked: list[tuple[str, str, Any]] = []
         self.answer: Callable[[str, Any], Answer] = lambda _path, _body: (404, b"")
         self.feed: Callable[[Callable[[bytes], None]], None] = lambda _send: None
+        self.pages: dict[str, bytes] = {}
         door = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -27,6 +31,9 @@ class HubDoor:
 
             def do_GET(self) -> None:
                 door.asked.append((self.path, self.headers["Authorization"], None))
+                if self.path in door.pages:
+                    self.reply(200, door.pages[self.path])
+                    return
                 self.send_response(200)
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
@@ -40,7 +47,9 @@ class HubDoor:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 door.asked.append((self.path, self.headers["Authorization"], body))
-                status, answer = door.answer(self.path, body)
+                self.reply(*door.answer(self.path, body))
+
+            def reply(self, status: int, answer: bytes) -> None:
                 self.send_response(status)
                 self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", str(len(answer)))

@@ -18,6 +18,7 @@ from bowerbird_hub.identity.feed import PING_SECONDS
 from bowerbird_hub.nodes.feed import NodeFeed
 from bowerbird_hub.nodes.reviews import Bearer, Reviewer, ReviewFailed, ServiceAccount
 from bowerbird_hub.nodes.services import SERVICES_RECORD
+from bowerbird_hub.nodes.signatures import Signatures
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
@@ -82,6 +83,9 @@ class Trust:
     plugin: ServiceAccount
     services: ServiceAccount
     reviewer: Reviewer
+    # What tells of a server's pod without a question, and of a node plugin without one each time; else each is for the reviewer.
+    signatures: Signatures | None = None
+    of_plugins: Reviewer | None = None
     services_token: str = field(default="", repr=False)
 
     def service(self, authorization: str | None) -> None:
@@ -94,22 +98,27 @@ class Trust:
         """Return where a node plugin asks; Refused where it is another, or that cannot be said."""
         if not (authorization or "").startswith(_BEARER):
             raise Refused(HTTPStatus.UNAUTHORIZED, "a node plugin must bring its own token")
-        found = await self._review(str(authorization).removeprefix(_BEARER))
+        found = await self._review(str(authorization).removeprefix(_BEARER), self.of_plugins or self.reviewer)
         if found is None or found.service_account != self.plugin:
             raise Refused(HTTPStatus.UNAUTHORIZED, f"the token is not one of {'/'.join(self.plugin)} for {self.audience}")
 
     async def pod_of(self, pod: Pod, token: str) -> Bearer:
         """Return what the token proves of that pod, which it is the own one of; Refused where it is another's, or that cannot be said."""
-        found = await self._review(token)
+        found = await self._signed(token) or await self._review(token, self.reviewer)
         if found is None:
             raise Refused(HTTPStatus.FORBIDDEN, f"the token of pod {pod} is not good")
         if (found.namespace, found.pod_name, found.pod_uid) != (pod.namespace, pod.name, pod.uid):
             raise Refused(HTTPStatus.FORBIDDEN, f"the token that pod {pod} brings is not its own")
         return found
 
-    async def _review(self, token: str) -> Bearer | None:
+    async def _signed(self, token: str) -> Bearer | None:
+        found = None if self.signatures is None else await self.signatures.bearer(token, self.audience)
+        # Whether a pod of the services still is there, no record of the hub's says.
+        return None if found is None or found.service_account in (self.services, self.plugin) else found
+
+    async def _review(self, token: str, reviewer: Reviewer) -> Bearer | None:
         try:
-            return await self.reviewer.review(token, self.audience)
+            return await reviewer.review(token, self.audience)
         except ReviewFailed as error:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from bowerbird_hub.nodes.door import NodeDoor, Servers, Trust
 from bowerbird_hub.nodes.feed import NodeFeed
-from bowerbird_hub.nodes.reviews import ServiceAccount, TokenReviews
+from bowerbird_hub.nodes.reviews import ApiServer, Remembering, ServiceAccount, TokenReviews
+from bowerbird_hub.nodes.signatures import Signatures
 
 _PORT, _PLUGINS, _SERVICES = "BOWERBIRD_NODE_DOOR_PORT", "BOWERBIRD_NODE_ACCOUNT", "BOWERBIRD_SERVICES_ACCOUNT"
 _API = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
@@ -26,7 +27,10 @@ def door_of(
     host, port = (environment[name] for name in _API)
     # Kubernetes writes an address of IPv6 without its brackets.
     url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return NodeDoor(Trust(driver, plugin, services, TokenReviews(url), services_token), servers, feed), int(environment[_PORT])
+    api = ApiServer(url)
+    reviews = TokenReviews(api)
+    trust = Trust(driver, plugin, services, reviews, Signatures(api), Remembering(reviews), services_token)
+    return NodeDoor(trust, servers, feed), int(environment[_PORT])
 
 
 def _account(environment: Mapping[str, str], name: str, whose: str) -> ServiceAccount:
