@@ -27,11 +27,9 @@ from bowerbird.scratch import Scratch
 from bowerbird.slab import WHOLE, Slab
 from bowerbird.window import Mode
 
-# So much is asked of a disk before it is needed (bytes, and cutouts).
+# So much is asked of a disk before it is needed (bytes).
 _AHEAD_BYTES = 1 << 25
-_MOST_AHEAD = 64
-# So many are planned at a time, and so many of a group tell how close the others lie.
-_PIECE = 512
+# So many of a group tell how close the others lie.
 _SAMPLE = 50
 # From so many on what is not in memory is read, and written, by threads of their own, so many (and bytes) at a time, while
 # others are planned. What is in memory is quicker without: two threads would wait for each other more than they help.
@@ -55,6 +53,14 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How many cutouts are planned at a time, and how many are asked of a disk before they are needed."""
+
+    planned: int = 512
+    ahead: int = 64
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What holds for all: which HDU, what happens at an edge, the files and their open folder if any, the most bytes of one, the slab."""
 
@@ -64,6 +70,7 @@ class Wish:
     folder: Folder | None = None
     most_bytes: int | None = None
     slab: Slab = WHOLE
+    pace: Pace = Pace()
 
     def is_there(self, row: int, product: Product, changed_ns: int) -> bool:
         """Return whether the file of a row is the cutout already, and no older than its image."""
@@ -129,8 +136,9 @@ class _Group:
             stack.callback(self._readers.shutdown, cancel_futures=True)
 
     def _planned(self) -> Iterator[tuple[int, Plan]]:
-        for first in range(0, len(self._rows), _PIECE):
-            rows = self._rows[first : first + _PIECE]
+        count = self._wish.pace.planned
+        for first in range(0, len(self._rows), count):
+            rows = self._rows[first : first + count]
             plans = self._layers.plans(self._regions.of(rows))
             for number in in_order(plans):
                 yield int(rows[number]), plans[number]
@@ -150,7 +158,7 @@ class _Group:
                 continue
             waiting.append((row, product, asked))
             ahead += product.content_bytes
-            while waiting and (ahead > _AHEAD_BYTES or len(waiting) > _MOST_AHEAD):
+            while waiting and (ahead > _AHEAD_BYTES or len(waiting) > self._wish.pace.ahead):
                 some = self._next(waiting)
                 ahead -= sum(product.content_bytes for _, product, _ in some)
                 yield from self._read_some(some)

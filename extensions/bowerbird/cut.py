@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bowerbird.stamp import Limits, Stamp
 
 # Cutouts without a folder stay in memory (bytes).
-_MOST_IN_MEMORY = 1 << 32
+MOST_IN_MEMORY = 1 << 32
 # BITPIX of numbers that are what the pixels measure, unless BSCALE or BZERO says otherwise.
 _REAL = {-32: ">f4", -64: ">f8"}
 
@@ -104,12 +104,15 @@ def _first_header(content: bytes) -> tuple[Cards, int]:
 
 
 class Cuts:
-    """What became of the sources of one call, by row: a cutout or a reason; `files` are where cutouts went, if they went to files."""
+    """What became of the sources of one call, by row: a cutout or a reason; `files` are where cutouts went, if they went to files.
 
-    def __init__(self, count: int, files: Sequence[Path | None]) -> None:
+    NotCuttable where those in memory are more than `most_bytes`.
+    """
+
+    def __init__(self, count: int, files: Sequence[Path | None] = (), most_bytes: int = MOST_IN_MEMORY) -> None:
         self.all: list[Cut | None] = [None] * count
         self.reasons = [""] * count
-        self._files = files
+        self._files, self._most_bytes = files, most_bytes
         self._held = 0
 
     def take(self, made: Made) -> None:
@@ -122,6 +125,6 @@ class Cuts:
 
     def _held_parts(self, parts: Sequence[Any]) -> Sequence[Any]:
         self._held += sum(map(len, parts))
-        if self._held > _MOST_IN_MEMORY:
-            raise NotCuttable(f"these cutouts are more than {_MOST_IN_MEMORY / 1e9:.0f} GB, too much for memory; give a folder for them")
+        if self._held > self._most_bytes:
+            raise NotCuttable(f"these cutouts are more than {self._most_bytes / 1e9:g} GB, too much for memory; give a folder for them")
         return parts

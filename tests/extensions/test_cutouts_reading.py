@@ -3,12 +3,14 @@
 import errno
 import os
 import tracemalloc
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import bowerbird
 import pytest
-from bowerbird import batch
-from bowerbird import cut as made_cuts
+from bowerbird.batch import Made, Pace, Wish, cut_all
+from bowerbird.cut import Cuts
 from bowerbird.kept import forget
 from bowerbird.regions import regions
 from bowerbird.sky import Sky
@@ -21,15 +23,22 @@ def wide(tmp_path) -> Path:
     return Mosaic(shape=(60, 9000)).write(tmp_path / "wide.fits")
 
 
-@pytest.mark.parametrize("change", ["shorter", "rewritten"])
-def test_a_file_that_changes_while_it_is_cut_gives_no_more_pixels(tmp_path, monkeypatch, change) -> None:
-    monkeypatch.setattr(batch, "_MOST_AHEAD", 1)
-    path = wide(tmp_path)
-    places = around((150.0, 2.0), 20, 15 * SCALE)
+def cut_then(path: Path, count: int, done: int, act: Callable[[], object]) -> list[Made]:
+    """Cut so many with nothing ahead, and act when some are done."""
+    wanted = regions(around((150.0, 2.0), count, 15 * SCALE), SIDE)
+    made = []
+    for one in cut_all(wanted, [path] * count, Wish(pace=Pace(ahead=1))):
+        made.append(one)
+        if len(made) == done:
+            act()
+    return made
 
-    def meddle(done, of):
-        if done != 5:
-            return
+
+@pytest.mark.parametrize("change", ["shorter", "rewritten"])
+def test_a_file_that_changes_while_it_is_cut_gives_no_more_pixels(tmp_path, change) -> None:
+    path = wide(tmp_path)
+
+    def meddle() -> None:
         if change == "shorter":
             os.truncate(path, 20_000)
         else:
@@ -38,25 +47,20 @@ def test_a_file_that_changes_while_it_is_cut_gives_no_more_pixels(tmp_path, monk
                 file.write(bytes(50_000))
             os.utime(path, ns=(1, 1))
 
-    made = bowerbird.cutouts(places, SIDE, path, progress=meddle)
-    assert sum(cut is not None for cut in made["cutout"]) == 5
-    reasons = {reason for reason in made["reason"] if reason}
+    made = cut_then(path, 20, 5, meddle)
+    assert len(made) == 20
+    assert sum(bool(one.parts) for one in made) == 5
+    reasons = {one.reason for one in made if one.reason}
     assert all("became shorter" in reason or "was changed while it was cut" in reason for reason in reasons)
     assert len(reasons) >= 1
 
 
-def test_a_file_that_is_replaced_while_it_is_cut_gives_the_pixels_of_the_first(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(batch, "_MOST_AHEAD", 1)
+def test_a_file_that_is_replaced_while_it_is_cut_gives_the_pixels_of_the_first(tmp_path) -> None:
     path = wide(tmp_path)
     places = around((150.0, 2.0), 9, 15 * SCALE)
     expected = [cut.content() for cut in bowerbird.cutouts(places, SIDE, path)["cutout"]]
-
-    def replace(done, of):
-        if done == 4:
-            Mosaic(shape=(60, 9000), dtype=">i2").write(tmp_path / "new.fits").replace(path)
-
-    made = bowerbird.cutouts(places, SIDE, path, progress=replace)
-    assert [cut.content() for cut in made["cutout"]] == expected
+    made = cut_then(path, 9, 4, lambda: Mosaic(shape=(60, 9000), dtype=">i2").write(tmp_path / "new.fits").replace(path))
+    assert [b"".join(one.parts) for one in sorted(made, key=lambda one: one.row)] == expected
 
 
 def test_rows_far_apart_are_gathered_as_they_are_read_one_by_one(tmp_path) -> None:
@@ -102,10 +106,10 @@ def test_descriptors_and_maps_are_given_back(path) -> None:
     assert str(path) not in Path("/proc/self/maps").read_text()
 
 
-def test_more_than_memory_should_hold_is_refused(path, monkeypatch) -> None:
-    monkeypatch.setattr(made_cuts, "_MOST_IN_MEMORY", 20_000)
+def test_more_than_memory_should_hold_is_refused(path) -> None:
+    cuts, made = Cuts(30, most_bytes=20_000), cut_all(regions(around((150.0, 2.0), 30), SIDE), [path] * 30, Wish())
     with pytest.raises(bowerbird.CutoutError, match="give a folder"):
-        bowerbird.cutouts(around((150.0, 2.0), 30), SIDE, path)
+        deque(map(cuts.take, made), maxlen=0)
 
 
 def test_memory_is_bounded_whatever_the_number(tmp_path) -> None:
@@ -113,7 +117,7 @@ def test_memory_is_bounded_whatever_the_number(tmp_path) -> None:
     wanted = regions(around((150.0, 2.0), 150), 700 * PIXEL)
     tracemalloc.start()
     try:
-        made = sum(sum(map(len, one.parts)) for one in batch.cut_all(wanted, [path] * 150, batch.Wish()))
+        made = sum(sum(map(len, one.parts)) for one in cut_all(wanted, [path] * 150, Wish()))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -122,8 +126,7 @@ def test_memory_is_bounded_whatever_the_number(tmp_path) -> None:
 
 
 def test_the_first_come_before_all_are_planned_and_an_interrupt_then_keeps_them(path, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(batch, "_PIECE", 4)
-    monkeypatch.setattr(batch, "_MOST_AHEAD", 1)
+    count = 4 * Pace().planned
     planned: list[int] = []
     boxes = Sky.boxes
 
@@ -137,16 +140,16 @@ def test_the_first_come_before_all_are_planned_and_an_interrupt_then_keeps_them(
 
     monkeypatch.setattr(Sky, "boxes", watch)
     with pytest.raises(KeyboardInterrupt):
-        bowerbird.cutouts(around((150.0, 2.0), 400), SIDE, path, folder=tmp_path / "made", progress=stop)
-    assert sum(planned) < 100
+        bowerbird.cutouts(around((150.0, 2.0), count), SIDE, path, folder=tmp_path / "made", progress=stop)
+    assert sum(planned) < count / 2
     kept = os.listdir(tmp_path / "made")
-    assert 2 <= len(kept) < 100
+    assert 2 <= len(kept) < count / 2
     assert not any(name.endswith(".part") for name in kept)
-    assert not any(bowerbird.cutouts(around((150.0, 2.0), 400), SIDE, path, folder=tmp_path / "made")["reason"])
+    assert not any(bowerbird.cutouts(around((150.0, 2.0), count), SIDE, path, folder=tmp_path / "made")["reason"])
 
 
 def test_pieces_of_the_plan_make_what_each_alone_makes(path) -> None:
-    places = around((150.0, 2.0), 2 * batch._PIECE + 7)
+    places = around((150.0, 2.0), 2 * Pace().planned + 7)
     made = bowerbird.cutouts(places, SIDE, path)
     assert not any(made["reason"])
     for row in range(0, len(places), 23):
