@@ -11,7 +11,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_services.store.dids import DID, NoDID
 
 # What a file is to what is linked from it; products of one making are each other's companions.
-_BACK: Final[Mapping[Semantics, Semantics]] = {
+BACK: Final[Mapping[Semantics, Semantics]] = {
     Semantics.PROGENITOR: Semantics.DERIVATION,
     Semantics.DERIVATION: Semantics.PROGENITOR,
     Semantics.CALIBRATION: Semantics.DERIVATION,
@@ -58,7 +58,7 @@ class Relations:
             target = DID.parse(link.to) if "://" in link.to else DID(*file.place, link.to)
         except NoDID:  # of another platform
             return
-        for near, far, semantics in ((file, target, link.semantics), (target, file, _BACK[link.semantics])):
+        for near, far, semantics in ((file, target, link.semantics), (target, file, BACK[link.semantics])):
             # A link that is declared from both ends is one.
             found[near].setdefault((far, semantics), Relation(far, semantics, link.description))
 

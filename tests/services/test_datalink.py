@@ -15,9 +15,10 @@ import requests
 from astropy.io.votable import parse
 from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.links import Semantics
+from bowerbird_services.relations import BACK
 
 from tests.extensions.votable.stil import lint, needs_stilts, stilts
-from tests.services.gallery import Gallery, gallery, gallery_platform
+from tests.services.gallery import Gallery, fill, gallery, gallery_platform, image
 from tests.services.test_dali import MEMBER, refused
 
 ELSEWHERE = "ivo://x-bowerbird/demo"
@@ -154,6 +155,42 @@ def test_links_are_told_from_both_ends_to_those_who_may_read_both(client: httpx.
     derived = one(rows(client, SECRET, headers=MEMBER), "#derivation")
     assert derived["link_auth"] == "optional"
     assert one(rows(client, SECRET, headers=MEMBER), "#this")["link_auth"] == "true"
+
+
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A gallery in which one image has a link of each kind to a file of its own."""
+
+    def lay(root: Path) -> None:
+        fill(root)
+        for semantics in Semantics:
+            image(root / "demo" / "dr1" / f"{semantics}.fits", 10.0, 10.0, pixels=8)
+
+    links = [
+        {"file": "m13.fits", "to": f"{semantics}.fits", "semantics": semantics, "description": f"its {semantics}"}
+        for semantics in Semantics
+    ]
+    place, platform = tmp_path_factory.mktemp("linked"), gallery_platform(dr1={"links": links})
+    with gallery(place, platform, before=lay) as found, httpx.Client(base_url=found.address, timeout=30) as client:
+        yield client
+
+
+@pytest.mark.parametrize("kind", Semantics)
+def test_a_link_of_each_kind_is_told_from_both_ends(linked: httpx.Client, kind: Semantics) -> None:
+    described = f"its {kind}"
+    for own, other, semantics in (("m13.fits", f"{kind}.fits", kind), (f"{kind}.fits", "m13.fits", BACK[kind])):
+        (found,) = (row for row in rows(linked, f"{ELSEWHERE}/dr1?{own}") if row["description"] == described)
+        assert (found["semantics"], found["error_message"]) == (f"#{semantics}", None)
+        assert (found["link_auth"], found["link_authorized"]) == ("optional", True)
+        assert str(found["access_url"]).endswith(f"/products/demo/dr1/{other}")
+        assert linked.get(str(found["access_url"])).content.startswith(b"SIMPLE")
+
+
+def test_what_a_link_is_backwards_is_said_of_each_kind() -> None:
+    """Those of one making are companions; of two that came one from the other each is what the other is not."""
+    assert set(BACK) == set(Semantics)
+    own = (Semantics.PROGENITOR, Semantics.DERIVATION, Semantics.COUNTERPART, Semantics.CODERIVED)
+    assert all(BACK[BACK[kind]] is kind for kind in own)
 
 
 def test_a_link_into_an_announced_release_says_that_it_is_closed(client: httpx.Client) -> None:

@@ -16,10 +16,11 @@ import pyvo
 import requests
 from astropy.io import fits
 from astropy.wcs import WCS
+from bowerbird.spectral import C
 from defusedxml.ElementTree import fromstring
 
 from tests.services.gallery import Gallery
-from tests.services.soda.calls import AIR, CIRCLE, CUBE, LAYERS, M13, SPACED, cut, hdus, refused, sky_of
+from tests.services.soda.calls import AIR, CIRCLE, CUBE, LAYERS, M13, MOVIE, RADIO, SPACED, cut, hdus, refused, sky_of
 
 
 def test_circle_has_the_pixels_that_the_notebook_cuts_from_the_same_file(client: httpx.Client, shown: Gallery) -> None:
@@ -106,6 +107,55 @@ def test_band_finds_a_line_in_a_cube_of_air_by_its_wavelength_in_vacuum(client: 
         assert cut(client, AIR, BAND=f"{band}").status_code == there
         found = client.get("/sia2/query", params={"BAND": f"{band}", "POS": "CIRCLE 85.0 -2.0 0.1", "RESPONSEFORMAT": "csv"}).text
         assert (AIR in found) == (there == 200)
+
+
+def _band(first: float, last: float) -> str:
+    """From one frequency to another (MHz), as SODA has it."""
+    return f"{C / (last * 1e6)!r} {C / (first * 1e6)!r}"
+
+
+@pytest.mark.parametrize(
+    ("did", "asked", "part"),
+    [
+        (RADIO, {"POL": "Q"}, np.s_[1:2, :]),
+        (RADIO, {"POL": ["Q", "u"]}, np.s_[1:3, :]),
+        (RADIO, {"POL": ["I", "V"]}, np.s_[0:4, :]),  # with those between: the axis counts on
+        (RADIO, {"BAND": _band(1401, 1402)}, np.s_[:, 1:3]),
+        (RADIO, {"BAND": _band(1401, 1401), "POL": "V"}, np.s_[3:4, 1:2]),
+        (RADIO, {"BAND": f"{C / 1.404e9} +Inf"}, np.s_[:, :]),
+        (MOVIE, {"TIME": "59002.25 59003.75"}, np.s_[2:4]),
+        (MOVIE, {"TIME": "59005.5"}, np.s_[5:6]),
+        (MOVIE, {"TIME": "-Inf 59000.5"}, np.s_[0:1]),
+        (RADIO, {"POL": "RR"}, None),
+        (RADIO, {"BAND": "0.2 0.21"}, None),
+        (MOVIE, {"TIME": "59006.1 59007"}, None),
+    ],
+)
+def test_each_axis_is_cut_over_http_and_says_where_it_begins(client: httpx.Client, shown: Gallery, did: str, asked: Any, part: Any) -> None:
+    answer = cut(client, did, *((name, text) for name, texts in asked.items() for text in np.atleast_1d(texts).tolist()))
+    if part is None:
+        assert (answer.status_code, answer.content) == (204, b"")
+        return
+    made = hdus(answer)[0]
+    path = shown.releases / "demo" / "dr1" / did.partition("?")[2]
+    with fits.open(path) as whole:
+        assert np.array_equal(made.data, whole[0].data[part])
+        sides = np.argwhere(np.isin(whole[0].data, made.data[..., 0, 0]))[0][::-1]
+        for axis in range(2, made.data.ndim):
+            assert made.header[f"CRPIX{axis + 1}"] == whole[0].header[f"CRPIX{axis + 1}"] - sides[axis]
+    made.verify("exception")
+
+
+def test_descriptor_of_a_cube_says_what_each_axis_has(client: httpx.Client) -> None:
+    for did, name, ends in ((RADIO, "BAND", (C / 1.4045e9, C / 1.3995e9)), (MOVIE, "TIME", (59000.0, 59006.0))):
+        told = fromstring(client.get("/datalink/links", params={"ID": did}).content)
+        (found,) = (one for one in told.iter() if one.get("name") == name)
+        values = {one.tag.rpartition("}")[2]: float(one.get("value") or "nan") for one in found.iter() if one.get("value")}
+        assert (values["MIN"], values["MAX"]) == pytest.approx(ends)
+    states = [
+        one.get("value") for one in fromstring(client.get("/datalink/links", params={"ID": RADIO}).content).iter() if "OPTION" in one.tag
+    ]
+    assert states[:4] == ["I", "Q", "U", "V"]
 
 
 def test_several_hdus_come_in_one_file_as_the_notebook_cuts_them(client: httpx.Client, shown: Gallery) -> None:
