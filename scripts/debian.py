@@ -51,6 +51,8 @@ PACKAGES = {
         Package("python3-gavo", "dachs", 150, 700),
         Package("postgresql-15-q3c", "/usr/share/postgresql/15/extension/q3c.control", 20, 70),
         Package("postgresql-15-pgsphere", "/usr/share/postgresql/15/extension/pg_sphere.control", 1, 2),
+        Package("stilts", "stilts", 85, 270),
+        Package("postgresql-15", "/usr/lib/postgresql/15/bin/initdb", 20, 70),
         Package("containerd", "containerd", 30, 125),
         Package("runc", "runc", 3, 10),
         Package("containernetworking-plugins", "/usr/lib/cni/ptp", 8, 50),

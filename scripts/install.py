@@ -27,7 +27,7 @@ PROGRAMS = {
     "hub": (),
     "up": ("bubblewrap", "fuse3"),
     "aat": (),
-    "test": ("bubblewrap", "fuse3", "chromium", "fonts-dejavu-core", "git", "fitsverify", "rsync", "fio"),
+    "test": ("bubblewrap", "fuse3", "chromium", "fonts-dejavu-core", "git", "fitsverify", "rsync", "fio", "stilts", "postgresql-15"),
 }
 
 

@@ -7,7 +7,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -29,11 +29,12 @@ from bowerbird_hub.chart.make_secrets import KEYS
 from tests.support.cas import DemoCAS
 from tests.support.certificates import certificate
 from tests.support.chart_pods import ChartPods
-from tests.support.charts import containers, objects
+from tests.support.charts import containers, example, rendered
 from tests.support.hub import Person
 from tests.support.kube_api import KubeApi, Object, bearer, kube_api
 from tests.support.names import person_client
 from tests.support.own_network import own_network
+from tests.support.postgres import needs_postgres, postgres
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 
@@ -150,14 +151,20 @@ def cluster(directory: Path) -> Iterator[tuple[KubeApi, Path, asyncio.AbstractEv
         thread.join(20)
 
 
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
-    """The chart's trial: hub, demo CAS server and proxy, each in its pod."""
+@pytest.fixture(scope="module", params=["file", pytest.param("postgresql", marks=needs_postgres)])
+def release(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Release]:
+    """The chart's trial: hub, demo CAS server and proxy, each in its pod; the hub with each of the databases that it can have."""
     directory = tmp_path_factory.mktemp("release")
-    with own_network(), cluster(directory) as (api, authority, loop):
+    values = example("trial")
+    with ExitStack() as stack:
+        stack.enter_context(own_network())
+        api, authority, loop = stack.enter_context(cluster(directory))
         told = {key: secrets.token_hex(32) for key in KEYS}
+        if request.param == "postgresql":
+            values["database"] = {"existingSecret": "bowerbird-database"}
+            told["url"] = stack.enter_context(postgres("hub"))
         port = httpx.URL(api.url).port or 0
-        running = ChartPods(objects("trial"), directory, told, ("127.0.0.1", port, authority, "of-the-hub"))
+        running = ChartPods(rendered(values), directory, told, ("127.0.0.1", port, authority, "of-the-hub"))
         api.bearers[PLUGIN] = (DRIVER, bearer("bowerbird-data:bowerbird-data"))
         token_file = directory / "plugin-token"
         token_file.write_text(PLUGIN)

@@ -10,6 +10,7 @@ import threading
 from contextlib import closing, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +18,12 @@ from bowerbird_config.paths import Var
 from bowerbird_hub.chart import await_images, stop_pods, upgrade_database
 from bowerbird_hub.chart.kube_api import KubeApi, Refused
 from bowerbird_hub.chart.make_secrets import KEYS, make_secrets
-from jupyterhub import orm
-from sqlalchemy import create_engine, text
+from bowerbird_hub.identity.database import DATABASE, file_address, given_address
+from jupyterhub import dbutil, orm
+from sqlalchemy import create_engine, inspect, text
 
 from tests.hub.runtime_contract import until
+from tests.support.postgres import needs_postgres, postgres
 from tests.support.processes import began, children, command
 
 PLACE = "/api/v1/namespaces/science/secrets"
@@ -231,16 +234,21 @@ def test_an_install_that_did_not_get_so_far_has_nothing_to_stop(api, server):
         stop_pods.stop_pods(api, INSTALL, 60, lambda _: None)
 
 
+def make_database(engine):
+    """Make the tables of JupyterHub, and a user."""
+    orm.Base.metadata.create_all(engine)
+    orm.check_db_revision(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO users (name, cookie_id) VALUES ('ann', 'x')"))
+
+
 @pytest.fixture
 def var(tmp_path):
     """A hub's directory with a database as JupyterHub makes it."""
     var = Var(tmp_path)
     var.hub.mkdir()
-    engine = create_engine(f"sqlite:///{var.database}")
-    orm.Base.metadata.create_all(engine)
-    orm.check_db_revision(engine)
-    with engine.begin() as connection:
-        connection.execute(text("INSERT INTO users (name, cookie_id) VALUES ('ann', 'x')"))
+    engine = create_engine(file_address(var))
+    make_database(engine)
     engine.dispose()
     return var
 
@@ -265,13 +273,76 @@ def test_no_copy_is_made_where_none_is_wanted_or_nothing_is_there(var, tmp_path)
     assert not (tmp_path / "empty").exists()
 
 
-def test_a_database_of_before_is_brought_up_to_date(var):
-    with closing(sqlite3.connect(var.database)) as database:
-        (head,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
-    upgrade_database.upgrade(var, f"sqlite:///{var.database}")
-    with closing(sqlite3.connect(var.database)) as database:
-        assert database.execute("SELECT version_num FROM alembic_version").fetchone() == (head,)
-    assert _names(var.database) == ["ann"]
+@pytest.fixture(scope="module")
+def server_of_databases():
+    """A PostgreSQL, by the address that an administrator gives."""
+    with postgres("hub") as address:
+        yield address
+
+
+def run_job(directory, environment):
+    """Run the chart's job before an upgrade as its pod does."""
+    told = ("--directory", str(directory), "--backups", "1", "--revision", "2")
+    argv = (sys.executable, "-I", "-m", "bowerbird_hub.chart.upgrade_database", *told)
+    # The programs of its image are in its PATH: JupyterHub starts one of them by name.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(argv, env=os.environ | environment | {"PATH": path}, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(params=["file", pytest.param("postgresql", marks=[needs_postgres, pytest.mark.root])])
+def earlier(request, tmp_path):
+    """The program's environment and an engine, for a database as the JupyterHub of before made it, in which ann is."""
+    var = Var(tmp_path)
+    var.hub.mkdir()
+    environment = {DATABASE: request.getfixturevalue("server_of_databases")} if request.param == "postgresql" else {}
+    engine = create_engine(given_address(environment) or file_address(var))
+    make_database(engine)
+    with dbutil._temp_alembic_ini(engine.url.render_as_string(hide_password=False)) as told:
+        subprocess.run([sys.executable, "-m", "alembic", "-c", told, "downgrade", "-1"], check=True, capture_output=True)
+    yield environment, engine
+    orm.Base.metadata.drop_all(engine)
+    engine.dispose()
+
+
+def test_a_database_of_before_is_brought_up_to_date_by_the_job_of_the_chart(earlier, tmp_path):
+    environment, engine = earlier
+    with pytest.raises(orm.DatabaseSchemaMismatch):
+        orm.check_db_revision(engine)
+    ended = run_job(tmp_path, environment)
+    assert ended.returncode == 0, ended.stderr
+    assert "the database is not ours" in ended.stderr if environment else "the database is copied to" in ended.stderr
+    orm.check_db_revision(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM users")).all() == [("ann",)]
+        assert connection.execute(text("SELECT display_name FROM spawners")).all() == []
+
+
+@pytest.mark.root
+@needs_postgres
+def test_an_empty_postgresql_is_left_to_the_hub(server_of_databases, tmp_path):
+    environment = {DATABASE: server_of_databases}
+    ended = run_job(tmp_path, environment)
+    assert ended.returncode == 0, ended.stderr
+    engine = create_engine(given_address(environment) or "")
+    assert inspect(engine).get_table_names() in ([], ["alembic_version"])
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mysql://hub:very-secret@db/hub",
+        "postgresql+psycopg2://hub:very-secret@db/hub",
+        "very-secret",
+        "postgresql://hub:very-secret@db:five/hub",
+    ],
+)
+def test_an_address_of_no_postgresql_is_refused_and_its_password_told_to_nobody(address, tmp_path):
+    ended = run_job(tmp_path, {DATABASE: address})
+    assert (ended.returncode, "very-secret" in ended.stderr) == (1, False)
+    assert ended.stderr.startswith(
+        "the database is not upgraded: BOWERBIRD_DATABASE_URL is not the address of a PostgreSQL database; write it like"
+    )
 
 
 PLATFORM = """\

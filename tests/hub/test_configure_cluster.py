@@ -91,6 +91,18 @@ def test_no_secret_is_in_settings_or_shown(environment: dict[str, str]) -> None:
     assert not [number for number in range(1, 6) if str(number) * 64 in shown]
 
 
+def test_a_postgresql_is_reached_by_the_driver_that_we_bring(environment: dict[str, str]) -> None:
+    environment["BOWERBIRD_DATABASE_URL"] = "postgresql://hub:a%2Fb@db:5433/hub?sslmode=require"
+    assert Deployment.of(environment).database == "postgresql+psycopg://hub:a%2Fb@db:5433/hub?sslmode=require"
+
+
+def test_an_address_of_no_postgresql_ends_the_hub_with_its_sentence(environment: dict[str, str]) -> None:
+    environment["BOWERBIRD_DATABASE_URL"] = "mysql://hub:very-secret@db/hub"
+    with pytest.raises(NotConfigured, match="the hub cannot start in a pod: BOWERBIRD_DATABASE_URL is not the address") as refused:
+        Deployment.of(environment)
+    assert "very-secret" not in str(refused.value)
+
+
 def test_without_a_database_of_its_own_the_hub_has_a_file(environment: dict[str, str]) -> None:
     assert Deployment.of(environment).database == f"sqlite:///{Var(Path(environment['BOWERBIRD_VAR'])).database}"
 

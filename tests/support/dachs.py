@@ -5,12 +5,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pyarrow as pa
@@ -19,11 +17,11 @@ import pyarrow.csv
 from scripts import debian
 from scripts.running import Log
 from tests.support.cas import free_port
+from tests.support.postgres import USER, Place, await_start, database, give, programs
 
-# Whoever owns a cluster by Debian's package; DaCHS runs as the same user, so that no other has to be made.
-USER = "postgres"
-_SECONDS = 90.0
 _PACKAGES = ("python3-gavo", "postgresql-15-q3c", "postgresql-15-pgsphere")
+# Both sides with the settings of a machine that is theirs: a quarter of a small machine's memory, and no waits for its disk.
+_OF_A_SMALL_MACHINE = ("shared_buffers=512MB", "work_mem=64MB", "max_wal_size=2GB")
 _SETTINGS = """[general]
 rootDir: {root}
 tempDir: {root}/scratch
@@ -113,61 +111,14 @@ def lacking() -> str:
     """Return why the peer cannot run here, or nothing."""
     if os.geteuid() != 0:
         return "it must be started by root, who becomes postgres"
-    if shutil.which("dachs") is None or not _programs():
+    if shutil.which("dachs") is None or not _with_q3c():
         return "it needs python3-gavo, postgresql-15-q3c and postgresql-15-pgsphere of Debian 12"
     return ""
 
 
-def _programs() -> Path | None:
-    """Return where PostgreSQL's programs lie that q3c belongs to."""
-    found = sorted(Path("/usr/share/postgresql").glob("*/extension/q3c.control"))
-    return Path("/usr/lib/postgresql", found[-1].parts[-3], "bin") if found else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where all of it lies, and how its programs are run."""
-
-    root: Path
-
-    @property
-    def how(self) -> dict[str, Any]:
-        """What every program is started with: another user, and an environment that names only this place."""
-        environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.root), "LC_ALL": "C.UTF-8", "GAVOSETTINGS": str(self.root / "gavo.rc")}
-        return {"user": USER, "group": USER, "extra_groups": [], "cwd": self.root, "env": environment}
-
-    def run(self, *argv: str | Path, inside: str = ".") -> None:
-        """Run a program to its end; RuntimeError with what it said where it fails."""
-        how = self.how | {"cwd": self.root / inside}
-        ended = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=_SECONDS, **how)
-        if ended.returncode:
-            raise RuntimeError(f"{' '.join(map(str, argv))} failed: {ended.stdout[-2000:]}")
-
-    @contextmanager
-    def program(self, argv: Sequence[str | Path], end: signal.Signals) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run a program while the block runs, and end it by a signal."""
-        with (
-            (self.root / f"{Path(argv[0]).name}.log").open("wb") as log,
-            subprocess.Popen(argv, stdout=log, stderr=log, **self.how) as child,
-        ):
-            try:
-                yield child
-            finally:
-                child.send_signal(end)
-                _wait(child)
-
-    def write(self, name: str, text: str) -> None:
-        """Write a file that the other user can read."""
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
-def _wait(child: "subprocess.Popen[bytes]") -> None:
-    try:
-        child.wait(20)
-    except subprocess.TimeoutExpired:
-        child.kill()
+def _with_q3c() -> bool:
+    found = programs()
+    return found is not None and Path("/usr/share/postgresql", found.parent.name, "extension/q3c.control").exists()
 
 
 @contextmanager
@@ -179,9 +130,9 @@ def dachs(rows: pa.Table) -> Iterator[DaCHS]:
         raise PeerMissing(f"no DaCHS here: {why}")
     # Not under our own temporary directory, which only we may enter.
     with tempfile.TemporaryDirectory(prefix="bowerbird-dachs-", dir="/var/tmp") as folder:
-        place, port = _Place(Path(folder)), free_port()
-        _give(place.root)
-        with _database(place) as dsn:
+        place, port = Place(Path(folder), {"GAVOSETTINGS": f"{folder}/gavo.rc"}), free_port()
+        give(place.root)
+        with database(place, "gavo", _OF_A_SMALL_MACHINE) as (_, dsn):
             _describe(place, port, dsn, rows)
             # It takes a row in 0.1 ms; its table is filled by PostgreSQL itself.
             place.run("dachs", "imp", "q", inside="gavo/inputs/sky")
@@ -194,44 +145,16 @@ def dachs(rows: pa.Table) -> Iterator[DaCHS]:
                 yield served
 
 
-def _give(path: Path) -> None:
-    shutil.chown(path, USER, USER)
-    path.chmod(0o755)
-
-
-@contextmanager
-def _database(place: _Place) -> Iterator[str]:
-    programs = _programs()
-    assert programs is not None
-    cluster, port = place.root / "cluster", free_port()
-    place.run(programs / "initdb", "-D", cluster, "-E", "UTF8", "--locale=C.UTF-8", "-A", "trust")
-    # Both sides with the settings of a machine that is theirs: a quarter of a small machine's memory, and no waits for its disk.
-    settings = (f"port={port}", "listen_addresses=", f"unix_socket_directories={place.root}", "shared_buffers=512MB", "work_mem=64MB")
-    options = [part for setting in (*settings, "fsync=off", "max_wal_size=2GB") for part in ("-c", setting)]
-    # SIGINT is PostgreSQL's "fast": it ends what runs and does not wait for clients.
-    with place.program([programs / "postgres", "-D", cluster, *options], signal.SIGINT) as child:
-        _await_ready([programs / "pg_isready", "-h", place.root, "-p", str(port)], child)
-        place.run(programs / "createdb", "-h", place.root, "-p", str(port), "--encoding=UTF-8", "--template", "template0", "gavo")
-        yield f"dbname=gavo host={place.root} port={port}"
-
-
-def _describe(place: _Place, port: int, dsn: str, rows: pa.Table) -> None:
+def _describe(place: Place, port: int, dsn: str, rows: pa.Table) -> None:
     root = place.root / "gavo"
     root.mkdir()
-    _give(root)
+    give(root)
     place.write("gavo.rc", _SETTINGS.format(root=root, port=port, user=USER))
     place.run("dachs", "init", "--dsn", dsn)
     place.write("gavo/inputs/sky/q.rd", _DESCRIPTOR)
     for name, part in (("stars.csv", rows[:1]), ("others.txt", rows[1:])):
         pyarrow.csv.write_csv(part.select(["id", "ra", "dec", "mag"]), root / "inputs/sky" / name)
-    _give(root / "inputs/sky")
-
-
-def _await_ready(asking: Sequence[str | Path], child: "subprocess.Popen[bytes]") -> None:
-    def ready() -> bool:
-        return subprocess.run(asking, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
-
-    _await(ready, child, "PostgreSQL")
+    give(root / "inputs/sky")
 
 
 def _await_answer(address: str, child: "subprocess.Popen[bytes]") -> None:
@@ -241,12 +164,4 @@ def _await_answer(address: str, child: "subprocess.Popen[bytes]") -> None:
         except httpx.HTTPError:
             return False
 
-    _await(answers, child, "DaCHS")
-
-
-def _await(ready: Callable[[], bool], child: "subprocess.Popen[bytes]", name: str) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not ready():
-        if child.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{name} does not start")
-        time.sleep(0.05)
+    await_start(answers, child, "DaCHS")

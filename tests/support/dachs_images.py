@@ -5,7 +5,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.dachs import USER, DaCHS
+from tests.support.dachs import DaCHS
+from tests.support.postgres import USER
 
 _DESCRIPTOR = r"""<resource schema="img" resdir=".">
   <meta name="creationDate">2026-01-01T00:00:00Z</meta>

@@ -19,7 +19,7 @@ def _database_url(url: str) -> str:
         raise ValueError(
             "a password stands in the address of the database; put the address into a Secret as 'url', and name it as existingSecret"
         )
-    if parts.scheme.partition("+")[0] != "postgresql" or not parts.hostname:
+    if parts.scheme != "postgresql" or not parts.hostname:
         raise ValueError(f"{url!r} is not the address of a PostgreSQL database; write it like postgresql://user@host:5432/bowerbird")
     return url
 

@@ -3,9 +3,11 @@
 import argparse
 import logging
 import os
+import sys
 from pathlib import Path
 
 from bowerbird_config.paths import Var
+from bowerbird_hub.identity.database import WrongAddress, file_address, given_address
 from bowerbird_hub.state.sqlite_copies import copy_database
 from jupyterhub import dbutil
 
@@ -31,7 +33,7 @@ def upgrade(var: Var, url: str | None) -> None:
     """Bring the tables up to date; nothing where there is no database yet."""
     if url is None and not var.database.exists():
         return
-    dbutil.upgrade_if_needed(url or f"sqlite:///{var.database}", backup=False, log=_log)
+    dbutil.upgrade_if_needed(url or file_address(var), backup=False, log=_log)
 
 
 def main() -> None:
@@ -42,7 +44,11 @@ def main() -> None:
     parser.add_argument("--revision", type=int, required=True, help="the number of the revision that is installed")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    var, url = Var(arguments.directory), os.environ.get("BOWERBIRD_DATABASE_URL")
+    var = Var(arguments.directory)
+    try:
+        url = given_address(os.environ)
+    except WrongAddress as error:
+        sys.exit(f"the database is not upgraded: {error}")
     if url is None:
         copy = back_up(var, arguments.revision, arguments.backups)
         _log.info("%s", f"the database is copied to {copy}" if copy else "no copy of the database is made")

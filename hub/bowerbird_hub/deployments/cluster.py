@@ -13,6 +13,7 @@ from bowerbird_hub import background
 from bowerbird_hub.chart.make_secrets import KEYS
 from bowerbird_hub.deployments import hub_settings
 from bowerbird_hub.deployments.hub_settings import Settings
+from bowerbird_hub.identity.database import WrongAddress, file_address, given_address
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.managed import CULLER, VO, vo_routes, vo_sign_in
 from bowerbird_hub.nodes.door import NodeDoor, NotYet
@@ -30,7 +31,6 @@ from jupyterhub.app import JupyterHub
 from kubespawner.clients import load_config
 
 PODS = "BOWERBIRD_PODS"
-DATABASE = "BOWERBIRD_DATABASE_URL"
 DEMO_CAS, DEMO_CAS_PORT = "BOWERBIRD_DEMO_CAS_URL", "BOWERBIRD_CAS_PORT"
 _CAS_PATH = "cas"
 # Whoever watches the cluster: by its token the hub tells its figures, and nothing else.
@@ -75,7 +75,7 @@ class Deployment:
             _told(environment, "BOWERBIRD_IMAGE_PARTS_URL"),
             demo_cas,
             _port(environment, DEMO_CAS_PORT) if demo_cas else None,
-            environment.get(DATABASE) or f"sqlite:///{var.database}",
+            _database(environment, var),
         )
 
 
@@ -111,6 +111,13 @@ def _port(environment: Mapping[str, str], name: str) -> int:
     if not found.isdecimal():
         raise NotConfigured(f"the hub cannot start in a pod: {name} is {found!r}, and is to be a port")
     return int(found)
+
+
+def _database(environment: Mapping[str, str], var: Var) -> str:
+    try:
+        return given_address(environment) or file_address(var)
+    except WrongAddress as error:
+        raise NotConfigured(f"the hub cannot start in a pod: {error}") from None
 
 
 def _origins(environment: Mapping[str, str], name: str) -> Origins:

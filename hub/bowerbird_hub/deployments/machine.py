@@ -13,6 +13,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_hub import background
 from bowerbird_hub.deployments import hub_settings
 from bowerbird_hub.deployments.hub_settings import Settings
+from bowerbird_hub.identity.database import file_address
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.managed import CAS, CULLER, VO, services, vo_routes
 from bowerbird_hub.origins import Origins
@@ -52,7 +53,7 @@ def settings(platform: Platform, deployment: Deployment) -> Settings:
         {
             "JupyterHub": {
                 "hub_bind_url": f"http://{LOOPBACK}:{ports.hub}",
-                "db_url": f"sqlite:///{var.database}",
+                "db_url": file_address(var),
                 "cookie_secret_file": str(var.secrets / "cookie-secret"),
                 "load_roles": [*hub_settings.VO_ROLES, *([hub_settings.CULLER_ROLE] if platform.limits.idle else [])],
                 "services": services(platform, deployment.install, var, ports, deployment.as_root),

@@ -10,7 +10,7 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError
-from bowerbird_hub.identity.database import connect
+from bowerbird_hub.identity.database import connect, file_address
 from bowerbird_hub.identity.feed import IdentityFeed, Message
 from bowerbird_hub.identity.platform_file import PlatformFile
 from bowerbird_hub.identity.store import IdentityStore
@@ -65,7 +65,7 @@ class Live:
         self.var = var
         self.error: str | None = None
         self._parts = parts
-        self._engine = connect(database_url or f"sqlite:///{var.database}")
+        self._engine = connect(database_url or file_address(var))
         self.identities = IdentityStore(self._engine)
         self.sign_ons = SignOns(self._engine)
         self.feeds = self._feeds() if sockets else ()
