@@ -73,10 +73,12 @@ class Wish:
     pace: Pace = Pace()
 
     def is_there(self, row: int, product: Product, changed_ns: int) -> bool:
-        """Return whether the file of a row is the cutout already, and no older than its image."""
+        """Return whether the file of a row was the cutout already when the folder was opened, and no older than its image."""
         file = self.files[row] if self.files else None
+        if file is None or self.folder is None or not self.folder.held(file.name):
+            return False
         try:
-            return file is not None and file.stat().st_mtime_ns > changed_ns and product.matches(file)
+            return file.stat().st_mtime_ns > changed_ns and product.matches(file)
         except OSError:
             return False
 

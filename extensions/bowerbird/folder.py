@@ -56,10 +56,15 @@ class Folder:
         self._path = path
         # Every file is named from here: the way to the folder is not looked up again for each.
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._names = frozenset(os.listdir(self._descriptor))
 
     def close(self) -> None:
         """Close it."""
         os.close(self._descriptor)
+
+    def held(self, name: str) -> bool:
+        """Return whether anything of that name was there when the folder was opened."""
+        return name in self._names
 
     def write(self, name: str, parts: Sequence[Any]) -> None:
         """Write a file, which appears when it is whole; many threads may at once."""

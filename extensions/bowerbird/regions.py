@@ -114,7 +114,8 @@ def _sides(size: Any, count: int) -> tuple[Any, Any]:
         angles = numbers(size, u.deg)
         return (angles, angles) if angles.ndim == 1 else (angles[:, 1], angles[:, 0])
     one = stencil((0.0, 0.0), size)
-    return np.full(count, one.width), np.full(count, one.height)
+    # Views of one number: of a million positions nothing is made for each.
+    return np.broadcast_to(one.width, count), np.broadcast_to(one.height, count)
 
 
 def _is_column(size: Any, count: int) -> bool:

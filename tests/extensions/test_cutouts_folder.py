@@ -35,6 +35,20 @@ def test_files_are_written_whole_and_found_again(path, tmp_path) -> None:
     assert again["file"].tolist() == made["file"].tolist()
 
 
+def test_a_folder_is_looked_through_once_and_what_comes_meanwhile_is_replaced_by_the_same(path, tmp_path) -> None:
+    places = around((150.0, 2.0), 3)
+    one, other = tmp_path / "one", tmp_path / "other"
+    bowerbird.cutouts(places, SIDE, path, folder=one)
+
+    def bring(done: int, _of: int) -> None:
+        for name in {file.name for file in one.iterdir()} - set(os.listdir(other)) if done == 1 else ():
+            (other / name).write_bytes(b"torn")
+
+    made = bowerbird.cutouts(places, SIDE, path, folder=other, progress=bring)
+    assert not any(made["reason"])
+    assert all(file.read_bytes() == (one / file.name).read_bytes() for file in other.iterdir())
+
+
 def test_only_what_is_missing_torn_or_of_other_pixels_is_cut_again(path, tmp_path) -> None:
     places = around((150.0, 2.0), 5)
     files = [Path(file) for file in bowerbird.cutouts(places, SIDE, path, folder=tmp_path / "made")["file"]]
