@@ -9,6 +9,7 @@ answer: `tend` waits for each of these locks.
 """
 
 import contextlib
+import errno
 import logging
 import threading
 from collections import defaultdict
@@ -35,6 +36,17 @@ TAKEN_SECONDS = 15.0
 
 # Says whose pod it is; Denied where it is nobody's, Away where that cannot be asked.
 Who = Callable[[Claim], Admission]
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    """Say Away, in words for the pod's user, where the storage has no room for what a node writes on it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Away("the storage that homes are on is full, and no server begins on it until somebody makes room") from error
+        raise
 
 
 class Publisher:
@@ -85,7 +97,7 @@ class Publisher:
             if held is not None and held.target.mounted(DATA):
                 return
             # What nobody writes, two nodes may show, each from a storage of its own.
-            asked = claim if claim.read_only else replace(claim, storage=mark_of(self._marked))
+            asked = claim if claim.read_only else replace(claim, storage=self._mark())
             admission = self._who(asked)
             if not claim.read_only:
                 self._take_lease(claim.pod)
@@ -93,8 +105,13 @@ class Publisher:
                 self._make(Volume.of(claim, admission.user), admission)
             log.info("published the view of %s to pod %s", admission.user, claim.pod)
 
+    def _mark(self) -> str:
+        with _room():
+            return mark_of(self._marked)
+
     def _take_lease(self, pod: Pod) -> None:
-        lease = self._leases.take(pod)
+        with _room():
+            lease = self._leases.take(pod)
         if self._leases.seconds_left(lease):
             raise Away(f"pod {pod} was on node {lease.before}, which is given time to notice that it is here now")
 
