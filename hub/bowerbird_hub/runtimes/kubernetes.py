@@ -134,7 +134,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
             return
         node = pod["spec"].get("nodeName")
         self.log.warning("%s: the server's node %s is lost, and it is started elsewhere", self._log_name, node)
-        self._tell(30, f"Leaving the node {node}, which does not answer")
+        self._tell(40, f"Leaving the node {node}, which does not answer")
         # That very pod: its node may be back, and have ended it.
         how = V1DeleteOptions(grace_period_seconds=0, preconditions=V1Preconditions(uid=pod["metadata"]["uid"]))
         try:
