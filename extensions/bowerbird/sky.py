@@ -1,5 +1,6 @@
 """The sky of one image: which pixel axes run along it, and which box of pixels covers a square on it."""
 
+import math
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -114,33 +115,35 @@ class Sky:
 
     def box(self, region: Stencil) -> Box:
         """Return the smallest box of pixels that covers the square; it may reach beyond the image."""
-        alone = region.alone()
-        box = self._quick(alone)
+        box = self._quick(region)
         if box is not None:
             return box
-        (low,), (high,), (found,) = self.boxes(alone)
+        (low,), (high,), (found,) = self.boxes(region.alone())
         if not found:
             raise OutsideImage(LOST)
         return Box((int(low[0]), int(low[1])), (int(high[0]), int(high[1])))
 
-    def _quick(self, alone: Stencils) -> Box | None:
+    def _quick(self, region: Stencil) -> Box | None:
         """Return the same box where little shows it beyond doubt, as `_few` finds it."""
-        centres, sides = self._own_frame(alone), np.stack([alone.width, alone.height], axis=-1)
-        if not self._smooth or 90 - abs(centres[0, 1]) <= sides.sum():
+        centre, sides = self._centre(region), (region.width, region.height)
+        if not self._smooth or 90 - abs(centre[1]) <= sum(sides):
             return None
         try:
             with self._lock, np.errstate(all="ignore"):
-                found = reach(tuple(centres[0].tolist()), tuple(sides[0].tolist()), _outline(FEW), self.pixels, self.points)
+                found = reach(centre, sides, _outline(FEW), self.pixels, self.points)
         except ValueError:
             return None
         if found is None:
             return None
-        low, high, doubt = found
-        start, stop = _starts(low - doubt), _stops(high + doubt)
-        if (start != _starts(low + doubt)).any() or (stop != _stops(high - doubt)).any():
-            return None
-        stop = np.maximum(stop, start + 1)
-        return Box((int(start[0]), int(start[1])), (int(stop[0]), int(stop[1])))
+        (left, right), (bottom, top) = (_certain(*axis) for axis in zip(*(one.tolist() for one in found), strict=True))
+        return None if left == right or bottom == top else Box((left, bottom), (right, top))
+
+    def _centre(self, region: Stencil) -> tuple[float, float]:
+        """Return the centre of a square in the image's frame."""
+        if region.coordinates is None and self.frame.name == "icrs":
+            return region.longitude, region.latitude
+        ((longitude, latitude),) = self._own_frame(region.alone()).tolist()
+        return longitude, latitude
 
     def boxes(self, regions: Stencils) -> tuple[Array, Array, Array]:
         """Return the smallest boxes of pixels that cover squares: starts and stops (n × 2), and which have a place in the projection."""
@@ -311,6 +314,14 @@ def _starts(low: Array) -> Array:
 def _stops(high: Array) -> Array:
     """Return the first pixels behind reaches."""
     return np.ceil(high + 0.5 - TOUCH)
+
+
+def _certain(low: float, high: float, doubt: float) -> tuple[int, int]:
+    """Return the first pixel of a reach and the first behind it, twice the same where these are not beyond doubt."""
+    start, stop = math.floor(low - doubt + 0.5 + TOUCH), math.ceil(high + doubt + 0.5 - TOUCH)
+    if start != math.floor(low + doubt + 0.5 + TOUCH) or stop != math.ceil(high - doubt + 0.5 - TOUCH):
+        return start, start
+    return start, max(stop, start + 1)
 
 
 def _turn(steps: Array) -> Array:
