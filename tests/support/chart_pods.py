@@ -17,6 +17,7 @@ from bowerbird_config.install import Install
 from bowerbird_hub.runtimes.sandbox import Bind, Sandbox, argv
 
 from tests.support.charts import ROOT, Manifest, containers, named
+from tests.support.processes import children
 
 UID = 10_001
 _IMAGE = PurePosixPath("/opt/bowerbird")
@@ -74,8 +75,13 @@ class ChartPods:
             )
 
     def end(self, container: str, signum: int = signal.SIGKILL) -> None:
+        """End a container as a crash does, or by another signal to its program."""
         process = self.running.pop(container)
-        process.send_signal(signum)
+        pid = process.pid
+        # A sandbox that is signalled kills what is in it.
+        while signum != signal.SIGKILL and (below := children(pid)):
+            pid = below[0]
+        os.kill(pid, signum)
         process.wait(_END_SECONDS)
 
     def end_all(self) -> None:

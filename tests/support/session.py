@@ -107,18 +107,18 @@ class Session:
         """Run code in that kernel and return all that it printed, errors included."""
         return str(ioloop.IOLoop().run_sync(lambda: self._run(kernel, code), timeout=KERNEL_SECONDS))
 
-    async def _run(self, kernel: str, code: str) -> str:
+    def channel(self, kernel: str, session: str = "") -> HTTPRequest:
+        """Return the request for a kernel's channels; what is said to a session that is away for a while is kept for it."""
         parts = urlsplit(self.own(f"api/kernels/{kernel}/channels"))
-        address = parts._replace(scheme="ws", netloc=f"{HERE}:{parts.port}").geturl()
+        query = f"session_id={session}" if session else ""
+        address = parts._replace(scheme="ws", netloc=f"{HERE}:{parts.port}", query=query).geturl()
         cookies = "; ".join(f"{c.name}={c.value}" for c in self.client.cookies.jar if c.domain == parts.hostname)
-        headers = {"Cookie": cookies, "Host": parts.netloc, "Origin": f"{parts.scheme}://{parts.netloc}"}
-        channel = await websocket.websocket_connect(HTTPRequest(address, headers=headers))
+        return HTTPRequest(address, headers={"Cookie": cookies, "Host": parts.netloc, "Origin": f"{parts.scheme}://{parts.netloc}"})
+
+    async def _run(self, kernel: str, code: str) -> str:
+        channel = await websocket.websocket_connect(self.channel(kernel))
         message_id = uuid.uuid4().hex
-        header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex, "version": "5.3"}
-        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
-        await channel.write_message(
-            json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []})
-        )
+        await channel.write_message(execute_request(code, message_id))
         try:
             return await self._printed(channel, message_id)
         finally:
@@ -138,6 +138,13 @@ class Session:
             printed += "\n".join(content["traceback"]) if message["msg_type"] == "error" else ""
             if message["msg_type"] == "status" and content["execution_state"] == "idle":
                 return re.sub(r"\x1b\[[0-9;]*m", "", printed)
+
+
+def execute_request(code: str, message_id: str) -> str:
+    """Return what asks a kernel to run code."""
+    header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex, "version": "5.3"}
+    content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+    return json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []})
 
 
 def sign_in(url: str, account: str, password: str) -> Session:

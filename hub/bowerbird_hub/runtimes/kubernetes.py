@@ -35,6 +35,10 @@ _NOT_BEGUN = "The hub was started anew before your server was. Start it again."
 _LOST = "Your server's node lost the files that were open in /data and in your home. Restart its kernels, or the server, to open them anew."
 
 
+class _Late(Exception):
+    """A start took all the time that it may take."""
+
+
 class KubernetesSpawner(PlatformSpawner, KubeSpawner):
     """Runs a server as a pod in the namespace of user pods; no trait of KubeSpawner changes what the pod is."""
 
@@ -43,6 +47,8 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
     ip = "0.0.0.0"  # noqa: S104  within the pod, whose address the network policies guard
     port = pods.PORT
     component_label = pods.COMPONENT
+    # So long is an API server asked that does not answer, before a person is told.
+    k8s_api_request_retry_timeout = 10
     # What only options could ask for; there is one option, the profile.
     profile_list: tuple[()] = ()
     enable_user_namespaces = storage_pvc_ensure = False
@@ -161,7 +167,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         """Return what a step of the start returns; StartRefused as soon as the pod says that there is no hope, or time is over."""
         try:
             return await self._raced(step, deadline)
-        except TimeoutError as error:
+        except _Late as error:
             words = f"Your server was not ready in time. {pod_status.waiting_for(self._pod, self.events)}"
             raise StartRefused(words, reason="start", status_code=UNAVAILABLE, log=words) from error
         except ApiException as error:
@@ -180,7 +186,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
             if looking.done():
                 found = looking.result()
                 raise self._failure(found.words, found.log)
-            raise TimeoutError
+            raise _Late
         finally:
             doing.cancel()
             looking.cancel()

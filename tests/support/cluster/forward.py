@@ -10,6 +10,7 @@ import httpx
 _HERE = "127.0.0.1"
 _READ_BYTES = 1 << 16
 _SECONDS = 10
+_ASK_SECONDS = 2
 
 
 @contextmanager
@@ -41,6 +42,8 @@ class _Passing:
 
     def __init__(self, target: Callable[[], tuple[str, int]]) -> None:
         self._target = target
+        # Where the proxy was last: nobody tells while there is no API server.
+        self._last: tuple[str, int] | None = None
         # A stream does not hold the task that reads it, and nobody else does: it would go in the middle of a connection.
         self._serving: set[asyncio.Task[None] | None] = set()
 
@@ -54,12 +57,20 @@ class _Passing:
             writer.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host, port = await asyncio.to_thread(self._target)
+        host, port = await self._where()
         far_reader, far_writer = await asyncio.wait_for(asyncio.open_connection(host, port), _SECONDS)
         try:
             await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
         finally:
             far_writer.close()
+
+    async def _where(self) -> tuple[str, int]:
+        try:
+            self._last = await asyncio.wait_for(asyncio.to_thread(self._target), _ASK_SECONDS)
+        except (TimeoutError, httpx.TransportError):
+            if self._last is None:
+                raise
+        return self._last
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
