@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bowerbird_config.ingests import program
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub.state.state_files import read_json, write_json
-from bowerbird_hub.supervision import helper
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class DemoReleases:
             last = line.removeprefix("releases: ")
             say(last)
 
-        status = await helper.run(self.command(), self.log, heard, environment)
+        status = await program.run(self.command(), self.log, heard, environment)
         if status:
             return f"{last or f'ended with exit status {status}'}; log: {self.log}"
         write_json(self._note, {"recipe": self._recipe()})

@@ -14,6 +14,7 @@ from bowerbird_hub.supervision import sweep
 from bowerbird_hub.supervision.board import Board
 from bowerbird_hub.supervision.demo_releases import DemoReleases, demo_releases
 from bowerbird_hub.supervision.handover import LEAVE, code_of
+from bowerbird_hub.supervision.ingest_sandbox import IngestSandbox
 from bowerbird_hub.supervision.parts import Plan, parts_of
 from bowerbird_hub.supervision.planning import Request, living_parts, plan_for
 from bowerbird_hub.supervision.processes import end
@@ -21,9 +22,7 @@ from bowerbird_hub.supervision.records import boot_id
 from bowerbird_hub.supervision.status import lacks
 from bowerbird_hub.supervision.stopping import Hurry, stop_platform
 from bowerbird_hub.supervision.supervisor import Supervisor
-from bowerbird_hub.supervision.surveys import Surveys
 from bowerbird_hub.supervision.table_service import answering, probe
-from bowerbird_hub.supervision.tables import MAKING, Tables, keep
 
 DEMO_ROW, SERVICE_ROW = "demo releases", "table service"
 DONE, NOT_STARTED = 0, 2
@@ -124,7 +123,7 @@ async def _start(plan: Plan, supervisor: Supervisor, board: Board) -> bool:
     making = asyncio.create_task(_make_demo_releases(plan, board))
     try:
         ready = await supervisor.settled()
-        if ready and _tables(plan).possible:
+        if ready and _ingests(plan).possible:
             await answering(probe(plan.ports), plan.var.logs / "hub.log", lambda state, rest: board.row(SERVICE_ROW, state, rest))
         await making
     finally:
@@ -156,25 +155,11 @@ def _demo_releases(plan: Plan) -> DemoReleases | None:
 async def _keep_tables(plan: Plan, board: Board, starting: asyncio.Task[bool]) -> None:
     """Make the tables after the start, so that signing in waits for none, then the HiPS of images, and keep both."""
     await asyncio.wait({starting})
-    tables, surveys = _tables(plan), Surveys(plan.install, plan.var, plan.as_root)
-    ready = asyncio.Event()
-
-    def told(state: str, rest: str) -> None:
-        board.made(tables.name, state, rest)
-        if state != MAKING:
-            ready.set()
-
-    async def then() -> None:
-        await ready.wait()
-        await keep(surveys, lambda state, rest: board.made(surveys.name, state, rest), plan.environment, surveys.seconds)
-
-    async with asyncio.TaskGroup() as both:
-        both.create_task(keep(tables, told, plan.environment))
-        both.create_task(then())
+    await _ingests(plan).keep(lambda making, state, said: board.made(making.name, state, "; ".join(said)))
 
 
-def _tables(plan: Plan) -> Tables:
-    return Tables(plan.install, plan.var, plan.as_root)
+def _ingests(plan: Plan) -> IngestSandbox:
+    return IngestSandbox(plan.install, plan.var, plan.as_root, plan.environment)
 
 
 async def _rotate(var: Var) -> None:

@@ -61,8 +61,9 @@ def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> i
         except BadSource as error:
             say(f"table {name} of {release.name}: {asked.file} {error}")
             wrong += 1
-        except (NoRoom, OSError) as error:
-            say(f"table {name} of {release.name}: {error}")
+        except (NoRoom, OSError, ValueError, ArithmeticError, MemoryError) as error:
+            # Whatever a file holds that nobody thought of: the other tables are made all the same.
+            say(f"table {name} of {release.name}: {str(error) or type(error).__name__}")
             wrong += 1
     closed = list(closed_files(release.directory))
     if closed:
@@ -75,6 +76,9 @@ def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> i
 
 
 def _write_products(release: ReleaseOrder, folder: Path) -> None:
+    """Write what products there are; what a release had whose directory is away stays told, for it may be back in a moment."""
+    if (folder / PRODUCTS).exists() and not release.directory.is_dir():
+        return
     found = [product.to_json() for product in products(release.directory, {table.file for table in release.tables.values()})]
     content, target = {"products": found}, folder / PRODUCTS
     if sidecar.read_json(target) != content:

@@ -39,11 +39,13 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None], room: Room = 
 
 
 def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None], room: Room) -> surveys.Drawn:
+    folder = surveys.folder_of(root, release.collection, release.release)
+    if not release.directory.is_dir() and surveys.read(folder).surveys:
+        raise NoImage("the directory of the release is away; what was drawn stays")
     without = {table.file for table in release.tables.values()}
     images = [product for product in products(release.directory, without) if product.dataproduct_type in _IMAGES]
     waves = {one.file: (one.em_min, one.em_max) for one in images if one.em_min is not None and one.em_max is not None}
     sources = hips.Sources(release.directory, tuple(one.file for one in images), waves)
-    folder = surveys.folder_of(root, release.collection, release.release)
     return hips.make(sources, folder, lambda line: say(f"{release.name}: {line}"), room)
 
 

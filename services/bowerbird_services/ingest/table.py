@@ -96,7 +96,7 @@ def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTab
             conformed = Conformed(asked, source.described, described)
             rows = write_sorted(conformed.schema, conformed.batches(source.batches()), made, Path(work))
         if rows != conformed.rows or fingerprint(directory, asked) != mark:
-            raise BadSource("changed while it was read; it is read again at the next start")
+            raise BadSource("changed while it was read; it is read again soon")
         file = folder / f"{name}-{hashlib.sha256(f'{mark}{made.stat().st_mtime_ns}'.encode()).hexdigest()[:12]}.parquet"
         made.replace(file)
     table = Table(

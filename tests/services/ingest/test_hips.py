@@ -429,6 +429,17 @@ def test_a_header_of_no_sense_ends_the_survey_of_no_other_image(cards: dict[str,
     assert [name for name, _ in again.left_out] == ["odd.fits"]
 
 
+def test_what_was_drawn_of_a_release_stays_while_its_directory_is_away(release: Path, root: Path) -> None:
+    write(release / NAME, waves(50, 50), tangent(50, 50))
+    run(order(release), root, print)
+    before = made(root)
+    release.rename(release.with_name("away"))
+    said: list[str] = []
+    assert run(order(release), root, said.append) == 1
+    assert "survey of sky/dr1: the directory of the release is away; what was drawn stays" in said
+    assert made(root) == before
+
+
 def test_tiles_are_coarser_where_there_is_no_room_for_them(release: Path, root: Path) -> None:
     write(release / NAME, waves(300, 300), tangent(300, 300))
     said: list[str] = []

@@ -26,7 +26,7 @@ from bowerbird_services.tables import Table
 
 from tests.support.disk import small_disk
 from tests.support.platforms import described
-from tests.support.sky_images import tangent
+from tests.support.sky_images import tangent, waves, write
 
 PLACE = ("sky", "dr1")
 
@@ -152,6 +152,17 @@ def test_a_release_whose_directory_is_missing_does_not_stop_the_others(release: 
     said: list[str] = []
     assert run(both, root, said.append) == 1
     assert "table stars of sea/dr1: stars.parquet needs the file stars.parquet, which cannot be read (No such file or directory)" in said
+    assert shelved(root)["stars"].rows == 1000
+
+
+def test_a_release_whose_directory_goes_away_keeps_what_was_made(release: Path, root: Path) -> None:
+    write(release / "field.fits", waves(20, 20), tangent(20, 20))
+    run(order(release), root, print)
+    assert [product.file for product in Shelf(root).holdings().products[PLACE]] == ["field.fits"]
+    release.rename(release.with_name("away"))
+    assert run(order(release), root, print) == 1
+    shelf = Shelf(root)
+    assert [product.file for product in shelf.holdings().products[PLACE]] == ["field.fits"]
     assert shelved(root)["stars"].rows == 1000
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bowerbird_config.ingests.making import table_traces
+from bowerbird_config.ingests.traces import trace
 from bowerbird_config.table_order import TableOrder
-from bowerbird_hub.supervision.release_trace import trace
-from bowerbird_hub.supervision.tables import traces
 
 
 @pytest.fixture
@@ -45,19 +45,19 @@ def put_another_there(deep: Path) -> None:
     ],
 )
 def test_a_change_below_the_top_directory_is_noticed(change: Callable[[Path], object], release: Path) -> None:
-    before = traces(asked(release))
-    assert traces(asked(release)) == before
+    before = table_traces(asked(release))
+    assert table_traces(asked(release)) == before
     change(release / "images" / "deep")
-    assert traces(asked(release)) != before
+    assert table_traces(asked(release)) != before
 
 
 def test_what_lies_behind_a_link_is_not_looked_at(release: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (release / "out").symlink_to(tmp_path / "other")
     (release / "loop").symlink_to(release)
-    before = traces(asked(release))
+    before = table_traces(asked(release))
     (tmp_path / "other" / "b.fits").write_bytes(b"y")
-    assert traces(asked(release)) == before
+    assert table_traces(asked(release)) == before
 
 
 def test_of_many_files_the_upper_ones_are_looked_at(release: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,9 +13,9 @@ _STOP_SECONDS = 5.0
 _LONGEST_LINE = 1 << 16
 
 
-async def run(argv: Sequence[str], log: Path, say: Callable[[str], None], environment: Mapping[str, str], order: bytes = b"") -> int:
+async def run(argv: Sequence[str], log: Path | None, say: Callable[[str], None], environment: Mapping[str, str], order: bytes = b"") -> int:
     """Return its exit status; `say` gets each line. When cancelled the program and all that it started end."""
-    with log.open("ab") as written:
+    with log.open("ab") if log else nullcontext() as written:
         program = await asyncio.create_subprocess_exec(
             *argv,
             stdin=subprocess.PIPE,
@@ -42,11 +42,12 @@ async def _order(program: asyncio.subprocess.Process, order: bytes) -> None:
         program.stdin.close()
 
 
-async def _relay(program: asyncio.subprocess.Process, log: BinaryIO, say: Callable[[str], None]) -> None:
+async def _relay(program: asyncio.subprocess.Process, log: BinaryIO | None, say: Callable[[str], None]) -> None:
     assert program.stdout is not None  # noqa: S101  it was started with one
     async for raw in program.stdout:
-        log.write(raw)
-        log.flush()
+        if log:
+            log.write(raw)
+            log.flush()
         if line := raw.decode(errors="replace").strip():
             say(line)
 

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+# When a file was changed (ns), and how long it is.
+Stamp = tuple[int, int]
 # Of a release so many files and directories are looked at, the upper ones first: it is done every few seconds.
 WATCHED = 5_000
 
@@ -41,3 +43,12 @@ def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
 
 def _line(path: str, found: os.stat_result) -> str:
     return f"{path!r} {found.st_ino} {found.st_mtime_ns} {found.st_size}"
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Return when a file was changed and how long it is; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
