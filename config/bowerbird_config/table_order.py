@@ -1,5 +1,6 @@
 """What the ingest of tables is asked to do: the releases of a platform, where each lies, and the tables in it. Pure."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field
@@ -40,11 +41,25 @@ def release_directory(platform: Platform, releases: Path, collection: str, relea
 
 
 def table_order(platform: Platform, var: Var) -> TableOrder:
-    """Return what the ingest of a platform is asked to do."""
-    orders = []
-    for collection, about in platform.collections.items():
-        for release, known in about.releases.items():
-            directory = release_directory(platform, var.releases, collection, release)
-            assert directory is not None  # noqa: S101  it is one of the platform's
-            orders.append(ReleaseOrder(collection=collection, release=release, directory=directory, tables=known.tables))
+    """Return what the ingest of a platform is asked to do on one machine."""
+
+    def lies(collection: str, release: str) -> Path:
+        directory = release_directory(platform, var.releases, collection, release)
+        assert directory is not None  # noqa: S101  it is one of the platform's
+        return directory
+
+    return _order(platform, lies)
+
+
+def order_below(platform: Platform, releases: Path) -> TableOrder:
+    """Return the same where every release is below one directory, as in a view: wherever its files lie."""
+    return _order(platform, lambda collection, release: releases / collection / release)
+
+
+def _order(platform: Platform, lies: Callable[[str, str], Path]) -> TableOrder:
+    orders = [
+        ReleaseOrder(collection=collection, release=release, directory=lies(collection, release), tables=known.tables)
+        for collection, about in platform.collections.items()
+        for release, known in about.releases.items()
+    ]
     return TableOrder(releases=tuple(orders))

@@ -55,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images-port", type=int, required=True, help="another one, to which what is asked of images is led")
     parser.add_argument("--tables", type=Path, required=True, help="where the tables lie")
     parser.add_argument("--surveys", type=Path, required=True, help="where the HiPS lie")
+    parser.add_argument("--ingest", type=Path, help="the file that says how the making of both goes, where that is to be told")
     parser.add_argument("--state", type=Path, required=True, help="where jobs are kept and queries spill")
     hub = parser.add_mutually_exclusive_group(required=True)
     hub.add_argument("--identities", type=Path, help="the socket of the hub's identity records, where the hub is on this machine")
@@ -119,7 +120,7 @@ def _parts(arguments: argparse.Namespace, client: httpx.AsyncClient, records: Re
     identities = Identities(records, names, lambda: datetime.now(UTC))
     site = Site(engine, identities, Threads(_THREADS), _made(state / "spool"), address, slots=slots)
     directories = mounted_directories(arguments.releases) if arguments.hub else hub_directories(arguments.releases)
-    site.surveys = arguments.surveys
+    site.surveys, site.ingest = arguments.surveys, arguments.ingest
     site.archive = Archive(records, shelf, directories, store.observations)
     return _Parts(site, store, directories, computing.close)
 

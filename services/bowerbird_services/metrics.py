@@ -5,6 +5,7 @@ It stands beside the services' prefix and not below it, so that the proxy leads 
 
 import time
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from bowerbird_config.image_parts import IMAGE_PARTS
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bowerbird_services.answers import Answers
+from bowerbird_services.ingest.state import State, read
 from bowerbird_services.site import Site
 from bowerbird_services.vo.health import Health
 from bowerbird_services.vo.jobs import JobStore
@@ -24,6 +26,9 @@ _OTHER: Final = "other"
 # Whoever asks chooses the address: of names that are no part of ours there could be any number.
 _PARTS: Final = frozenset({"tap", "scs", *IMAGE_PARTS})
 _NOT_ANSWERED: Final = "none"
+# A whole archive that is away makes no page of figures of it.
+_MOST_SENTENCES: Final = 20
+_LONGEST_SENTENCE: Final = 300
 
 
 class Measured:
@@ -64,15 +69,16 @@ class Measured:
 def route(site: Site, jobs: JobStore, health: Health) -> Route:
     """Return where all that is measured is told."""
 
-    def looked() -> tuple[int, bool]:
-        return len(jobs.unfinished()), health.state().trouble is None
+    def looked() -> tuple[int, bool, State | None]:
+        return len(jobs.unfinished()), health.state().trouble is None, read(site.ingest) if site.ingest else None
 
     async def tell(_request: Request) -> Response:
-        unfinished, well = await site.threads.run(looked)
+        unfinished, well, ingest = await site.threads.run(looked)
         lines = (
             *_of_answers(site.answers),
             *_gauge("bowerbird_services_jobs_unfinished", "Jobs that wait or run.", unfinished),
             *_gauge("bowerbird_services_available", "1 where queries can be answered now.", int(well)),
+            *(_of_ingest(ingest) if ingest else ()),
         )
         return PlainTextResponse("".join(f"{line}\n" for line in lines), media_type=_CONTENT_TYPE)
 
@@ -88,6 +94,19 @@ def _of_answers(answers: Answers) -> Iterator[str]:
         yield f'bowerbird_services_answer_seconds_total{{part="{part}"}} {seconds:.6f}'
     yield from _gauge("bowerbird_services_at_work", "Requests whose answer has not ended.", answers.at_work + answers.worker_at_work)
     yield from _gauge("bowerbird_services_workers", "Processes that answer for images beside the main one.", answers.workers)
+
+
+def _of_ingest(state: State) -> Iterator[str]:
+    yield from _gauge("bowerbird_services_ingest_up", "1 while tables and surveys are made where something changes.", int(state.at_work))
+    name = "bowerbird_services_not_made"
+    yield from _about(name, "Tables and surveys that could not be made, and why.", "gauge")
+    told = dict.fromkeys((what, why[:_LONGEST_SENTENCE]) for what, why in state.sentences())
+    for what, why in islice(told, _MOST_SENTENCES):
+        yield f'{name}{{what="{_quoted(what)}",why="{_quoted(why)}"}} 1'
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _gauge(name: str, about: str, value: int) -> Iterator[str]:

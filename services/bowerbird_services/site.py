@@ -54,6 +54,8 @@ class Site:
     archive: Archive | None = None
     # Where the HiPS lie.
     surveys: Path | None = None
+    # Where it is told how the making of tables and surveys goes; None where that is told elsewhere, as on one machine.
+    ingest: Path | None = None
     answers: Answers = field(default_factory=Answers)
     # What is to be told of the service's other process; None where all is well with it.
     worker_trouble: Callable[[], str | None] = lambda: None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_config.table_order import table_order
+from bowerbird_config.table_order import order_below, table_order
 
 from tests.support.platforms import described
 
@@ -18,3 +18,5 @@ def test_each_release_is_asked_for_where_it_lies(tmp_path: Path) -> None:
     first, second = table_order(platform, Var(tmp_path)).releases
     assert (first.name, first.directory, first.tables["stars"].file) == ("sky/dr1", tmp_path / "releases" / "sky" / "dr1", "stars.csv")
     assert (second.name, second.directory, dict(second.tables)) == ("sky/dr2", Path("/archive/two"), {})
+    below = order_below(platform, tmp_path / "seen").releases
+    assert [release.directory for release in below] == [tmp_path / "seen" / "sky" / name for name in ("dr1", "dr2")]

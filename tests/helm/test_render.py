@@ -344,13 +344,26 @@ def test_a_value_that_no_type_knows_is_refused_by_helm_itself():
         rendered(wrong)
 
 
-def test_what_is_not_built_is_named():
-    """Each program that no member has is marked, so that nobody takes the chart for more than it is."""
+def test_every_program_that_the_chart_starts_is_built():
     text = (CHART / "templates" / "_programs.tpl").read_text()
-    for definition in text.split("{{- define ")[1:]:
-        for module in re.findall(r"-m, (bowerbird_[\w.]+)", definition):
-            member = {"bowerbird_hub": "hub", "bowerbird_services": "services", "bowerbird_fuse": "fuse"}[module.split(".")[0]]
-            place = ROOT / member / Path(*module.split("."))
-            there = place.with_suffix(".py").exists() or (place / "__main__.py").exists()
-            marked = "NOT BUILT YET" in text[: text.index(definition)].rsplit("{{- end", 1)[-1]
-            assert there or marked, module
+    modules = re.findall(r"-m, (bowerbird_[\w.]+)", text)
+    assert modules
+    for module in modules:
+        member = {"bowerbird_hub": "hub", "bowerbird_services": "services", "bowerbird_fuse": "fuse"}[module.split(".")[0]]
+        place = ROOT / member / Path(*module.split("."))
+        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
+
+
+def test_what_makes_tables_has_the_volumes_of_the_services_and_tells_them_how_it_goes():
+    pod = named(objects("one-node"), "Deployment", "bowerbird-services")["spec"]["template"]["spec"]
+    services, ingest = pod["containers"]
+    assert [each["name"] for each in pod["containers"]] == ["services", "ingest"]
+    assert services["image"] == ingest["image"]
+    mounts = [{mount["mountPath"]: mount for mount in each["volumeMounts"]} for each in (services, ingest)]
+    for path in ("/srv/bowerbird", "/run/volume"):
+        assert mounts[0][path] == mounts[1][path]
+    said, heard = (dict(zip(each["command"][4::2], each["command"][5::2], strict=True)) for each in (ingest, services))
+    assert said["--state"] == heard["--ingest"]
+    for word in ("--tables", "--surveys", "--releases", "--hub"):
+        assert said[word] == heard[word]
+    assert "memory" in ingest["resources"]["limits"]

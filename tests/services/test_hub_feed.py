@@ -13,34 +13,20 @@ import pytest
 import pytest_asyncio
 from bowerbird_config.identity import ANONYMOUS, IdentityRecord
 from bowerbird_config.platform import Platform
-from bowerbird_config.pods import Pod
-from bowerbird_hub.nodes.door import NodeDoor, Trust, VolumeOf
+from bowerbird_hub.nodes.door import NodeDoor, Trust
 from bowerbird_hub.nodes.feed import NodeFeed
-from bowerbird_hub.nodes.reviews import Bearer
 from bowerbird_services import hub_feed
 from bowerbird_services.hub_feed import HubFeed
 from bowerbird_services.identity import Away, Records
 from bowerbird_services.release_files import NoFile, mounted_directories, open_file
 
+from tests.support.no_pods import Nobody
 from tests.support.platforms import described
 
 pytestmark = [pytest.mark.asyncio]
 
 TOKEN = "of-the-services"
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
-
-
-class Nobody:
-    """Knows no pod and no token."""
-
-    async def review(self, token: str, audience: str) -> Bearer | None:
-        return None
-
-    async def volume_of(self, pod: Pod, _storage: str) -> VolumeOf | None:
-        return None
-
-    def remounted(self, pod: Pod) -> None:
-        raise AssertionError(pod)
 
 
 def _platform() -> dict[str, Any]:

@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 from bowerbird_services.app import create
+from bowerbird_services.ingest.state import StateFile
 
 from tests.services.serving import served
 from tests.support.charts import alert_metrics
@@ -42,12 +43,36 @@ def test_jobs_that_wait_and_health_are_told(client):
     assert (found["bowerbird_services_jobs_unfinished"], found["bowerbird_services_available"]) == (0, 1)
 
 
-def test_every_figure_of_the_services_that_an_alert_looks_at_is_told(client):
+def test_every_figure_of_the_services_that_an_alert_looks_at_is_told(client, site, tmp_path):
+    site.ingest = tmp_path / "ingest.json"
+    StateFile(site.ingest).tell("tables", "not whole", ["table stars of sky/dr1: stars.csv is empty"])
     client.get("/tap/capabilities")
     told = {name.partition("{")[0] for name in figures(client)}
     watched = {name for name in alert_metrics() if name.startswith("bowerbird_services_")}
     assert watched
     assert watched <= told
+
+
+def test_what_could_not_be_made_is_told_with_its_reason(client, site, tmp_path):
+    assert not [name for name in figures(client) if name.startswith(("bowerbird_services_ingest", "bowerbird_services_not_made"))]
+    site.ingest = tmp_path / "ingest.json"
+    assert figures(client)["bowerbird_services_ingest_up"] == 0
+    file = StateFile(site.ingest)
+    file.beat()
+    assert figures(client)["bowerbird_services_ingest_up"] == 1
+    file.tell("tables", "not whole", [r"table stars of sky/dr1: no column \n", "table more of sky/dr1: x"])
+    file.tell("tables", "making", ["1 of 1"])
+    assert {name for name in figures(client) if "not_made" in name} == {
+        r'bowerbird_services_not_made{what="tables",why="table stars of sky/dr1: no column \\n"}',
+        'bowerbird_services_not_made{what="tables",why="table more of sky/dr1: x"}',
+    }
+    file.tell("tables", "not whole", [f"table t{number} of sky/dr1: x" for number in range(1000)])
+    assert len([name for name in figures(client) if "not_made" in name]) == 20
+    # Those of one that was killed stay for the next to make.
+    StateFile(site.ingest).beat()
+    assert len([name for name in figures(client) if "not_made" in name]) == 20
+    file.tell("tables", "ready", [])
+    assert not [name for name in figures(client) if "not_made" in name]
 
 
 def test_what_is_measured_is_not_counted_itself(client):

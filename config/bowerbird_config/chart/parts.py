@@ -115,6 +115,9 @@ class Services(Scheduled):
     )
     database: Database = Field(Database(), description="not built yet; tables and jobs are in DuckDB on the services' own volume")
     resources: Resources = promised("200m", "512Mi", "4Gi")
+    ingest_resources: Resources = Field(
+        promised("100m", "256Mi", "2Gi"), description="of what makes tables and surveys, beside them in their pod"
+    )
     volume: Claim = Field(Claim(size="20Gi"), description="tables, surveys and jobs")
 
     @model_validator(mode="after")

@@ -16,6 +16,8 @@ from bowerbird_config.table_order import TableOrder
 
 # The states of what is made.
 MAKING, READY, NOT_WHOLE = "making", "ready", "not whole"
+# So begins a line of an ingest about what it could not make.
+LACKS = ("table ", "survey ")
 # What an ingest that came to its end exits with.
 _MADE, _LACKING = 0, 1
 # Longest time between two tries of one that was killed or broke, and between those of what could not be made, in looks.
@@ -128,12 +130,14 @@ async def keep_both(tables: Making, surveys: Making, workshop: Workshop, tell: C
 
 async def _make(making: Making, workshop: Workshop, order: TableOrder, say: Callable[[str], None]) -> _Ended:
     wrong: list[str] = []
+    last = ""
 
     def heard(line: str) -> None:
-        line = line.removeprefix(f"{making.name}: ")
-        if line.startswith(("table ", "survey ")):
-            wrong.append(line)
-        say(line)
+        nonlocal last
+        last = line.removeprefix(f"{making.name}: ")
+        if last.startswith(LACKS):
+            wrong.append(last)
+        say(last)
 
     try:
         status = await workshop.run(making, order, heard)
@@ -142,7 +146,8 @@ async def _make(making: Making, workshop: Workshop, order: TableOrder, say: Call
     if status == _MADE or (status == _LACKING and wrong):
         return _Ended(tuple(wrong))
     log = workshop.log_of(making)
-    return _Ended((f"the ingest {_how(status)} and is tried again{f'; log: {log}' if log else ''}",), over=False)
+    told = (f"the ingest {_how(status)} and is tried again", f"its last word: {last}" if last else "", f"log: {log}" if log else "")
+    return _Ended(("; ".join(filter(None, told)),), over=False)
 
 
 def _how(status: int) -> str:

@@ -10,6 +10,9 @@ from typing import Any
 from bowerbird_config.ingests.traces import Stamp, stamp, trace
 from bowerbird_config.table_order import TableOrder
 
+LOOK_SECONDS = 5.0
+# Images are drawn for long, and nobody waits for a picture of what has changed just now.
+_GENTLY = 6
 _PRODUCTS = "products.json"
 
 
@@ -29,15 +32,20 @@ class Making:
     made: Callable[[], object]
 
 
-def tables(place: Path) -> Making:
+def tables(place: Path, seconds: float = LOOK_SECONDS) -> Making:
     """Return the making of tables: rows that are lost are noticed."""
-    return Making("tables", "bowerbird_services.ingest.run", place, 5.0, table_traces, partial(_stamps, place, "*/*/*.parquet"))
+    return Making("tables", "bowerbird_services.ingest.run", place, seconds, table_traces, partial(_stamps, place, "*/*/*.parquet"))
 
 
-def surveys(place: Path, known: Path) -> Making:
+def surveys(place: Path, known: Path, seconds: float = LOOK_SECONDS) -> Making:
     """Return the making of surveys, `known` being where the tables are: a single tile is not watched."""
     return Making(
-        "surveys", "bowerbird_services.ingest.run_hips", place, 30.0, partial(_image_traces, known), partial(_stamps, place, "*/*/*")
+        "surveys",
+        "bowerbird_services.ingest.run_hips",
+        place,
+        _GENTLY * seconds,
+        partial(_image_traces, known),
+        partial(_stamps, place, "*/*/*"),
     )
 
 

@@ -9,6 +9,8 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+# Where a program has no home; what libraries would keep there goes with the sandbox or the container.
+NO_HOME = {"HOME": "/tmp", "XDG_CACHE_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"}  # noqa: S108  its own, and no machine's
 _STOP_SECONDS = 5.0
 _LONGEST_LINE = 1 << 16
 

@@ -1,7 +1,5 @@
 {{/*
 Every command line that the chart starts.
-
-NOT BUILT YET stands before what no image holds today: the chart names what is to come, and a cluster cannot run it.
 */}}
 
 {{/* That BOWERBIRD_PODS is in its environment says that it runs in a pod. */}}
@@ -14,12 +12,19 @@ NOT BUILT YET stands before what no image holds today: the chart names what is t
 [configurable-http-proxy, --ip, 0.0.0.0, --port, "8000", --api-ip, 0.0.0.0, --api-port, "8001", --metrics-ip, 0.0.0.0, --metrics-port, "8002", --host-routing, --default-target, {{ $hub }}/hub/elsewhere, --error-path, /etc/bowerbird/away]
 {{- end -}}
 
-{{/*
-They follow the hub at its inner door; their volume shows every release. NOT BUILT YET: who makes tables and surveys on a cluster, so
-that they have none to serve.
-*/}}
+{{/* They follow the hub at its inner door; their volume shows every release. */}}
 {{- define "bowerbird.program.services" -}}
-[python3, -I, -m, bowerbird_services.main, --host, 0.0.0.0, --port, "8080", --images-port, "8084", --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --state, /srv/bowerbird/services, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --releases, /run/volume/data/releases, --address, {{ include "bowerbird.publicUrl" . }}{{ include "bowerbird.servicesPath" . }}, --prefix, {{ include "bowerbird.servicesPath" . }}, --look, /opt/bowerbird/bowerbird.css]
+[python3, -I, -m, bowerbird_services.main, --host, 0.0.0.0, --port, "8080", --images-port, "8084", --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --ingest, {{ include "bowerbird.ingestState" . }}, --state, /srv/bowerbird/services, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --releases, /run/volume/data/releases, --address, {{ include "bowerbird.publicUrl" . }}{{ include "bowerbird.servicesPath" . }}, --prefix, {{ include "bowerbird.servicesPath" . }}, --look, /opt/bowerbird/bowerbird.css]
+{{- end -}}
+
+{{/* What makes the tables and surveys that they serve. */}}
+{{- define "bowerbird.program.ingest" -}}
+[python3, -I, -m, bowerbird_services.ingest.follow, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --releases, /run/volume/data/releases, --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --state, {{ include "bowerbird.ingestState" . }}]
+{{- end -}}
+
+{{/* Where the one says how it goes, and the others read it. */}}
+{{- define "bowerbird.ingestState" -}}
+/srv/bowerbird/ingest.json
 {{- end -}}
 
 {{- define "bowerbird.program.demoCas" -}}

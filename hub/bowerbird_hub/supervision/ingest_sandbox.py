@@ -19,8 +19,6 @@ _MEMBERS = ("config", "extensions", "services")
 _RELEASES = PurePosixPath("/releases")
 # Whoever waits for a page comes first.
 _GENTLY = ("/usr/bin/nice", "-n", "10")
-# The sandbox has no home; what libraries would keep there goes with it.
-_NO_HOME = {"HOME": "/tmp", "XDG_CACHE_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"}  # noqa: S108  the sandbox's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class IngestSandbox:
         """Run an ingest to its end, and return its exit status; `heard` gets each line."""
         _prepare(making.place, SERVICES_ID if self.as_root else os.geteuid())
         seen = self._seen(order) if self.as_root else order
-        surroundings = {**self.environment, **_NO_HOME} if self.as_root else self.environment
+        surroundings = {**self.environment, **program.NO_HOME} if self.as_root else self.environment
         return await program.run(self.command(making, order), self.log_of(making), heard, surroundings, seen.model_dump_json().encode())
 
     def command(self, making: Making, order: TableOrder) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from bowerbird_services.ingest.closed_files import closed_files, told
 from bowerbird_services.ingest.product_files import products
 from bowerbird_services.ingest.sorting import NoRoom
 from bowerbird_services.ingest.source import BadSource
-from bowerbird_services.ingest.table import ingest, is_whole
+from bowerbird_services.ingest.table import WORK, ingest, is_whole
 from bowerbird_services.store import coverage, sidecar
 from bowerbird_services.store.products import NAME as PRODUCTS
 from bowerbird_services.store.shelf import INDEX, read_index, write_index
@@ -31,7 +31,9 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
     """Make what the order asks for and take away what it does not; returns how many tables could not be made."""
     with alone(root):
         wrong = 0
-        for number, release in enumerate(order.releases, start=1):
+        # One at which an ingest was killed, perhaps for the memory that it took, keeps the others waiting no second time.
+        releases = sorted(order.releases, key=lambda release: bool(_left_in(root / release.collection / release.release)))
+        for number, release in enumerate(releases, start=1):
             say(f"{number} of {len(order.releases)}: {release.name} …")
             wrong += _release(release, root, say)
         places = [(release.collection, release.release) for release in order.releases]
@@ -48,8 +50,9 @@ def all_there(count: int, what: str) -> str:
 def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> int:
     folder, place, wrong = root / release.collection / release.release, (release.collection, release.release), 0
     folder.mkdir(parents=True, exist_ok=True)
+    left = _left_in(folder)
     changed = _tidy(folder, {f"{name}{sidecar.SUFFIX}" for name in release.tables})
-    for name, asked in release.tables.items():
+    for name, asked in sorted(release.tables.items(), key=lambda table: table[0] in left):
         known = sidecar.read(folder / f"{name}{sidecar.SUFFIX}")
         lost = known is not None and not is_whole(known)
         try:
@@ -73,6 +76,11 @@ def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> i
         # After each release, so that the first tables do not wait for the last.
         write_index(root, sorted({*read_index(root), place}))
     return wrong
+
+
+def _left_in(folder: Path) -> set[str]:
+    """Return the tables of a release at which an ingest was killed."""
+    return {path.name.removeprefix(WORK).rpartition("-")[0] for path in folder.glob(f"{WORK}*")}
 
 
 def _write_products(release: ReleaseOrder, folder: Path) -> None:

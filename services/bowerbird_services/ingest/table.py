@@ -27,6 +27,8 @@ from bowerbird_services.tables import Table
 
 # Grows when the same file would become another table.
 VERSION = 1
+# So begins the name of a directory in which a table is being made; one that is left is of a table at which an ingest was killed.
+WORK = ".work-"
 _FITS = (".fits", ".fit", ".fts")
 _VOTABLE = (".vot", ".votable", ".xml")
 _TEXT = (".csv", ".tsv", ".ecsv")
@@ -90,7 +92,7 @@ def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTab
         _count(known.table)
         return None
     described = _described(directory, asked.metadata) if asked.metadata else maml.Maml()
-    with tempfile.TemporaryDirectory(prefix=".work-", dir=folder) as work:
+    with tempfile.TemporaryDirectory(prefix=f"{WORK}{name}-", dir=folder) as work:
         made = Path(work) / "rows.parquet"
         with _opened(directory, asked, Path(work)) as source:
             conformed = Conformed(asked, source.described, described)

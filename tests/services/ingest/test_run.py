@@ -189,6 +189,20 @@ def test_an_ingest_that_was_killed_leaves_no_half_table_and_the_next_goes_on(rel
     assert not list(root.glob("sky/dr1/.work-*"))
 
 
+def test_what_an_ingest_was_killed_at_comes_last_in_the_next(release: Path, root: Path) -> None:
+    stars(release / "more.parquet")
+    two = {name: {"file": f"{name}.parquet", "title": name} for name in ("stars", "more")}
+    releases = (*order(release, two).releases, *order(release, place=("sea", "dr1")).releases)
+    said: list[str] = []
+    # As it is left of one that was killed.
+    (root / "sky" / "dr1" / ".work-stars-abc_1_2").mkdir(parents=True)
+    (release / "more.parquet").unlink()
+    (release / "stars.parquet").unlink()
+    run(TableOrder(releases=releases), root, said.append)
+    assert [line.split()[1] for line in said if line.startswith("table ")] == ["stars", "more", "stars"]
+    assert [line.split()[3] for line in said if line.endswith("…")] == ["sea/dr1", "sky/dr1"]
+
+
 def done(root: Path, name: str) -> bool:
     return sidecar.read(root / "sky/dr1" / f"{name}{sidecar.SUFFIX}") is not None
 
