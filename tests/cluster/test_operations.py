@@ -83,8 +83,9 @@ def people(release: Release, came: People) -> Iterator[People]:
     came.hear_more()
     came.are_signed_in()
     assert [came.pod_of(person) for person in (came.researcher, came.visitor)] == pods
-    written = [int(line) for line in came.hub.read_home("researcher", FILE).split("\n")[:-1]]
+    # In this order: it counts on.
     heard = came.aloud.heard
+    written = [int(line) for line in came.hub.read_home("researcher", FILE).split("\n")[:-1]]
     assert written == list(range(len(written)))
     assert len(written) > heard[-1]
     if came.aloud.breaks == breaks:
@@ -98,11 +99,6 @@ def one_pod(release: Release, component: str) -> str:
     wait_for(partial(release.all_ready, component, release.name, 1), component, _SECONDS)
     (pod,) = release.pods(component)
     return str(pod["metadata"]["name"])
-
-
-def replaced(release: Release, component: str, old: str) -> None:
-    """Return when another pod of a component is Ready than the one before."""
-    wait_for(lambda: one_pod(release, component) != old, f"the next {component}", _SECONDS)
 
 
 def delete(release: Release, pod: str) -> None:
