@@ -7,7 +7,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
+from astropy.wcs import WCS, DistortionLookupTable
 
 SCALE = 0.2 / 3600  # degrees a pixel
 PIXEL = SCALE * u.deg
@@ -88,3 +88,30 @@ def offset_of(header: fits.Header) -> tuple[int, int]:
     section = text[text.index("[") + 1 : text.index("]")].split(",")
     first, second = (int(part.split(":")[0]) - 1 for part in section if ":" in part)
     return first, second
+
+
+def with_lookups(path: Path, kind: str = "cpdis") -> Path:
+    """Write an image with a lookup table for each axis, `cpdis` or `det2im`, that shifts its places by some pixels."""
+    mosaic = Mosaic()
+    world = WCS(mosaic.header())
+    table = np.random.default_rng(3).normal(0, 0.8, (18, 24)).astype("f4")
+    for number, sign in ((1, 1), (2, -1)):
+        setattr(world, f"{kind}{number}", DistortionLookupTable(table * sign, (1.0, 1.0), (1.0, 1.0), (10.0, 10.0)))
+    hdus = world.to_fits(relax=True)
+    hdus[0].data = mosaic.pixels()
+    hdus.writeto(path)
+    return path
+
+
+def with_listed_wavelengths(path: Path, metres: Any) -> Path:
+    """Write a cube whose wavelengths stand one by one in a table of the file (`WAVE-TAB`)."""
+    mosaic = Mosaic()
+    header = mosaic.header()
+    header["CD3_3"] = 1.0
+    header.update({"CTYPE3": "WAVE-TAB", "CUNIT3": "m", "CRVAL3": 1.0, "CRPIX3": 1.0})
+    header.update({"PS3_0": "WCS-TABLE", "PS3_1": "WAVELENGTHS", "PV3_1": 1, "PV3_2": 1, "PV3_3": 1})
+    column = fits.Column("WAVELENGTHS", f"{len(metres)}D", unit="m", dim=f"(1,{len(metres)})", array=[np.reshape(metres, (-1, 1))])
+    table = fits.BinTableHDU.from_columns([column], name="WCS-TABLE")
+    table.header["EXTVER"] = 1
+    fits.HDUList([fits.PrimaryHDU(np.stack([mosaic.pixels()] * len(metres)), header), table]).writeto(path)
+    return path

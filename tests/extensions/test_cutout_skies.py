@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.wcs import WCS, DistortionLookupTable
+from astropy.wcs import WCS
 
 from tests.extensions.cut_checks import PIXEL, assert_same_sky_and_pixels, place
-from tests.extensions.skies import SCALE, Mosaic, offset_of
+from tests.extensions.skies import SCALE, Mosaic, offset_of, with_listed_wavelengths, with_lookups
 
 
 def cube(axes: str, shape: dict[str, int]) -> fits.PrimaryHDU:
@@ -118,20 +118,29 @@ def test_beyond_the_edge_of_a_round_map(tmp_path) -> None:
 
 @pytest.mark.parametrize("kind", ["cpdis", "det2im"])
 def test_lookup_tables_go_along_and_are_moved(tmp_path, kind) -> None:
-    mosaic = Mosaic()
-    world = WCS(mosaic.header())
-    table = np.random.default_rng(3).normal(0, 0.8, (18, 24)).astype("f4")
-    lookups = [DistortionLookupTable(table * sign, (1.0, 1.0), (1.0, 1.0), (10.0, 10.0)) for sign in (1, -1)]
-    for name, lookup in zip(("1", "2"), lookups, strict=True):
-        setattr(world, f"{kind}{name}", lookup)
-    hdus = world.to_fits(relax=True)
-    hdus[0].data = mosaic.pixels()
-    path = tmp_path / "lookup.fits"
-    hdus.writeto(path)
+    path = with_lookups(tmp_path / "lookup.fits", kind)
     cut = bowerbird.cutout(path, place(path, 120.0, 90.0), 40 * PIXEL)
     assert len(cut) == 3
     assert WCS(cut[0].header, cut).has_distortion
     assert_same_sky_and_pixels(path, cut)
+
+
+def test_the_table_of_listed_wavelengths_goes_along(tmp_path) -> None:
+    metres = np.array([5.0, 5.1, 5.3, 5.8, 6.9]) * 1e-7
+    path = with_listed_wavelengths(tmp_path / "listed.fits", metres)
+    cut = bowerbird.cutout(path, (150.0, 2.0), "5 arcsec")
+    assert [hdu.name for hdu in cut] == ["PRIMARY", "WCS-TABLE"]
+    rows, columns = cut[0].shape[1:]
+    assert (rows, columns) == (26, 26)
+    found = WCS(cut[0].header, cut).wcs_pix2world([[3, 4, number] for number in range(5)], 0)
+    assert found[:, 2] == pytest.approx(metres)
+    x, y = offset_of(cut[0].header)
+    with fits.open(path) as whole:
+        assert found == pytest.approx(
+            WCS(whole[0].header, whole).wcs_pix2world([[x + 3, y + 4, number] for number in range(5)], 0), abs=1e-12
+        )
+    with pytest.raises(bowerbird.NotCuttable, match="cannot be told"):
+        bowerbird.cutout(path, (150.0, 2.0), "5 arcsec", band=("500 nm", "520 nm"))
 
 
 @pytest.mark.parametrize("cards", [{"CPDIS1": "Polynomial", "CPDIS2": "Polynomial"}, {"D2IMEXT": "old.fits"}])

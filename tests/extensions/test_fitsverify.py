@@ -1,5 +1,7 @@
 """HEASARC's fitsverify finds no fault with cutouts, of whatever kind."""
 
+import gzip
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,19 +11,18 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tests.extensions.skies import PIXEL, SIP, TPV, Mosaic
+from tests.extensions.skies import PIXEL, SIP, TPV, Mosaic, with_listed_wavelengths, with_lookups
 
 needs_fitsverify = pytest.mark.skipif(shutil.which("fitsverify") is None, reason="needs fitsverify: apt-get install fitsverify")
-CLEAN = "Verification found 0 warning(s) and 0 error(s)."
 CENTRE, SIDE = (150.0, 2.0), 21.5 * PIXEL
 EDGE = (150.0 + 112 * PIXEL.value, 2.0)
 
 
-def verdict(file: Path) -> str:
-    """Return what fitsverify says of a file; its exit code alone counts no warnings."""
+def faults(file: Path) -> set[str]:
+    """Return what fitsverify has to say against a file, but for the numbers of cards."""
     done = subprocess.run(["fitsverify", str(file)], capture_output=True, text=True, check=False, timeout=60)
-    said = [line.strip("* ") for line in done.stdout.splitlines() if line.startswith("*")]
-    return "\n".join(said) or done.stdout + done.stderr
+    assert "Verification found" in done.stdout, done.stdout + done.stderr
+    return {re.sub(r"#\d+", "#", line.strip()) for line in done.stdout.splitlines() if re.match(r"\*\*\* (?:Warning|Error)", line)}
 
 
 def several(path: Path, **more: object) -> Path:
@@ -50,6 +51,30 @@ def cube(path: Path) -> Path:
     return path
 
 
+def scaled(path: Path) -> Path:
+    """Real numbers as scaled integers."""
+    mosaic = Mosaic()
+    hdu = fits.PrimaryHDU(mosaic.pixels() * np.float32(0.25), mosaic.header())
+    hdu.scale("int16", bscale=0.25, bzero=4000.0)
+    hdu.writeto(path, checksum=True)
+    return path
+
+
+def unsigned(path: Path) -> Path:
+    """Integers without a sign, which FITS keeps as shifted ones."""
+    mosaic = Mosaic()
+    fits.PrimaryHDU(mosaic.pixels().astype("u2"), mosaic.header()).writeto(path, checksum=True)
+    return path
+
+
+def zipped(path: Path) -> Path:
+    """A file that is gzipped as a whole."""
+    whole = Mosaic().write(path.with_name("whole.fits"))
+    path = path.with_suffix(".fits.gz")
+    path.write_bytes(gzip.compress(whole.read_bytes()))
+    return path
+
+
 KINDS = {
     "plain": (lambda path: Mosaic().write(path), None),
     "distorted": (lambda path: Mosaic(projection="TAN-SIP", cards=SIP).write(path), None),
@@ -59,6 +84,12 @@ KINDS = {
     "every": (lambda path: several(path, dtype=">i4"), "*"),
     "tiled": (tiled, None),
     "cube": (cube, None),
+    "lookup tables": (with_lookups, None),
+    "detector's lookup tables": (lambda path: with_lookups(path, "det2im"), None),
+    "listed wavelengths": (lambda path: with_listed_wavelengths(path, np.array([5.0, 5.2, 6.0]) * 1e-7), None),
+    "scaled": (scaled, None),
+    "unsigned": (unsigned, None),
+    "gzipped": (zipped, None),
 }
 
 
@@ -68,10 +99,12 @@ KINDS = {
 def test_no_cutout_has_a_fault(tmp_path, kind, mode) -> None:
     make, hdu = KINDS[kind]
     path = make(tmp_path / "original.fits")
-    assert verdict(path) == CLEAN, "the original is to blame"
+    # The convention of lookup tables writes one keyword several times, which fitsverify does not know.
+    known = faults(path)
+    assert not known or "lookup" in kind, "the original is to blame"
     made = bowerbird.cutouts([CENTRE, EDGE], SIDE, path, hdu=hdu, mode=mode, folder=tmp_path / "made")
     assert not any(made["reason"])
     for file in made["file"]:
-        assert verdict(Path(file)) == CLEAN
+        assert faults(Path(file)) <= known
         with fits.open(file, checksum=True) as hdus:
             hdus.verify("exception")

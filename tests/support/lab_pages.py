@@ -8,6 +8,15 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import Visit
 
 SERVER_MS = 90_000
+# What the person's own server answers to its page, asked as a map does: with the page's proof in the address, or without it.
+_ASKED = """async ([path, proved]) => {
+    const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
+    const proof = `with/${encodeURIComponent(document.cookie.match(/_xsrf=([^;]*)/)[1])}/`;
+    try {
+        const answer = await fetch(`${base}bowerbird/${proved ? proof : ''}${path}`);
+        return [answer.status, await answer.text()];
+    } catch { return [0, '']; }
+}"""
 
 
 class Running(Protocol):
@@ -129,3 +138,9 @@ def sign_out(seen: Visit, platform: Running) -> None:
     page.goto(platform.url.rstrip("/") + "/hub/logout")
     page.goto(platform.url.rstrip("/") + "/hub/home")
     assert "/hub/home" not in page.url
+
+
+def asked(page: Page, path: str, *, proved: bool = True) -> tuple[int, str]:
+    """Return the status and the text of what the server answers to its page; 0 where the browser does not ask."""
+    status, text = page.evaluate(_ASKED, [path, proved])
+    return status, text

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import CHROMIUM, WEBGL, chromium, visit
-from tests.support.lab_pages import SERVER_MS, outputs, run_all, sign_in, start
+from tests.support.lab_pages import SERVER_MS, asked, outputs, run_all, sign_in, start
 from tests.system.conftest import Running
 
 pytestmark = [
@@ -23,15 +23,6 @@ pytestmark = [
 ]
 TABLE, PUBLIC, TEAMS = "a370_dr1.sources", "a370/dr1", "a478/ifs-dr1"
 MADE_SECONDS = 600
-# What the person's own server answers to its page, asked as a map does: with the page's proof in the address, or without it.
-ASKED = """async ([path, proved]) => {
-    const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
-    const proof = `with/${encodeURIComponent(document.cookie.match(/_xsrf=([^;]*)/)[1])}/`;
-    try {
-        const answer = await fetch(`${base}bowerbird/${proved ? proof : ''}${path}`);
-        return [answer.status, await answer.text()];
-    } catch { return [0, '']; }
-}"""
 UPWARDS = """part => {
     const cells = document.querySelector('.jp-WindowedPanel-outer');
     if (document.querySelector(part)) return true;
@@ -64,11 +55,6 @@ def await_made(platform: Running, is_made: Callable[[], bool]) -> None:
     while not is_made():
         assert time.monotonic() < deadline, platform.status()
         time.sleep(0.5)
-
-
-def asked(page: Page, path: str, *, proved: bool = True) -> tuple[int, str]:
-    status, text = page.evaluate(ASKED, [path, proved])
-    return status, text
 
 
 def brought(page: Page, part: str) -> Locator:
@@ -109,17 +95,3 @@ def test_map_stamps_and_rows_of_the_tutorial_are_selected_together(drawn: Runnin
         await_made(drawn, lambda: survey_of(drawn, TEAMS).is_file())
         assert asked(page, f"hips/{TEAMS}/properties")[0] == 200
         assert "traceback" not in outputs(page).lower()
-
-
-def test_visitor_has_the_map_and_not_the_teams_survey(platform: Running, browser: Browser, pictures: Path) -> None:
-    with visit(browser, pictures) as seen:
-        sign_in(seen, platform, "visitor")
-        start(seen, "minimal")
-        page = seen.page
-        page.wait_for_selector("#jupyter-config-data", state="attached")
-        assert asked(page, "aladin/aladin.js")[0] == 200
-        assert asked(page, "blank/properties")[0] == 200
-        status, text = asked(page, f"hips/{TEAMS}/properties")
-        assert (status in {403, 404}, "hips_order" in text) == (True, False)
-        # A page of another server on the same host has no proof for this one.
-        assert asked(page, "aladin/aladin.js", proved=False)[0] != 200

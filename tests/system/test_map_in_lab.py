@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.support.browser import CHROMIUM, visit
-from tests.support.lab_pages import sign_in, start
+from tests.support.lab_pages import asked, sign_in, start
 from tests.system.conftest import Running
 
 pytestmark = [
@@ -18,20 +18,6 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
 ]
 TEAMS = "a478/ifs-dr1"
-# What the person's own server answers to its page, asked as a map does: with the page's proof in the address, or without it.
-ASKED = """async ([path, proved]) => {
-    const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
-    const proof = `with/${encodeURIComponent(document.cookie.match(/_xsrf=([^;]*)/)[1])}/`;
-    try {
-        const answer = await fetch(`${base}bowerbird/${proved ? proof : ''}${path}`);
-        return [answer.status, await answer.text()];
-    } catch { return [0, '']; }
-}"""
-
-
-def asked(page: Page, path: str, *, proved: bool = True) -> tuple[int, str]:
-    status, text = page.evaluate(ASKED, [path, proved])
-    return status, text
 
 
 def test_visitor_has_the_map_and_not_the_teams_survey(platform: Running, browser: Browser, pictures: Path) -> None:

@@ -57,7 +57,7 @@ def products(directory: Path, without: set[str]) -> Iterator[Product]:
 def _product(directory: Path, name: str) -> Product | None:
     try:
         with warnings.catch_warnings(action="ignore"), opened(directory, name) as descriptor, fits.open(path_of(descriptor)) as file:
-            told, own = next(((told, hdu.header) for hdu in file if (told := _told(hdu))), (None, None))
+            told, own = next(((told, hdu.header) for hdu in file if (told := _told(hdu, file))), (None, None))
             if told is None:
                 return None
             told = _origin(file[0].header, own) | told
@@ -67,7 +67,7 @@ def _product(directory: Path, name: str) -> Product | None:
         return None
 
 
-def _told(hdu: Any) -> dict[str, Any] | None:
+def _told(hdu: Any, file: Any) -> dict[str, Any] | None:
     """Return what one part of a file is; None where it is no product."""
     if isinstance(hdu, fits.BinTableHDU) and not isinstance(hdu, fits.CompImageHDU):
         return _table_spectrum(hdu)
@@ -76,7 +76,8 @@ def _told(hdu: Any) -> dict[str, Any] | None:
         return _spectrum(hdu.header, shape[0])
     if not _PLANE <= len(shape) <= _HYPERCUBE:
         return None
-    wcs = WCS(hdu.header)
+    # The coordinates of some stand in tables of the file.
+    wcs = WCS(hdu.header, file)
     if not wcs.has_celestial or max(wcs.wcs.lng, wcs.wcs.lat) >= len(shape):
         return None
     lengths = shape[::-1]  # NAXIS1 first

@@ -10,6 +10,8 @@ from astropy.io import fits
 from bowerbird_services.ingest.product_files import products
 from bowerbird_services.store.products import Product
 
+from tests.extensions.skies import with_listed_wavelengths, with_lookups
+
 SKY: dict[str, Any] = {
     "CTYPE1": "RA---TAN",
     "CTYPE2": "DEC--TAN",
@@ -173,6 +175,16 @@ def test_a_spectrum_in_a_table_has_its_wavelengths(tmp_path: Path) -> None:
     spectrum = only(tmp_path)
     assert (spectrum.dataproduct_type, spectrum.em_xel) == ("spectrum", 3)
     assert (spectrum.em_min, spectrum.em_max) == pytest.approx((500e-9, 700e-9))
+
+
+def test_images_whose_coordinates_stand_in_tables_of_their_file_are_products(tmp_path: Path) -> None:
+    with_lookups(tmp_path / "a.fits")
+    with_lookups(tmp_path / "b.fits", "det2im")
+    with_listed_wavelengths(tmp_path / "c.fits", np.array([5.0, 5.2, 6.0]) * 1e-7)
+    found = list(products(tmp_path, set()))
+    assert [(product.file, product.dataproduct_type) for product in found] == [("a.fits", "image"), ("b.fits", "image"), ("c.fits", "cube")]
+    assert all((product.s_ra, product.s_dec) == pytest.approx((150.0, 2.0), abs=0.01) for product in found)
+    assert (found[2].em_xel, found[2].em_min) == (3, None), "what stands in a table alone is not known here"
 
 
 def test_files_that_are_no_products_have_no_row(tmp_path: Path) -> None:
