@@ -1,11 +1,14 @@
 """A map of the sky: where it looks, what lies on it, what its server hands out and to whom, and all of it in a real lab."""
 
+import base64
 import io
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import bowerbird
+import cdshealpix
 import numpy as np
 import pytest
 from astropy import units as u
@@ -13,7 +16,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from bowerbird.lab import sky_view
+from bowerbird.lab import healpix, sky_view
 from bowerbird.lab.sky_frame import SkyFrame, around
 from bowerbird.lab.sky_image import small_copy
 from bowerbird.lab.sky_shapes import circle, outlines_of
@@ -134,6 +137,49 @@ def test_a_still_map_has_sources_grid_and_what_is_selected(tmp_path) -> None:
     assert "2" in words
     for whole in (bowerbird.skymap(), bowerbird.skymap([(0, 0), (120, 0), (240, 60)])):
         assert "nan" not in whole.still()
+
+
+def test_cells_of_a_coverage_lie_where_healpix_has_them() -> None:
+    for order in (0, 1, 3, 8, 20):
+        cells = np.unique(np.linspace(0, 12 * 4**order - 1, 300).astype(np.int64))
+        ours = SkyCoord(*healpix.outlines(order, cells), unit="deg")
+        theirs = SkyCoord(*cdshealpix.nested.vertices(cells, order))
+        near = ours[:, :, None].separation(theirs[:, None, :]).deg.min(axis=2)
+        assert near.max() < 1e-6, order
+        ra, dec = healpix.outlines(order, cells, 4)
+        assert ra.shape == dec.shape == (len(cells), 16)
+
+
+def test_a_still_map_has_the_image_and_the_coverage_behind_its_sources(tmp_path) -> None:
+    values = np.full((170, 230), 100.0, dtype="f4")
+    values[102:112, 60:70] = 1000.0
+    fits.PrimaryHDU(values, Mosaic(turn=20.0).header()).writeto(tmp_path / "image.fits")
+    sky = WCS(fits.getheader(tmp_path / "image.fits"))
+    bright = sky.pixel_to_world(64.5, 106.5)
+    order, cell = 13, int(cdshealpix.nested.lonlat_to_healpix(bright.ra, bright.dec, 13)[0])
+    view = bowerbird.skymap([(bright.ra.deg, bright.dec.deg)], image=tmp_path / "image.fits", moc={str(order): [cell, 0]}, survey=SURVEY)
+    picture = ElementTree.fromstring(view.still())
+    (source,) = (one for one in picture.iter(f"{SVG}circle") if one.get("r") == "2")
+    at = np.array([float(source.get("cx") or "nan"), float(source.get("cy") or "nan")])
+    (shown,) = picture.iter(f"{SVG}image")
+    a, b, c, d, e, f = map(float, (shown.get("transform") or "")[len("matrix(") : -1].split())
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode((shown.get("href") or "").partition(",")[2]))))
+    assert (int(shown.get("width") or 0), int(shown.get("height") or 0)) == pixels.shape[1::-1]
+    light = pixels if pixels.ndim == 2 else pixels[..., 0]
+    column, row = np.argwhere(light > 200).mean(axis=0)[::-1] + 0.5
+    assert np.array([a * column + c * row + e, b * column + d * row + f]) == pytest.approx(at, abs=1.0), (
+        "the bright square is under its source"
+    )
+    (covered,) = (one for one in picture.iter(f"{SVG}path") if one.get("class") == "bb-coverage")
+    corners = np.array([point.split() for point in (covered.get("d") or "").strip("MZ").split("L")], dtype=float)
+    assert (corners.min(axis=0) < at).all()
+    assert (at < corners.max(axis=0)).all()
+    assert f"the survey {SURVEY}" in (picture.findtext(f"{SVG}title") or "")
+    whole = bowerbird.skymap(moc={"0": list(range(12)), "29": [5]}).still()
+    assert 'class="bb-coverage"' in whole
+    assert "nan" not in whole
+    (tmp_path / "image.fits").unlink()
+    assert "<image" in view.still(), "it was read once"
 
 
 def test_the_python_makes_the_same_map(tmp_path) -> None:
@@ -335,6 +381,66 @@ def test_sky_stamps_and_rows_are_selected_together_in_a_lab(lab, tmp_path) -> No
         assert red > 2 * max(green, blue), "the survey lies behind the image"
         seen.picture("sky-in-lab")
         assert not [line for line in seen.complaints if "404" not in line], seen.complaints
+
+
+OUTLINED = """
+import bowerbird
+bowerbird.skymap([(150.0, 2.0)], survey="", position=(150.0, 2.0), width="0.4 deg",
+                 footprints=["POLYGON ICRS 149.98 1.98 150.02 1.98 150.02 2.02 149.98 2.02"])
+"""
+# As the map draws footprints.
+GREEN = np.array([0x6F, 0xCF, 0x97])
+WHERE = re.compile(r"Right ascension ([0-9.]+)°, declination ([-0-9.]+)°, ([0-9.]+)° wide")
+
+
+def outlined(page: Page) -> tuple[float, float, float]:
+    """Return where on the map the footprint's middle is, from its left and its top, and how wide it is (shares of the map's width)."""
+    left, top, width, height = page.evaluate(ON_SCREEN)
+    screen = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))[
+        int(top) : int(top + height), int(left) : int(left + width)
+    ]
+    there = np.argwhere(np.abs(screen.astype(int) - GREEN).max(axis=-1) < 25)
+    if not there.size:
+        return -1.0, -1.0, 0.0
+    (first, start), (last, end) = there.min(axis=0), there.max(axis=0)
+    return (start + end) / 2 / width, (first + last) / 2 / width, (end - start) / width
+
+
+@pytest.mark.browser
+# A machine without a graphics card draws each picture by itself.
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_a_footprint_is_seen_and_the_map_moved_by_keys(lab, tmp_path) -> None:
+    with chromium(*WEBGL) as browser, visit(browser, tmp_path) as seen:
+        page = seen.page
+        opened(lab, page, "footprint", OUTLINED)
+        view, place = page.locator(".bb-sky"), page.locator(".bb-map")
+        expect(view).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
+        place.scroll_into_view_if_needed()
+        wait_for(lambda: outlined(page)[2] > 0)
+        across, down, wide = outlined(page)
+        assert across == pytest.approx(0.5, abs=0.02)
+
+        def pressed(key: str) -> tuple[float, ...]:
+            place.press(key)
+            expect(view.locator(".bb-status")).to_have_text(WHERE)
+            found = WHERE.search(view.locator(".bb-status").inner_text())
+            assert found
+            return tuple(map(float, found.groups()))
+
+        # A fifth of what is seen, to the east; what lies there moves to the right.
+        ra, dec, span = pressed("ArrowLeft")
+        assert wide == pytest.approx(0.04 / span, rel=0.1)
+        assert (ra, dec) == pytest.approx((150 + 0.2 * span, 2.0), abs=0.002)
+        wait_for(lambda: outlined(page)[0] == pytest.approx(across + 0.2, abs=0.02))
+        assert pressed("ArrowRight")[:2] == pytest.approx((150.0, 2.0), abs=0.001)
+        assert pressed("ArrowUp")[:2] == pytest.approx((150.0, 2 + 0.2 * span), abs=0.002)
+        wait_for(lambda: outlined(page)[1] == pytest.approx(down + 0.2, abs=0.02))
+        assert pressed("ArrowDown")[:2] == pytest.approx((150.0, 2.0), abs=0.001)
+        assert pressed("+")[2] == pytest.approx(span / 1.5, rel=0.01)
+        wait_for(lambda: outlined(page)[2] == pytest.approx(1.5 * wide, rel=0.05))
+        assert pressed("-")[2] == pytest.approx(span, rel=0.01)
+        seen.picture("footprint")
 
 
 BAND = "import bowerbird\nbowerbird.skymap([(39.97, -1.58), (39.98, -1.58)], survey='a370/dr1', width='1 deg', BAND)"

@@ -47,10 +47,11 @@ def _values(found: Image, hdu: Any, step: int) -> Any:
     plain_values = np.asarray(there, dtype="f8") * hdu.header.get("BSCALE", 1.0) + hdu.header.get("BZERO", 0.0)
     if "BLANK" in hdu.header:
         plain_values[np.asarray(there) == hdu.header["BLANK"]] = np.nan
-    return _means(plain_values, step // every, step)
+    return means(plain_values, step // every, step)
 
 
-def _means(values: Any, down: int, across: int) -> Any:
+def means(values: Any, down: int, across: int) -> Any:
+    """Return the means of so many pixels down and across."""
     rows, columns = values.shape
     whole = np.pad(values, ((0, -rows % down), (0, -columns % across)), constant_values=np.nan)
     with warnings.catch_warnings():

@@ -9,7 +9,7 @@ import numpy as np
 from bowerbird.lab.sky_frame import SkyFrame
 from bowerbird.lab.sky_shapes import Outline
 
-_WIDTH, _HEIGHT = 640, 480
+WIDTH, HEIGHT = 640, 480
 _ROOM = 64
 _STEPS = (90, 60, 30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 _FEWEST_LINES = 3
@@ -18,11 +18,14 @@ MOST_POINTS = 5000
 _ACCENT, _AMBER, _GREEN = "#4a78ea", "#c77700", "#2e8b57"
 
 
-def sky_plot(frame: SkyFrame, places: tuple[Any, Any], outlines: Sequence[Outline], chosen: Sequence[int], words: str) -> str:
-    """Return the picture as an SVG element; its ink is the page's."""
+def sky_plot(
+    frame: SkyFrame, places: tuple[Any, Any], outlines: Sequence[Outline], chosen: Sequence[int], words: str, *, behind: str = ""
+) -> str:
+    """Return the picture as an SVG element, with what lies behind all of it; its ink is the page's."""
     ra, dec = places
     step = max(1, -(-len(ra) // MOST_POINTS))
     parts = [
+        behind,
         *_grid(frame),
         *(
             _line(frame, np.append(one.ra, one.ra[0]), np.append(one.dec, one.dec[0]), f'stroke="{_GREEN}" stroke-width="1.5"')
@@ -31,37 +34,37 @@ def sky_plot(frame: SkyFrame, places: tuple[Any, Any], outlines: Sequence[Outlin
         _points(frame, ra[::step], dec[::step], f'r="2" fill="{_ACCENT}" fill-opacity="0.7"'),
         _points(frame, ra[list(chosen)], dec[list(chosen)], f'r="6" fill="none" stroke="{_AMBER}" stroke-width="2"'),
     ]
-    inside = f'x="{_ROOM}" y="8" width="{_WIDTH - _ROOM - 8}" height="{_HEIGHT - _ROOM - 8}"'
+    inside = f'x="{_ROOM}" y="8" width="{WIDTH - _ROOM - 8}" height="{HEIGHT - _ROOM - 8}"'
     axes = (
-        f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 8}" text-anchor="middle">Right ascension (degrees, ICRS)</text>'
-        f'<text transform="translate(12 {_HEIGHT / 2}) rotate(-90)" text-anchor="middle">Declination (degrees)</text>'
+        f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">Right ascension (degrees, ICRS)</text>'
+        f'<text transform="translate(12 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">Declination (degrees)</text>'
     )
     said = html.escape(words)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" role="img" aria-label="{said}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img" aria-label="{said}" '
         f'style="max-width:100%;font:12px system-ui,sans-serif" fill="currentColor"><title>{said}</title>'
         f'<clipPath id="bb-sky"><rect {inside}/></clipPath><g clip-path="url(#bb-sky)">{"".join(parts)}</g>'
         f'{_labels(frame)}<rect {inside} fill="none" stroke="currentColor"/>{axes}</svg>'
     )
 
 
-def _screen(frame: SkyFrame, ra: Any, dec: Any) -> tuple[Any, Any]:
+def screen(frame: SkyFrame, ra: Any, dec: Any) -> tuple[Any, Any]:
     """Return where on the picture places lie; the frame's width is that of the picture."""
     x, y = frame.flat(ra, dec)
-    room, high = _WIDTH - _ROOM - 8, _HEIGHT - _ROOM - 8
+    room, high = WIDTH - _ROOM - 8, HEIGHT - _ROOM - 8
     return _ROOM + room / 2 + x * room, 8 + high / 2 - y * room
 
 
 def _points(frame: SkyFrame, ra: Any, dec: Any, style: str) -> str:
-    x, y = _screen(frame, ra, dec)
+    x, y = screen(frame, ra, dec)
     there = np.isfinite(x) & np.isfinite(y)
     return "".join(f'<circle cx="{across:.1f}" cy="{down:.1f}" {style}/>' for across, down in zip(x[there], y[there], strict=True))
 
 
 def _line(frame: SkyFrame, ra: Any, dec: Any, style: str) -> str:
-    x, y = _screen(frame, ra, dec)
+    x, y = screen(frame, ra, dec)
     # Where the map is torn, or shows nothing, the line is too.
-    breaks = ~np.isfinite(x + y) | (np.abs(np.diff(x, prepend=x[0])) > _WIDTH / 2)
+    breaks = ~np.isfinite(x + y) | (np.abs(np.diff(x, prepend=x[0])) > WIDTH / 2)
     words, pen = [], "M"
     for across, down, torn in zip(x, y, breaks, strict=True):
         if np.isfinite(across + down):
@@ -75,7 +78,7 @@ def _steps(frame: SkyFrame) -> tuple[float, float]:
     if frame.is_whole:
         return 60.0, 30.0
     wide = frame.width / max(np.cos(np.radians(frame.dec)), 0.02)
-    return _step(min(wide, 360.0)), _step(frame.width * _HEIGHT / _WIDTH)
+    return _step(min(wide, 360.0)), _step(frame.width * HEIGHT / WIDTH)
 
 
 def _step(span: float) -> float:
@@ -112,16 +115,16 @@ def _grid(frame: SkyFrame) -> Iterator[str]:
 
 def _labels(frame: SkyFrame) -> str:
     ras, decs = _lines(frame)
-    bottom, left = _HEIGHT - _ROOM + 14, _ROOM - 4
-    low = 0.0 if frame.is_whole else frame.dec - frame.width * _HEIGHT / _WIDTH / 2
+    bottom, left = HEIGHT - _ROOM + 14, _ROOM - 4
+    low = 0.0 if frame.is_whole else frame.dec - frame.width * HEIGHT / WIDTH / 2
     made = []
     for ra in ras:
-        x = float(_screen(frame, ra, low)[0])
-        if _ROOM < x < _WIDTH - 16:
+        x = float(screen(frame, ra, low)[0])
+        if _ROOM < x < WIDTH - 16:
             made.append(f'<text x="{x:.1f}" y="{bottom}" text-anchor="middle">{_number(ra % 360)}</text>')
     for dec in decs:
-        y = float(_screen(frame, frame.ra, dec)[1])
-        if 12 < y < _HEIGHT - _ROOM:  # noqa: PLR2004  # within the frame
+        y = float(screen(frame, frame.ra, dec)[1])
+        if 12 < y < HEIGHT - _ROOM:  # noqa: PLR2004  # within the frame
             made.append(f'<text x="{left}" y="{y + 4:.1f}" text-anchor="end">{_number(dec)}</text>')
     return "".join(made)
 

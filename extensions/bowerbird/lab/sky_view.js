@@ -228,13 +228,22 @@ function render({ model, el }) {
     const step = map.getFov()[0] * STEP;
     const up = Math.min(90, Math.max(-90, dec + north * step));
     map.gotoRaDec((ra + (east * step) / Math.max(Math.cos((up * Math.PI) / 180), 0.01) + 360) % 360, up);
+    where();
+  }
+  // Whoever moves by key may not see where to.
+  function where() {
+    const [ra, dec] = map.getRaDec();
+    say(`Right ascension ${ra.toFixed(4)}°, declination ${dec.toFixed(4)}°, ${Number(map.getFov()[0].toPrecision(3))}° wide`);
   }
   const stepped = (by) => {
     if (!total) return;
     const last = model.get("selected").at(-1);
     choose([last === undefined ? (by > 0 ? 0 : total - 1) : (last + by + total) % total]);
   };
-  const zoomed = (by) => map.setFoV(Math.min(360, Math.max(NARROWEST, map.getFov()[0] * by)));
+  const zoomed = (by) => {
+    map.setFoV(Math.min(360, Math.max(NARROWEST, map.getFov()[0] * by)));
+    where();
+  };
   const keys = {
     ArrowLeft: () => moved(1, 0), ArrowRight: () => moved(-1, 0), ArrowUp: () => moved(0, 1), ArrowDown: () => moved(0, -1),
     "+": () => zoomed(1 / ZOOM), "=": () => zoomed(1 / ZOOM), "-": () => zoomed(ZOOM),

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import anywidget
@@ -11,6 +13,7 @@ import traitlets
 
 from bowerbird.errors import CutoutError, ServiceError
 from bowerbird.lab.page_parts import script, style
+from bowerbird.lab.sky_backdrop import coverage_part, image_part
 from bowerbird.lab.sky_frame import SkyFrame
 from bowerbird.lab.sky_image import small_copy
 from bowerbird.lab.sky_plot import sky_plot
@@ -117,7 +120,12 @@ class SkyView(anywidget.AnyWidget):
         self.send({"type": kind}, [part.tobytes() for part in parts])
 
     def _image(self) -> None:
-        self.send({"type": "image"}, [small_copy(self._scene.image)])
+        self.send({"type": "image"}, [self._small])
+
+    @cached_property
+    def _small(self) -> bytes:
+        """The small copy of the image, for the map and for the still picture: the image is read once."""
+        return small_copy(self._scene.image)
 
     def _samp(self) -> None:
         """Hand the sources to Aladin, and to what else takes tables."""
@@ -140,11 +148,21 @@ class SkyView(anywidget.AnyWidget):
         return "\n".join([*lines, "view"])
 
     def still(self) -> str:
-        """Return the map as SVG, which needs no scripts; of the survey and the image it shows nothing."""
+        """Return the map as SVG, which needs no scripts; the survey, which is the platform's, is told and not shown."""
         scene = self._scene
         count = f"{self.total:,}".replace(",", "\u2009")
         words = f"{count} sources around right ascension {scene.frame.ra:.4f}°, declination {scene.frame.dec:.4f}°"
-        return sky_plot(scene.frame, (scene.ra, scene.dec), scene.outlines, self._rows(), words)
+        if scene.survey:
+            words = f"{words}; the survey {scene.survey} behind them is seen on a map with scripts alone"
+        return sky_plot(scene.frame, (scene.ra, scene.dec), scene.outlines, self._rows(), words, behind=self._behind())
+
+    def _behind(self) -> str:
+        """Return the image and the coverage as parts of the still map; an image that cannot be shown is left out there."""
+        image = ""
+        if self.has_image:
+            with suppress(CutoutError, OSError):
+                image = image_part(self._small, self._scene.frame)
+        return image + coverage_part(self._scene.moc, self._scene.frame)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Give also a picture, which a page without JavaScript shows."""
