@@ -1,0 +1,75 @@
+"""Who reaches whom of a running platform: what the chart's NetworkPolicies let through, and what they do not."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+from bowerbird_hub import pods
+
+from tests.hub.runtime_contract import told_by
+from tests.support.cluster.hub import ClusterHub
+from tests.support.cluster.release import Release
+from tests.support.hub import Person
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400, func_only=True)]
+# A packet that a policy drops is never answered; a port on which nobody listens answers at once.
+_TRY = """
+import errno, socket
+def tried(host, port):
+    try:
+        socket.create_connection((host, port), 3).close()
+        return "open"
+    except TimeoutError:
+        return "no answer"
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error))
+"""
+_HUB, _NODE_DOOR, _DEMO_CAS, _PROXY, _PROXY_API = 8081, 8083, 8082, 8000, 8001
+
+
+@pytest.fixture(scope="module")
+def people(shared_release: Release) -> Iterator[tuple[Person, Person]]:
+    """Two people whose servers run."""
+    hub = ClusterHub(shared_release)
+    hub.await_ready()
+    with ExitStack() as stack:
+        signed_in = []
+        for name in ("researcher", "visitor"):
+            person = hub.sign_in(name)
+            stack.enter_context(closing(person.client))
+            person.start("minimal")
+            stack.callback(person.stop)
+            signed_in.append(person)
+        first, second = signed_in
+        yield first, second
+
+
+def address(release: Release, component: str, namespace: str = "", name: str = "") -> str:
+    """Return the address of a component's one pod, or of the one of that name."""
+    (found,) = (pod for pod in release.pods(component, namespace) if name in {"", pod["metadata"]["name"]})
+    return str(found["status"]["podIP"])
+
+
+def test_a_server_reaches_the_hub_and_the_proxy_and_no_other_door_nor_its_neighbour(release: Release, people: tuple[Person, Person]):
+    hub, proxy = address(release, "hub"), address(release, "proxy")
+    neighbour = address(release, "singleuser-server", release.users, pods.pod_name("visitor"))
+    expected = {
+        (hub, _HUB): "open",
+        (proxy, _PROXY): "open",
+        (hub, _NODE_DOOR): "no answer",
+        (hub, _DEMO_CAS): "no answer",
+        (proxy, _PROXY_API): "no answer",
+        (neighbour, pods.PORT): "no answer",
+    }
+    doors = json.dumps([list(door) for door in expected])
+    answers = told_by(people[0], f"{_TRY}\nanswer = [tried(*door) for door in {doors}]")
+    assert dict(zip(expected, answers, strict=True)) == expected
+
+
+@pytest.mark.parametrize(("component", "ports"), [("hub", (_HUB, _NODE_DOOR, _DEMO_CAS)), ("proxy", (_PROXY, _PROXY_API))])
+def test_each_of_those_doors_is_open_where_no_policy_stands_before_it(release: Release, component: str, ports: tuple[int, ...]):
+    (pod,) = release.pods(component)
+    program = f"{_TRY}\nimport json\nprint(json.dumps([tried({pod['status']['podIP']!r}, port) for port in {ports}]))"
+    told = release.cluster.python(release.name, pod["metadata"]["name"], program)
+    assert json.loads(told.splitlines()[-1]) == ["open"] * len(ports)
