@@ -23,7 +23,7 @@ DRIVER, ISSUER = "data.example", "https://kubernetes.default.svc.cluster.local"
 PLUGIN, SERVICES = ("bowerbird", "node-plugin"), ("bowerbird", "services")
 KEYS = "/openid/v1/jwks"
 ANN = Bearer("default", "people", "ann", "uid-of-ann")
-NOW = 1_800_000_000.0
+NOW = time.time()
 RSA, OTHER_RSA, WEAK = (rsa.generate_private_key(65537, bits) for bits in (2048, 2048, 1024))
 EC = ec.generate_private_key(ec.SECP256R1())
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -96,7 +96,7 @@ def server(api: HubDoor, tmp_path: Path) -> ApiServer:
 
 @pytest.fixture
 def signatures(server: ApiServer) -> Signatures:
-    return Signatures(server, lambda: NOW)
+    return Signatures(server)
 
 
 @pytest.mark.asyncio
@@ -152,10 +152,10 @@ async def test_all_else_is_not_for_signatures_to_say(signatures: Signatures, wro
 async def test_without_keys_or_an_issuer_nothing_is_said(server: ApiServer, api: HubDoor) -> None:
     del api.pages[KEYS]
     api.feed = lambda send: send(b"no JSON")
-    assert await Signatures(server, lambda: NOW).bearer(token(claims()), DRIVER) is None
+    assert await Signatures(server).bearer(token(claims()), DRIVER) is None
     api.pages[KEYS] = json.dumps({"keys": [public("rsa", RSA)]}).encode()
     server.token_file.write_text("of-the-hub")
-    assert await Signatures(server, lambda: NOW).bearer(token(claims()), DRIVER) is None
+    assert await Signatures(server).bearer(token(claims()), DRIVER) is None
 
 
 @pytest.mark.asyncio
@@ -172,7 +172,7 @@ def test_keys_of_another_form_are_none(told: Any) -> None:
 
 @pytest.mark.asyncio
 async def test_pod_of_a_server_is_known_without_a_review_and_of_the_services_by_one(api: HubDoor, server: ApiServer) -> None:
-    trust = Trust(DRIVER, PLUGIN, SERVICES, TokenReviews(server), Signatures(server, lambda: NOW))
+    trust = Trust(DRIVER, PLUGIN, SERVICES, TokenReviews(server), Signatures(server))
     assert await trust.pod_of(Pod("people", "ann", "uid-of-ann"), token(claims())) == ANN
     with pytest.raises(Refused, match="is not its own"):
         await trust.pod_of(Pod("people", "bob", "uid-of-bob"), token(claims()))
