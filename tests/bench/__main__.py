@@ -8,7 +8,7 @@ import pkgutil
 import platform
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,8 +45,9 @@ def main(arguments: Sequence[str] | None = None, find: Callable[[str], Group] = 
     for name in chosen:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         try:
-            rows += measure(find(name), asked.rounds, asked.peers)
-        except Exception:  # the other groups are still worth measuring, and the exit code tells
+            for row in measure(find(name), asked.rounds, asked.peers):
+                rows.append(row)
+        except Exception:  # what was measured is still worth telling, and the exit code tells
             traceback.print_exc()
             return _end(rows, asked.json, f"{name} could not be measured")
     return _end(rows, asked.json)
@@ -58,10 +59,12 @@ def groups() -> list[str]:
     return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX) and not name.startswith("test_"))
 
 
-def measure(group: Group, rounds: int, peers: bool) -> list[Row]:
+def measure(group: Group, rounds: int, peers: bool) -> Iterator[Row]:
     """Measure a group: its `rows`, and with `peers` also its `peer_rows`, whose peers are no part of our environments."""
+    yield from group.rows(rounds)
     more = getattr(group, "peer_rows", None)
-    return [*group.rows(rounds), *(more(rounds) if peers and more else [])]
+    if peers and more:
+        yield from more(rounds)
 
 
 def draw(name: str | None, path: Path, rounds: int, find: Callable[[str], Group]) -> int:

@@ -4,10 +4,13 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
-from tests.bench import cluster_pods
+from tests.bench import cluster_crowd, cluster_hubs, cluster_pods
 from tests.bench.row import Row
 from tests.support.charts import CHART
+from tests.support.cluster import cluster
+from tests.support.cluster.release import install, load_images, values_for_tests
 
 _DEADLINE_SECONDS = 60
 _GOAL_SECONDS = 1.0
@@ -38,6 +41,11 @@ def rows(rounds: int) -> list[Row]:
     ]
 
 
-def peer_rows(rounds: int) -> list[Row]:
-    """Measure pods with our volume beside the same pods without it, on a Kubernetes that is built and started for it."""
-    return cluster_pods.rows(rounds)
+def peer_rows(rounds: int) -> Iterator[Row]:
+    """Measure pods, pauses and starts beside those without us, on a Kubernetes that is built and started for it."""
+    with cluster.start() as running:
+        load_images(running)
+        with install(running, "bench", cluster_crowd.with_crowd(values_for_tests())) as release:
+            yield from cluster_pods.rows(release, rounds)
+            yield from cluster_hubs.rows(release, rounds)
+            yield from cluster_crowd.rows(release)

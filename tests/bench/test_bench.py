@@ -1,6 +1,7 @@
 """The bench says what it measured, and fails only when it could not measure."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,8 +67,18 @@ def test_curves_are_drawn_where_a_group_has_some(tmp_path: Path, capsys: pytest.
 
 def test_peers_that_must_be_installed_are_measured_only_when_asked_for() -> None:
     group = SimpleNamespace(rows=lambda rounds: [SLOWER], peer_rows=lambda rounds: [ALONE])
-    assert command.measure(group, 5, peers=False) == [SLOWER]
-    assert command.measure(group, 5, peers=True) == [SLOWER, ALONE]
+    assert list(command.measure(group, 5, peers=False)) == [SLOWER]
+    assert list(command.measure(group, 5, peers=True)) == [SLOWER, ALONE]
+
+
+def test_what_was_measured_before_a_failure_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    def more(_rounds: int) -> Iterator[Row]:
+        yield ALONE
+        raise RuntimeError("no disk")
+
+    group = SimpleNamespace(rows=lambda rounds: [SLOWER], peer_rows=more)
+    assert command.main(["import", "--peers", "--rounds", "5"], lambda name: group) == 2
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["id", "P1", "memory"]
 
 
 @pytest.mark.parametrize(("failing", "code"), [(False, 0), (True, 2)])

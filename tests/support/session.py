@@ -147,17 +147,26 @@ def execute_request(code: str, message_id: str) -> str:
     return json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []})
 
 
-def sign_in(url: str, account: str, password: str) -> Session:
-    """Sign in through the CAS that the platform sends us to."""
+class PlainSession(Session):
+    """A person at a stock JupyterHub, whose servers are below the hub's own address."""
+
+    def own(self, path: str) -> str:
+        return urljoin(self.url, f"/user/{self.account}/{path}")
+
+
+def sign_in(url: str, account: str, password: str, kind: type[Session] = Session) -> Session:
+    """Sign in through the CAS that the platform sends us to, or by a stock hub's own form."""
     with ExitStack() as unless_signed_in:
         client = unless_signed_in.enter_context(person_client())
-        session = _signed_in(client, url, account, password)
+        session = kind(url, account, client)
+        _enter(session, password)
         unless_signed_in.pop_all()
         return session
 
 
-def _signed_in(client: httpx.Client, url: str, account: str, password: str) -> Session:
-    page = client.get(url)
+def _enter(session: Session, password: str) -> None:
+    client, account = session.client, session.account
+    page = client.get(session.url)
     form = _Form(page.text)
     answer = client.post(
         urljoin(str(page.url), form.action or str(page.url)),
@@ -165,6 +174,4 @@ def _signed_in(client: httpx.Client, url: str, account: str, password: str) -> S
         headers={"Referer": str(page.url)},
     )
     assert urlsplit(str(answer.url)).path.startswith(("/hub/", "/user/")), f"sign-in ended at {answer.url}: {answer.text[:2000]}"
-    session = Session(url, account, client)
     client.get(session.hub("home"))
-    return session

@@ -145,7 +145,7 @@ class Cluster:
     def begin(self) -> None:
         """Start everything; what is not there in time is a TimeoutError that says where the logs are."""
         self._vouch()
-        self._install("cp", self.addresses.control_plane, control_plane.services(self.addresses), {})
+        self._install("cp", self.addresses.control_plane, control_plane.services(self.addresses), control_plane.files())
         for number, name in enumerate(NODES, 1):
             files = node.files(name, number, self.addresses, self.place.name)
             self._install(name, self.addresses.node(number), node.services(name, number, self.addresses), files)

@@ -194,8 +194,17 @@ class ClusterHub:
         return json.dumps(self.release.cluster.get(f"/api/v1/namespaces/{self.release.users}/pods"))
 
     def secrets(self) -> list[str]:
+        return list(self._secrets().values())
+
+    def figures(self) -> str:
+        """Return the hub's figures, as Prometheus is told them."""
+        headers = {"Authorization": f"token {self._secrets()['metrics-token']}"}
+        with person_client(self.url) as client:
+            return client.get("hub/metrics", headers=headers).raise_for_status().text
+
+    def _secrets(self) -> dict[str, str]:
         held = self.release.cluster.get(f"/api/v1/namespaces/{self.release.name}/secrets/{self.release.name}-secrets")["data"]
-        return [base64.b64decode(value).decode() for value in held.values()]
+        return {key: base64.b64decode(value).decode() for key, value in held.items()}
 
     def mounts(self) -> list[str]:
         """Return the lines of all nodes' tables of mounts that are of a server's volume."""

@@ -17,7 +17,7 @@ from bowerbird_hub import pods
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.cluster import bytecode, images
+from tests.support.cluster import bytecode, images, small_server
 from tests.support.cluster.images import Files, Link
 from tests.support.cluster.kept import kept
 
@@ -58,7 +58,8 @@ class Part:
     proxy: bool = False
     more: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
-    single_user: bool = False
+    # Of single-user servers.
+    program: Path | None = None
 
 
 PARTS = {
@@ -66,7 +67,10 @@ PARTS = {
     "data": Part(("csi",), ("config/bowerbird_config", "fuse/bowerbird_fuse"), more=("libbowerbird_fuse.so",)),
     "services": Part(("services",), ("config/bowerbird_config", "extensions/bowerbird", "services/bowerbird_services")),
     # What servers run: JupyterLab with our extension, and nothing to compute with.
-    "lab": Part((), ("extensions/bowerbird",), roots=("jupyterhub", "jupyterlab", "ipykernel", "jupyter-resource-usage"), single_user=True),
+    "lab": Part(
+        (), ("extensions/bowerbird",), roots=("jupyterhub", "jupyterlab", "ipykernel", "jupyter-resource-usage"), program=_SINGLE_USER
+    ),
+    "small": Part((), (), program=Path(small_server.__file__)),
 }
 
 
@@ -100,18 +104,18 @@ def _files(part: Part) -> Files:
         found |= {
             f"{PLACE}/{path.relative_to(_NODE)}": path for path in _sources(_NODE / "node_modules") if "aladin-lite" not in path.parts
         }
-    if part.single_user:
-        return {**images.with_libraries({**found, **_single_user()}), **_scripts(part), **_LINKS}
+    if part.program is not None:
+        return {**images.with_libraries({**found, **_single_user(part.program)}), **_scripts(part), **_LINKS}
     return {**images.with_libraries(found), **_scripts(part)}
 
 
-def _single_user() -> dict[str, Path]:
+def _single_user(program: Path) -> dict[str, Path]:
     """Return what a server's pod names in its command line, and what reads the accounts of its volume."""
     accounts = Path("/usr/lib/libnss_extrausers.so.2")
     named = {
         pods.TINI: Path(pods.TINI),
         f"{pods.PYTHON}": Path("/usr/bin/python3"),
-        f"{pods.PROGRAM}": _SINGLE_USER,
+        f"{pods.PROGRAM}": program,
         f"{accounts}": accounts,
     }
     return {path.lstrip("/"): source for path, source in named.items()}
@@ -174,7 +178,7 @@ def _key(part: str) -> str:
         Path(images.__file__),
         Path(bytecode.__file__),
         ROOT / "requirements/test.txt",
-        _SINGLE_USER,
+        PARTS[part].program or _SINGLE_USER,
         ROOT / "hub/bowerbird_hub/pages/bowerbird.css",
     ]
     texts += [ROOT / f"requirements/{name}.txt" for name in PARTS[part].requirements]
