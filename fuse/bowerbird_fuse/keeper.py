@@ -156,8 +156,10 @@ class Keeper:
         self.staff.tick(now)
         changed = self._next_change is not None and self._next_change <= self.clock()
         # Of a burst of news only the last state is shown.
-        if self.platform is not None and (changed or (now >= self._next_look and self.events.empty())):
+        if changed or (now >= self._next_look and self.events.empty()):
             self._next_look = now + LOOK_SECONDS
+            if self.platform is None:  # the hub has still to say it
+                return
             self.records.held.tend(self.estate.kept)
             self._refresh(self.platform)
             self.usage.write_down()

@@ -1,10 +1,12 @@
 """The keeper's parts, each alone: processes, records, the feed, directories, and what is imported where."""
 
 import os
+import queue
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from bowerbird_config.platform import Platform
 from bowerbird_fuse import directories, mount, wire
 from bowerbird_fuse.feed import Feed, IdentityGone, IdentityIs, PlatformIs, Synced, last_platform
 from bowerbird_fuse.held import Held
+from bowerbird_fuse.keeper import Event, Keeper, Stop
 from bowerbird_fuse.launch import Answered, Ended, Said, Worker
 from bowerbird_fuse.orders import Orders
 from bowerbird_fuse.processes import Process, start_ticks
@@ -44,6 +47,25 @@ def test_worker_is_small() -> None:
 
 def test_keeper_knows_nothing_of_the_file_system_it_mounts() -> None:
     assert loaded_by("bowerbird_fuse.keeper").isdisjoint({"pyfuse3", "trio", "asyncio", "httpx", "bowerbird_fuse.tree"})
+
+
+class Looks(queue.SimpleQueue[Event]):
+    """A keeper's events, and how often it looked whether there are any."""
+
+    count = 0
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Event:
+        self.count += 1
+        return super().get(block, timeout)
+
+
+def test_keeper_to_which_the_hub_has_said_nothing_waits_and_uses_no_core(tmp_path: Path) -> None:
+    looks = Looks()
+    ending = threading.Timer(1.5, looks.put, [Stop(leave=True)])
+    ending.start()
+    Keeper(Var(tmp_path), events=looks).run()
+    ending.join()
+    assert looks.count < 10
 
 
 @pytest.fixture
