@@ -44,14 +44,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Stop servers that have been idle for longer than the platform file allows.")
     parser.add_argument("--platform", type=Path, required=True, help="the platform file")
     path = parser.parse_args().platform
-    signal.signal(signal.SIGTERM, lambda _signum, _frame: sys.exit())
+    # Not an exception, which could come between the start of a culler and the promise to end it.
+    told_to_end: list[int] = []
+    signal.signal(signal.SIGTERM, lambda signum, _frame: told_to_end.append(signum))
     try:
         limit = _Limit(path)
     except ConfigError as error:
         raise SystemExit(str(error)) from None
-    while True:
+    while not told_to_end:
         with _culler(limit.idle) as culler:
-            while not limit.renewed():
+            while not told_to_end and not limit.renewed():
                 if culler is not None and culler.poll() is not None:
                     sys.exit(culler.returncode)
                 time.sleep(_LOOK_SECONDS)
