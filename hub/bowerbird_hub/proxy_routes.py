@@ -18,7 +18,7 @@ _NOT_FOUND = 404
 
 async def keep_routes(app: Any, pause: Pause = asyncio.sleep) -> None:
     """Look each second whether the proxy still knows the way to the hub; JupyterHub itself looks every five minutes."""
-    owed = False
+    owed = told = False
     async with ClientSession(timeout=_ANSWER) as session:
         while True:
             await pause(_LOOK_SECONDS)
@@ -31,9 +31,13 @@ async def keep_routes(app: Any, pause: Pause = asyncio.sleep) -> None:
                     owed = True
                 if owed:
                     await app.proxy.check_routes(app.users, app.tornado_settings["services"])
-                    owed = False
+                    owed = told = False
             except (ClientError, OSError):  # it is away; what it is owed then is seen at the next look
                 continue
+            except Exception:  # what JupyterHub stumbles over, as a server that begins or ends just now, has gone at a later look
+                if not told:
+                    _log.exception("the proxy has not all of its routes; they are given again each second until it has")
+                told = True
 
 
 async def _is_lost(app: Any, session: ClientSession) -> bool:

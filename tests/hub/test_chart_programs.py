@@ -35,6 +35,8 @@ class _Server(ThreadingHTTPServer):
     """Holds objects by their paths; a list of them is what it answers one after the other."""
 
     objects: dict[str, Any]
+    # How many requests it takes from now on, and then the statuses that it answers instead; with 0 it hangs up.
+    stumbles: tuple[int, list[int]]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -55,7 +57,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self):
         return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
+    def _stumbles(self):
+        left, statuses = self.server.stumbles
+        self.server.stumbles = (max(0, left - 1), statuses)
+        if left or not statuses:
+            return False
+        if status := statuses.pop(0):
+            self._send(status, "etcdserver: no leader")
+        return True
+
     def _known(self):
+        if self._stumbles():
+            return False
         if self.headers["Authorization"] == "Bearer good":
             return True
         self._send(401, "Unauthorized")
@@ -104,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.objects = {}
+        server.objects, server.stumbles = {}, (0, [])
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield server
@@ -214,6 +227,21 @@ def test_what_has_a_volume_ends_before_an_uninstall_and_nothing_else_does(api, i
     assert len(waits) == 3
     assert {path for path in installed if "?" not in path} == {f"{DEPLOYMENTS}/sky-proxy", f"{SERVERS}/another"}
     assert [path for path, answers in installed.items() if "?" in path and answers] == []
+
+
+@pytest.mark.parametrize("asked_before", [0, 1, 3, 4, 6])
+def test_an_uninstall_goes_on_when_the_cluster_answers_again(api, server, installed, asked_before):
+    server.stumbles = (asked_before, [0, 429, 503])
+    assert stop_pods.stop_pods(api, INSTALL, 60, lambda _: None) == 2
+    assert {path for path in installed if "?" not in path} == {f"{DEPLOYMENTS}/sky-proxy", f"{SERVERS}/another"}
+
+
+def test_a_cluster_that_does_not_answer_in_time_is_told(api, server, installed):
+    server.stumbles = (1, [503])
+    with pytest.raises(
+        stop_pods.NotStopped, match=r"^the cluster does not answer \(etcdserver: no leader\): uninstall again when it does$"
+    ):
+        stop_pods.stop_pods(api, INSTALL, 0, lambda _: None)
 
 
 def test_no_server_is_ended_while_a_hub_could_start_it_again(api, installed):

@@ -23,7 +23,7 @@ class Proxy:
         self.api_url = ""
         self.routes: list[str] = []
         self.given = 0
-        self.fails = 0
+        self.fails: list[Exception] = []
 
     def _routespec_to_chp_path(self, routespec: str) -> str:
         return f"/{routespec.rstrip('/')}"
@@ -37,8 +37,7 @@ class Proxy:
         self.given += 1
         self.routes.append("localhost")
         if self.fails:
-            self.fails -= 1
-            raise TimeoutError
+            raise self.fails.pop()
 
 
 @pytest_asyncio.fixture
@@ -80,9 +79,17 @@ async def test_proxy_without_a_route_to_the_hub_is_given_all_once(proxy: Proxy) 
 
 
 async def test_what_was_given_in_part_is_given_again(proxy: Proxy) -> None:
-    proxy.fails = 2
+    proxy.fails = [TimeoutError(), TimeoutError()]
     await looks(hub(proxy), 5)
     assert proxy.given == 3
+
+
+async def test_server_that_begins_or_ends_meanwhile_keeps_no_other_its_route(proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
+    # What JupyterHub's `add_user` raises of a server that is pending again, and of one that has none any more.
+    proxy.fails = [AttributeError("'NoneType' object has no attribute 'host'"), RuntimeError("ann is pending spawn")]
+    await looks(hub(proxy), 5)
+    assert proxy.given == 3
+    assert caplog.text.count("the proxy has not all of its routes") == 1
 
 
 async def test_proxy_that_is_away_is_looked_for_again(proxy: Proxy) -> None:

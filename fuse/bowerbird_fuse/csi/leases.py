@@ -49,7 +49,7 @@ class Lease:
     `before` is the node that may not know it yet, and `taken` when it was first told so, by the seconds that `node` was up:
     no clock that is set changes them, and after a boot they begin anew, which `node` alone can tell. `number` goes up
     whenever another node takes it, or anybody one that was free; it begins with the time, so that a removed lease is followed by none
-    with a lower one.
+    with a lower one. What has none, 0, is of a plugin of before there were numbers, and is never taken for late.
     """
 
     uid: str
@@ -68,7 +68,7 @@ class Leases:
         self._node = node
         self._seconds = seconds
         self._locked_seconds = locked_seconds
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
         self._mine: dict[Pod, Lease | None] = {}
         self._looked = False
 
@@ -96,7 +96,7 @@ class Leases:
     def _is_late(self, pod: Pod, found: Lease) -> bool:
         """Tell whether a lease was written by a node that hung, over one of this node's that is newer; this one is written again then."""
         mine = self._mine.get(pod)
-        if mine is None or mine.number < found.number:
+        if mine is None or not found.number or mine.number < found.number:
             return False
         with self._locked(pod) as locked:
             if locked.read() == found:
@@ -108,17 +108,19 @@ class Leases:
 
         While a node before has yet to notice it stays, as whoever comes next has to wait too; `mine` goes on to name it.
         """
-        with contextlib.suppress(FileNotFoundError), self._locked(pod) as locked:
-            if here(pod):
-                return
-            found = locked.read()
-            if found is not None and self._has(found) and found.uid == pod.uid:
-                lease = self._next(found, pod)
-                waits = self.seconds_left(lease) > 0
-                self._mine[pod] = locked.write(found, replace(lease, free=not waits))
-                if waits:
+        with self._writing:
+            with contextlib.suppress(FileNotFoundError), self._locked(pod) as locked:
+                if here(pod):
                     return
-        self._mine.pop(pod, None)
+                found = locked.read()
+                if found is not None and self._has(found) and found.uid == pod.uid:
+                    lease = self._next(found, pod)
+                    waits = self.seconds_left(lease) > 0
+                    self._mine[pod] = locked.write(found, replace(lease, free=not waits))
+                    if waits:
+                        return
+            # Before anybody here takes it again.
+            self._mine.pop(pod, None)
 
     def mine(self) -> set[Pod]:
         """Return the pods with a lease of this node's: what an earlier plugin left, and what was taken since."""
@@ -198,9 +200,9 @@ def _read(fd: int) -> Lease | None:
     """Return what a lease says; None for one that cannot be read, as one that is just being made."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         told: dict[str, Any] = json.loads(os.pread(fd, _BYTES, 0))
-        return Lease(
-            str(told["uid"]), str(told["node"]), str(told["before"]), float(told["taken"]), bool(told["free"]), int(told["number"])
-        )
+        # One that a plugin of before wrote has no number.
+        number = int(told.get("number", 0))
+        return Lease(str(told["uid"]), str(told["node"]), str(told["before"]), float(told["taken"]), bool(told["free"]), number)
     return None
 
 

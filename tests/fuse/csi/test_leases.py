@@ -53,6 +53,56 @@ def test_the_node_before_is_given_time_once(storage: Path) -> None:
     assert there.lost(SECOND) is None
 
 
+def of_before_numbers(storage: Path) -> None:
+    """Let the lease be one that the plugin of before has written."""
+    told = kept(storage)
+    del told["number"]
+    (storage / "users ann").write_bytes(json.dumps(told).encode().ljust(4096))
+
+
+def test_a_lease_of_before_numbers_is_waited_for_and_given_back_as_any(storage: Path) -> None:
+    node_of(storage, 1).take(FIRST)
+    of_before_numbers(storage)
+    here = node_of(storage, 1)
+    assert here.mine() == {FIRST}
+    lease = node_of(storage, 2).take(SECOND)
+    assert lease.before == "node-1"
+    assert here.lost(FIRST) == lease
+    of_before_numbers(storage)
+    later = node_of(storage, 2, later=True)
+    assert later.mine() == {SECOND}
+    later.give_back(SECOND)
+    assert kept(storage)["free"] is True
+
+
+def test_a_lease_that_a_plugin_of_before_numbers_has_taken_is_not_late(storage: Path) -> None:
+    here = node_of(storage, 1)
+    here.take(FIRST)
+    node_of(storage, 2).take(SECOND)
+    of_before_numbers(storage)
+    assert here.lost(FIRST) is not None
+    assert kept(storage)["uid"] == "uid-2"
+
+
+def test_a_lease_that_is_taken_while_it_is_given_back_stays_this_nodes(storage: Path) -> None:
+    here = node_of(storage, 1)
+    here.take(FIRST)
+    taking = threading.Thread(target=here.take, args=(FIRST,))
+
+    class Slow(dict[Pod, Lease | None]):
+        def pop(self, *told: Any) -> Any:
+            taking.start()
+            # As long as it might take to take it, were it not kept out.
+            taking.join(0.3)
+            return super().pop(*told)
+
+    here._mine = Slow(here._mine)
+    here.give_back(FIRST)
+    taking.join(10)
+    assert here.mine() == {FIRST}
+    assert kept(storage)["free"] is False
+
+
 def test_the_next_pod_on_the_node_waits_for_what_the_last_one_waited_for(storage: Path) -> None:
     node_of(storage, 1).take(FIRST)
     there = node_of(storage, 2)
