@@ -11,14 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 from astropy.io import fits
-from bowerbird_config.paths import Var
-from bowerbird_config.platform import Platform
-from bowerbird_config.table_order import table_order
 from bowerbird_services.store.dids import DID
 
 from tests.support import sky_images
 from tests.support.charts import example
-from tests.support.cluster.cluster import NODES
+from tests.support.cluster.cluster import NODES, KubectlError
 from tests.support.cluster.hub import ClusterHub
 from tests.support.cluster.machine import wait_for
 from tests.support.cluster.node_plugin import delete_plugin
@@ -31,22 +28,15 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
 _PLATFORM = example("trial")["platform"]
 _TABLES = {"stars": {"file": "stars.csv", "title": "Stars"}}
 # Everybody's, and the team's, of which nobody else hears.
-_COLLECTIONS = {
-    "sky": {
-        "title": "Sky",
-        "releases": {
-            "dr1": {"title": "First", "public": True, "tables": _TABLES},
-            "dr2": {"title": "Second", "teams": ["craft"], "tables": _TABLES},
-        },
-    }
+_RELEASES = {
+    "dr1": {"title": "First", "public": True, "tables": _TABLES},
+    "dr2": {"title": "Second", "teams": ["craft"], "tables": _TABLES},
 }
+_COLLECTIONS = {"sky": {"title": "Sky", "releases": _RELEASES}}
 _VOLUME = "/run/volume"
-# Nobody makes tables on a cluster yet.
-_INGEST = """
-import pathlib, sys
-from bowerbird_config.table_order import TableOrder
-from bowerbird_services.ingest.run import run
-sys.exit(run(TableOrder.model_validate_json(sys.argv[1]), pathlib.Path("/srv/bowerbird/tables"), print))
+_FIGURES = """
+import urllib.request
+print(urllib.request.urlopen("http://127.0.0.1:8080/metrics").read().decode())
 """
 _LOOK = """
 import errno, json, os, pathlib
@@ -82,8 +72,7 @@ def filled(shared_release: Release) -> Iterator[Release]:
         # A pod whose image was not there is tried again after minutes; one that is new, at once.
         release.cluster.kubectl("delete", "pod", "-n", release.name, "-l", "app.kubernetes.io/component=services", seconds=120)
         wait_for(lambda: release.all_ready("services", release.name, 1), "the services", 200)
-        order = table_order(Platform.model_validate(described), Var(Path(_VOLUME, "data")))
-        in_services(release, _INGEST, order.model_dump_json())
+        wait_for(lambda: "tables: done, 2 tables are there" in ingest_log(release), "the tables", 120, every=0.5)
         yield release
     wait_for(hub.settled, "the platform file as it was", 60, every=0.5)
 
@@ -96,10 +85,35 @@ def services(release: Release, filled: Release) -> Release:
     return filled
 
 
-def in_services(release: Release, program: str, *arguments: str) -> str:
+def in_services(release: Release, program: str, *arguments: str, container: str = "services") -> str:
     return release.cluster.kubectl(
-        "exec", "-n", release.name, f"deployment/{release.name}-services", "--", "python3", "-I", "-c", program, *arguments, seconds=120
+        "exec",
+        "-n",
+        release.name,
+        f"deployment/{release.name}-services",
+        "-c",
+        container,
+        "--",
+        "python3",
+        "-I",
+        "-c",
+        program,
+        *arguments,
+        seconds=120,
     )
+
+
+def ingest_log(release: Release) -> str:
+    """Return what the container said that makes tables; nothing where it does not run yet."""
+    with suppress(KubectlError):
+        return release.cluster.kubectl("logs", "-n", release.name, f"deployment/{release.name}-services", "-c", "ingest")
+    return ""
+
+
+def restarts(release: Release) -> dict[str, int]:
+    """Return how often each container of the services and of the hub has begun anew, by its pod's uid and its name."""
+    pods = (*release.pods("services"), *release.pods("hub"))
+    return {f"{pod['metadata']['uid']} {each['name']}": each["restartCount"] for pod in pods for each in pod["status"]["containerStatuses"]}
 
 
 @pytest.fixture
@@ -153,6 +167,35 @@ def test_pixels_are_for_whom_the_release_is(services: Release, tokens: dict[str,
     assert cut(services, "dr1").status_code == httpx.codes.OK
     for secret in (None, tokens["visitor"]):
         assert cut(services, "dr2", secret).status_code == httpx.codes.NOT_FOUND
+
+
+def test_a_release_that_is_described_later_is_queried_a_little_later(services: Release):
+    releases, before = services.cluster.machines[NODES[0]].disk / "srv/bowerbird/releases/sky", restarts(services)
+    for name, content in (("dr3", stars(30).encode()), ("dr4", b"\x00\xff")):
+        (releases / name).mkdir(exist_ok=True)
+        (releases / name / "stars.csv").write_bytes(content)
+    more = {name: {"title": name, "public": True, "tables": _TABLES} for name in ("dr3", "dr4")}
+    described = {"sky": {"title": "Sky", "releases": {**_RELEASES, **more}}}
+    hub = ClusterHub(services)
+    with hub.edited(json.dumps({**_PLATFORM, "collections": described})):
+        wait_for(lambda: count(services, "dr3").text.split() == ['"n"', "30"], "the rows of what is new", 60, every=0.5)
+        sentence = "table stars of sky/dr4: stars.csv "
+        wait_for(lambda: sentence in ingest_log(services), "the sentence about the broken file", 60, every=0.5)
+        wait_for(lambda: f'bowerbird_services_not_made{{what="tables",why="{sentence}' in in_services(services, _FIGURES), "its figure", 60)
+        assert "bowerbird_services_ingest_up 1" in in_services(services, _FIGURES)
+        assert count(services, "dr4").status_code == httpx.codes.BAD_REQUEST
+        assert count(services, "dr1").text.split() == ['"n"', "10"]
+        assert restarts(services) == before
+    wait_for(hub.settled, "the platform file as it was", 60, every=0.5)
+
+
+def test_what_makes_tables_goes_on_after_it_was_ended(services: Release):
+    before = sum(restarts(services).values())
+    in_services(services, "import os, signal; os.kill(1, signal.SIGTERM)", container="ingest")
+    wait_for(lambda: sum(restarts(services).values()) > before, "what makes tables", 60, every=0.2)
+    wait_for(partial(services.all_ready, "services", services.name, 1), "the services", 60, every=0.2)
+    wait_for(lambda: "tables: done, 2 tables are there" in ingest_log(services), "the tables", 60, every=0.5)
+    assert count(services, "dr1").text.split() == ['"n"', "10"]
 
 
 def posing(release: Release, namespace: str, account: str) -> Object:
