@@ -90,7 +90,7 @@ def pod(order: Order, settings: PodSettings) -> Manifest:
                 **settings.annotations,
                 settings.label("user"): order.record.name,
                 settings.label("server"): order.server,
-                # The node plugin takes a lease for it, as it did for none of the pods before this one said so.
+                # A node plugin that knows leases takes one for it; whether its own one does, the hub notes when that asks.
                 settings.label("lease"): LEASE,
             },
         },

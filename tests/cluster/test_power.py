@@ -20,7 +20,7 @@ def test_a_pod_says_that_its_node_is_lost_until_it_is_back(cluster: Cluster, nam
     assert not pod_status.lost(_pod(cluster, namespace))
     cluster.power_cut("node2")
     wait_for(lambda: pod_status.lost(_pod(cluster, namespace)), "that the pod says it", 60)
-    assert "node node2 does not answer the cluster" in pod_status.of_lost(_pod(cluster, namespace), _SETTINGS)
+    assert "node node2 does not answer the cluster" in pod_status.of_lost(_pod(cluster, namespace), _SETTINGS, "")
     cluster.boot("node2")
     wait_for(lambda: _restarts(cluster, namespace) == 1, "the pod's restart", 60)
     wait_for(lambda: not pod_status.lost(_pod(cluster, namespace)), "that the pod takes it back", 15)

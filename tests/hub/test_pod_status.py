@@ -125,28 +125,29 @@ def test_node_is_lost_where_the_control_plane_alone_calls_the_pod_not_ready(cond
 
 
 OWN = PodSettings(namespace="users", hub_url="http://hub", driver="data.example.org", images={"lab": "lab:1"})
+LEASED = {OWN.label("lease"): "1"}
+UNFENCED = "can be started elsewhere as soon as the admins have declared that node out of service"
 SHARED = OWN.model_copy(update={"shared_storage": True})
 
 
 @pytest.mark.parametrize(
-    ("settings", "annotations", "words"),
+    ("settings", "annotations", "leased", "words"),
     [
-        (
-            SHARED,
-            {SHARED.label("lease"): "1"},
-            "stop the server and start it again, and it comes up on another node, without what ran in it",
-        ),
-        # Nothing would tell the node of one that was started before there were leases.
-        (SHARED, {}, "can be started elsewhere as soon as the admins have declared that node out of service"),
-        (SHARED, None, "can be started elsewhere as soon as the admins have declared that node out of service"),
-        (OWN, {SHARED.label("lease"): "1"}, "are on that node, so the server cannot be started elsewhere"),
+        (SHARED, LEASED, "uid-1", "stop the server and start it again, and it comes up on another node, without what ran in it"),
+        # Nothing would tell the node of one that was started, or whose data were shown, before there were leases.
+        (SHARED, {}, "uid-1", UNFENCED),
+        (SHARED, LEASED, "", UNFENCED),
+        (SHARED, LEASED, "uid-0", UNFENCED),
+        (SHARED, None, "uid-1", UNFENCED),
+        (OWN, LEASED, "uid-1", "are on that node, so the server cannot be started elsewhere"),
     ],
 )
 def test_start_elsewhere_is_offered_where_other_nodes_reach_the_storage_and_the_lost_one_finds_the_lease_taken(
-    settings: PodSettings, annotations: dict[str, str] | None, words: str
+    settings: PodSettings, annotations: dict[str, str] | None, leased: str, words: str
 ) -> None:
-    found = pod(phase="Running", conditions=MARKED) | {"spec": {"nodeName": "node2"}, "metadata": {"annotations": annotations}}
-    said = pod_status.of_lost(found, settings)
+    about = {"uid": "uid-1", "annotations": annotations}
+    found = pod(phase="Running", conditions=MARKED) | {"spec": {"nodeName": "node2"}, "metadata": about}
+    said = pod_status.of_lost(found, settings, leased)
     assert said.startswith("Your server's node node2 does not answer the cluster: ")
     assert words in said
-    assert pod_status.may_be_left(found, settings) is ("stop the server" in said)
+    assert pod_status.may_be_left(found, settings, leased) is ("stop the server" in said)

@@ -36,6 +36,11 @@ class KubeApi:
     away: bool = False
     # Pods whose end it refuses, by their names.
     kept: dict[str, tuple[int, str]] = field(default_factory=dict)
+    # How many deletions it leaves without an answer, and whether pods take their time to end, until a test removes them.
+    unheard: int = 0
+    lingers: bool = False
+    # The seconds that a list takes.
+    slow: float = 0.0
     # Whom tokens are of, as a review of them says it, and for which audience.
     bearers: dict[str, tuple[str, Object]] = field(default_factory=dict)
     # Requests that changed something, as METHOD and path.
@@ -111,6 +116,7 @@ class KubeApi:
             return _error(503, "etcdserver: no leader")
         if request.query.get("watch") in ("true", "True"):
             return await self._watch(kind, request)
+        await asyncio.sleep(self.slow)
         items = [thing for thing in self._objects[kind].values() if _matches(thing, request)]
         return web.json_response({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": str(self._version)}, "items": items})
 
@@ -149,6 +155,9 @@ class KubeApi:
         self.asked.append(f"DELETE {request.match_info['kind']}")
         self.grace.append(int(request.query.get("gracePeriodSeconds", _GRACE_SECONDS)))
         name = request.match_info["name"]
+        if self.unheard:
+            self.unheard -= 1
+            await asyncio.Event().wait()
         if name not in self.pods:
             return _error(404, f"pods {name!r} not found")
         if name in self.kept:
@@ -157,7 +166,11 @@ class KubeApi:
         asked = await request.json() if request.can_read_body else {}
         if asked.get("preconditions", {}).get("uid", pod["metadata"]["uid"]) != pod["metadata"]["uid"]:
             return _error(409, f"the UID of pods {name!r} is another")
-        self.remove("pods", name)
+        if self.lingers:
+            pod = {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "2027-03-01T00:05:00Z"}}
+            self.put("pods", pod)
+        else:
+            self.remove("pods", name)
         return web.json_response(pod)
 
     async def review(self, request: web.Request) -> web.Response:

@@ -4,26 +4,25 @@ import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import ClientError
-from bowerbird_config.model import format_size
-from bowerbird_config.pod_settings import PodSettings
 from bowerbird_config.pods import Pod
 from bowerbird_hub import pods
 from bowerbird_hub.nodes.door import NotYet, VolumeOf
 from bowerbird_hub.pods import Order
 from bowerbird_hub.runtimes import api_refusals, pod_status, pod_watch, preconditions
 from bowerbird_hub.runtimes.looks import answering, until_next
-from bowerbird_hub.runtimes.platform_spawner import FAILED, UNAVAILABLE, PlatformSpawner, StartRefused
+from bowerbird_hub.runtimes.platform_spawner import FAILED, UNAVAILABLE, StartRefused
+from bowerbird_hub.runtimes.pod_ends import PodEnds
 from bowerbird_hub.runtimes.pod_status import Trouble
 from bowerbird_hub.runtimes.pod_watch import UNANSWERED
 from bowerbird_hub.runtimes.preconditions import NotReady
 from jupyterhub.crypto import decrypt, encrypt
-from jupyterhub.utils import url_path_join
+from jupyterhub.utils import exponential_backoff, url_path_join
 from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1ObjectMeta, V1Pod, V1Preconditions
 from kubespawner import KubeSpawner
-from traitlets import Any as AnyTrait
 from traitlets import default
 
 _TOKEN = "token"  # noqa: S105  the name of a file in the volume
@@ -32,17 +31,14 @@ _WATCH_SECONDS = 1.0
 # So much earlier than JupyterHub gives a start up do we, to say what it was waiting for.
 _BEFORE_SECONDS = 2.0
 _NOT_BEGUN = "The hub was started anew before your server was. Start it again."
-_LOST = "Your server's node lost the files that were open in /data and in your home. Restart its kernels, or the server, to open them anew."
 
 
 class _Late(Exception):
     """A start took all the time that it may take."""
 
 
-class KubernetesSpawner(PlatformSpawner, KubeSpawner):
+class KubernetesSpawner(PodEnds, KubeSpawner):
     """Runs a server as a pod in the namespace of user pods; no trait of KubeSpawner changes what the pod is."""
-
-    settings: PodSettings = AnyTrait(help="what only the cluster says of pods").tag(config=True)  # type: ignore[assignment]  # a trait, seen as its value
 
     ip = "0.0.0.0"  # noqa: S104  within the pod, whose address the network policies guard
     port = pods.PORT
@@ -58,16 +54,12 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         super().__init__(**kwargs)
         self._order: Order | None = None
         self._made = False
-        self._told_restarts = 0
-        self._told_lost = False
         # The address to which the proxy leads.
         self._routed = ""
         # Why the node of a start cannot be the server's.
         self._wrong_node = ""
         # Whether the server is being started, and whether that is what an earlier hub has left.
         self._starting = self._left_starting = False
-        # Whether its end is our own doing, or was told.
-        self._end_is_known = False
         # The server's token under the hub's own key: a pod whose node comes back asks for its volume anew, perhaps of another hub.
         self._sealed = ""
 
@@ -83,6 +75,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
 
     async def start(self) -> str:
         """Start the server's pod and return its address when the server answers; StartRefused with a sentence where it cannot be."""
+        deadline = self._deadline()
         record, choice, at = self._begin()
         await self._not_on_a_lost_node()
         self._order, self._told_restarts, self._told_lost, self._routed = None, 0, False, ""
@@ -96,7 +89,6 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         # From here on a hub that takes this one's place goes on with it.
         self._starting = True
         self._keep_state()
-        deadline = self._deadline()
         self._tell(20, "Mounting your data")
         self._tell(40, f"Starting {choice.profile.title}")
         try:
@@ -111,7 +103,8 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
             with suppress(*UNANSWERED):
                 await asyncio.shield(self.stop(now=True))
             raise
-        self._starting = False
+        # Also that of an earlier pod of its name, which KubeSpawner ends before it makes this one.
+        self._starting = self._end_is_known = False
         self._tell(95, "Opening JupyterLab")
         return url
 
@@ -129,8 +122,8 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         except UNANSWERED as error:
             raise _unanswered(error) from error
         pod = self._pod
-        if pod is not None and pod_status.lost(pod) and not pod_status.may_be_left(pod, self.settings):
-            words = pod_status.of_lost(pod, self.settings)
+        if pod is not None and pod_status.lost(pod) and not self._may_be_left(pod):
+            words = self._of_lost(pod)
             raise StartRefused(words, reason="node", status_code=UNAVAILABLE, log=words)
 
     async def _leave_lost_node(self, deadline: float) -> None:
@@ -145,13 +138,18 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         how = V1DeleteOptions(grace_period_seconds=0, preconditions=V1Preconditions(uid=pod["metadata"]["uid"]))
         try:
             async with asyncio.timeout_at(deadline):
-                await self._make_delete_pod_request(self.pod_name, how, 0, self.k8s_api_request_timeout)
+                await self._delete_pod(how, 0)
                 while self._pod is not None:  # noqa: ASYNC110  as in `_watch`
                     await asyncio.sleep(_LOOK_SECONDS)
         except ApiException as error:
             raise refused_by_cluster(error) from error
         except (ClientError, OSError) as error:
             raise _unanswered(error) from error
+
+    async def _delete_pod(self, how: V1DeleteOptions, grace_seconds: int) -> None:
+        """Have the cluster delete the pod, as KubeSpawner.stop does; TimeoutError where it does not answer."""
+        request = partial(self._make_delete_pod_request, self.pod_name, how, grace_seconds, self.k8s_api_request_timeout)
+        await exponential_backoff(request, f"Could not delete pod {self.pod_name}", timeout=self.k8s_api_request_retry_timeout)
 
     def check_environment(self, name: str) -> None:
         """Return where the environment has an image; NotReady where not."""
@@ -273,24 +271,23 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
         self._wrong_node = pod_status.of_wrong_node(node)
         return self._wrong_node
 
-    def remounted(self) -> None:
-        """Tell its user that the files that were open are lost."""
-        self._tell_of(_LOST)
-
     # -- life ------------------------------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
         """Return what a restarted hub needs to take the server over."""
-        told = {"restarts": self._told_restarts, "lost": self._told_lost, "starting": self._starting}
-        return {**KubeSpawner.get_state(self), **told, "sealed": self._sealed}
+        return {**KubeSpawner.get_state(self), **self._told(), "starting": self._starting, "sealed": self._sealed}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a server that an earlier hub started."""
         KubeSpawner.load_state(self, state)
-        self._told_restarts = int(state.get("restarts", 0))
-        self._told_lost = bool(state.get("lost", False))
+        self._load_told(state)
         self._sealed = str(state.get("sealed", ""))
         self._left_starting = bool(state.get("starting", False))
+
+    def clear_state(self) -> None:
+        """Forget a server that has ended, and that it was being started."""
+        KubeSpawner.clear_state(self)
+        self._starting = self._left_starting = False
 
     async def _start_reflector(self, kind: str, reflector_class: Any, replace: bool = False, **kwargs: Any) -> Any:
         """Watch what the cluster tells, without end; what could not begin is begun anew."""
@@ -302,7 +299,7 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
     async def poll(self) -> int | None:
         """Return None while the pod lives, else the server's status; where the cluster does not tell, it lives."""
         try:
-            return await (self._go_on_starting() if self._left_starting else self._look())
+            return await (self._go_on_starting() if self._left_starting and not self._stop_pending else self._look())
         except UNANSWERED as error:
             self.log.warning("%s: the cluster does not tell of its pod (%s)", self._log_name, type(error).__name__)
             return None
@@ -355,55 +352,21 @@ class KubernetesSpawner(PlatformSpawner, KubeSpawner):
                 return
         self._routed = url
 
-    def _tell_lost(self, pod: dict[str, Any]) -> bool:
-        """Tell once that the pod's node is lost, and take it back when it is not any more; return whether it is."""
-        lost = pod_status.lost(pod)
-        if lost and not self._told_lost:
-            self._tell_of(pod_status.of_lost(pod, self.settings))
-        if self._told_lost and not lost:
-            self.log.warning("%s: the server's node answers the cluster again", self._log_name)
-            self.obituaries.forget(self.user.name, self.name or "")
-        if lost is not self._told_lost:
-            self._told_lost = lost
-            self._keep_state()
-        return lost
-
-    def _tell_end(self, pod: dict[str, Any]) -> None:
-        found = pod_status.end(pod, self._told_restarts, self._limit())
-        if found is not None:
-            self._told_restarts = found.restarts
-            self._tell_of(found.words)
-            self._keep_state()
-
-    def _tell_taken(self, pod: dict[str, Any] | None) -> None:
-        ours = self._end_is_known or self._told_lost or self._stop_pending or self._start_pending or self._spawn_pending
-        if self.server and not ours and (words := pod_status.taken(pod)):
-            self._end_is_known = True
-            self._tell_of(words)
-
-    def _tell_of(self, words: str) -> None:
-        self.log.warning("%s: %s", self._log_name, words)
-        self.obituaries.write(self.user.name, self.name or "", words)
-
-    def _keep_state(self) -> None:
-        # JupyterHub keeps the state at the start alone, and a hub that takes this one's place would tell it anew.
-        self.orm_spawner.state = self.get_state()
-        self._commit()
-
-    def _limit(self) -> str:
-        profile = self.live.platform.profiles.get((self.user_options or {}).get("profile", ""))
-        return format_size(profile.memory) if profile else "its profile"
-
     async def stop(self, now: bool = False) -> None:
         """End the pod; that of a lost node ends when the node is back, and is not waited for."""
         self._end_is_known = True
+        # Else it is a start that ends what is in its way.
+        if self._stop_pending:
+            self._starting = self._left_starting = False
+        # Before the pod is deleted: a hub that takes this one's place in between finds it so, and knows why.
+        self._keep_state()
         pod = self._pod
         if pod is None or not pod_status.lost(pod):
             await KubeSpawner.stop(self, now)
             return
         grace = self.delete_grace_period
         how = V1DeleteOptions(grace_period_seconds=grace)
-        await self._make_delete_pod_request(self.pod_name, how, grace, self.k8s_api_request_timeout)
+        await self._delete_pod(how, grace)
 
     # JupyterHub polls every few seconds; what the cluster has told the hub is looked at each second.
     def start_polling(self) -> None:

@@ -25,6 +25,8 @@ class PodServers:
             volume = await spawner.volume_of(pod)
             if volume is not None and not self._storage.has_homes(storage):
                 raise WrongNode(spawner.on_a_wrong_node())
+            if volume is not None:
+                spawner.shown(pod, storage)
             return volume
         return None
 

@@ -129,21 +129,22 @@ def lost(pod: Part) -> bool:
     return said.get("Ready") == "False" and said.get("ContainersReady") == "True"
 
 
-def may_be_left(pod: Part, settings: PodSettings) -> bool:
+def may_be_left(pod: Part, settings: PodSettings, leased: str) -> bool:
     """Tell whether the server may be started elsewhere while its lost node may still run this pod.
 
-    Other nodes have to reach the data, and that node, should it only be cut off, has to find the pod's lease taken.
+    Other nodes have to reach the data, and that node, should it only be cut off, has to find the pod's lease taken: the hub that
+    made it and the node plugin that showed its data, as the uid in `leased` says, both have to be of since there are leases.
     """
     told = pod["metadata"].get("annotations") or {}
-    return settings.shared_storage and told.get(settings.label("lease")) == LEASE
+    return settings.shared_storage and told.get(settings.label("lease")) == LEASE and pod["metadata"]["uid"] == leased
 
 
-def of_lost(pod: Part, settings: PodSettings) -> str:
+def of_lost(pod: Part, settings: PodSettings, leased: str) -> str:
     """Return what is to be said of a server whose node is lost: whether it can be started elsewhere."""
     node = f"Your server's node {pod['spec'].get('nodeName')} does not answer the cluster: it has lost its power or its network."
     if not settings.shared_storage:
         return f"{node} {_ON_NODE}"
-    return f"{node} {_SHARED} {_ELSEWHERE if may_be_left(pod, settings) else _UNFENCED}"
+    return f"{node} {_SHARED} {_ELSEWHERE if may_be_left(pod, settings, leased) else _UNFENCED}"
 
 
 def of_wrong_node(node: str | None) -> str:
