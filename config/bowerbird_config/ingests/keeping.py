@@ -17,9 +17,9 @@ from bowerbird_config.table_order import TableOrder
 # The states of what is made.
 MAKING, READY, NOT_WHOLE = "making", "ready", "not whole"
 # So begins a line of an ingest about what it could not make.
-LACKS = ("table ", "survey ")
-# What an ingest that came to its end exits with.
-_MADE, _LACKING = 0, 1
+LACKS = ("table ", "survey ", "products ")
+# What an ingest that came to its end exits with; LACKING is no status with which Python ends by itself.
+_MADE, LACKING = 0, 3
 # Longest time between two tries of one that was killed or broke, and between those of what could not be made, in looks.
 _MOST_LOOKS = 64
 # Neither to look nor to try again takes more than about a tenth of the time.
@@ -143,7 +143,7 @@ async def _make(making: Making, workshop: Workshop, order: TableOrder, say: Call
         status = await workshop.run(making, order, heard)
     except OSError as error:
         return _Ended((f"the ingest could not be started ({error.strerror}), and is tried again",), over=False)
-    if status == _MADE or (status == _LACKING and wrong):
+    if status == _MADE or (status == LACKING and wrong):
         return _Ended(tuple(wrong))
     log = workshop.log_of(making)
     told = (f"the ingest {_how(status)} and is tried again", f"its last word: {last}" if last else "", f"log: {log}" if log else "")

@@ -46,12 +46,25 @@ async def _order(program: asyncio.subprocess.Process, order: bytes) -> None:
 
 async def _relay(program: asyncio.subprocess.Process, log: BinaryIO | None, say: Callable[[str], None]) -> None:
     assert program.stdout is not None  # noqa: S101  it was started with one
-    async for raw in program.stdout:
+    begins = True
+    while raw := await _part(program.stdout):
         if log:
             log.write(raw)
             log.flush()
-        if line := raw.decode(errors="replace").strip():
+        line = raw.decode(errors="replace").strip()
+        if line and begins:
             say(line)
+        begins = raw.endswith(b"\n")
+
+
+async def _part(stream: asyncio.StreamReader) -> bytes:
+    """Return the next line, or of a longer one the next part; nothing at the end."""
+    try:
+        return await stream.readuntil()
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except asyncio.LimitOverrunError as error:
+        return await stream.readexactly(error.consumed)
 
 
 async def _end(program: asyncio.subprocess.Process) -> None:

@@ -1,22 +1,24 @@
 """All tables and products of all releases: `python -m bowerbird_services.ingest.run DIRECTORY`, with the order on standard input.
 
-Ends with 1 where a table could not be made; what could be made is there all the same. Lines on standard output say how
+Ends with 3 where something could not be made; what could be made is there all the same. Lines on standard output say how
 far it is. One runs at a time; what a killed one left is swept by the next.
 """
 
 import fcntl
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bowerbird_config.ingests.keeping import LACKING
 from bowerbird_config.table_order import ReleaseOrder, TableOrder
+from bowerbird_config.tables import ReleaseTable
 
 from bowerbird_services.ingest.closed_files import closed_files, told
 from bowerbird_services.ingest.product_files import products
-from bowerbird_services.ingest.sorting import NoRoom
 from bowerbird_services.ingest.source import BadSource
 from bowerbird_services.ingest.table import WORK, ingest, is_whole
 from bowerbird_services.store import coverage, sidecar
@@ -24,22 +26,24 @@ from bowerbird_services.store.products import NAME as PRODUCTS
 from bowerbird_services.store.shelf import INDEX, read_index, write_index
 
 _LOCK = ".lock"
+_LONGEST_REASON = 300
 _NOWHERE = "rows have a position that is none, such as one beyond a pole; searches by position pass them over: look at the file"
 
 
 def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
-    """Make what the order asks for and take away what it does not; returns how many tables could not be made."""
+    """Make what the order asks for and take away what it does not; returns of how many tables and releases' products that failed."""
     with alone(root):
-        wrong = 0
+        lacking, dumb = 0, 0
         # One at which an ingest was killed, perhaps for the memory that it took, keeps the others waiting no second time.
         releases = sorted(order.releases, key=lambda release: bool(_left_in(root / release.collection / release.release)))
         for number, release in enumerate(releases, start=1):
             say(f"{number} of {len(order.releases)}: {release.name} …")
-            wrong += _release(release, root, say)
+            not_made, is_told = _release(release, root, say)
+            lacking, dumb = lacking + not_made, dumb + (not is_told)
         places = [(release.collection, release.release) for release in order.releases]
         _sweep(root, places)
-        say(all_there(sum(len(release.tables) for release in order.releases) - wrong, "table"))
-        return wrong
+        say(all_there(sum(len(release.tables) for release in order.releases) - lacking, "table"))
+        return lacking + dumb
 
 
 def all_there(count: int, what: str) -> str:
@@ -47,35 +51,53 @@ def all_there(count: int, what: str) -> str:
     return f"done, {count} {what} is there" if count == 1 else f"done, {count} {what}s are there"
 
 
-def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> int:
-    folder, place, wrong = root / release.collection / release.release, (release.collection, release.release), 0
+def why(error: Exception, folder: Path) -> str:
+    """Return one line that says why something could not be made in a folder: the same each time, though a directory for work is another."""
+    first = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+    return re.sub(rf"{re.escape(str(folder / WORK))}[^\s/'\"]*", lambda _: str(folder), first)[:_LONGEST_REASON]
+
+
+def _release(release: ReleaseOrder, root: Path, say: Callable[[str], None]) -> tuple[int, bool]:
+    """Return how many tables could not be made, and whether the products are told."""
+    folder, place = root / release.collection / release.release, (release.collection, release.release)
     folder.mkdir(parents=True, exist_ok=True)
     left = _left_in(folder)
     changed = _tidy(folder, {f"{name}{sidecar.SUFFIX}" for name in release.tables})
-    for name, asked in sorted(release.tables.items(), key=lambda table: table[0] in left):
-        known = sidecar.read(folder / f"{name}{sidecar.SUFFIX}")
-        lost = known is not None and not is_whole(known)
-        try:
-            made = ingest(release.directory, place, name, asked, folder)
-            if made and lost:
-                say(f"rows of {name} of {release.name} were damaged or gone; made again")
-            if made and made.nowhere:
-                say(f"table {name} of {release.name}: {made.nowhere} {_NOWHERE}")
-        except BadSource as error:
-            say(f"table {name} of {release.name}: {asked.file} {error}")
-            wrong += 1
-        except (NoRoom, OSError, ValueError, ArithmeticError, MemoryError) as error:
-            # Whatever a file holds that nobody thought of: the other tables are made all the same.
-            say(f"table {name} of {release.name}: {str(error) or type(error).__name__}")
-            wrong += 1
+    tables = sorted(release.tables.items(), key=lambda table: table[0] in left)
+    made = [_table(release, name, asked, folder, say) for name, asked in tables]
     closed = list(closed_files(release.directory))
     if closed:
         say(f"left out of {release.name}, because the service may not read them: {told(closed)}")
-    _write_products(release, folder)
+    is_told = True
+    try:
+        _write_products(release, folder)
+    except Exception as error:  # whatever a file holds that nobody thought of: the other releases are made all the same
+        say(f"products of {release.name}: {why(error, folder)}")
+        is_told = False
     if changed or place not in read_index(root) or _newer(folder, root / INDEX):
         # After each release, so that the first tables do not wait for the last.
         write_index(root, sorted({*read_index(root), place}))
-    return wrong
+    return made.count(False), is_told
+
+
+def _table(release: ReleaseOrder, name: str, asked: ReleaseTable, folder: Path, say: Callable[[str], None]) -> bool:
+    """Make a table where that is needed; tells whether it is there as it is asked for."""
+    known = sidecar.read(folder / f"{name}{sidecar.SUFFIX}")
+    lost = known is not None and not is_whole(known)
+    try:
+        made = ingest(release.directory, (release.collection, release.release), name, asked, folder)
+    except BadSource as error:
+        say(f"table {name} of {release.name}: {asked.file} {why(error, folder)}")
+        return False
+    except Exception as error:  # whatever a file holds that nobody thought of: the other tables are made all the same
+        say(f"table {name} of {release.name}: {why(error, folder)}")
+        return False
+    if made and lost:
+        say(f"rows of {name} of {release.name} were damaged or gone; made again")
+    if made and made.nowhere:
+        # It is made: no line about what is lacking.
+        say(f"in table {name} of {release.name}: {made.nowhere} {_NOWHERE}")
+    return True
 
 
 def _left_in(folder: Path) -> set[str]:
@@ -138,7 +160,7 @@ def main() -> int:
     # Rows of a release are its team's: nobody else of this machine reads them.
     os.umask(0o077)
     order = TableOrder.model_validate_json(sys.stdin.buffer.read())
-    return 1 if run(order, Path(sys.argv[1]), lambda line: print(f"tables: {line}", flush=True)) else 0
+    return LACKING if run(order, Path(sys.argv[1]), lambda line: print(f"tables: {line}", flush=True)) else 0
 
 
 if __name__ == "__main__":

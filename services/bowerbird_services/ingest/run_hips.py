@@ -1,6 +1,6 @@
 """The HiPS of all releases: `python -m bowerbird_services.ingest.run_hips DIRECTORY`, with the order on standard input.
 
-Ends with 1 where one could not be made; what could be made is there all the same. Lines on standard output say how far it
+Ends with 3 where one could not be made; what could be made is there all the same. Lines on standard output say how far it
 is. One runs at a time; the next goes on with what a killed one left.
 """
 
@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bowerbird_config.ingests.keeping import LACKING
 from bowerbird_config.table_order import ReleaseOrder, TableOrder
 
 from bowerbird_services.ingest import hips
 from bowerbird_services.ingest.hips import ROOM, Room
 from bowerbird_services.ingest.product_files import products
-from bowerbird_services.ingest.run import all_there, alone
+from bowerbird_services.ingest.run import all_there, alone, why
 from bowerbird_services.ingest.sky_image import NoImage
 from bowerbird_services.store import surveys
 
@@ -29,9 +30,8 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None], room: Room = 
         for release in order.releases:
             try:
                 made += len(_release(release, root, say, room).surveys)
-            except (NoImage, OSError, ValueError, ArithmeticError) as error:
-                # Whatever a header says that nobody thought of: the other releases have their surveys all the same.
-                say(f"survey of {release.name}: {str(error) or type(error).__name__}")
+            except Exception as error:  # whatever a header says that nobody thought of: the others have their surveys all the same
+                say(f"survey of {release.name}: {why(error, surveys.folder_of(root, release.collection, release.release))}")
                 wrong += 1
         _sweep(root, {surveys.folder_of(root, release.collection, release.release) for release in order.releases})
         say(all_there(made, "survey"))
@@ -60,7 +60,7 @@ def main() -> int:
     # Images of a release are its team's: nobody else of this machine sees them.
     os.umask(0o077)
     order = TableOrder.model_validate_json(sys.stdin.buffer.read())
-    return 1 if run(order, Path(sys.argv[1]), lambda line: print(f"surveys: {line}", flush=True)) else 0
+    return LACKING if run(order, Path(sys.argv[1]), lambda line: print(f"surveys: {line}", flush=True)) else 0
 
 
 if __name__ == "__main__":

@@ -74,6 +74,13 @@ def test_how_finely_something_was_observed_stands_in_either_header(
     assert (image.s_resolution, image.em_res_power, image.t_exptime, image.t_resolution) == told
 
 
+@pytest.mark.parametrize("odd", [{"CPDIS1": 5}, {"D2IMDIS1": 7}])
+def test_a_header_that_ends_astropy_is_of_no_product(odd: dict[str, Any], tmp_path: Path) -> None:
+    write(tmp_path / "odd.fits", np.zeros((50, 100), np.float32), SKY | odd)
+    write(tmp_path / "sound.fits", np.zeros((50, 100), np.float32), SKY)
+    assert only(tmp_path).file == "sound.fits"
+
+
 def test_an_exposure_ends_when_its_header_says(tmp_path: Path) -> None:
     write(tmp_path / "field.fits", np.zeros((50, 100), np.float32), SKY, {"MJD-OBS": 60000.25, "MJD-END": 60000.75, "EXPTIME": 10.0})
     assert (only(tmp_path).t_min, only(tmp_path).t_max) == (60000.25, 60000.75)
