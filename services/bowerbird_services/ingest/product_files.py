@@ -34,6 +34,10 @@ _SECONDS_PER_DAY = 86_400.0
 _ARCSECONDS = 3600.0
 # Exposure in seconds; FITS 4.0 has XPOSURE.
 _EXPOSED = ("EXPTIME", "XPOSURE", "EXPOSURE")
+# By FITS 4.0 (9.3) these are counted in the unit that TIMEUNIT of the same header names, in seconds where it names none.
+_IN_TIMEUNIT = frozenset({"XPOSURE", "TIMEDEL"})
+_YEAR = 365.25 * _SECONDS_PER_DAY
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": _SECONDS_PER_DAY, "a": _YEAR, "yr": _YEAR, "cy": 100 * _YEAR}
 # Sharpness in arcseconds, as ESO's data standard and most pipelines write it; a radio beam's is in degrees.
 _SHARP = ("PSF_FWHM", "SKY_RES", "SEEING")
 _BEAM = ("BMAJ",)
@@ -201,7 +205,9 @@ def _origin(primary: Any, own: Any) -> dict[str, Any]:
     seconds = _measured((own, primary), _EXPOSED)
     begin, end = _begin(primary), _mjd(primary.get("MJD-END"))
     if begin is not None:
-        told |= {"t_min": begin, "t_max": end or (begin + seconds / _SECONDS_PER_DAY if seconds else None)}
+        # Nothing ends before it begins.
+        known = end is not None and end >= begin
+        told |= {"t_min": begin, "t_max": end if known else (begin + seconds / _SECONDS_PER_DAY if seconds else None)}
     # What is not sampled in time has the resolution of its exposure (ObsCore 1.1).
     told |= {"t_exptime": seconds, "t_resolution": _measured((own, primary), ("TIMEDEL",)) or seconds}
     beam = _measured((own, primary), _BEAM)
@@ -211,8 +217,18 @@ def _origin(primary: Any, own: Any) -> dict[str, Any]:
 
 def _measured(headers: tuple[Any, ...], keywords: tuple[str, ...]) -> float | None:
     """Return the first that is a number above 0, of the headers one after the other."""
-    values = (header.get(keyword) for header in headers for keyword in keywords)
-    return next((float(value) for value in values if _is_number(value) and value > 0), None)
+    values = (_value(header, keyword) for header in headers for keyword in keywords)
+    return next((value for value in values if value is not None and value > 0), None)
+
+
+def _value(header: Any, keyword: str) -> float | None:
+    """Return a number of a header, times in seconds; None where it is none, or counted in a unit that is none."""
+    value = header.get(keyword)
+    scale = _SECONDS.get(str(header.get("TIMEUNIT", "s")).strip()) if keyword in _IN_TIMEUNIT else 1.0
+    if scale is None or not _is_number(value):
+        return None
+    scaled = float(value) * scale
+    return scaled if math.isfinite(scaled) else None
 
 
 def _is_number(value: Any) -> bool:

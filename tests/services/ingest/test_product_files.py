@@ -61,6 +61,10 @@ def test_an_image_has_its_place_and_its_outline_across_the_meridian(tmp_path: Pa
         ({"SKY_RES": 0.7, "SEEING": 0.9, "SPEC_RES": 2988.0, "XPOSURE": 600.0}, (0.7, 2988.0, 600.0, 600.0)),
         ({"BMAJ": 0.0025, "BMIN": 0.002}, (9.0, None, None, None)),
         ({"SPEC_RP": 1800, "SPEC_RES": 5.0, "EXPOSURE": 20, "TIMEDEL": 0.5}, (None, 1800.0, 20.0, 0.5)),
+        ({"XPOSURE": 0.5, "TIMEDEL": 0.25, "TIMEUNIT": "d"}, (None, None, 43200.0, 21600.0)),
+        ({"XPOSURE": 2, "TIMEUNIT": "min", "EXPOSURE": 120}, (None, None, 120.0, 120.0)),
+        ({"EXPTIME": 30.0, "TIMEDEL": 2.0, "TIMEUNIT": "fortnight"}, (None, None, 30.0, 30.0)),
+        ({"XPOSURE": 1e308, "TIMEUNIT": "cy"}, (None, None, None, None)),
         ({"SEEING": -1.0, "SPEC_RES": "high", "EXPTIME": True, "PSF_FWHM": 0.0}, (None, None, None, None)),
         ({}, (None, None, None, None)),
     ],
@@ -84,6 +88,12 @@ def test_a_header_that_ends_astropy_is_of_no_product(odd: dict[str, Any], tmp_pa
 def test_an_exposure_ends_when_its_header_says(tmp_path: Path) -> None:
     write(tmp_path / "field.fits", np.zeros((50, 100), np.float32), SKY, {"MJD-OBS": 60000.25, "MJD-END": 60000.75, "EXPTIME": 10.0})
     assert (only(tmp_path).t_min, only(tmp_path).t_max) == (60000.25, 60000.75)
+
+
+@pytest.mark.parametrize(("exposed", "end"), [({"EXPTIME": 43200.0}, 60000.75), ({}, None)])
+def test_nothing_ends_before_it_begins(exposed: dict[str, float], end: float | None, tmp_path: Path) -> None:
+    write(tmp_path / "field.fits", np.zeros((50, 100), np.float32), SKY, {"MJD-OBS": 60000.25, "MJD-END": 60000.0, **exposed})
+    assert (only(tmp_path).t_min, only(tmp_path).t_max) == (60000.25, end)
 
 
 def test_a_cube_of_time_has_its_own_times(tmp_path: Path) -> None:
