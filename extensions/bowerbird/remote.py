@@ -106,6 +106,8 @@ class _Far:
         cutter = self.cutters.get(str(self.images[row]), "")
         if self.regions.troubles[row] or isinstance(cutter, str):
             return self.regions.troubles[row] or str(cutter)
+        if soda.HDU in cutter.takes and _is_mixed(self.wish.hdu):
+            return "hdu has None, for the first image, beside others; where the image is not here, name that HDU too, or give its number"
         # No name of the archive's: what that sent may be no name of a file at all.
         file = folder / str(row) / "image.fits"
         piece = soda.Piece(_circle(self.regions, row), self.wish.slab.band, _named(self.wish.hdu))
@@ -156,6 +158,12 @@ def _named(choices: Choices) -> tuple[str, ...]:
     """Return HDUs as our own SODA service takes them; none is the first image."""
     wanted = [choice for choice in each_of(choices) if choice is not None]
     return tuple(",".join(map(str, choice)) if isinstance(choice, tuple) else str(choice) for choice in wanted)
+
+
+def _is_mixed(choices: Choices) -> bool:
+    """Tell whether the first image is wanted with others, which the service has no words for."""
+    wanted = each_of(choices)
+    return None in wanted and any(choice is not None for choice in wanted)
 
 
 def _chosen(brought: _Brought, choices: Choices) -> Choices:

@@ -135,6 +135,8 @@ LAYERS = str(DID("demo", "dr1", "layers.fits"))
     "hdu",
     [
         None,
+        [None],
+        [None, None],
         "STAT",
         "stat",
         2,
@@ -169,6 +171,15 @@ def test_hdus_are_chosen_there_as_here(shown: Gallery, hdu: Any) -> None:
                 assert [theirs.header.get(card) for card in ("CRPIX1", "LTV1", "CRVAL1")] == [
                     ours.header.get(card) for card in ("CRPIX1", "LTV1", "CRVAL1")
                 ]
+
+
+def test_the_first_image_with_others_is_refused_there_in_words_and_never_lost(shown: Gallery) -> None:
+    at, here = [(150.0, 2.0)], shown.releases / "demo/dr1/layers.fits"
+    (local,) = bowerbird.cutouts(at, SIZE, here, hdu=[None, "DQ"])["cutout"]
+    assert [hdu.name for hdu in local.hdus()][-2:] == ["DATA", "DQ"]
+    there = bowerbird.cutouts(at, SIZE, LAYERS, hdu=[None, "DQ"])
+    assert list(there["cutout"]) == [None]
+    assert "name that HDU too" in there["reason"][0]
 
 
 def test_what_came_is_not_fetched_again_while_the_image_is_the_same(shown: Gallery, tmp_path: Path) -> None:
