@@ -15,8 +15,15 @@ _STOP_SECONDS = 5.0
 _LONGEST_LINE = 1 << 16
 
 
-async def run(argv: Sequence[str], log: Path | None, say: Callable[[str], None], environment: Mapping[str, str], order: bytes = b"") -> int:
-    """Return its exit status; `say` gets each line. When cancelled the program and all that it started end."""
+async def run(
+    argv: Sequence[str],
+    log: Path | None,
+    say: Callable[[str], None],
+    environment: Mapping[str, str],
+    order: bytes = b"",
+    begun: Callable[[int], None] = lambda _pid: None,
+) -> int:
+    """Return its exit status; `begun` gets its process id, `say` each line. When cancelled the program and all that it started end."""
     with log.open("ab") if log else nullcontext() as written:
         program = await asyncio.create_subprocess_exec(
             *argv,
@@ -27,6 +34,7 @@ async def run(argv: Sequence[str], log: Path | None, say: Callable[[str], None],
             start_new_session=True,
             limit=_LONGEST_LINE,
         )
+        begun(program.pid)
         try:
             await _order(program, order)
             await _relay(program, written, say)

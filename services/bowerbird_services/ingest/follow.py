@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,8 @@ from bowerbird_services.ingest.state import StateFile
 # What an ingest, which reads anybody's files, has of our own surroundings: no token of the hub.
 _PASSED_ON = ("PATH", "LANG", "TZ")
 _GLANCE_SECONDS = 0.2
+# So long the kernel may take to count what one that was ended gave back.
+_COUNTED_SECONDS = 2.0
 
 _log = logging.getLogger("bowerbird.ingest")
 
@@ -39,6 +42,8 @@ class PodWorkshop:
         self._releases = releases
         self._cgroup = cgroup
         self._order: TableOrder | None = None
+        self._running: set[int] = set()
+        self._spared_until = 0.0
         records.on_change(self._take)
 
     def _take(self) -> None:
@@ -58,19 +63,37 @@ class PodWorkshop:
         """Return None: all that is said is this program's own log."""
 
     async def run(self, making: Making, order: TableOrder, heard: Callable[[str], None]) -> int:
-        """Run an ingest to its end, and return its exit status; it is ended as if by the node where little memory is left."""
+        """Run an ingest to its end, and return its exit status; it is ended as if by the node where little memory is left.
+
+        Of two that run beside each other that is the larger one.
+        """
         command = (sys.executable, "-I", "-m", making.program, str(making.place))
         passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         surroundings = {**passed_on, **program.NO_HOME}
-        running = asyncio.create_task(program.run(command, None, heard, surroundings, order.model_dump_json().encode()))
+        own: set[int] = set()
+
+        def begun(pid: int) -> None:
+            own.add(pid)
+            self._running.add(pid)
+
+        running = asyncio.create_task(program.run(command, None, heard, surroundings, order.model_dump_json().encode(), begun))
         try:
             while not (await asyncio.wait({running}, timeout=_GLANCE_SECONDS))[0]:
-                if memory.is_short(self._cgroup):
+                if self._takes_too_much(own):
                     return -signal.SIGKILL
             return running.result()
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+            self._running -= own
+
+    def _takes_too_much(self, own: set[int]) -> bool:
+        if time.monotonic() < self._spared_until or not memory.is_short(self._cgroup):
+            return False
+        is_largest = max(self._running, key=memory.taken, default=None) in own
+        if is_largest:
+            self._spared_until = time.monotonic() + _COUNTED_SECONDS
+        return is_largest
 
 
 class _Teller:

@@ -19,3 +19,12 @@ def is_short(cgroup: Path) -> bool:
         return int(told["anon"]) + int(told["shmem"]) > _MOST * limit
     except (OSError, ValueError, KeyError):
         return False
+
+
+def taken(pid: int) -> int:
+    """Return how much memory of its own a process takes, in kB; of one that is gone none."""
+    try:
+        told = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        return sum(int(told[name].split()[0]) for name in ("RssAnon", "RssShmem"))
+    except (OSError, ValueError, KeyError):
+        return 0

@@ -12,9 +12,14 @@ from typing import Any
 
 import psutil
 import pytest
+from bowerbird_config.ingests.making import Making
 from bowerbird_config.platform import Platform
+from bowerbird_config.table_order import TableOrder
 from bowerbird_hub.nodes.door import NodeDoor, Trust
 from bowerbird_hub.nodes.feed import NodeFeed
+from bowerbird_services.identity import Records
+from bowerbird_services.ingest import memory
+from bowerbird_services.ingest.follow import PodWorkshop
 from bowerbird_services.ingest.state import read
 from bowerbird_services.store import surveys
 from bowerbird_services.store.shelf import Shelf
@@ -180,6 +185,35 @@ async def test_one_that_takes_more_memory_than_there_is_keeps_no_other_table_wai
     assert [line.split()[-2] for line in made[:3]] == ["sky/dr1", "sky/dr2", "sky/dr1"]
 
 
+async def test_of_two_beside_each_other_the_one_that_swells_is_ended_alone(house: House) -> None:
+    house.cgroup.mkdir()
+    (house.cgroup / "memory.max").write_text("1000")
+    workshop = PodWorkshop(Records(), house.releases, house.cgroup)
+
+    def sleeper(name: str, mebibytes: int) -> asyncio.Task[int]:
+        # A program of Python's own that runs what it is given.
+        code = Path(f"x=b'x'*({mebibytes}<<20);import time;time.sleep(600)")
+        making = Making(name, "timeit", code, 1, lambda _: "", lambda: "")
+        return asyncio.create_task(workshop.run(making, TableOrder(releases=()), lambda _: None))
+
+    def sizes() -> list[int]:
+        return sorted(memory.taken(process.pid) >> 10 for process in psutil.Process().children())
+
+    small, large = sleeper("tables", 30), sleeper("surveys", 120)
+    try:
+        await house.until(lambda: [size // 30 for size in sizes()][-2:] == [1, 4])
+        (house.cgroup / "memory.stat").write_text("anon 990\nshmem 0\n")
+        assert await asyncio.wait_for(large, _SECONDS) == -signal.SIGKILL
+        (house.cgroup / "memory.stat").write_text("anon 100\nshmem 0\n")
+        assert not small.done()
+        (house.cgroup / "memory.stat").write_text("anon 990\nshmem 0\n")
+        assert await asyncio.wait_for(small, _SECONDS) == -signal.SIGKILL
+    finally:
+        for task in (small, large):
+            task.cancel()
+        await asyncio.gather(small, large, return_exceptions=True)
+
+
 @pytest.mark.parametrize("whom", ["the ingest", "all of it"])
 async def test_what_is_killed_while_it_makes_a_table_is_made_by_the_next(whom: str, house: House) -> None:
     house.put("dr1", 200_000)
@@ -218,7 +252,9 @@ async def test_an_ingest_has_no_token_of_the_hub(house: House) -> None:
     house.describe(dr1=STARS)
     async with following(house) as follower:
         await house.until(lambda: list((house.place / "tables").glob("sky/dr1/.work-*")))
-        assert all("JUPYTERHUB_API_TOKEN" not in process.environ() for process in ingests(follower))
+        begun = ingests(follower)
+        assert begun
+        assert all("JUPYTERHUB_API_TOKEN" not in process.environ() for process in begun)
         await house.until(lambda: house.rows("dr1") == 200_000)
 
 
