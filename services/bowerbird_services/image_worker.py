@@ -122,6 +122,7 @@ async def _ended(process: asyncio.subprocess.Process) -> int:
     """Return the status of a worker whose line has ended; one that goes on for all that is killed."""
     with suppress(TimeoutError):
         return await asyncio.wait_for(process.wait(), GRACE_SECONDS + 1)
+    _log.warning("the worker for images did not end by itself in %d s and is killed", GRACE_SECONDS + 1)
     with suppress(ProcessLookupError):
         process.kill()
     return await process.wait()

@@ -40,6 +40,10 @@ class Pair:
     stack: ExitStack = field(default_factory=ExitStack)
 
     @property
+    def log(self) -> Path:
+        return self.place / "log"
+
+    @property
     def workers(self) -> tuple[int, ...]:
         return children(self.main.pid) if self.main.poll() is None else ()
 
@@ -64,7 +68,9 @@ class Pair:
 @contextmanager
 def started(place: Path, *before: str, at_once: int = 4) -> Iterator[Pair]:
     command = [*before, sys.executable, "-m", gallery_processes.__name__, str(place), "--at-once", str(at_once)]
-    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as main, ExitStack() as stack:
+    with ExitStack() as stack:
+        log = stack.enter_context((place / "log").open("ab"))
+        main = stack.enter_context(subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=log, text=True))
         assert main.stdout is not None
         images, everything = (main.stdout.readline().strip() for _ in range(2))
         found = Pair(main, place, images, everything, stack)
@@ -171,7 +177,9 @@ def test_worker_that_hangs_is_ended_and_another_is_started(pair: Pair) -> None:
     os.kill(hanging, signal.SIGSTOP)
     assert httpx.get(f"{pair.images}/soda/availability", timeout=30).status_code == 200
     # After 15 s of silence, and then at once: nobody waits for it to send what it has begun.
-    until(lambda: not _lives(hanging), 20)
+    until(lambda: "hangs and is ended" in pair.log.read_text(), 60)
+    assert "did not end by itself" not in pair.log.read_text()
+    assert not _lives(hanging)
     pair.until_both()
 
 
