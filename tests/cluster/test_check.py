@@ -37,5 +37,5 @@ def test_what_a_cluster_lacks_is_said_in_a_sentence_each(cluster: Cluster, tmp_p
     values["ingress"] = {"enabled": True, "host": "data.example.org", "className": "traefik", "tls": {"secretName": "of-tls"}}
     result = check(cluster, tmp_path, values)
     assert result.exit_code == 1, result.output
-    for lacking in ("fast", "of-the-database", "of-tls", "traefik"):
+    for lacking in ("storage class 'fast'", "of-the-database", "of-tls", "no ingress class"):
         assert [line for line in result.output.splitlines() if lacking in line], (lacking, result.output)

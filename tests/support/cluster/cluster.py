@@ -133,12 +133,22 @@ class Cluster:
     # --- power
 
     def power_cut(self, name: str) -> None:
-        """Switch a node off without a word to anybody."""
+        """Switch a machine off without a word to anybody."""
         self.machines[name].power_cut()
 
     def boot(self, name: str) -> None:
-        """Switch a node on again; `ready()` tells when Kubernetes has it back."""
+        """Switch a machine on again; `ready()` tells when Kubernetes has it back."""
         self.machines[name].boot()
+
+    @contextmanager
+    def without_api(self) -> Iterator[None]:
+        """Have no control plane while the block runs; nodes, and what runs on them, go on."""
+        self.power_cut("cp")
+        try:
+            yield
+        finally:
+            self.boot("cp")
+            wait_for(lambda: self._answers("/readyz"), "the API server", _START_SECONDS)
 
     # --- beginning and end
 

@@ -133,14 +133,20 @@ class ClusterHub:
 
     def platform_file(self) -> str:
         """Return the text of the ConfigMap."""
-        path = f"/api/v1/namespaces/{self.release.name}/configmaps/{self.release.name}-platform"
-        return str(self.release.cluster.get(path)["data"]["platform.yaml"])
+        return str(self._config_map()["data"]["platform.yaml"])
+
+    def _config_map(self) -> Object:
+        return self.release.cluster.get(f"/api/v1/namespaces/{self.release.name}/configmaps/{self.release.name}-platform")
 
     def put(self, text: str) -> None:
-        """Give that very text to the ConfigMap."""
+        """Give that very text to the ConfigMap, under Helm's name: what is another's, an upgrade would not change."""
         self._wanted = text
-        patch = json.dumps({"data": {"platform.yaml": text}})
-        self._kubectl("patch", "configmap", f"{self.release.name}-platform", "--type=merge", "--patch", patch)
+        found = self._config_map()
+        metadata = {key: found["metadata"][key] for key in ("name", "namespace", "labels", "annotations") if key in found["metadata"]}
+        (helm,) = {entry["manager"] for entry in found["metadata"]["managedFields"] if entry["operation"] == "Apply"}
+        told = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"platform.yaml": text}}
+        options = ("--server-side", "--force-conflicts", f"--field-manager={helm}", "-f", "-")
+        self.release.cluster.kubectl("apply", *options, text=json.dumps(told))
         self._hurry()
 
     def _hurry(self) -> None:
@@ -280,5 +286,5 @@ class ClusterHub:
 
 def _answers(client: httpx.Client) -> bool:
     with suppress(httpx.HTTPError):
-        return client.get("hub/health").status_code == httpx.codes.OK
+        return all(client.get(page).status_code == httpx.codes.OK for page in ("hub/health", "cas/login"))
     return False

@@ -1,6 +1,6 @@
 """Our chart on a cluster of the tests' own, installed by Helm's library as an administrator would by Helm."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def values_for_tests() -> dict[str, Any]:
     """Return the values of the trial, with images that the nodes have."""
     told = example("trial")
     named = {part: dict(zip(("repository", "tag"), name_of(part).rsplit(":", 1), strict=True)) for part in ("hub", "services", "data")}
-    told["images"] = {"pullPolicy": "Never", **named, "proxy": named["hub"], "demoCas": named["hub"]}
+    told["images"] = {**named, "proxy": named["hub"], "demoCas": named["hub"]}
     told["platform"]["sign_on"]["demo"]["accounts"] = demo_accounts()
     told["ingress"]["port"] = free_port()
     # The nodes share no storage: homes and releases are on the first.
@@ -95,16 +95,40 @@ def demo_accounts() -> dict[str, Any]:
     return {name: {"title": name.capitalize(), "groups": ["craft"] if name == "researcher" else []} for name in ACCOUNTS}
 
 
+def uninstall(release: Release) -> None:
+    """Take it away as an administrator does, and leave what Helm leaves."""
+    with _helm(release.cluster, release.name) as helm:
+        helm.uninstall(release.name, timeout=_SECONDS)
+
+
 @contextmanager
 def install(cluster: Cluster, name: str, values: Mapping[str, Any]) -> Iterator[Release]:
     """Keep a release while the block runs. What Helm keeps after an uninstall goes as well."""
     release = Release(cluster, name, values["ingress"]["port"])
-    with helm_python.Config(kubeconfig_path=str(cluster.kubeconfig), namespace=name) as helm:
+    with _helm(cluster, name) as helm:
         try:
             helm.install(CHART, name, dict(values), namespace=name, create_namespace=True, timeout=_SECONDS)
             with forwarded(release.port, release.proxy):
                 yield release
         finally:
-            helm.uninstall(name, ignore_not_found=True)
+            helm.uninstall(name, ignore_not_found=True, timeout=_SECONDS)
             for namespace in (name, release.users, release.data):
                 cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
+
+
+def upgrade(release: Release, change: Callable[[dict[str, Any]], None]) -> None:
+    """Give a release other values, as an administrator does by Helm; return when Helm does."""
+    with _helm(release.cluster, release.name) as helm:
+        values = helm.get_values(release.name)
+        change(values)
+        helm.upgrade(CHART, release.name, values, namespace=release.name, timeout=_SECONDS)
+
+
+def roll_back(release: Release) -> None:
+    """Give a release the values that it had before its last upgrade."""
+    with _helm(release.cluster, release.name) as helm:
+        helm.rollback(release.name, timeout=_SECONDS)
+
+
+def _helm(cluster: Cluster, namespace: str) -> helm_python.Config:
+    return helm_python.Config(kubeconfig_path=str(cluster.kubeconfig), namespace=namespace)
