@@ -9,8 +9,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bowerbird_config.ingests.keeping import LACKING
@@ -26,6 +26,8 @@ from bowerbird_services.store.products import NAME as PRODUCTS
 from bowerbird_services.store.shelf import INDEX, read_index, write_index
 
 _LOCK = ".lock"
+# So begins the name of a mark beside it: of a release at work.
+_BEGUN = ".begun-"
 _LONGEST_REASON = 300
 _NOWHERE = "rows have a position that is none, such as one beyond a pole; searches by position pass them over: look at the file"
 
@@ -36,7 +38,7 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
         lacking, dumb = 0, 0
         # One at which an ingest was killed, perhaps for the memory that it took, keeps the others waiting no second time.
         releases = sorted(order.releases, key=lambda release: bool(_left_in(root / release.collection / release.release)))
-        for number, release in enumerate(releases, start=1):
+        for number, release in enumerate(in_turn(releases, root), start=1):
             say(f"{number} of {len(order.releases)}: {release.name} …")
             not_made, is_told = _release(release, root, say)
             lacking, dumb = lacking + not_made, dumb + (not is_told)
@@ -49,6 +51,18 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None]) -> int:
 def all_there(count: int, what: str) -> str:
     """Return the last line of an ingest, which stands beside the word that something is made."""
     return f"done, {count} {what} is there" if count == 1 else f"done, {count} {what}s are there"
+
+
+def in_turn(releases: Sequence[ReleaseOrder], root: Path) -> Iterator[ReleaseOrder]:
+    """Yield each release, and last those at which one was killed: each has a mark while it is at work, which then stays."""
+    marks = {release.name: root / f"{_BEGUN}{release.collection}+{release.release}" for release in releases}
+    for release in sorted(releases, key=lambda release: marks[release.name].exists()):
+        with suppress(OSError):  # a full disk: then it is first again
+            marks[release.name].touch()
+        yield release
+        marks[release.name].unlink(missing_ok=True)
+    for mark in root.glob(f"{_BEGUN}*"):
+        mark.unlink(missing_ok=True)
 
 
 def why(error: Exception, folder: Path) -> str:

@@ -16,7 +16,7 @@ from bowerbird_config.table_order import ReleaseOrder, TableOrder
 from bowerbird_services.ingest import hips
 from bowerbird_services.ingest.hips import ROOM, Room
 from bowerbird_services.ingest.product_files import products
-from bowerbird_services.ingest.run import all_there, alone, why
+from bowerbird_services.ingest.run import all_there, alone, in_turn, why
 from bowerbird_services.ingest.sky_image import NoImage
 from bowerbird_services.store import surveys
 
@@ -27,7 +27,7 @@ def run(order: TableOrder, root: Path, say: Callable[[str], None], room: Room = 
     """Make the HiPS of the releases that have images, and take away the others; returns of how many they could not be made."""
     with alone(root):
         wrong, made = 0, 0
-        for release in order.releases:
+        for release in in_turn(order.releases, root):
             try:
                 made += len(_release(release, root, say, room).surveys)
             except Exception as error:  # whatever a header says that nobody thought of: the others have their surveys all the same

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -478,6 +478,29 @@ def test_a_full_disk_is_said_and_the_survey_of_before_is_still_there(release: Pa
     after, place = made(root)
     assert after.fingerprint != before.fingerprint
     assert not list(place.rglob(".*"))
+
+
+def test_a_release_at_which_one_was_killed_comes_last_in_the_next(release: Path, root: Path) -> None:
+    write(release / NAME, waves(50, 50), tangent(50, 50))
+    places = ("dr1", "dr2", "dr3")
+    (first, second, third) = (order(release).releases[0].model_copy(update={"release": name}) for name in places)
+    both = TableOrder(releases=(first, second, third))
+    with pytest.raises(KeyboardInterrupt):
+        run(both, root, killing("sky/dr1"))
+    said: list[str] = []
+    assert run(both, root, said.append) == 0
+    assert list(dict.fromkeys(line.split(":")[0] for line in said if line.startswith("sky/"))) == ["sky/dr2", "sky/dr3", "sky/dr1"]
+    assert not list(root.glob(".begun*"))
+
+
+def killing(name: str) -> Callable[[str], None]:
+    """Return what ends an ingest, as a signal does, when it says something of a release."""
+
+    def say(line: str) -> None:
+        if line.startswith(name):
+            raise KeyboardInterrupt
+
+    return say
 
 
 def test_a_survey_is_for_the_service_alone(release: Path, root: Path) -> None:

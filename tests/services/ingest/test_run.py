@@ -249,6 +249,24 @@ def test_what_an_ingest_was_killed_at_comes_last_in_the_next(release: Path, root
     assert [line.split()[3] for line in said if line.endswith("…")] == ["sea/dr1", "sky/dr1"]
 
 
+def test_a_release_at_whose_products_an_ingest_was_killed_comes_last_in_the_next(
+    release: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = (*order(release).releases, *order(release, place=("sea", "dr1")).releases)
+
+    def killed(_directory: Path, _without: set[str]) -> Iterator[products.Product]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bowerbird_services.ingest.run.products", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(TableOrder(releases=releases), root, print)
+    said: list[str] = []
+    assert run(TableOrder(releases=releases), root, said.append) == 0
+    assert [line.split()[3] for line in said if line.endswith("…")] == ["sea/dr1", "sky/dr1"]
+    assert not list(root.glob(".begun*"))
+
+
 def done(root: Path, name: str) -> bool:
     return sidecar.read(root / "sky/dr1" / f"{name}{sidecar.SUFFIX}") is not None
 
