@@ -87,6 +87,8 @@ def test_a_lease_that_a_plugin_of_before_numbers_has_taken_is_not_late(storage: 
 def test_a_lease_that_is_taken_while_it_is_given_back_stays_this_nodes(storage: Path) -> None:
     here = node_of(storage, 1)
     here.take(FIRST)
+    # What is read at the first look would hide it.
+    here.mine()
     taking = threading.Thread(target=here.take, args=(FIRST,))
 
     class Slow(dict[Pod, Lease | None]):
