@@ -273,7 +273,7 @@ def test_door_asks_for_the_plugins_own_token(release: Release, researcher: Perso
 
 
 def test_services_follow_the_hub_from_a_pod_of_their_own(release: Release) -> None:
-    (told,) = containers(release.pods.template("bowerbird-services"))
+    (told,) = (each for each in containers(release.pods.template("bowerbird-services")) if each["name"] == "services")
     ready, tables = f"http://127.0.0.1:8080{told['readinessProbe']['httpGet']['path']}", f"{URL}services/vo/tap/sync"
     query = {"LANG": "ADQL", "QUERY": "SELECT schema_name FROM TAP_SCHEMA.schemas"}
     release.pods.start("bowerbird-services", "services")
