@@ -54,11 +54,13 @@ def test_the_same_files_make_the_same_image(tmp_path: Path):
 
 def test_another_sum_of_a_module_is_another_build(tmp_path: Path):
     copy = shutil.copytree(programs.SOURCES, tmp_path / "go")
-    before = programs.fingerprint(copy)
-    assert before == programs.fingerprint()
+    before, traefik = (programs.fingerprint(builds, copy) for builds in (programs.BUILDS, programs.TRAEFIK))
+    assert before == programs.fingerprint(programs.BUILDS)
     with (copy / "dns/go.sum").open("a") as sums:
         sums.write("\n")
-    assert programs.fingerprint(copy) != before
+    assert programs.fingerprint(programs.BUILDS, copy) != before
+    # What is built apart stays.
+    assert programs.fingerprint(programs.TRAEFIK, copy) == traefik
 
 
 @pytest.fixture

@@ -81,8 +81,8 @@ def sign_in(page: Page, hub_url: str, name: str) -> None:
     page.wait_for_selector(".profile")
 
 
-def _watch(visit: Visit, context: BrowserContext) -> None:
-    context.on("request", lambda request: None if LOCAL.match(request.url) else visit.outside.append(request.url))
+def _watch(visit: Visit, context: BrowserContext, known: re.Pattern[str]) -> None:
+    context.on("request", lambda request: None if known.match(request.url) else visit.outside.append(request.url))
     visit.page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
 
 
@@ -98,12 +98,12 @@ def chromium(*more: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(browser: Browser, pictures: Path) -> Iterator[Visit]:
-    """Open a fresh browser profile; leaving it fails when a request went to another host."""
+def visit(browser: Browser, pictures: Path, known: re.Pattern[str] = LOCAL) -> Iterator[Visit]:
+    """Open a fresh browser profile; leaving it fails when a request went to an address that is not a KNOWN one."""
     context = browser.new_context(viewport={"width": 1400, "height": 900}, ignore_https_errors=False)
     context.set_default_timeout(60_000)
     seen = Visit(context.new_page(), pictures)
-    _watch(seen, context)
+    _watch(seen, context, known)
     try:
         yield seen
     finally:

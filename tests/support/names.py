@@ -2,7 +2,6 @@
 
 import ssl
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 from bowerbird_hub.origins import Origins
@@ -14,20 +13,20 @@ HOST = "data.example.org"
 
 def owners_url(url: str, owner: str) -> str:
     """Return the address of an owner's servers beside the hub's at `url`."""
-    parts = urlsplit(url)
-    return f"{Origins(parts.scheme, parts.hostname or '', parts.port or 80).of_owner(owner)}/"
+    return f"{Origins.at(url).of_owner(owner)}/"
 
 
 class OwnMachine(httpx.HTTPTransport):
-    """Connects to this machine for its names, and for those of the tests' own host; cookies and the Host header keep the name."""
+    """Connects to this machine for its names, and AT an address for the tests' own host; cookies and the Host header keep the name."""
 
-    def __init__(self, authority: Path | None = None) -> None:
+    def __init__(self, authority: Path | None = None, at: str = HERE) -> None:
         super().__init__(verify=ssl.create_default_context(cafile=authority) if authority else True)
+        self._places = {".localhost": HERE, f".{HOST}": at}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         name = request.url.host
-        if f".{name}".endswith((".localhost", f".{HOST}")):
-            url, extensions = request.url.copy_with(host=HERE), {**request.extensions, "sni_hostname": name}
+        if at := next((at for ending, at in self._places.items() if f".{name}".endswith(ending)), None):
+            url, extensions = request.url.copy_with(host=at), {**request.extensions, "sni_hostname": name}
             request = httpx.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=extensions)
         return super().handle_request(request)
 

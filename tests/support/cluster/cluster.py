@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
+from ipaddress import IPv4Address
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -19,6 +20,7 @@ from tests.support.cluster.kept import cache
 from tests.support.cluster.lacking import require_machines
 from tests.support.cluster.machine import Machine, run, wait_for
 from tests.support.cluster.programs import programs
+from tests.support.names import HOST
 
 NODES = ("node1", "node2")
 MANIFESTS = Path(__file__).parents[2] / "cluster/manifests"
@@ -53,6 +55,12 @@ class Cluster:
         self.authority = Authority(held.folder / "pki")
         self.kubeconfig = held.folder / "pki/admin.kubeconfig"
         self.machines: dict[str, Machine] = {}
+        self._loaded: set[tuple[Path, str]] = set()
+
+    @property
+    def door(self) -> IPv4Address:
+        """Where the tests' own host leads: the first node, as an institute's name server has it."""
+        return self.addresses.node(1)
 
     # --- talking to it
 
@@ -102,10 +110,13 @@ class Cluster:
         return run(*self.machines[machine].inside(*argv), seconds=seconds)
 
     def load(self, archive: Path, name: str) -> None:
-        """Bring an image to a node."""
+        """Bring an image to a node, which keeps it."""
+        if (archive, name) in self._loaded:
+            return
         command = self.machines[name].inside("ctr", "--address", node.SOCKET, "-n", "k8s.io", "images", "import", "-")
         with archive.open("rb") as image:
             subprocess.run(command, stdin=image, capture_output=True, check=True, timeout=_LOAD_SECONDS)
+        self._loaded.add((archive, name))
 
     def ready(self) -> set[str]:
         """Return the nodes that are Ready."""
@@ -194,7 +205,7 @@ class Cluster:
         wait_for(lambda: self._answers("/readyz"), f"the API server (see {self.place.folder}/cp)", _START_SECONDS)
         wait_for(lambda: self._answers("/api/v1/namespaces/default/serviceaccounts/default"), "the first service account", _START_SECONDS)
         text = "\n---\n".join(path.read_text() for path in sorted(MANIFESTS.glob("*.yaml")))
-        self.kubectl("apply", "-f", "-", text=Template(text).substitute(dns=self.addresses.dns))
+        self.kubectl("apply", "-f", "-", text=Template(text).substitute(dns=self.addresses.dns, host=HOST, door=self.door))
         wait_for(lambda: self.ready() == set(NODES), f"the nodes (see {self.place.folder})", _START_SECONDS)
         for namespace, name in (("kube-system", "coredns"), ("local-path-storage", "local-path")):
             path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"

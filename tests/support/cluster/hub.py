@@ -182,7 +182,7 @@ class ClusterHub:
             wait_for(partial(self.release.all_ready, component, namespace, count), f"the {component}'s pods", _SECONDS)
         # A pod that is Ready is reached when its node's rules say so, a moment later.
         with person_client(self.url) as client:
-            wait_for(lambda: _answers(client), "the sign-in page", _SECONDS)
+            wait_for(lambda: answers(client), "the sign-in page", _SECONDS)
 
     def forget_servers(self) -> None:
         """Take every server out of the hub's database, which lies on a node."""
@@ -284,7 +284,8 @@ class ClusterHub:
         return found
 
 
-def _answers(client: httpx.Client) -> bool:
+def answers(client: httpx.Client) -> bool:
+    """Tell whether a client reaches the hub."""
     with suppress(httpx.HTTPError):
         return all(client.get(page).status_code == httpx.codes.OK for page in ("hub/health", "cas/login"))
     return False

@@ -124,7 +124,16 @@ def kept_images(programs: Path) -> Path:
     return kept("images", _key(programs), partial(_write_all, programs))
 
 
+def kept_image(name: str, programs: Path) -> Path:
+    """Return the archive of an image `localhost/NAME:1` of one program, which a test loads where it needs it."""
+    return kept(f"image-{name}", _key(programs), lambda folder: _write_program(name, programs, folder)) / f"{name}.tar"
+
+
+def _write_program(name: str, programs: Path, folder: Path) -> None:
+    write(folder / f"{name}.tar", f"localhost/{name}:1", [f"/{name}"], {name: programs / name})
+
+
 def _write_all(programs: Path, folder: Path) -> None:
     for name in ("pause", "dns", "local-path-provisioner"):
-        write(folder / f"{name}.tar", f"localhost/{name}:1", [f"/{name}"], {name: programs / name})
+        _write_program(name, programs, folder)
     write(folder / "probe.tar", PROBE, ["/usr/bin/python3"], probe_files())

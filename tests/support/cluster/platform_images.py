@@ -62,14 +62,15 @@ class Part:
     program: Path | None = None
 
 
+_LAB = ("jupyterhub", "jupyterlab", "ipykernel", "jupyter-resource-usage")
 PARTS = {
     "hub": Part(("hub", "cas"), ("config/bowerbird_config", "hub/bowerbird_hub"), (("jupyterhub", "jupyterhub.app"),), proxy=True),
     "data": Part(("csi",), ("config/bowerbird_config", "fuse/bowerbird_fuse"), more=("libbowerbird_fuse.so",)),
     "services": Part(("services",), ("config/bowerbird_config", "extensions/bowerbird", "services/bowerbird_services")),
     # What servers run: JupyterLab with our extension, and nothing to compute with.
-    "lab": Part(
-        (), ("extensions/bowerbird",), roots=("jupyterhub", "jupyterlab", "ipykernel", "jupyter-resource-usage"), program=_SINGLE_USER
-    ),
+    "lab": Part((), ("extensions/bowerbird",), roots=_LAB, program=_SINGLE_USER),
+    # The same with what our extension itself asks for: to query tables and to cut images.
+    "research": Part((), ("extensions/bowerbird",), roots=(*_LAB, "bowerbird"), program=_SINGLE_USER),
     "small": Part((), (), program=Path(small_server.__file__)),
 }
 

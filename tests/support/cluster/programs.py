@@ -1,13 +1,15 @@
 """The cluster's programs, built from pinned Go modules and kept in the user's cache by the hash of what they are made of.
 
-`python -m tests.support.cluster.programs` builds them and prints where they lie.
+`python -m tests.support.cluster.programs` builds them all and prints where they lie.
 """
 
 import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.support.cluster.kept import kept
@@ -49,28 +51,43 @@ BUILDS = (
     # CoreDNS wants a newer client-go than this Kubernetes, hence a module of its own.
     Build("dns", ("./dns",)),
 )
+# What no node runs by itself is built for those who ask for it, and kept apart.
+TRAEFIK = (
+    Build("traefik", ("github.com/traefik/traefik/v3/cmd/traefik",), "-s -w -X github.com/traefik/traefik/v3/pkg/version.Version=v3.6.12"),
+)
 
 
-def fingerprint(sources: Path | None = None) -> str:
-    """Return a hash of all that the programs are made of: the modules' files, our own Go, and how they are built."""
+def fingerprint(builds: Sequence[Build], sources: Path | None = None) -> str:
+    """Return a hash of all that builds are made of: their modules' files, our own Go in them, and how they are built."""
     sources = sources or SOURCES
-    made_of = hashlib.sha256(repr((BUILDS, _ENVIRONMENT, _FLAGS)).encode())
-    for path in sorted(sources.rglob("*")):
+    made_of = hashlib.sha256(repr((builds, _ENVIRONMENT, _FLAGS)).encode())
+    modules = {sources / build.module for build in builds}
+    for path in sorted(path for module in modules for path in module.rglob("*")):
         if path.name in {"go.mod", "go.sum"} or path.suffix == ".go":
             made_of.update(f"{path.relative_to(sources)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return made_of.hexdigest()[:16]
 
 
 def programs() -> Path:
-    """Return the folder of the programs; ClusterMissing where they do not build."""
+    """Return the folder of the cluster's own programs; ClusterMissing where they do not build."""
+    return _kept("programs", BUILDS)
+
+
+def traefik() -> Path:
+    """Return the folder of Traefik, k3s's Ingress controller; ClusterMissing where it does not build."""
+    return _kept("traefik", TRAEFIK)
+
+
+def _kept(kind: str, builds: Sequence[Build]) -> Path:
     require_go()
-    return kept("programs", fingerprint(), _build_all)
+    return kept(kind, fingerprint(builds), partial(_build_all, builds))
 
 
-def _build_all(folder: Path) -> None:
-    for build in BUILDS:
+def _build_all(builds: Sequence[Build], folder: Path) -> None:
+    for build in builds:
         _build(build, folder)
-    (folder / "kubectl").symlink_to("kube")
+    if (folder / "kube").exists():
+        (folder / "kubectl").symlink_to("kube")
 
 
 def _build(build: Build, into: Path) -> None:
@@ -94,6 +111,6 @@ def _build(build: Build, into: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        print(programs())
+        print(programs(), traefik(), sep="\n")
     except ClusterMissing as missing:
         sys.exit(str(missing))

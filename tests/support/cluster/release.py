@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,8 @@ class Release:
 
     cluster: Cluster
     name: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """The address that people are given."""
-        return f"http://localhost:{self.port}/"
+    # The address that people are given.
+    url: str
 
     @property
     def users(self) -> str:
@@ -101,14 +97,21 @@ def uninstall(release: Release) -> None:
         helm.uninstall(release.name, timeout=_SECONDS)
 
 
+def _url(door: Mapping[str, Any]) -> str:
+    """Return the address of a release: that of its Ingress, or a port of this machine."""
+    return f"https://{door['host']}/" if door.get("enabled", True) else f"http://{door['host']}:{door['port']}/"
+
+
 @contextmanager
 def install(cluster: Cluster, name: str, values: Mapping[str, Any]) -> Iterator[Release]:
     """Keep a release while the block runs. What Helm keeps after an uninstall goes as well."""
-    release = Release(cluster, name, values["ingress"]["port"])
+    door = values["ingress"]
+    release = Release(cluster, name, _url(door))
+    leads = nullcontext() if door.get("enabled", True) else forwarded(door["port"], release.proxy)
     with _helm(cluster, name) as helm:
         try:
             helm.install(CHART, name, dict(values), namespace=name, create_namespace=True, timeout=_SECONDS)
-            with forwarded(release.port, release.proxy):
+            with leads:
                 yield release
         finally:
             helm.uninstall(name, ignore_not_found=True, timeout=_SECONDS)
