@@ -139,7 +139,7 @@ def test_a_values_type_made_in_code_is_held_to_the_same():
 
 def test_the_page_about_k3s_has_values_that_are_right(tmp_path):
     page = (ROOT / "docs" / "k3s.md").read_text()
-    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (text,) = re.findall(r"```yaml\n# cluster.yaml\n(.*?)```", page, re.DOTALL)
     platform, cluster = tmp_path / "platform.values.yaml", tmp_path / "cluster.yaml"
     tree = yaml.safe_load(values_text(ROOT / "config" / "default" / "platform.yaml"))
     tree["platform"]["sign_on"] = {"cas": {"url": "https://cas.example.org/cas"}}

@@ -182,10 +182,18 @@ def test_the_first_image_with_others_is_refused_there_in_words_and_never_lost(sh
     assert "name that HDU too" in there["reason"][0]
 
 
-def test_what_came_is_not_fetched_again_while_the_image_is_the_same(shown: Gallery, tmp_path: Path) -> None:
-    at, folder = [M13, (250.2, 36.3), (10.0, 10.0)], tmp_path / "cuts"
+@pytest.fixture
+def fresh(shown: Gallery) -> Iterator[Path]:
+    """An image that is there for one test alone."""
     path = image(shown.releases / "demo/dr1/fresh.fits", *M13, pixels=80)
     ingest(shown.releases, shown.releases.parent / "tables")
+    yield path
+    path.unlink()
+    ingest(shown.releases, shown.releases.parent / "tables")
+
+
+def test_what_came_is_not_fetched_again_while_the_image_is_the_same(fresh: Path, tmp_path: Path) -> None:
+    at, folder = [M13, (250.2, 36.3), (10.0, 10.0)], tmp_path / "cuts"
 
     def cut(size: str = SIZE, **more: Any) -> list[tuple[int, bytes]]:
         made = bowerbird.cutouts(at, size, str(DID("demo", "dr1", "fresh.fits")), folder=folder, **more)
@@ -206,10 +214,10 @@ def test_what_came_is_not_fetched_again_while_the_image_is_the_same(shown: Galle
     assert [content for _, content in cut()] == [content for _, content in first]
     for changed in (cut("0.2 deg"), cut(mode="partial")):
         assert all(one != other for one, other in zip(changed, first, strict=True))
-    image(path, *M13, pixels=82)
+    image(fresh, *M13, pixels=82)
     for row, (_, content) in enumerate(cut()):
         assert content != first[row][1]
-        np.testing.assert_array_equal(fits.HDUList.fromstring(content)[0].data, bowerbird.cutout(path, at[row], SIZE)[0].data)
+        np.testing.assert_array_equal(fits.HDUList.fromstring(content)[0].data, bowerbird.cutout(fresh, at[row], SIZE)[0].data)
 
 
 def test_what_is_closed_meanwhile_is_told_also_of_what_came(shown: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
