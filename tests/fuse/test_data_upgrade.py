@@ -36,7 +36,7 @@ def rig(rig: DataRig, tmp_path: Path) -> DataRig:
     del told_then["limits"]["queries"]
     for collection in told_then["collections"].values():
         for release in collection["releases"].values():
-            for name in ("tables", "serve", "links"):
+            for name in ("tables", "serve", "links", "calib_level"):
                 del release[name]
     rig.feed.say({"kind": "platform", "platform": told_then})
     # It refuses an order that comes before the platform file: so it is asked again.
