@@ -1,9 +1,12 @@
 """What makes the cluster, as far as it can be tried without one."""
 
 import json
+import os
 import shutil
 import subprocess
 import tarfile
+import time
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -61,6 +64,40 @@ def test_another_sum_of_a_module_is_another_build(tmp_path: Path):
     assert programs.fingerprint(programs.BUILDS, copy) != before
     # What is built apart stays.
     assert programs.fingerprint(programs.TRAEFIK, copy) == traefik
+
+
+HOUR, DAY = 3600, 86400
+
+
+@pytest.mark.parametrize(
+    ("asked_ago", "stay"),
+    [
+        # The four that were asked for last, the new one among them.
+        ({"a": 5 * HOUR, "b": 4 * HOUR, "c": 3 * HOUR, "d": 2 * HOUR}, {"b", "c", "d", "new"}),
+        # A run may have them in its hands.
+        ({"a": 50, "b": 40, "c": 30, "d": 20, "e": 10}, {"a", "b", "c", "d", "e", "new"}),
+        ({"a": 8 * DAY, "b": 6 * DAY}, {"b", "new"}),
+    ],
+)
+def test_of_what_is_kept_the_last_few_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_ago: Mapping[str, int], stay: set[str]):
+    monkeypatch.setattr(kept, "cache", lambda: tmp_path)
+    for name, ago in asked_ago.items():
+        (tmp_path / "kind" / name).mkdir(parents=True)
+        os.utime(tmp_path / "kind" / name, (time.time() - ago,) * 2)
+    other = kept.kept("other", "a", lambda folder: None)
+    assert kept.kept("kind", "new", lambda folder: None).is_dir()
+    assert {path.name for path in (tmp_path / "kind").iterdir() if path.is_dir()} == stay
+    assert other.is_dir()
+
+
+def test_what_is_asked_for_again_is_asked_for_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept, "cache", lambda: tmp_path)
+    folders = {name: kept.kept("kind", name, lambda folder: None) for name in "abcd"}
+    for ago, folder in enumerate(folders.values(), 2):
+        os.utime(folder, (time.time() - ago * HOUR,) * 2)
+    for name in ("d", "new"):
+        kept.kept("kind", name, lambda folder: None)
+    assert [name for name, folder in folders.items() if folder.is_dir()] == ["a", "b", "d"]
 
 
 @pytest.fixture

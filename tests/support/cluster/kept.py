@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Another checkout may use what this one does not; what nobody asked for so long goes.
-_UNUSED_SECONDS = 7 * 86400
+# Of each kind so many stay, those asked for last: another checkout may use what this one does not.
+_MOST = 4
+# What was asked for so lately may be in the hands of a run, and stays beyond them; what nobody asked for so long goes.
+_IN_USE_SECONDS, _UNUSED_SECONDS = 3600, 7 * 86400
 
 
 def cache() -> Path:
@@ -34,6 +36,7 @@ def kept(kind: str, key: str, make: Callable[[Path], None]) -> Path:
 
 
 def _drop_unused(kind: Path) -> None:
-    for folder in kind.iterdir():
-        if folder.is_dir() and folder.stat().st_mtime < time.time() - _UNUSED_SECONDS:
+    asked = sorted(((folder.stat().st_mtime, folder) for folder in kind.iterdir() if folder.is_dir()), reverse=True)
+    for place, (at, folder) in enumerate(asked):
+        if time.time() - at > (_IN_USE_SECONDS if place >= _MOST else _UNUSED_SECONDS):
             shutil.rmtree(folder)
