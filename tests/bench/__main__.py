@@ -8,7 +8,7 @@ import pkgutil
 import platform
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +38,9 @@ def module(name: str) -> Group:
 def main(arguments: Sequence[str] | None = None, find: Callable[[str], Group] = module) -> int:
     """Measure what was asked for and return the exit code."""
     asked = _parser().parse_args(arguments)
+    if asked.part and (lacking := sorted(set(asked.part).difference(parts(find(asked.name)) if asked.name else ()))):
+        print(f"bench: {asked.name or 'all'} has no part {', '.join(lacking)}", file=sys.stderr)
+        return 2
     if asked.picture is not None:
         return draw(asked.name, asked.picture, asked.rounds, find)
     chosen = [asked.name] if asked.name else groups()
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None, find: Callable[[str], Group] = 
     for name in chosen:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         try:
-            for row in measure(find(name), asked.rounds, asked.peers):
+            for row in measure(find(name), asked.rounds, asked.peers, asked.part):
                 rows.append(row)
         except Exception:  # what was measured is still worth telling, and the exit code tells
             traceback.print_exc()
@@ -59,10 +62,22 @@ def groups() -> list[str]:
     return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX) and not name.startswith("test_"))
 
 
-def measure(group: Group, rounds: int, peers: bool) -> Iterator[Row]:
-    """Measure a group: its `rows`, and with `peers` also its `peer_rows`, whose peers are no part of our environments."""
-    yield from group.rows(rounds)
+def parts(group: Group) -> Collection[str]:
+    """Return the names of the parts of a group's `peer_rows` that can be measured alone."""
+    found: Collection[str] = getattr(group, "PARTS", ())
+    return found
+
+
+def measure(group: Group, rounds: int, peers: bool, only: Collection[str] = ()) -> Iterator[Row]:
+    """Measure a group: its `rows`, and with `peers` also its `peer_rows`, whose peers are no part of our environments.
+
+    With ONLY it is these parts of the latter and nothing else.
+    """
     more = getattr(group, "peer_rows", None)
+    if only and more:
+        yield from more(rounds, only)
+        return
+    yield from group.rows(rounds)
     if peers and more:
         yield from more(rounds)
 
@@ -104,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", nargs="?", metavar="NAME", choices=groups(), help=f"one of: {', '.join(groups())}; without it, all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE too")
     parser.add_argument("--peers", action="store_true", help="also measure against peers that must be installed for it")
+    parser.add_argument("--part", action="append", default=[], metavar="PART", help="measure of the peers only this part, again for more")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="measure the curves of NAME instead, and draw them")
     parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"rounds of each row ({_ROUNDS})")
     return parser

@@ -4,13 +4,13 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
-from tests.bench import cluster_crowd, cluster_hubs, cluster_pods
+from tests.bench import cluster_crowd, cluster_hubs, cluster_pods, cluster_reads
 from tests.bench.row import Row
 from tests.support.charts import CHART
 from tests.support.cluster import cluster
-from tests.support.cluster.release import install, load_images, values_for_tests
+from tests.support.cluster.release import Release, install, load_images, values_for_tests
 
 _DEADLINE_SECONDS = 60
 _GOAL_SECONDS = 1.0
@@ -41,11 +41,24 @@ def rows(rounds: int) -> list[Row]:
     ]
 
 
-def peer_rows(rounds: int) -> Iterator[Row]:
+# What is measured beside a peer, in this order.
+_PARTS: Mapping[str, Callable[[Release, int], list[Row]]] = {
+    "starts": cluster_pods.starts,
+    "pauses": cluster_pods.pauses,
+    "reads": cluster_reads.rows,
+    "hubs": cluster_hubs.rows,
+    "crowd": cluster_crowd.rows,
+}
+PARTS = tuple(_PARTS)
+
+
+def peer_rows(rounds: int, parts: Collection[str] = PARTS) -> Iterator[Row]:
     """Measure pods, pauses and starts beside those without us, on a Kubernetes that is built and started for it."""
     with cluster.start() as running:
         load_images(running)
-        with install(running, "bench", cluster_crowd.with_crowd(values_for_tests())) as release:
-            yield from cluster_pods.rows(release, rounds)
-            yield from cluster_hubs.rows(release, rounds)
-            yield from cluster_crowd.rows(release)
+        values = cluster_crowd.with_crowd(values_for_tests())
+        values["platform"]["collections"] = cluster_reads.COLLECTION
+        with install(running, "bench", values) as release:
+            for name, measure in _PARTS.items():
+                if name in parts:
+                    yield from measure(release, rounds)

@@ -71,6 +71,21 @@ def test_peers_that_must_be_installed_are_measured_only_when_asked_for() -> None
     assert list(command.measure(group, 5, peers=True)) == [SLOWER, ALONE]
 
 
+def test_a_part_of_a_group_is_measured_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[object] = []
+
+    def more(rounds: int, parts: object) -> list[Row]:
+        asked.append(parts)
+        return [ALONE]
+
+    group = SimpleNamespace(PARTS=("one", "other", "third"), rows=lambda rounds: [SLOWER], peer_rows=more)
+    assert command.main(["import", "--part", "other", "--part", "one"], lambda name: group) == 0
+    assert asked == [["other", "one"]]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["id", "memory"]
+    assert command.main(["import", "--part", "fourth"], lambda name: group) == 2
+    assert "import has no part fourth" in capsys.readouterr().err
+
+
 def test_what_was_measured_before_a_failure_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     def more(_rounds: int) -> Iterator[Row]:
         yield ALONE

@@ -5,9 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.cas import free_port
 from tests.support.cluster.cluster import NODES, Cluster
+from tests.support.cluster.forward import forwarded
 from tests.support.cluster.objects import Object
 from tests.support.cluster.platform_images import name_of
+from tests.support.names import HERE
 from tests.support.session import PlainSession, Session, sign_in
 
 _NAME = "plain-hub"
@@ -44,8 +47,14 @@ def plain_hub(cluster: Cluster) -> Iterator[PlainHub]:
     with cluster.namespace("plain") as namespace:
         cluster.apply(*_objects(namespace))
         cluster.await_ready(namespace, _NAME, seconds=_SECONDS)
-        address = cluster.get(f"/api/v1/namespaces/{namespace}/pods/{_NAME}")["status"]["podIP"]
-        yield PlainHub(namespace, f"http://{address}:{_PORT}/")
+        # People come in as to ours: by a port of this machine, which asks for each connection where the pod is.
+        port = free_port()
+        with forwarded(port, lambda: (_pod(cluster, namespace)["status"]["podIP"], _PORT)):
+            yield PlainHub(namespace, f"http://{HERE}:{port}/")
+
+
+def _pod(cluster: Cluster, namespace: str) -> Object:
+    return cluster.get(f"/api/v1/namespaces/{namespace}/pods/{_NAME}")
 
 
 def _objects(namespace: str) -> tuple[Object, ...]:
