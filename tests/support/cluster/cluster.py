@@ -82,7 +82,7 @@ class Cluster:
         pki = self.place.folder / "pki"
         context = ssl.create_default_context(cafile=pki / "ca.crt")
         context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
-        return httpx.Client(base_url=self.server, verify=context, trust_env=False, timeout=10)
+        return httpx.Client(base_url=self.server, verify=context, trust_env=False, timeout=30)
 
     def get(self, path: str) -> dict[str, Any]:
         """Return what the API server holds under a path such as `/api/v1/nodes`."""
