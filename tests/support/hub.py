@@ -246,7 +246,10 @@ class RunningHub:
         if text is None:
             file.unlink()
         else:
-            file.parent.mkdir(exist_ok=True)
+            if not file.parent.exists():
+                file.parent.mkdir()
+                home = (self.var.homes / user).stat()
+                os.chown(file.parent, home.st_uid, home.st_gid)
             file.write_text(text)
 
     def stop(self) -> None:
