@@ -7,12 +7,14 @@ from typing import Any, Final
 
 import erfa
 import numpy as np
+from astropy.io import fits
 from astropy.units import Unit, UnitsError
 from astropy.wcs import FITSFixedWarning, Wcsprm
 
 from bowerbird.errors import NotCuttable, OutsideImage
 from bowerbird.fits_cards import Cards
-from bowerbird.image import Image
+from bowerbird.image import Image, Table
+from bowerbird.listed import is_listed, listed, type_of, unlisted
 from bowerbird.sky import TOUCH
 from bowerbird.slab import Interval, Kind, Slab
 from bowerbird.spectral import KINDS, C, wavelengths
@@ -29,7 +31,8 @@ _MJD: Final = 2_400_000.5
 _NAMED_WAVELENGTH: Final = ("WAVELENGTH", "LAMBDA")
 # A longer axis is a header that lies: no pixels could be read for it (2²⁴ values are 67 MB of one spectrum).
 _LONGEST: Final = 1 << 24
-_UNREADABLE: Final = (ValueError, KeyError, TypeError, ArithmeticError, MemoryError)
+# Of a header, and of the table that it names.
+_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, MemoryError)
 
 
 class NoAxis(NotCuttable):
@@ -117,21 +120,33 @@ def _pixels(touched: Any, kind: Kind) -> slice:
 
 @lru_cache(maxsize=64)
 def _edges(image: Image, axis: int) -> Any:
-    return edges(image.cards, image.shape, axis)
+    return edges(image.cards, image.shape, axis, _file_of(image.tables))
 
 
-def edges(cards: Cards, lengths: Sequence[int], axis: int) -> Any:
-    """Return where the pixels of an axis begin, and where the last ends: metres of vacuum, MJD, or what the header counts."""
+def _file_of(tables: Sequence[Table]) -> fits.HDUList:
+    """Return the tables that the coordinates of an image point to as astropy looks for them: in a file."""
+    read = (fits.BinTableHDU.fromstring(table.cards.block() + table.content) for table in tables if not table.shifts)
+    return fits.HDUList([fits.PrimaryHDU(), *read])
+
+
+def edges(cards: Cards, lengths: Sequence[int], axis: int, file: fits.HDUList) -> Any:
+    """Return where the pixels of an axis begin, and where the last ends: metres of vacuum, MJD, or what the header counts.
+
+    `file` holds the tables in which the values of some axes stand (-TAB).
+    """
     if lengths[axis] > _LONGEST:
         raise NotCuttable(f"axis {axis + 1} of the image has {lengths[axis]} pixels by its header, more than can be right")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
-            whole = Wcsprm(header=cards.block(), relax=True)
+            whole = Wcsprm(header=unlisted(cards).block(), relax=True)
             whole.fix()
             part = whole.sub([axis + 1])
             part.set()
-            values = part.p2s(np.arange(0.5, lengths[axis] + 1)[:, None], 1)["world"][:, 0]
+            values = _counted(part, np.arange(0.5, lengths[axis] + 1))
+            if is_listed(cards, axis + 1):
+                part = _typed(part, cards, axis + 1)
+                values = _counted(part, listed(cards, axis + 1, file, values))
         except _UNREADABLE as error:
             told = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise NotCuttable(f"the coordinates of axis {axis + 1} cannot be told from those of the others: {told}") from error
@@ -139,6 +154,19 @@ def edges(cards: Cards, lengths: Sequence[int], axis: int) -> Any:
     if kind is Kind.BAND:
         return _in_metres(part, values)
     return _in_days(whole, part, values) if kind is Kind.TIME else values
+
+
+def _counted(part: Wcsprm, places: Any) -> Any:
+    return part.p2s(places[:, None], 1)["world"][:, 0]
+
+
+def _typed(untyped: Wcsprm, cards: Cards, number: int) -> Wcsprm:
+    """Return an axis of the type and the unit of a listed one, which counts as its table does."""
+    made = Wcsprm(naxis=1)
+    made.ctype, made.cunit = [type_of(cards, number)], [cards.text(f"CUNIT{number}") or ""]
+    made.restfrq, made.restwav = untyped.restfrq, untyped.restwav
+    made.set()
+    return made
 
 
 def _in_metres(part: Wcsprm, values: Any) -> Any:

@@ -1,7 +1,6 @@
 """The sky of one image: which pixel axes run along it, and which box of pixels covers a square on it."""
 
 import math
-import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from bowerbird.errors import NoSky, NotCuttable, OutsideImage
 from bowerbird.fits_cards import Cards
+from bowerbird.listed import unlisted
 from bowerbird.sphere import Around, Array
 from bowerbird.square import BENT, CROSS, FEW, GENTLE, RETURNS, reach
 from bowerbird.stencil import Stencil, Stencils
@@ -36,8 +36,6 @@ _POLES = np.array([[0.0, 90.0], [0.0, -90.0]])
 # With any of these astropy repairs, or adds to, what wcslib understands.
 _DISTORTIONS = ("PV", "A_", "B_", "AP_", "BP_", "CPDIS", "CQDIS", "D2IM", "DP", "DQ", "AXISCORR", "WAT")
 _LOOKUPS = ("CPDIS", "D2IM")
-# What an axis names whose values stand in a table (-TAB).
-_LISTED = re.compile(r"PS\d+_0[A-Z]?")
 # How astropy ends when a card holds what nobody expects there.
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, OSError, MemoryError)
 LOST = "this position has no place in the projection of the image"
@@ -259,11 +257,12 @@ class Sky:
 
 
 def read_sky(cards: Cards, tables: Callable[[], fits.HDUList]) -> Sky:
-    """Return the sky of an image; `tables` opens the file when its coordinates need tables of other HDUs."""
+    """Return the sky of an image; `tables` opens the file when its distortions need tables of other HDUs."""
+    flat = unlisted(cards)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
-            full = _distorted(cards, tables) if _has(cards, _DISTORTIONS) or _is_listed(cards) else _plain(cards)
+            full = _distorted(flat, tables) if _has(flat, _DISTORTIONS) else _plain(flat)
         except _UNREADABLE as error:
             raise NotCuttable(f"the coordinates in the image's header are not understood: {_first_line(error)}") from error
     return Sky(full)
@@ -275,10 +274,6 @@ def _first_line(error: Exception) -> str:
 
 def _has(cards: Cards, beginnings: tuple[str, ...]) -> bool:
     return any(keyword.startswith(beginnings) for keyword in cards.keywords())
-
-
-def _is_listed(cards: Cards) -> bool:
-    return any(map(_LISTED.fullmatch, cards.keywords()))
 
 
 def _plain(cards: Cards) -> WCS:
@@ -293,7 +288,7 @@ def _plain(cards: Cards) -> WCS:
 
 def _distorted(cards: Cards, tables: Callable[[], fits.HDUList]) -> WCS:
     header = fits.Header.fromstring(cards.block())
-    if not _has(cards, _LOOKUPS) and not _is_listed(cards):
+    if not _has(cards, _LOOKUPS):
         return WCS(header)
     with tables() as hdus:
         return WCS(header, hdus)

@@ -13,6 +13,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 
 from bowerbird.colour_maps import coloured
 from bowerbird.errors import BadArgument
+from bowerbird.listed import unlisted_header
 from bowerbird.png import png
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _zscale(there: Any) -> tuple[float, float]:
 def _sky(header: fits.Header) -> WCS:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
-        return WCS(header)
+        return WCS(unlisted_header(header))
 
 
 def _plane(hdu: Any) -> Any:

@@ -15,7 +15,7 @@ from bowerbird.slab import Kind, Slab, slab
 from bowerbird.stencil import stencil
 from bowerbird.window import Mode
 
-from tests.extensions.skies import Mosaic
+from tests.extensions.skies import Mosaic, with_listed_wavelengths
 
 PLACE, SIZE = (150.0, 2.0), "2 arcsec"
 H_I = 1_420_405_751.768
@@ -70,6 +70,24 @@ def test_line_in_a_cube_of_air_is_found_by_its_vacuum_wavelength(tmp_path) -> No
     assert first == last == round((5006.843 - 4800) / 1.25)
     other = cube(tmp_path / "vacuum.fits", 400, CTYPE3="WAVE", CUNIT3="Angstrom", CRVAL3=4800.0, CDELT3=1.25, CRPIX3=1.0)
     assert planes(other, Slab(band=(line, line)))[0] == round((5008.240 - 4800) / 1.25)
+
+
+def test_band_of_listed_wavelengths_takes_the_pixels_that_the_table_says(tmp_path) -> None:
+    metres = np.array([5.0, 5.1, 5.3, 5.8, 6.9]) * 1e-7
+    path = with_listed_wavelengths(tmp_path / "listed.fits", metres)
+    for band, expected in [
+        ((5.06e-7, 5.54e-7), (1, 2)),
+        ((5.8e-7, 5.8e-7), (3, 3)),
+        ((6.4e-7, 1.0), (4, 4)),
+        ((4.951e-7, 4.96e-7), (0, 0)),
+    ]:
+        made = cut(path, Slab(band=band))
+        first, last = expected
+        with warnings.catch_warnings(action="ignore", category=FITSFixedWarning):
+            kept = WCS(made[0].header, made).wcs_pix2world([[0, 0, plane] for plane in range(made[0].shape[0])], 0)[:, 2]
+        assert kept == pytest.approx(metres[first : last + 1])
+    with pytest.raises(bowerbird.OutsideImage):
+        cut(path, Slab(band=(7.5e-7, 8e-7)))
 
 
 def test_band_takes_all_pixels_that_it_touches_and_no_more(tmp_path) -> None:

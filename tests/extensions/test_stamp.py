@@ -12,7 +12,7 @@ from bowerbird.cut import Cut
 from bowerbird.png import png, rgba
 from PIL import Image
 
-from tests.extensions.skies import SCALE, Mosaic
+from tests.extensions.skies import SCALE, Mosaic, with_listed_wavelengths
 from tests.extensions.test_cutout_skies import cube
 
 CENTRE = (150.0, 2.0)
@@ -112,6 +112,12 @@ def test_a_cube_is_drawn_as_its_mean(tmp_path, axes) -> None:
     mean = cut.data.mean(axis=tuple(len(axes) - 1 - number for number, axis in enumerate(axes) if axis in "fs"))
     picture = read(cut.stamp("linear", (float(mean.min()), float(mean.max()))).content)[::-1]
     assert np.abs(picture - 255 * (mean - mean.min()) / np.ptp(mean)).max() <= 0.51
+
+
+def test_a_cube_whose_wavelengths_stand_in_a_table_is_drawn(tmp_path) -> None:
+    path = with_listed_wavelengths(tmp_path / "cube.fits", np.array([5.0, 5.2, 6.0]) * 1e-7)
+    cut = bowerbird.cutouts([(150.0, 2.0)], "5 arcsec", path)["cutout"][0]
+    assert read(cut.stamp().content).shape == cut.data.shape[1:]
 
 
 def test_scaled_integers_are_drawn_by_their_values(tmp_path) -> None:

@@ -16,6 +16,7 @@ from astropy.wcs import WCS
 from bowerbird.axes import STATE_OF, axes_of, edges
 from bowerbird.errors import NotCuttable
 from bowerbird.fits_cards import Cards
+from bowerbird.listed import unlisted_header
 from bowerbird.slab import Kind
 from bowerbird.spectral import to_vacuum
 
@@ -79,15 +80,15 @@ def _told(hdu: Any, file: Any) -> dict[str, Any] | None:
         return _spectrum(hdu.header, shape[0])
     if not _PLANE <= len(shape) <= _HYPERCUBE:
         return None
-    # The coordinates of some stand in tables of the file.
-    wcs = WCS(hdu.header, file)
+    # The distortions of some stand in tables of the file.
+    wcs = WCS(unlisted_header(hdu.header), file)
     if not wcs.has_celestial or max(wcs.wcs.lng, wcs.wcs.lat) >= len(shape):
         return None
     lengths = shape[::-1]  # NAXIS1 first
     width, height = lengths[wcs.wcs.lng], lengths[wcs.wcs.lat]
     # An axis of one pixel makes no cube: radio images have one for the frequency and one for the polarisation.
     kind = {"dataproduct_type": "cube" if math.prod(lengths) > width * height else "image", "o_ucd": "phot.flux"}
-    return kind | _field(wcs.celestial, width, height) | _along(hdu.header, lengths, {wcs.wcs.lng, wcs.wcs.lat}) | _polarised(wcs, lengths)
+    return kind | _field(wcs.celestial, width, height) | _along(hdu.header, lengths, wcs, file) | _polarised(wcs, lengths)
 
 
 def _field(wcs: WCS, width: int, height: int) -> dict[str, Any]:
@@ -106,16 +107,16 @@ def _field(wcs: WCS, width: int, height: int) -> dict[str, Any]:
     }
 
 
-def _along(header: Any, lengths: tuple[int, ...], sky: set[int]) -> dict[str, Any]:
+def _along(header: Any, lengths: tuple[int, ...], wcs: WCS, file: Any) -> dict[str, Any]:
     """Return the wavelengths in vacuum and the times of a cube, by the pixels that a cutout along them would have."""
     cards = Cards.from_block(header.tostring().encode("ascii"))
-    axes = axes_of(cards, len(lengths), sky)
+    axes = axes_of(cards, len(lengths), {wcs.wcs.lng, wcs.wcs.lat})
     told: dict[str, Any] = {}
     if (band := axes.get(Kind.BAND)) is not None:
-        ends = _ends(cards, lengths, band)
+        ends = _ends(cards, lengths, band, file)
         told |= {"em_xel": lengths[band]} | ({"em_min": ends[0], "em_max": ends[1]} if ends else {})
     if (time := axes.get(Kind.TIME)) is not None:
-        ends = _ends(cards, lengths, time)
+        ends = _ends(cards, lengths, time, file)
         told |= {"t_xel": lengths[time]} | (_times(*ends, lengths[time]) if ends and _MJD[0] + 1 < ends[0] < _MJD[1] else {})
     return told
 
@@ -124,10 +125,10 @@ def _times(begin: float, end: float, samples: int) -> dict[str, Any]:
     return {"t_min": begin, "t_max": end, "t_resolution": (end - begin) * _SECONDS_PER_DAY / samples}
 
 
-def _ends(cards: Cards, lengths: tuple[int, ...], axis: int) -> tuple[float, float] | None:
+def _ends(cards: Cards, lengths: tuple[int, ...], axis: int, file: Any) -> tuple[float, float] | None:
     try:
-        known = edges(cards, lengths, axis)
-    except NotCuttable:  # velocities of a line that the header does not name, and units that are none
+        known = edges(cards, lengths, axis, file)
+    except NotCuttable:  # velocities of a line that the header does not name, units that are none, tables that are not there
         return None
     known = known[np.isfinite(known)]
     return (float(known.min()), float(known.max())) if known.size else None

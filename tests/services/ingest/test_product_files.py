@@ -201,7 +201,19 @@ def test_images_whose_coordinates_stand_in_tables_of_their_file_are_products(tmp
     found = list(products(tmp_path, set()))
     assert [(product.file, product.dataproduct_type) for product in found] == [("a.fits", "image"), ("b.fits", "image"), ("c.fits", "cube")]
     assert all((product.s_ra, product.s_dec) == pytest.approx((150.0, 2.0), abs=0.01) for product in found)
-    assert (found[2].em_xel, found[2].em_min) == (3, None), "what stands in a table alone is not known here"
+    assert found[2].em_xel == 3
+    assert (found[2].em_min, found[2].em_max) == pytest.approx((4.9e-7, 6.4e-7)), "half a pixel beyond the first and the last"
+
+
+@pytest.mark.parametrize(
+    "odd", [{"PS3_0": "NOWHERE"}, {"PS3_1": "NOTHING"}, {"PS3_2": "NOTHING"}, {"PV3_1": 2}, {"PV3_3": 7}, {"PV3_3": -1}]
+)
+def test_wavelengths_in_a_table_that_is_not_as_the_header_says_are_not_known(odd: dict[str, Any], tmp_path: Path) -> None:
+    path = with_listed_wavelengths(tmp_path / "c.fits", np.array([5.0, 5.2, 6.0]) * 1e-7)
+    with fits.open(path, mode="update") as file:
+        file[0].header.update(odd)
+    cube = only(tmp_path)
+    assert (cube.dataproduct_type, cube.em_xel, cube.em_min, cube.em_max) == ("cube", 3, None, None)
 
 
 def test_files_that_are_no_products_have_no_row(tmp_path: Path) -> None:
