@@ -23,7 +23,7 @@ from bowerbird_hub.nodes.door import NotYet, WrongNode
 from bowerbird_hub.nodes.storage import HomeStorage
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
-from bowerbird_hub.runtimes.orphan_pods import end_orphans
+from bowerbird_hub.runtimes.orphan_pods import end_orphans, keep_ending_orphans
 from bowerbird_hub.runtimes.platform_spawner import StartRefused
 from bowerbird_hub.runtimes.pod_servers import PodServers
 from jupyterhub import orm
@@ -669,6 +669,24 @@ async def test_node_that_is_back_takes_the_words_back_and_the_proxy_leads_to_the
     assert lost.routes == [f"http://{other}:{pods.PORT}"]
 
 
+async def test_server_that_its_node_has_yet_to_start_again_is_not_ended(lost: Cluster) -> None:
+    await _told(lost, "node2")
+    gone = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
+    lost.api.runs(POD, lost.address, ready=False, state=gone)
+    lost.api.status(POD, conditions=[{"type": name, "status": "False"} for name in ("Ready", "ContainersReady")])
+    await _told(lost, "")
+    lost.api.runs(POD, lost.address, restartCount=1, lastState=gone)
+    assert "ended when its node went off and has been started again" in await _told(lost, "its node")
+    assert POD in lost.api.pods
+
+
+async def test_server_that_has_ended_for_good_is_not_waited_for(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    cluster.api.runs(POD, cluster.address, ready=False, state={"terminated": {"exitCode": 0, "reason": "Completed"}})
+    await _ended(cluster)
+
+
 async def test_stop_takes_the_pod_away(cluster: Cluster) -> None:
     cluster.api.kubelet = runs_at(cluster.address)
     await cluster.start()
@@ -827,3 +845,28 @@ async def test_pod_whose_end_is_refused_keeps_no_other_and_is_told_once(cluster:
     assert cluster.api.pods == {}
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
     assert caplog.text.count('not ended yet: server-cat: the cluster answers 403, pods "server-cat" is forbidden') == 1
+
+
+async def test_pod_that_was_made_without_an_answer_is_ended_a_minute_later(cluster: Cluster) -> None:
+    def kubelet(api: KubeApi, _pod: Object) -> None:
+        api.kept = {POD: (504, "etcdserver: request timed out")}
+        raise web.HTTPGatewayTimeout
+
+    cluster.api.kubelet = kubelet
+    waits: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            with pytest.raises(StartRefused):
+                await cluster.start()
+            cluster.spawner.server = None  # as JupyterHub has it then
+            assert POD in cluster.api.pods
+            cluster.api.kept = {}
+        else:
+            raise asyncio.CancelledError
+
+    load_config()
+    with pytest.raises(asyncio.CancelledError):
+        await keep_ending_orphans(SETTINGS, lambda: [cluster.user], pause)
+    assert (waits, cluster.api.pods) == ([60, 60], {})

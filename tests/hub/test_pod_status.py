@@ -97,6 +97,7 @@ def test_long_message_is_cut() -> None:
     [
         ({"terminated": {"reason": "OOMKilled", "exitCode": 137}}, "Your server reached its memory limit of 1 GiB, was ended"),
         ({"terminated": {"reason": "Error", "exitCode": 3}}, "Your server stopped by itself with status 3, was ended"),
+        ({"terminated": {"reason": "Unknown", "exitCode": 255}}, "Your server ended when its node went off and has been started again"),
         ({}, "Your server stopped by itself, was ended"),
     ],
 )

@@ -24,7 +24,7 @@ from bowerbird_hub.origins import Origins
 from bowerbird_hub.proxy_routes import keep_routes
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
-from bowerbird_hub.runtimes.orphan_pods import end_orphans
+from bowerbird_hub.runtimes.orphan_pods import keep_ending_orphans
 from bowerbird_hub.runtimes.pod_servers import PodServers
 from bowerbird_hub.sign_on import demo_accounts
 from jupyterhub.app import JupyterHub
@@ -228,7 +228,7 @@ def from_environment(c: Any, environment: Mapping[str, str]) -> None:
 
 def _end_orphans(pods: PodSettings) -> None:
     load_config()
-    background.begin(end_orphans(pods, users_in_mind), "servers without a record")
+    background.begin(keep_ending_orphans(pods, users_in_mind), "servers without a record")
 
 
 def _keep_routes() -> None:

@@ -335,6 +335,9 @@ class KubernetesSpawner(PodEnds, KubeSpawner):
         if pod is not None:
             self._tell_end(pod)
             self._tell_taken(pod)
+            # KubeSpawner would end it.
+            if pod_status.comes_again(pod):
+                return None
         status: int | None = await KubeSpawner.poll(self)
         if status is None and self.server and not self.pending:
             await self._keep_route(self.server.url)

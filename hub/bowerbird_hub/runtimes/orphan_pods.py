@@ -1,4 +1,4 @@
-"""Pods of servers that no record of the hub owns, as after an older copy of its database was put back: ended at its start."""
+"""Pods of servers that no record of the hub owns are ended: of a start whose answer was lost, or after an older database was put back."""
 
 import asyncio
 import logging
@@ -17,9 +17,17 @@ Users = Callable[[], Iterable[Any]]
 Pause = Callable[[float], Awaitable[None]]
 
 _log = logging.getLogger("bowerbird.runtime")
+_EVERY_SECONDS = 60.0
 _AGAIN_SECONDS = 1.0
 _MOST_AGAIN_SECONDS = 60.0
 _GONE = 404, 409
+
+
+async def keep_ending_orphans(settings: PodSettings, users: Users, pause: Pause = asyncio.sleep) -> None:
+    """End them at the hub's start and then each minute: a cluster may make a pod of which the hub heard no answer, and has given up."""
+    while True:
+        await end_orphans(settings, users, pause)
+        await pause(_EVERY_SECONDS)
 
 
 async def end_orphans(settings: PodSettings, users: Users, pause: Pause = asyncio.sleep) -> None:

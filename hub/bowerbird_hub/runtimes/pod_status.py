@@ -13,6 +13,8 @@ Part = Mapping[str, Any]
 _NO_IMAGE = frozenset({"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrImageInspect", "RegistryUnavailable"})
 _NO_CONTAINER = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _OUT_OF_MEMORY = "OOMKilled"
+# What is said of a container by a node that was off meanwhile, and has no word of its end.
+_WITH_ITS_NODE = frozenset({"Unknown", "ContainerStatusUnknown"})
 _ADMINS = "The admins of the platform can say why."
 _NO_STATE: Part = {}
 _AGAIN = "Your files are kept, what its kernels held is lost; the server can be started again."
@@ -102,9 +104,19 @@ def end(pod: Part, told_restarts: int, limit: str) -> End | None:
         restarts = container.get("restartCount") or 0
         if container["name"] == CONTAINER and restarts > told_restarts:
             ended = (container.get("lastState") or {}).get("terminated") or {}
-            why = f"reached its memory limit of {limit}" if ended.get("reason") == _OUT_OF_MEMORY else _how(ended)
-            return End(restarts, f"Your server {why}, was ended and has been started again; what its kernels held is lost.")
+            return End(restarts, f"Your server {_why_ended(ended, limit)} and has been started again; what its kernels held is lost.")
     return None
+
+
+def comes_again(pod: Part) -> bool:
+    """Tell whether the server has ended and its pod is about to start it again, as pods.py has it do where that was no success.
+
+    A pod whose node had no power says the same for as long as the node takes to show it its volume.
+    """
+    state, _ = _states(pod)
+    ended = state.get("terminated")
+    goes_on = pod["status"].get("phase") == "Running" and not pod["metadata"].get("deletionTimestamp")
+    return bool(ended and ended.get("exitCode")) and goes_on
 
 
 def taken(pod: Part | None) -> str | None:
@@ -152,9 +164,12 @@ def of_wrong_node(node: str | None) -> str:
     return f"Your home is not on node {node}: what data.storage names is another file system there, and must be the same on all nodes"
 
 
-def _how(ended: Part) -> str:
+def _why_ended(ended: Part, limit: str) -> str:
+    if ended.get("reason") in _WITH_ITS_NODE:
+        return "ended when its node went off"
     status = ended.get("exitCode")
-    return "stopped by itself" if status is None else f"stopped by itself with status {status}"
+    by_itself = "stopped by itself" if status is None else f"stopped by itself with status {status}"
+    return f"{f'reached its memory limit of {limit}' if ended.get('reason') == _OUT_OF_MEMORY else by_itself}, was ended"
 
 
 def _states(pod: Part) -> tuple[Part, Part]:
