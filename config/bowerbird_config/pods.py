@@ -2,6 +2,10 @@
 
 from dataclasses import asdict, dataclass
 
+# Files of a server's volume, which the hub and the node plugin agree on: JSON that says how many `processes` a pod may have,
+# and what its user is to be told at once.
+LIMITS, NEWS = "limits.json", "news.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Pod:

@@ -4,13 +4,15 @@ A pod meets Pod Security `restricted`, and all that is somebody's own comes in b
 
     /run/volume/data          the view
     /run/volume/home/<name>   the home
-    /run/volume/etc           passwd and group, as libnss-extrausers reads them; token, which the owner alone can read; news.json
+    /run/volume/etc           passwd and group, as libnss-extrausers reads them; token, which the owner alone can read;
+                              limits.json, for the plugin; news.json
 
 What stands in that volume is between the plugin and the hub, who knows the pod by its name and uid; the manifest holds no secret.
 An image has the links that lead there: /data, /home and /var/lib/extrausers. It has tini, the program of single-user servers and
 its interpreter at the places below, and writes nowhere but in /tmp, /run/bowerbird and the volume.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,11 +24,13 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.kubernetes import Toleration
 from bowerbird_config.model import format_size
 from bowerbird_config.pod_settings import PodSettings
+from bowerbird_config.pods import LIMITS, NEWS
+from bowerbird_config.profiles import Profile
 from bowerbird_config.user_names import TEAM_ACCOUNT
 from bowerbird_hub.profiles import Choice
 from bowerbird_hub.runtimes.accounts import Records, fellows, group, passwd, teams_of
 from bowerbird_hub.runtimes.environment import World, options, program, variables
-from bowerbird_hub.runtimes.places import INSIDE, NEWS
+from bowerbird_hub.runtimes.places import INSIDE
 from bowerbird_hub.runtimes.single_user import TOKEN_FILE
 from bowerbird_hub.runtimes.slugs import host_name, label_value, object_name
 
@@ -131,6 +135,11 @@ def accounts(record: IdentityRecord, everyone: Records, at: datetime) -> dict[st
     """Return what the volume's passwd and group files say."""
     others = fellows(record, everyone, at)
     return {"passwd": passwd(record, str(HOMES / record.name), others), "group": group(record, at, others)}
+
+
+def limits(profile: Profile) -> dict[str, str]:
+    """Return what the volume says of limits that a manifest has no words for: the node plugin keeps them."""
+    return {LIMITS: json.dumps({"processes": profile.processes})}
 
 
 def _world(order: Order, settings: PodSettings) -> World:

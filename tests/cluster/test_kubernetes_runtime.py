@@ -29,3 +29,6 @@ class TestKubernetesRuntime(RuntimeContract[ClusterHub]):
 
     def kill_server(self, hub: ClusterHub) -> None:
         hub.end_server()
+
+    def unlimited(self) -> str:
+        return ""  # a machine without these control groups has no nodes either

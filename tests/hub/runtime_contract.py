@@ -16,6 +16,30 @@ from tests.support.hub import PLATFORM, HubUnderTest, Person
 from tests.support.session import Session
 
 WAIT_SECONDS = 30
+_BIG = "block = bytearray(1 << 30)"
+_MANY = """
+import subprocess
+children = []
+try:
+    for _ in range(200):
+        children.append(subprocess.Popen(["sleep", "60"]))
+    print("no limit")
+except BlockingIOError:
+    print("refused")
+for child in children:
+    child.kill()
+    child.wait()
+"""
+# As many processes as this machine has processors, at least, and how many of these they got.
+_BUSY = """
+import resource, subprocess, sys, time
+burn = "import time\\nend = time.monotonic() + 3\\nwhile time.monotonic() < end: pass"
+began = time.monotonic()
+for child in [subprocess.Popen([sys.executable, "-c", burn]) for _ in range(2)]:
+    child.wait()
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print((used.ru_utime + used.ru_stime) / (time.monotonic() - began))
+"""
 FORBIDDEN, BAD = httpx.codes.FORBIDDEN, httpx.codes.BAD_REQUEST
 
 
@@ -225,6 +249,44 @@ class RuntimeContract(ABC, Generic[H]):
         assert page.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert f"Your data could not be mounted: {words}." in html.unescape(page.text)
 
+    # -- limits ----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def unlimited(self) -> str:
+        """Return which limits this machine cannot keep, and why; nothing where it can keep all."""
+
+    def start_tight(self, person: Person) -> tuple[Session, str]:
+        """Start the server of the least profile, and a kernel in it."""
+        if self.unlimited():
+            pytest.skip(self.unlimited())
+        person.start("tight")
+        return kernel_of(person)
+
+    def test_processes_and_processor_time_of_the_profile_are_limits(self, arrive: Callable[[str], Person]) -> None:
+        session, kernel = self.start_tight(arrive("owner"))
+        assert session.run(kernel, _MANY) == "refused\n"
+        assert float(session.run(kernel, _BUSY)) < 0.5 + 0.1
+
+    def test_memory_of_the_profile_is_a_limit_and_who_reached_it_is_told_on_the_next_page(
+        self, hub: H, arrive: Callable[[str], Person]
+    ) -> None:
+        person = arrive("owner")
+        session, kernel = self.start_tight(person)
+        # One process grows, and nothing waits for a kernel that is gone.
+        assert session.run(kernel, f"import subprocess, sys\nprint(subprocess.run([sys.executable, '-c', {_BIG!r}]).returncode)") == "-9\n"
+        page = until(lambda: _shows(person.get("hub/home"), "reached its memory limit of 320 MiB")).text
+        assert "a process was ended" in page
+        read = "import os; print(open(os.environ['BOWERBIRD_NEWS']).read())"
+        news = until(lambda: _object(session.run(kernel, read)))
+        assert news["words"] in html.unescape(page)
+        before = hub.obituaries()
+        hub.kill_hub()
+        hub.start_hub()
+        assert hub.obituaries() == before
+        person.stop()
+        person.start("minimal")
+        assert "memory limit" not in person.get("hub/home").text
+
     # -- ends ------------------------------------------------------------------------------------------------------
 
     def test_stop_ends_everything_and_unmounts_after_the_last_server(self, hub: H, arrive: Callable[[str], Person]) -> None:
@@ -316,3 +378,7 @@ def _stopped(answer: httpx.Response) -> bool:
 
 def _shows(answer: httpx.Response, words: str) -> httpx.Response | None:
     return answer if words in answer.text else None
+
+
+def _object(printed: str) -> dict[str, Any] | None:
+    return dict(json.loads(printed)) if printed.startswith("{") else None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bowerbird_hub.runtimes import cgroups
 from bowerbird_hub.runtimes.cgroups import Base, Group, Limits
+from bowerbird_hub.runtimes.obituaries import out_of_memory
 
 LIMITS = Limits(memory=64 << 20, cpu=0.5, processes=20)
 NAME = "bowerbird-test"
@@ -117,9 +118,9 @@ def test_without_groups_the_command_is_the_command() -> None:
 
 
 def test_obituary_says_what_when_of_how_much_and_what_to_do() -> None:
-    words = cgroups.obituary(1, Limits(1 << 30, 1, 1))
+    words = out_of_memory(1, 1 << 30)
     assert "memory limit of 1 GiB" in words
-    assert len(cgroups.obituary(12, Limits(1536 << 20, 1, 1))) <= 140
+    assert len(out_of_memory(12, 1536 << 20)) <= 140
     assert "files are not" in words
 
 

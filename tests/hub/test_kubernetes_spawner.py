@@ -722,8 +722,22 @@ async def test_volume_is_told_to_the_servers_own_pod_alone(cluster: Cluster) -> 
     assert TOKEN not in repr(volume)
     for other in (Pod(NAMESPACE, POD, "another"), Pod("elsewhere", POD, own.uid), Pod(NAMESPACE, "server-bob", own.uid)):
         assert await servers.volume_of(other, "") is None
-    servers.remounted(own)
+    assert json.loads(volume.files["limits.json"]) == {"processes": cluster.spawner.live.platform.profiles["minimal"].processes}
+    told = servers.remounted(own)
     assert "lost the files that were open" in cluster.spawner.obituaries.of("ann")[0].words
+    assert json.loads(told["news.json"])["words"] == cluster.spawner.obituaries.of("ann")[0].words
+
+
+async def test_ended_processes_of_the_servers_own_pod_are_told_once_and_counted_anew_with_its_container(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    servers = cluster.servers
+    await cluster.start()
+    own = Pod(NAMESPACE, POD, cluster.api.pods[POD]["metadata"]["uid"])
+    assert servers.killed(Pod(NAMESPACE, POD, "another"), 1) == {}
+    for kills, words in ((1, "a process was ended"), (1, ""), (3, "3 processes were ended"), (0, ""), (1, "a process was ended")):
+        told = servers.killed(own, kills)
+        assert words in json.loads(told["news.json"])["words"] if words else told == {}
+    assert cluster.spawner.get_state()["kills"] == 1
 
 
 async def test_start_on_a_node_that_does_not_reach_homes_ends_with_the_sentence(cluster: Cluster) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,14 @@ class Servers:
             raise WrongNode("your home is not there")
         return VolumeOf("default", "ann", 1234, {"passwd": "p"}, {"token": "t"}) if pod == Pod("people", "ann", "uid-of-ann") else None
 
-    def remounted(self, pod: Pod) -> None:
+    def remounted(self, pod: Pod) -> Mapping[str, str]:
         self.lost.append(str(pod))
+        return {"news.json": f"{pod} lost it"}
+
+    def killed(self, pod: Pod, kills: int) -> Mapping[str, str]:
+        if pod.name == "late":
+            raise NotYet
+        return {"news.json": f"{pod}: {kills}"}
 
 
 @pytest.fixture
@@ -207,8 +213,18 @@ async def test_api_server_that_is_away_is_asked_again(asked: Asked, api: HubDoor
 @pytest.mark.asyncio
 async def test_hub_takes_note_of_lost_files(asked: Asked) -> None:
     claim = Claim("csi-1", Target(Path("/pods"), ANN.uid, "data"), ANN, read_only=False, token="x")
-    await asyncio.to_thread(asked.hub.tell_remounted, Volume.of(claim, "ann"))
+    told = await asyncio.to_thread(asked.hub.tell_remounted, Volume.of(claim, "ann"))
     assert asked.servers.lost == ["people/ann"]
+    assert told == {"news.json": "people/ann lost it"}
+
+
+@pytest.mark.asyncio
+async def test_hub_takes_note_of_processes_that_were_ended(asked: Asked) -> None:
+    ann, late = (Volume.of(Claim("csi-1", Target(Path("/pods"), pod.uid, "data"), pod, False, "x"), pod.name) for pod in (ANN, LATE))
+    assert await asyncio.to_thread(asked.hub.tell_killed, ann, 2) == {"news.json": "people/ann: 2"}
+    for volume, kills in ((late, 1), (ann, -1), (ann, True)):
+        with pytest.raises(Away):
+            await asyncio.to_thread(asked.hub.tell_killed, volume, kills)
 
 
 @pytest.mark.asyncio

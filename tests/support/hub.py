@@ -93,6 +93,9 @@ class HubUnderTest(Protocol):
     def secrets(self) -> list[str]:
         """Return every secret of the platform's own."""
 
+    def obituaries(self) -> str:
+        """Return what the hub keeps of bad ends of servers."""
+
     def mounted(self) -> set[str]:
         """Return whose view is mounted."""
 
@@ -222,6 +225,9 @@ class RunningHub:
 
     def secrets(self) -> list[str]:
         return [path.read_text().strip() for path in self.var.secrets.iterdir()]
+
+    def obituaries(self) -> str:
+        return (self.var.run / "obituaries.json").read_text()
 
     def mounted(self) -> set[str]:
         return self.keeper.mounted

@@ -1,5 +1,7 @@
 """Who knows no pod and no token: what a hub's door asks where only the services come to it."""
 
+from collections.abc import Mapping
+
 from bowerbird_config.pods import Pod
 from bowerbird_hub.nodes.door import VolumeOf
 from bowerbird_hub.nodes.reviews import Bearer
@@ -14,5 +16,8 @@ class Nobody:
     async def volume_of(self, pod: Pod, _storage: str) -> VolumeOf | None:
         return None
 
-    def remounted(self, pod: Pod) -> None:
+    def remounted(self, pod: Pod) -> Mapping[str, str]:
         raise AssertionError(pod)
+
+    def killed(self, pod: Pod, kills: int) -> Mapping[str, str]:
+        raise AssertionError((pod, kills))

@@ -6,7 +6,8 @@ Two DaemonSets in a namespace that allows `privileged`, both of the `data` image
 maxUnavailable 0:
 
     python -m bowerbird_fuse.csi --var VAR --driver NAME --hub http://HUB:PORT [--metrics-port 9810] [--warm /run/bowerbird]
-        [--kubelet /var/lib/kubelet] [--node $NODE_NAME] [--token-file /var/run/secrets/bowerbird/token] [--hub-ca FILE]
+        [--cgroups /run/cgroups] [--kubelet /var/lib/kubelet] [--node $NODE_NAME]
+        [--token-file /var/run/secrets/bowerbird/token] [--hub-ca FILE]
 
     It supervises the keeper (`bowerbird_fuse.keeper`) and the plugin (`bowerbird_fuse.csi.plugin`), and starts again what ends.
     Beside another one of the same node both wait, warm, until that has ended (turn.py): a roll-out is a short pause for open files.
@@ -31,6 +32,7 @@ Mounts. VAR is one path on host and inside, of this installation's own, such as 
     /var/lib/kubelet/pods                  `data`: a host path, mountPropagation Bidirectional
     /var/lib/kubelet/plugins/NAME          `data`: a host path, DirectoryOrCreate; csi.sock is made in it
     /var/lib/kubelet/plugins_registry      `data`: a host path
+    /run/cgroups                           `data`: the host path /sys/fs/cgroup, for what Kubernetes limits of no pod (limits.py)
 
 Paths of kubelet's are the same inside as on the host. Ready: `test -S /var/lib/kubelet/plugins_registry/NAME-reg.sock`,
 and the files `keeper` and `plugin` are in the directory of --warm, which is the container's own.

@@ -1,4 +1,4 @@
-"""The hub's door for node plugins, over HTTP: whose pod is this, the identity feed, and who has lost open files.
+"""The hub's door for node plugins, over HTTP: whose pod is this, the identity feed, and what its user must hear of.
 
 Each request carries the plugin's own bound token, read anew from its file, as kubelet renews it. No proxy of the environment
 is asked and no redirection is followed: the tokens are for the hub alone.
@@ -9,7 +9,7 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from bowerbird_fuse.csi.contents import can_name
 from bowerbird_fuse.csi.errors import Away, Denied
 from bowerbird_fuse.csi.volumes import Volume
 
-PODS, FEED, REMOUNTS = "/nodes/pods", "/nodes/feed", "/nodes/remounts"
+PODS, FEED, REMOUNTS, KILLS = "/nodes/pods", "/nodes/feed", "/nodes/remounts", "/nodes/kills"
 _SECONDS = 10.0
 # The hub says something every five seconds; one that says nothing for so long is taken for gone.
 _SILENCE_SECONDS = 15.0
@@ -49,9 +49,19 @@ class Hub:
             # Not chained: it could hold a secret of the user's.
             raise Away(f"the hub gave an answer of a wrong form ({type(error).__name__})") from None
 
-    def tell_remounted(self, volume: Volume) -> None:
-        """Tell the hub that a pod's view was mounted anew, so that it can tell the user; Away where it cannot be told."""
-        self._post(REMOUNTS, {"pod": volume.pod.to_json(), "user": volume.user})
+    def tell_remounted(self, volume: Volume) -> Mapping[str, str]:
+        """Tell the hub that a pod's view was mounted anew; return the files by which its user is told. Away where it cannot be told."""
+        return self._tell(REMOUNTS, {"pod": volume.pod.to_json(), "user": volume.user})
+
+    def tell_killed(self, volume: Volume, kills: int) -> Mapping[str, str]:
+        """Tell the hub how many processes of a pod were ended for want of memory, as `tell_remounted` does."""
+        return self._tell(KILLS, {"pod": volume.pod.to_json(), "kills": kills})
+
+    def _tell(self, path: str, what: dict[str, Any]) -> Mapping[str, str]:
+        try:
+            return _texts(self._post(path, what).get("files", {}))
+        except ValueError as error:
+            raise Away(f"the hub gave an answer of a wrong form ({error})") from error
 
     @contextlib.contextmanager
     def feed(self) -> Iterator[Iterator[bytes]]:

@@ -3,12 +3,13 @@
 data          the view
 home/NAME     the home, which is a part of the view: a link, so that it leads into the view that is there,
               and nowhere where the view has no home
-etc/          what the hub says of the user: passwd and group, and secrets that the user alone can read
+etc/          what the hub says of the user: passwd and group, the limits of the pod, news, and secrets that the user alone can read
 """
 
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from bowerbird_fuse import mount
@@ -46,6 +47,20 @@ class Contents:
         for name, text in admission.secrets.items():
             _write(place / "etc" / name, text, 0o400, admission.uid)
         return place
+
+    def read(self, volume: str, name: str) -> str | None:
+        """Return what the hub said in a file of a volume; None where it has said nothing."""
+        try:
+            return (self._directory / volume / "etc" / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def add(self, volume: str, files: Mapping[str, str]) -> None:
+        """Give a volume that is shown what the hub says since; each file is whole at any time."""
+        place = self._directory / volume
+        for name, text in files.items():
+            _write(place / name, text, 0o444, 0)
+            (place / name).replace(place / "etc" / name)
 
     def remove(self, volume: str) -> None:
         """Take away what a volume had."""

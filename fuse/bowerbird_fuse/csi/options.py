@@ -22,6 +22,7 @@ class Options:
     hub_ca: Path | None
     metrics_port: int | None
     warm: Path | None
+    cgroups: Path | None
     turn: int | None
 
 
@@ -39,6 +40,7 @@ def parse(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> 
     parser.add_argument("--hub-ca", type=Path, help="certificates that sign the hub's")
     parser.add_argument("--metrics-port", type=int, help="where /metrics is served; nowhere where it is left out")
     parser.add_argument("--warm", type=Path, help="directory in which keeper and plugin say that they are ready to take their turn")
+    parser.add_argument("--cgroups", type=Path, help="the node's control groups; where it is left out, processes of pods are not limited")
     parser.add_argument("--turn", type=int, help=argparse.SUPPRESS)
     told = parser.parse_args(words)
     if not told.node:
@@ -55,5 +57,6 @@ def parse(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> 
         hub_ca=told.hub_ca,
         metrics_port=told.metrics_port,
         warm=told.warm,
+        cgroups=told.cgroups,
         turn=told.turn,
     )

@@ -14,22 +14,25 @@ from bowerbird_fuse import mount
 from bowerbird_fuse.csi import options
 from bowerbird_fuse.csi.asking import Hub
 from bowerbird_fuse.csi.keeper_orders import KeeperOrders
+from bowerbird_fuse.csi.limits import Groups, Limits
 from bowerbird_fuse.csi.metrics import Calls, MetricsServer
 from bowerbird_fuse.csi.publisher import Publisher
 from bowerbird_fuse.csi.relay import Relay
 from bowerbird_fuse.csi.serving import Driver, Endpoint, node_calls, registration_calls
 from bowerbird_fuse.csi.telling import Teller
+from bowerbird_fuse.csi.volumes import Volume
 from bowerbird_fuse.turn import Turn
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 
 
-def serve(driver: Driver, publisher: Publisher, stop: threading.Event, calls: Calls) -> None:
+def serve(driver: Driver, publisher: Publisher, stop: threading.Event, calls: Calls, limits: Limits | None = None) -> None:
     """Answer kubelet until `stop`, and count its calls; what is published stays, for the next plugin."""
     tending = threading.Thread(target=_look, args=(publisher.tend, stop), name="tend", daemon=True)
     # Apart, as it may wait for the storage for as long as that does not answer; so it is not waited for either.
     fencing = threading.Thread(target=_look, args=(publisher.look_at_leases, stop), name="leases", daemon=True)
+    limiting = threading.Thread(target=_look, args=(limits.look, stop), name="limits", daemon=True) if limits else None
     with ExitStack() as stack:
         stack.callback(publisher.close)
         stack.callback(tending.join)
@@ -40,6 +43,8 @@ def serve(driver: Driver, publisher: Publisher, stop: threading.Event, calls: Ca
         stack.callback(registration.close)
         tending.start()
         fencing.start()
+        if limiting is not None:
+            limiting.start()
         log.info("the node plugin %s answers at %s", driver.name, driver.socket)
         stop.wait()
         log.info("the node plugin finishes what it has at work, and ends")
@@ -87,16 +92,25 @@ def main() -> None:
     stop = threading.Event()
     stop_on_signals(stop.set)
     hub = Hub(asked.hub, asked.token_file, asked.hub_ca)
-    relay, teller = Relay(asked.var, hub.feed), Teller(hub.tell_remounted)
+    relay, teller = Relay(asked.var, hub.feed), Teller()
     relay.start()
     teller.start()
-    publisher, calls = Publisher(asked.var, driver.pods, driver.node, hub.whose, teller.remounted), Calls()
+
+    def remounted(volume: Volume) -> None:
+        teller.later(f"the view of {volume.user} was mounted anew", lambda: publisher.tell(volume, hub.tell_remounted(volume)))
+
+    def killed(volume: Volume, kills: int) -> None:
+        what = f"processes of pod {volume.pod} were ended for want of memory"
+        teller.later(what, lambda: publisher.tell(volume, hub.tell_killed(volume, kills)))
+
+    publisher, calls = Publisher(asked.var, driver.pods, driver.node, hub.whose, remounted), Calls()
+    limits = Limits(Groups(asked.cgroups), publisher.book, publisher.contents, killed) if asked.cgroups else None
     with ExitStack() as stack:
         stack.callback(relay.close)
         if asked.metrics_port is not None:
             metrics = MetricsServer(asked.metrics_port, calls, publisher.book, KeeperOrders(asked.var.keeper_socket))
             stack.callback(metrics.close)
-        serve(driver, publisher, stop, calls)
+        serve(driver, publisher, stop, calls, limits)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import errno
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Publisher:
         self._marked = var.leases
         self._leases = Leases(var.leases, node, taken_seconds)
         self._views = var.views
-        self._contents = Contents(var.run / "csi" / "contents")
+        self.contents = Contents(var.run / "csi" / "contents")
         self._keeper = KeeperOrders(var.keeper_socket)
         self._who = who
         self._remounted = remounted
@@ -84,7 +84,7 @@ class Publisher:
         for volume in self.book.all():
             if not volume.target.mounted():
                 self.book.remove(volume.volume)
-        self._contents.keep_only({file_name(volume.volume) for volume in self.book.all()})
+        self.contents.keep_only({file_name(volume.volume) for volume in self.book.all()})
 
     # What kubelet asks for.
 
@@ -137,7 +137,7 @@ class Publisher:
             self._keeper.mount(volume.user)
             # What a plugin that died within this call has left.
             volume.target.empty()
-            volume.target.show(self._contents.write(file_name(volume.volume), admission), read_only=True)
+            volume.target.show(self.contents.write(file_name(volume.volume), admission), read_only=True)
             volume.target.show(self._views / volume.user, DATA, read_only=volume.read_only)
         except BaseException:  # whatever stopped it, nothing half-made stays
             with contextlib.suppress(OSError, CallError):
@@ -148,7 +148,7 @@ class Publisher:
         try:
             volume.target.clear()
         finally:
-            self._contents.remove(file_name(volume.volume))
+            self.contents.remove(file_name(volume.volume))
         self.book.remove(volume.volume)
         self._leave(volume.user)
 
@@ -162,6 +162,12 @@ class Publisher:
             self._leaving.discard(user)
         except CallError as error:
             self._complain(user, str(error))
+
+    def tell(self, volume: Volume, files: Mapping[str, str]) -> None:
+        """Show a pod what the hub says since; a volume that is gone hears nothing."""
+        with self._user(volume.user):
+            if self.book.get(volume.volume) is not None:
+                self.contents.add(file_name(volume.volume), files)
 
     # What happens between the calls.
 
@@ -256,7 +262,7 @@ class Publisher:
     def close(self) -> None:
         """Leave nothing where nothing is published; else all stays for the next plugin."""
         if not self.book.all():
-            self._contents.close()
+            self.contents.close()
 
     # Who waits for whom.
 

@@ -8,7 +8,7 @@ import asyncio
 import hmac
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -60,8 +60,11 @@ class Servers(Protocol):
         `storage` is the mark of its node's storage; WrongNode where homes are on another.
         """
 
-    def remounted(self, pod: Pod) -> None:
-        """Take note that what was open in the view of that pod is lost."""
+    def remounted(self, pod: Pod) -> Mapping[str, str]:
+        """Take note that what was open in the view of that pod is lost; return the files by which its volume tells the user."""
+
+    def killed(self, pod: Pod, kills: int) -> Mapping[str, str]:
+        """Take note how many processes of that pod were ended for want of memory, as `remounted` does."""
 
 
 class Refused(Exception):
@@ -165,6 +168,13 @@ class _Handler(RequestHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, "a pod has namespace, name and uid")
         return Pod(*parts)
 
+    def answer(self, pod: Pod, note: Callable[[Pod], Mapping[str, str]]) -> None:
+        """Have a note taken about a pod, and answer with the files by which its user is told."""
+        try:
+            self.finish({"files": dict(note(pod))})
+        except NotYet as error:
+            raise _not_yet(pod) from error
+
 
 def _not_yet(pod: Pod) -> Refused:
     return Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"the hub does not know pod {pod} yet")
@@ -199,11 +209,16 @@ class _Remounts(_Handler):
     def post(self) -> None:
         pod = self.pod(self.asked())
         _log.warning("the view of pod %s was mounted anew: what was open in it is lost", pod)
-        try:
-            self.servers.remounted(pod)
-        except NotYet as error:
-            raise _not_yet(pod) from error
-        self.finish({})
+        self.answer(pod, self.servers.remounted)
+
+
+class _Kills(_Handler):
+    def post(self) -> None:
+        told = self.asked()
+        kills = told.get("kills")
+        if type(kills) is not int or kills < 0:
+            raise Refused(HTTPStatus.BAD_REQUEST, "how many processes were ended is a number")
+        self.answer(self.pod(told), lambda pod: self.servers.killed(pod, kills))
 
 
 class _Feed(_Handler):
@@ -231,6 +246,7 @@ class NodeDoor:
         routes: list[Any] = [
             ("/nodes/pods", _Pods, about),
             ("/nodes/remounts", _Remounts, about),
+            ("/nodes/kills", _Kills, about),
             ("/nodes/feed", _Feed, about),
             ("/services/feed", _ServicesFeed, about),
         ]

@@ -12,8 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bowerbird_config.model import format_size
-
 CONTROLLERS = ("memory", "cpu", "pids")
 _WHAT = {"memory": "memory", "cpu": "processor time", "pids": "processes"}
 _PERIOD_MICROSECONDS = 100_000
@@ -223,12 +221,3 @@ def groups_of(bases: Bases, prefix: str) -> dict[str, Group]:
             for name in (name for name in names if name.startswith(prefix)):
                 found.setdefault(name, []).append(Path(place, name))
     return {name: Group(tuple(paths)) for name, paths in found.items()}
-
-
-def obituary(kills: int, limits: Limits) -> str:
-    """Return what to tell somebody whose processes the kernel ended for want of memory; the lab shows 140 characters."""
-    what = "a process was" if kills == 1 else f"{kills} processes were"
-    return (
-        f"Your server reached its memory limit of {format_size(limits.memory)}: {what} ended. "
-        "Variables are lost, files are not. Use less or a larger profile."
-    )

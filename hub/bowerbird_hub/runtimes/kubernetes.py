@@ -3,29 +3,24 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from aiohttp import ClientError
-from bowerbird_config.pods import Pod
 from bowerbird_hub import pods
-from bowerbird_hub.nodes.door import NotYet, VolumeOf
 from bowerbird_hub.pods import Order
 from bowerbird_hub.runtimes import api_refusals, pod_status, pod_watch, preconditions
 from bowerbird_hub.runtimes.looks import answering, until_next
 from bowerbird_hub.runtimes.platform_spawner import FAILED, UNAVAILABLE, StartRefused
-from bowerbird_hub.runtimes.pod_ends import PodEnds
 from bowerbird_hub.runtimes.pod_status import Trouble
+from bowerbird_hub.runtimes.pod_volumes import PodVolumes
 from bowerbird_hub.runtimes.pod_watch import UNANSWERED
 from bowerbird_hub.runtimes.preconditions import NotReady
-from jupyterhub.crypto import decrypt, encrypt
 from jupyterhub.utils import exponential_backoff, url_path_join
 from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1ObjectMeta, V1Pod, V1Preconditions
 from kubespawner import KubeSpawner
 from traitlets import default
 
-_TOKEN = "token"  # noqa: S105  the name of a file in the volume
 _LOOK_SECONDS = 0.5
 _WATCH_SECONDS = 1.0
 # So much earlier than JupyterHub gives a start up do we, to say what it was waiting for.
@@ -37,7 +32,7 @@ class _Late(Exception):
     """A start took all the time that it may take."""
 
 
-class KubernetesSpawner(PodEnds, KubeSpawner):
+class KubernetesSpawner(PodVolumes, KubeSpawner):
     """Runs a server as a pod in the namespace of user pods; no trait of KubeSpawner changes what the pod is."""
 
     ip = "0.0.0.0"  # noqa: S104  within the pod, whose address the network policies guard
@@ -56,12 +51,8 @@ class KubernetesSpawner(PodEnds, KubeSpawner):
         self._made = False
         # The address to which the proxy leads.
         self._routed = ""
-        # Why the node of a start cannot be the server's.
-        self._wrong_node = ""
         # Whether the server is being started, and whether that is what an earlier hub has left.
         self._starting = self._left_starting = False
-        # The server's token under the hub's own key: a pod whose node comes back asks for its volume anew, perhaps of another hub.
-        self._sealed = ""
 
     @default("namespace")
     def _namespace_of_settings(self) -> str:
@@ -78,14 +69,14 @@ class KubernetesSpawner(PodEnds, KubeSpawner):
         deadline = self._deadline()
         record, choice, at = self._begin()
         await self._not_on_a_lost_node()
-        self._order, self._told_restarts, self._told_lost, self._routed = None, 0, False, ""
-        self._end_is_known, self._wrong_node = False, ""
+        self._order, self._routed, self._wrong_node = None, "", ""
+        self._load_told({"leased": self._leased})
         try:
             order = Order(record, choice, self.name or "", self.get_env(), at)
             self._check(order)
         except NotReady as refusal:
             raise StartRefused(str(refusal), reason="precondition", status_code=UNAVAILABLE) from refusal
-        self._order, self._sealed = order, (await encrypt({_TOKEN: self.api_token})).decode()
+        self._order, self._sealed = order, await self._seal()
         # From here on a hub that takes this one's place goes on with it.
         self._starting = True
         self._keep_state()
@@ -238,38 +229,6 @@ class KubernetesSpawner(PodEnds, KubeSpawner):
         assert self._order is not None  # noqa: S101  only a start asks for it
         made = pods.pod(self._order, self.settings)
         return V1Pod(api_version=made["apiVersion"], kind=made["kind"], metadata=V1ObjectMeta(**made["metadata"]), spec=made["spec"])
-
-    @property
-    def _pod(self) -> dict[str, Any] | None:
-        """The pod as the cluster told of it last."""
-        reflector = self.pod_reflector
-        return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector is not None else None
-
-    @property
-    def _looked(self) -> bool:
-        """Whether the cluster has told which pods there are: a hub that was started anew does not know at once."""
-        reflector = self.pod_reflector
-        return reflector is not None and reflector.first_load_future.done()
-
-    # -- the volume ------------------------------------------------------------------------------------------------
-
-    async def volume_of(self, pod: Pod) -> VolumeOf | None:
-        """Return what the volume of that pod shows; None where it is not this server's pod."""
-        found = self._pod
-        if found is None and (self._spawn_pending or self._start_pending or (self.server and not self._looked)):
-            raise NotYet
-        if found is None or (found["metadata"]["uid"], pod.namespace) != (pod.uid, self.namespace):
-            return None
-        record = self._record()
-        files = pods.accounts(record, self.live.identities.records(), datetime.now(UTC))
-        token = self.api_token or (await decrypt(self._sealed.encode()))[_TOKEN]
-        return VolumeOf(self.settings.service_account, record.name, record.uid, files, {_TOKEN: token})
-
-    def on_a_wrong_node(self) -> str:
-        """Let the start end: its node does not reach the home. Return the sentence."""
-        node = self._pod["spec"].get("nodeName") if self._pod else None
-        self._wrong_node = pod_status.of_wrong_node(node)
-        return self._wrong_node
 
     # -- life ------------------------------------------------------------------------------------------------------
 

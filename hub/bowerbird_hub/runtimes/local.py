@@ -1,7 +1,6 @@
 """One single-user server on this machine: its files, its control group, its process, from the first to the last."""
 
 import asyncio
-import json
 import os
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from bowerbird_config.images.on_machine import LocalEnvironment, local_environme
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
+from bowerbird_config.pods import NEWS
 from bowerbird_config.problems import ConfigError
 from bowerbird_hub.profiles import Choice
 from bowerbird_hub.runtimes import cgroups, launch, preconditions, sandbox
@@ -25,7 +25,8 @@ from bowerbird_hub.runtimes.cgroups import Bases, Group, Limits
 from bowerbird_hub.runtimes.environment import World, command, variables
 from bowerbird_hub.runtimes.keeper_client import KeeperClient
 from bowerbird_hub.runtimes.launch import Command, Running
-from bowerbird_hub.runtimes.places import INSIDE, NEWS, TOLD, ServerPlace, servers_directory
+from bowerbird_hub.runtimes.obituaries import out_of_memory
+from bowerbird_hub.runtimes.places import INSIDE, TOLD, ServerPlace, servers_directory
 from bowerbird_hub.runtimes.preconditions import NotReady
 from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox
 from bowerbird_hub.state.state_files import write_text
@@ -238,9 +239,9 @@ class LocalServer:
             self._tell("passwd", passwd(record, str(HOMES / record.name), others))
             self._tell("group", group(record, at, others))
 
-    def tell_news(self, at: str, words: str) -> None:
+    def tell_news(self, news: str) -> None:
         """Give the server a sentence for the page that its user is looking at."""
-        self._tell(NEWS, json.dumps({"at": at, "words": words}))
+        self._tell(NEWS, news)
 
     def _tell(self, name: str, text: str) -> None:
         self.place.told.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -277,7 +278,7 @@ class LocalServer:
         if self._limits is None or kills <= self._told_kills:
             return None
         self._told_kills = kills
-        return cgroups.obituary(kills, self._limits)
+        return out_of_memory(kills, self._limits.memory)
 
 
 def _packages(python: Path) -> str:

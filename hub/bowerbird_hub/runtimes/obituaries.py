@@ -1,9 +1,11 @@
 """What became of servers that met a bad end: kept for the next page that their owner sees."""
 
+import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bowerbird_config.model import format_size
 from bowerbird_hub.state.state_files import read_json, write_json
 
 
@@ -14,6 +16,11 @@ class Obituary:
     server: str
     at: str
     words: str
+
+    @property
+    def news(self) -> str:
+        """What the server's own page reads, to show it at once."""
+        return json.dumps({"at": self.at, "words": self.words})
 
 
 class Obituaries:
@@ -40,3 +47,12 @@ class Obituaries:
         if server in known.get(user, {}):
             left = {name: entry for name, entry in known[user].items() if name != server}
             write_json(self._path, {**{name: kept for name, kept in known.items() if name != user}, **({user: left} if left else {})})
+
+
+def out_of_memory(kills: int, limit_bytes: int) -> str:
+    """Return what to tell somebody whose processes the kernel ended for want of memory; the lab shows 140 characters."""
+    what = "a process was" if kills == 1 else f"{kills} processes were"
+    return (
+        f"Your server reached its memory limit of {format_size(limit_bytes)}: {what} ended. "
+        "Variables are lost, files are not. Use less or a larger profile."
+    )

@@ -16,7 +16,6 @@ SOCKET = "server.sock"
 INSIDE = PurePosixPath("/run/bowerbird")
 # And what the hub tells it, which it can only read.
 TOLD = PurePosixPath("/run/told")
-NEWS = "news.json"
 
 
 def _hash(text: str, characters: int) -> str:

@@ -5,7 +5,9 @@ from typing import Any
 from bowerbird_config.model import format_size
 from bowerbird_config.pod_settings import PodSettings
 from bowerbird_config.pods import Pod
+from bowerbird_config.profiles import Profile
 from bowerbird_hub.runtimes import pod_status
+from bowerbird_hub.runtimes.obituaries import Obituary, out_of_memory
 from bowerbird_hub.runtimes.platform_spawner import PlatformSpawner
 from traitlets import Any as AnyTrait
 
@@ -20,6 +22,7 @@ class PodEnds(PlatformSpawner):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._told_restarts = 0
+        self._told_kills = 0
         self._told_lost = False
         # Whether its end is our own doing, or was told.
         self._end_is_known = False
@@ -28,11 +31,12 @@ class PodEnds(PlatformSpawner):
 
     def _told(self) -> dict[str, Any]:
         """Return what a hub that takes this one's place is to know."""
-        told = {"restarts": self._told_restarts, "lost": self._told_lost}
+        told = {"restarts": self._told_restarts, "kills": self._told_kills, "lost": self._told_lost}
         return {**told, "end_is_known": self._end_is_known, "leased": self._leased}
 
     def _load_told(self, state: dict[str, Any]) -> None:
         self._told_restarts = int(state.get("restarts", 0))
+        self._told_kills = int(state.get("kills", 0))
         self._told_lost = bool(state.get("lost", False))
         self._end_is_known = bool(state.get("end_is_known", False))
         self._leased = str(state.get("leased", ""))
@@ -49,9 +53,16 @@ class PodEnds(PlatformSpawner):
             self._leased = leased
             self._keep_state()
 
-    def remounted(self) -> None:
-        """Tell its user that the files that were open are lost."""
-        self._tell_of(_LOST)
+    def _tell_remounted(self) -> Obituary:
+        return self._tell_of(_LOST)
+
+    def _tell_killed(self, kills: int) -> Obituary | None:
+        """Tell of processes that were newly ended for want of memory; they are counted anew when the pod's container is."""
+        profile, more = self._profile(), kills > self._told_kills
+        if kills != self._told_kills:
+            self._told_kills = kills
+            self._keep_state()
+        return self._tell_of(out_of_memory(kills, profile.memory)) if more and profile else None
 
     def _may_be_left(self, pod: dict[str, Any]) -> bool:
         return pod_status.may_be_left(pod, self.settings, self._leased)
@@ -91,10 +102,13 @@ class PodEnds(PlatformSpawner):
             self._end_is_known = bool(words)
             self._keep_state()
 
-    def _tell_of(self, words: str) -> None:
+    def _tell_of(self, words: str) -> Obituary:
         self.log.warning("%s: %s", self._log_name, words)
-        self.obituaries.write(self.user.name, self.name or "", words)
+        return self.obituaries.write(self.user.name, self.name or "", words)
+
+    def _profile(self) -> Profile | None:
+        return self.live.platform.profiles.get((self.user_options or {}).get("profile", ""))
 
     def _limit(self) -> str:
-        profile = self.live.platform.profiles.get((self.user_options or {}).get("profile", ""))
+        profile = self._profile()
         return format_size(profile.memory) if profile else "its profile"

@@ -1,6 +1,6 @@
 """The hub's own record of the pods that it made, which node plugins ask by the hub's door (nodes/door.py)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from bowerbird_config.pods import Pod
@@ -30,10 +30,13 @@ class PodServers:
             return volume
         return None
 
-    def remounted(self, pod: Pod) -> None:
-        """Tell the pod's user that what was open in the view is lost."""
-        for spawner in self._of(pod):
-            spawner.remounted()
+    def remounted(self, pod: Pod) -> Mapping[str, str]:
+        """Tell the pod's user that what was open in the view is lost; return the files by which the volume says so."""
+        return next((spawner.remounted(pod) for spawner in self._of(pod)), {})
+
+    def killed(self, pod: Pod, kills: int) -> Mapping[str, str]:
+        """Tell the pod's user how many processes were ended for want of memory, as `remounted` does."""
+        return next((spawner.killed(pod, kills) for spawner in self._of(pod)), {})
 
     def _of(self, pod: Pod) -> Iterator[KubernetesSpawner]:
         for user in self._users():

@@ -153,7 +153,7 @@ class ProcessSpawner(PlatformSpawner):
         if words:
             self.log.warning("%s: %s", self._log_name, words)
             end = self.obituaries.write(self.user.name, self.name or "", words)
-            self.local.tell_news(end.at, words)
+            self.local.tell_news(end.news)
             # JupyterHub keeps the state at the start alone, and a hub that takes this one's place would tell it anew.
             self.orm_spawner.state = self.get_state()
             self._commit()

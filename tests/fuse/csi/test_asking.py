@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from bowerbird_config.pods import Pod
-from bowerbird_fuse.csi.asking import FEED, PODS, REMOUNTS, Hub
+from bowerbird_fuse.csi.asking import FEED, KILLS, PODS, REMOUNTS, Hub
 from bowerbird_fuse.csi.claims import Admission, Claim
 from bowerbird_fuse.csi.errors import Away, Denied
 from bowerbird_fuse.csi.targets import Target
@@ -54,9 +54,20 @@ def test_hub_is_asked_with_both_tokens_and_its_answer_is_taken(door: HubDoor, to
 
 
 def test_hub_hears_whose_view_was_mounted_anew(door: HubDoor, token: Path) -> None:
-    says(door, {})
-    Hub(f"{door.url}/under/", token).tell_remounted(Volume.of(CLAIM, "ann"))
-    assert door.asked == [(f"/under{REMOUNTS}", "Bearer of-the-plugin", {"pod": POD, "user": "ann"})]
+    # What a hub of before news answered too.
+    for answer, files in (({}, {}), ({"files": {"news.json": "lost"}}, {"news.json": "lost"})):
+        says(door, answer)
+        assert Hub(f"{door.url}/under/", token).tell_remounted(Volume.of(CLAIM, "ann")) == files
+        assert door.asked[-1] == (f"/under{REMOUNTS}", "Bearer of-the-plugin", {"pod": POD, "user": "ann"})
+    says(door, {"files": {"../news.json": "lost"}})
+    with pytest.raises(Away):
+        Hub(door.url, token).tell_remounted(Volume.of(CLAIM, "ann"))
+
+
+def test_hub_hears_how_many_processes_were_ended(door: HubDoor, token: Path) -> None:
+    says(door, {"files": {"news.json": "two"}})
+    assert Hub(door.url, token).tell_killed(Volume.of(CLAIM, "ann"), 2) == {"news.json": "two"}
+    assert door.asked == [(KILLS, "Bearer of-the-plugin", {"pod": POD, "kills": 2})]
 
 
 def test_refusal_is_the_hubs_own_sentence(door: HubDoor, token: Path) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bowerbird_config.load import load
@@ -42,9 +42,15 @@ class Record:
         passwd = f"{record['name']}:x:{record['uid']}:{record['gid']}::/home/{record['name']}:/bin/sh\n"
         return VolumeOf("default", record["name"], record["uid"], {"passwd": passwd}, {"token": "of-the-server"})
 
-    def remounted(self, pod: Pod) -> None:
+    def remounted(self, pod: Pod) -> Mapping[str, str]:
         """Say so."""
         print(f"remounted {pod}", flush=True)
+        return {}
+
+    def killed(self, pod: Pod, kills: int) -> Mapping[str, str]:
+        """Say so."""
+        print(f"{kills} killed in {pod}", flush=True)
+        return {}
 
 
 async def main() -> None:

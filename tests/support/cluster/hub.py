@@ -202,6 +202,9 @@ class ClusterHub:
     def secrets(self) -> list[str]:
         return list(self._secrets().values())
 
+    def obituaries(self) -> str:
+        return self._in_hub("cat", "/srv/bowerbird/run/obituaries.json")
+
     def figures(self) -> str:
         """Return the hub's figures, as Prometheus is told them."""
         headers = {"Authorization": f"token {self._secrets()['metrics-token']}"}
