@@ -5,11 +5,13 @@ import hashlib
 import json
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -332,3 +334,33 @@ def test_the_throttle_forgets_the_oldest_names(monkeypatch: pytest.MonkeyPatch):
         for _ in range(throttle.FREE_FAILURES):
             slow.failed(name)
     assert [slow.wait_seconds(name) for name in ("ann", "ben", "cid", "dan")] == [0.0, 4.0, 4.0, 4.0]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_cookies_are_for_tls_alone_where_the_platform_is_behind_it(tmp_path: Path, scheme: str):
+    var = Var(tmp_path)
+    demo_accounts.write(platform(), var, f"{scheme}://data.example.org/", [f"{scheme}://data.example.org/hub/cas/callback"])
+    with demo_cas(var.cas, demo_accounts.server_file(var), 0, "--host", "localhost") as running:
+        cookies = httpx.get(f"{running.url}/login").headers.get_list("set-cookie")
+    assert cookies
+    assert {"; Secure" in cookie for cookie in cookies} == {scheme == "https"}
+
+
+def test_a_sign_out_is_told_to_the_hub_that_is_named_in_the_place_of_the_public_name(tmp_path: Path):
+    var = Var(tmp_path)
+    write(var, platform())
+    with socket.create_server(("127.0.0.1", 0)) as hub, ThreadPoolExecutor() as pool, httpx.Client() as person:
+        words = ("--hub", f"http://127.0.0.1:{hub.getsockname()[1]}")
+        with demo_cas(var.cas, demo_accounts.server_file(var), 0, *words) as running:
+            signed_in = running.sign_in(person, SERVICE, "visitor", Demo(running, var).passwords["visitor"])
+            signing_out = pool.submit(person.get, f"{running.url}/logout")
+            hub.settimeout(30)
+            told = hub.accept()[0]
+            with told, told.makefile("rb") as lines:
+                assert lines.readline() == b"POST /hub/cas/callback HTTP/1.1\r\n"
+                length = next(int(line.split()[1]) for line in lines if line.lower().startswith(b"content-length:"))
+                while lines.readline().strip():
+                    pass
+                assert parse_qs_ticket(signed_in.headers["location"]).encode() in lines.read(length)
+                told.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            assert signing_out.result(30).status_code == httpx.codes.OK

@@ -178,10 +178,10 @@ class DemoCAS:
 
 
 @contextmanager
-def demo_cas(directory: Path, accounts: Path, port: int = 0) -> Iterator[DemoCAS]:
-    """Run the demo CAS server as the hub runs it; its log is `cas.log` in that directory."""
+def demo_cas(directory: Path, accounts: Path, port: int = 0, *more: str) -> Iterator[DemoCAS]:
+    """Run the demo CAS server as the hub runs it, or with more words of a command line; its log is `cas.log` in that directory."""
     log = directory / "cas.log"
-    argv = [sys.executable, str(DEMO_CAS), "--port", str(port), "--dir", str(directory), "--accounts", str(accounts)]
+    argv = [sys.executable, str(DEMO_CAS), "--port", str(port), "--dir", str(directory), "--accounts", str(accounts), *more]
     with log.open("w") as stderr:
         process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=stderr, text=True, stdin=subprocess.DEVNULL, cwd="/", env=dict(os.environ)

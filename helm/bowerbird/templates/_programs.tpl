@@ -28,7 +28,7 @@ Every command line that the chart starts.
 {{- end -}}
 
 {{- define "bowerbird.program.demoCas" -}}
-[python3, -I, /opt/bowerbird/hub/bowerbird_hub/demo_cas/main.py, --host, 0.0.0.0, --port, "8082", --dir, /srv/bowerbird/cas, --accounts, /srv/bowerbird/cas/accounts.json]
+[python3, -I, /opt/bowerbird/hub/bowerbird_hub/demo_cas/main.py, --host, 0.0.0.0, --port, "8082", --dir, /srv/bowerbird/cas, --accounts, /srv/bowerbird/cas/accounts.json, --hub, "http://127.0.0.1:8081"]
 {{- end -}}
 
 {{/* Keeper and CSI node plugin. What it is told by the hub comes through the hub's door for node plugins. */}}

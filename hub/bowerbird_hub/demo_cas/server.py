@@ -122,11 +122,14 @@ def _cas_settings() -> dict[str, Any]:
 
 def configure(directory: Path, port: int, stylesheet: Path, behind_proxy: bool) -> None:
     """Tell Django what it is; the book is open already."""
+    origins = _origins(the_book().contents) if behind_proxy else []
+    # Whoever comes by a proxy comes to the platform's own address.
+    secure = bool(origins) and all(origin.startswith("https:") for origin in origins)
     settings.configure(
         DEBUG=False,
         SECRET_KEY=_secret_key(directory),
         ALLOWED_HOSTS=_hosts(the_book().contents),
-        CSRF_TRUSTED_ORIGINS=_origins(the_book().contents) if behind_proxy else [],
+        CSRF_TRUSTED_ORIGINS=origins,
         ROOT_URLCONF="bowerbird_hub.demo_cas.pages",
         INSTALLED_APPS=list(_APPLICATIONS),
         MIDDLEWARE=list(_MIDDLEWARE),
@@ -151,8 +154,10 @@ def configure(directory: Path, port: int, stylesheet: Path, behind_proxy: bool) 
         # Cookies do not know ports: two platforms on one machine would overwrite each other's.
         SESSION_COOKIE_NAME=f"bowerbird-cas-{port}",
         SESSION_COOKIE_PATH="/cas/",
+        SESSION_COOKIE_SECURE=secure,
         CSRF_COOKIE_NAME=f"bowerbird-cas-csrf-{port}",
         CSRF_COOKIE_PATH="/cas/",
+        CSRF_COOKIE_SECURE=secure,
         CSRF_COOKIE_HTTPONLY=True,
         LOGGING_CONFIG=None,
         BOWERBIRD_STYLESHEET=str(stylesheet),
@@ -161,17 +166,21 @@ def configure(directory: Path, port: int, stylesheet: Path, behind_proxy: bool) 
     django.setup()
 
 
-def register(services: tuple[str, ...]) -> None:
-    """Make those service URLs, with any query, the only ones that tickets are given for."""
+def register(services: tuple[str, ...], hub: str) -> None:
+    """Make those service URLs, with any query, the only ones that tickets are given for.
+
+    Where a hub is named, that is told who signs out, in the place of the service at the platform's public name.
+    """
     from cas_server.models import ReplaceAttributName, ServicePattern  # noqa: PLC0415 - models exist after django.setup()
 
     pattern = "|".join(rf"^{re.escape(service)}(?:\?[^#]*)?$" for service in services)
-    kept, _ = ServicePattern.objects.update_or_create(name="platform", defaults={"pos": 1, "pattern": pattern, "single_log_out": True})
+    told = {"single_log_out": True, "single_log_out_callback": f"{hub}{urlsplit(services[0]).path}" if hub and services else ""}
+    kept, _ = ServicePattern.objects.update_or_create(name="platform", defaults={"pos": 1, "pattern": pattern, **told})
     for attribute in ("memberOf", "displayName"):
         ReplaceAttributName.objects.get_or_create(name=attribute, service_pattern=kept)
 
 
-def _keep_house(stop: threading.Event) -> None:
+def _keep_house(stop: threading.Event, hub: str) -> None:
     """Follow the file's services, and sweep out what has expired."""
     registered = the_book().contents.services
     rounds = 0
@@ -179,7 +188,7 @@ def _keep_house(stop: threading.Event) -> None:
         rounds += 1
         if the_book().contents.services != registered:
             registered = the_book().contents.services
-            register(registered)
+            register(registered, hub)
         if rounds % (CLEANING_SECONDS // LOOK_SECONDS) == 0:
             for command in ("cas_clean_tickets", "cas_clean_sessions", "clearsessions"):
                 call_command(command)
@@ -191,6 +200,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="the port on that address")
     parser.add_argument("--dir", type=Path, required=True, help="where its database lies")
     parser.add_argument("--accounts", type=Path, required=True, help="the accounts, as the hub wrote them")
+    parser.add_argument("--hub", default="", help="where the hub hears who signs out, if its public name leads nowhere from here")
     parser.add_argument("--stylesheet", type=Path, default=STYLESHEET)
     return parser.parse_args()
 
@@ -221,10 +231,10 @@ def main() -> int:
     with _Server((arguments.host, arguments.port), _Requests) as server:
         configure(arguments.dir, server.server_port, arguments.stylesheet, behind_proxy=arguments.host != LOOPBACK)
         call_command("migrate", verbosity=0, interactive=False)
-        register(book.contents.services)
+        register(book.contents.services, arguments.hub)
         server.set_app(get_wsgi_application())
         stop = threading.Event()
-        threading.Thread(target=_keep_house, args=(stop,), daemon=True).start()
+        threading.Thread(target=_keep_house, args=(stop, arguments.hub), daemon=True).start()
         print(f"ready http://{LOOPBACK}:{server.server_port}/cas", flush=True)
         server.serve_forever(poll_interval=0.2)
     return 0
