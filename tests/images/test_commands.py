@@ -11,7 +11,7 @@ from bowerbird_config.cli import cli
 from bowerbird_config.images import building, machine
 from bowerbird_config.images.commands import images
 from bowerbird_config.images.contract import contracts, load_contract
-from bowerbird_config.images.engine import CannotBuild, Engine, Tag, debootstrap, engine, names_of, refused_base
+from bowerbird_config.images.engine import ENGINES, CannotBuild, Engine, Tag, debootstrap, engine, names_of, origin_of, refused_base
 from bowerbird_config.images.finding import find, on_one_machine
 from bowerbird_config.images.on_machine import SYSTEM_PATH
 from bowerbird_config.install import Install
@@ -20,6 +20,8 @@ from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
 KNOWN = contracts(ROOT / "images")
+REVISION = "75ed52c818fa2cd5a9b1"
+ORIGIN = {"revision": f"{REVISION}-changed", "source": "https://example.org/bowerbird", "licenses": "BSD-3-Clause"}
 
 
 def said(*arguments: str, exit_code: int = 0, **environment: str) -> str:
@@ -35,7 +37,9 @@ def engine_of_a_test(tmp_path):
     program = tmp_path / "bin/buildah"
     program.parent.mkdir()
     listing = json.dumps([{"names": ["localhost/bowerbird/base:0.1.0"], "size": "1 GB"}])
-    program.write_text(f"#!/bin/sh\nif [ \"$1\" = images ]; then echo '{listing}'; exit; fi\nprintf '%s\\n' \"$@\" >> {tmp_path}/called\n")
+    told = json.dumps({"OCIv1": {"config": {"Labels": {f"org.opencontainers.image.{word}": text for word, text in ORIGIN.items()}}}})
+    answers = f"case $1 in images) echo '{listing}'; exit;; inspect) echo '{told}'; exit;; esac"
+    program.write_text(f"#!/bin/sh\n{answers}\nprintf '%s\\n' \"$@\" >> {tmp_path}/called\n")
     program.chmod(0o755)
     return f"{program.parent}:/usr/bin:/bin"
 
@@ -149,10 +153,29 @@ def test_a_machine_without_debootstrap_says_what_it_lacks(tmp_path):
         debootstrap(tmp_path, None, path=str(tmp_path))
 
 
-def test_the_list_says_what_is_built(engine_of_a_test):
-    rows = {row["image"]: row["built"] for row in json.loads(said("list", "--json", PATH=engine_of_a_test))}
-    assert rows["base"] == "1 GB"
-    assert rows["hub"] is None
+def test_the_list_says_what_is_built_of_which_source(engine_of_a_test):
+    rows = {row["image"]: row for row in json.loads(said("list", "--json", PATH=engine_of_a_test))}
+    assert rows["base"]["built"] == "1 GB"
+    assert ORIGIN.items() <= rows["base"].items()
+    assert {rows["hub"][word] for word in ("built", *ORIGIN)} == {None}
+    assert f" {REVISION[:12]}+ " in said("list", PATH=engine_of_a_test)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_tells_where_an_image_comes_from(name, tmp_path):
+    if shutil.which("buildah") is None or shutil.which(name) is None:
+        pytest.skip("needs buildah and podman: apt-get install buildah podman")
+    labels = [f'LABEL org.opencontainers.image.{word}="{text}"' for word, text in ORIGIN.items()]
+    file, tag = tmp_path / "images/empty/Containerfile", Tag("empty", f"test-{name}")
+    file.parent.mkdir(parents=True)
+    file.write_text("\n".join(["ARG BASE", "FROM scratch", *labels]))
+    (tmp_path / "images/containerignore").touch()
+    building.output(Engine("buildah").build(tmp_path, tag, "scratch", arguments={}, mounts={}))
+    try:
+        assert ORIGIN.items() <= origin_of(building.output(Engine(name).telling(tag))).items()
+    finally:
+        building.output(["buildah", "rmi", str(tag)])
 
 
 def test_an_image_is_built_on_the_one_that_it_stands_on(engine_of_a_test, tmp_path):

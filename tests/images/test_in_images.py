@@ -1,5 +1,6 @@
 """Each image, built on this machine, keeps its contract in itself; with --images only, for it takes an hour and gigabytes."""
 
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def build(workplace, name):
 def test_an_image_keeps_its_contract(workplace, name):
     build(workplace, name)
     assert trial.broken(workplace, name, KNOWN[name], ROOT / ".bowerbird") == []
+    origin = workplace.origins([name])[name]
+    assert (origin["licenses"], origin["version"]) == ("BSD-3-Clause", workplace.version)
+    assert re.fullmatch(r"[0-9a-f]{40}(-changed)?", origin["revision"])
 
 
 @pytest.mark.parametrize(("name", "most"), [("base", 850), ("eso", 200), ("hub", 330), ("data", 150)])

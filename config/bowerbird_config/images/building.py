@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from bowerbird_config.images import machine
 from bowerbird_config.images.contract import Contract
-from bowerbird_config.images.engine import DEBIAN, CannotBuild, Engine, Tag, debootstrap, names_of, refused_base
+from bowerbird_config.images.engine import DEBIAN, CannotBuild, Engine, Tag, debootstrap, names_of, origin_of, refused_base
 from bowerbird_config.problems import choose_from
 
 # The Debian of a registry: a short name, which the engine's own settings complete.
@@ -35,6 +35,12 @@ class Workplace:
     def present(self) -> Mapping[str, str]:
         """Return the names of the images that are here, with their sizes."""
         return names_of(output(self.engine.listing()))
+
+    def origins(self, names: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return what those of our images that are here say of where they come from."""
+        present = self.present()
+        here = (name for name in names if str(self.tag(name)) in present)
+        return {name: origin_of(output(self.engine.telling(self.tag(name)))) for name in here}
 
     def build(self, name: str, contract: Contract, base: str | None = None, supplied: Mapping[Path, str] | None = None) -> None:
         """Build one image; CannotBuild where it does not succeed."""

@@ -25,6 +25,8 @@ _ENGINE = click.option(
     "--engine", "engine_name", type=click.Choice(ENGINES), help="which program builds; the first that is here where absent"
 )
 _NAMES = click.argument("names", nargs=-1, metavar="[IMAGE]...")
+_NOTHING: Mapping[str, str] = {}
+_SHORT = 12
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
@@ -153,23 +155,35 @@ def test(names: tuple[str, ...], engine_name: str | None) -> None:
 @_AS_JSON
 @_said
 def list_images(engine_name: str | None, as_json: bool) -> None:
-    """Say which images there are, what each is for, and which are built here."""
+    """Say which images there are, what each is for, and which are built here, of which revision of the source."""
     known = _known()
     try:
         workplace = _workplace(engine_name)
-        present, reason = workplace.present(), ""
+        present, origins, reason = workplace.present(), workplace.origins(known), ""
     except CannotBuild as error:
-        workplace, present, reason = None, {}, str(error)
+        workplace, present, origins, reason = None, {}, {}, str(error)
     tags = {name: str(workplace.tag(name)) if workplace else "" for name in known}
     if as_json:
-        rows = [{"image": name, "title": of.title, "serves": of.serves, "built": present.get(tags[name])} for name, of in known.items()]
+        rows = [
+            {"image": name, "title": of.title, "serves": of.serves, "built": present.get(tags[name])}
+            | {word: origins.get(name, _NOTHING).get(word) or None for word in ("revision", "source", "licenses")}
+            for name, of in known.items()
+        ]
         click.echo(json.dumps(rows, indent=2))
         return
-    click.echo(
-        table(("image", "serves", "built", "what it is"), [(n, c.serves, present.get(tags[n], "-"), c.title) for n, c in known.items()])
-    )
+    shown = [
+        (name, of.serves, present.get(tags[name], "-"), _short(origins.get(name, _NOTHING).get("revision")), of.title)
+        for name, of in known.items()
+    ]
+    click.echo(table(("image", "serves", "built", "revision", "what it is"), shown))
     if reason:
         click.echo(reason, err=True)
+
+
+def _short(revision: str | None) -> str:
+    """Return a revision as people write it; `+` where the checkout was changed since."""
+    commit, _, changed = (revision or "").partition("-")
+    return f"{commit[:_SHORT]}{'+' if changed else ''}" or "-"
 
 
 @images.command()

@@ -15,6 +15,7 @@ SUITE = "bookworm"
 # Where an image's build finds the machine's own settings of the package clients, and where a test finds the contract.
 MACHINE = "/run/machine"
 CONTRACT = "/run/contract"
+_OCI = "org.opencontainers.image."
 _LIMITS = {"nofile": 1 << 20, "nproc": 1 << 15}
 
 
@@ -68,6 +69,10 @@ class Engine:
         """Return the command that lists images as JSON."""
         return [self.program, "images", "--json"] if self.kind == "buildah" else [self.program, "images", "--format", "json"]
 
+    def telling(self, tag: Tag) -> list[str]:
+        """Return the command that tells all of an image as JSON."""
+        return [self.program, "inspect", "--type", "image", str(tag)]
+
     def save(self, tag: Tag, file: Path) -> list[str]:
         """Return the command that writes an image into a file which every engine and k3s can read."""
         if self.kind == "buildah":
@@ -84,6 +89,14 @@ def names_of(listing: str) -> dict[str, str]:
 def _size(image: Mapping[str, Any]) -> str:
     size = image.get("size", image.get("Size", ""))
     return f"{size / 1e6:.0f} MB" if isinstance(size, int) else str(size)
+
+
+def origin_of(told: str) -> dict[str, str]:
+    """Return what an image says of where it comes from, by the last word of each OCI label: `source`, `revision`, `licenses`, `version`."""
+    found = json.loads(told)
+    # podman tells of each image that it was asked about, buildah of the one.
+    labels = found[0]["Labels"] if isinstance(found, list) else found["OCIv1"]["config"].get("Labels")
+    return {name.removeprefix(_OCI): text for name, text in (labels or {}).items() if name.startswith(_OCI)}
 
 
 def limits() -> dict[str, int]:
