@@ -219,7 +219,7 @@ def test_door_tells_the_plugin_of_the_servers_own_pod_and_of_no_other(release: R
     admission = release.whose(POD, own)
     assert admission.user == "researcher"
     assert admission.uid >= 1000
-    assert set(admission.files) == {"passwd", "group"}
+    assert set(admission.files) == {"passwd", "group", "limits.json"}
     assert set(admission.secrets) == {"token"}
     # A pod that somebody else has made, in the same namespace, with a good token of its own; labels say nothing.
     labels = release.pods.template("bowerbird-services")["metadata"]["labels"]
