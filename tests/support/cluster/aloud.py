@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 from tornado import websocket
@@ -17,7 +18,7 @@ from tests.support.session import execute_request
 
 FILE = "counted"
 _AGAIN_SECONDS = 0.2
-_COUNT = f"""
+COUNT = f"""
 import itertools, pathlib, time
 with open(pathlib.Path.home() / "{FILE}", "w", buffering=1) as file:
     for number in itertools.count():
@@ -30,11 +31,13 @@ with open(pathlib.Path.home() / "{FILE}", "w", buffering=1) as file:
 class Aloud:
     """Counts in a person's server until that ends, and keeps what is heard."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Person, code: str = COUNT) -> None:
         self.session, self.kernel = kernel_of(person)
         # How often the channel broke, and the longest time without a word.
         self.breaks, self.silence = 0, 0.0
-        self._said, self._heard_at = "", time.monotonic()
+        # What each connection has brought.
+        self._said, self._heard_at = list[str](), time.monotonic()
+        self._code = code
         self._ours, self._asked = uuid.uuid4().hex, False
         # With the same session the server keeps for a while what is said when nobody listens.
         self._channel = self.session.channel(self.kernel, self._ours)
@@ -45,8 +48,15 @@ class Aloud:
 
     @property
     def heard(self) -> list[int]:
-        """The numbers that were heard, as they came."""
-        return [int(word) for word in self._said.split("\n")[:-1]]
+        """The numbers that were heard, as they came; a line that a break cut in two is none."""
+        return [int(line) for said in self._said for line in said.split("\n")[:-1] if line]
+
+    def unheard(self, since: int) -> list[int]:
+        """Return the numbers that nobody heard between those that were, after the first so many; ValueError where they do not go up."""
+        heard = self.heard[since:]
+        if any(one >= other for one, other in pairwise(heard)):
+            raise ValueError(f"what was heard does not go up: {heard}")
+        return sorted(set(range(heard[0], heard[-1])) - set(heard))
 
     def forget_silence(self) -> None:
         """Measure the longest silence from now on."""
@@ -72,7 +82,8 @@ class Aloud:
         try:
             if not self._asked:
                 self._asked = True
-                await channel.write_message(execute_request(_COUNT, self._ours))
+                await channel.write_message(execute_request(self._code, self._ours))
+            self._said.append("")
             while (raw := await channel.read_message()) is not None:
                 self._take(json.loads(raw))
             self.breaks += 1
@@ -83,4 +94,4 @@ class Aloud:
         if message["parent_header"].get("msg_id") == self._ours and message["msg_type"] == "stream":
             now = time.monotonic()
             self.silence, self._heard_at = max(self.silence, now - self._heard_at), now
-            self._said += message["content"]["text"]
+            self._said[-1] += message["content"]["text"]

@@ -23,6 +23,8 @@ from tests.support.cluster.programs import programs
 from tests.support.names import HOST
 
 NODES = ("node1", "node2")
+# A label of the node that people's servers are started on.
+SERVERS = "tests/servers"
 MANIFESTS = Path(__file__).parents[2] / "cluster/manifests"
 _PKI = control_plane.PKI.lstrip("/")
 _SECONDS = 60.0
@@ -151,6 +153,29 @@ class Cluster:
         """Switch a machine on again; `ready()` tells when Kubernetes has it back."""
         self.machines[name].boot()
 
+    def start_servers_on(self, name: str) -> None:
+        """Have people's servers started on that node from now on; those that run stay where they are."""
+        self.kubectl("label", "nodes", "--all", f"{SERVERS}-")
+        self.kubectl("label", "node", name, f"{SERVERS}=here")
+
+    @contextmanager
+    def servers_nowhere(self) -> Iterator[None]:
+        """Have no server started while the block runs: its pod waits for a node."""
+        self.kubectl("label", "nodes", "--all", f"{SERVERS}-")
+        try:
+            yield
+        finally:
+            self.start_servers_on(NODES[0])
+
+    @contextmanager
+    def servers_on(self, name: str) -> Iterator[None]:
+        """Have people's servers started on that node while the block runs."""
+        self.start_servers_on(name)
+        try:
+            yield
+        finally:
+            self.start_servers_on(NODES[0])
+
     @contextmanager
     def without_api(self) -> Iterator[None]:
         """Have no control plane while the block runs; nodes, and what runs on them, go on."""
@@ -207,6 +232,7 @@ class Cluster:
         text = "\n---\n".join(path.read_text() for path in sorted(MANIFESTS.glob("*.yaml")))
         self.kubectl("apply", "-f", "-", text=Template(text).substitute(dns=self.addresses.dns, host=HOST, door=self.door))
         wait_for(lambda: self.ready() == set(NODES), f"the nodes (see {self.place.folder})", _START_SECONDS)
+        self.start_servers_on(NODES[0])
         for namespace, name in (("kube-system", "coredns"), ("local-path-storage", "local-path")):
             path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
             wait_for(partial(self._is, path, "Available"), name, _START_SECONDS, every=0.1)

@@ -5,8 +5,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -56,6 +56,11 @@ class Machine:
         return self.folder / self.name
 
     @property
+    def storage(self) -> Path:
+        """What all machines have at `/srv/bowerbird`, as they would a disk of the first node's by NFS."""
+        return self.folder / "node1/srv/bowerbird"
+
+    @property
     def card(self) -> str:
         """Its network card's other end, in the bridge."""
         return f"{self.cluster}-{self.name.replace('node', 'n')}"
@@ -98,7 +103,7 @@ class Machine:
         argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child=KILL"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*argv, "bash", str(_INIT), *map(str, (self.disk, self.name, self.programs, self.images))],
+                [*argv, "bash", str(_INIT), *map(str, (self.disk, self.name, self.programs, self.images, self.storage))],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -127,6 +132,15 @@ class Machine:
     def inside(self, *argv: str) -> list[str]:
         """Return the command that runs a command in the machine."""
         return ["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-n", "-p", *argv]
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Take its network away while the block runs; all that runs on it goes on, and reaches the shared storage."""
+        run("ip", "link", "set", self.card, "down")
+        try:
+            yield
+        finally:
+            run("ip", "link", "set", self.card, "up")
 
     def power_cut(self) -> None:
         """Switch it off, at once: the namespaces take every process, mount, interface and rule with them."""

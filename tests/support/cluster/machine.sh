@@ -1,8 +1,8 @@
 #!/bin/bash
-# Pid 1 of a machine: machine.sh ROOT NAME PROGRAMS IMAGES
-# ROOT is its disk. The host's programs are seen read-only, and of the host's other files nothing.
+# Pid 1 of a machine: machine.sh ROOT NAME PROGRAMS IMAGES STORAGE
+# ROOT is its disk, and STORAGE what all machines reach. The host's programs are seen read-only, and of the host's other files nothing.
 set -eu
-root=$1 name=$2 programs=$3 images=$4
+root=$1 name=$2 programs=$3 images=$4 storage=$5
 mount --make-rprivate / # what follows is seen by nobody else
 mount --bind "$root" "$root"
 cd "$root"
@@ -26,6 +26,8 @@ mount -t tmpfs -o mode=1777 tmpfs tmp
 mkdir -p run/lock run/programs run/images
 mount --bind "$programs" run/programs
 mount --bind "$images" run/images
+mkdir -p "$storage" srv/bowerbird
+mount --bind "$storage" srv/bowerbird
 pivot_root . old
 umount -l /old # and with it every mount of the host, so that none is kept alive here
 mount --make-rshared /

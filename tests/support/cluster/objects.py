@@ -65,3 +65,15 @@ def claim(namespace: str, name: str) -> Object:
     """Return a claim of storage of the cluster's default class."""
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def shared_claim(namespace: str, name: str, path: str) -> tuple[Object, Object]:
+    """Return a claim of a directory that every node has, and the volume that is for it alone."""
+    spec = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    reference = {"namespace": namespace, "name": name}
+    held = {"capacity": {"storage": "1Gi"}, "hostPath": {"path": path}, "claimRef": reference, "persistentVolumeReclaimPolicy": "Retain"}
+    asked = {"resources": {"requests": {"storage": "1Gi"}}, "volumeName": name}
+    return (
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": {**spec, **held}},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": reference, "spec": {**spec, **asked}},
+    )

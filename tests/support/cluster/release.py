@@ -10,7 +10,7 @@ import helm_python
 
 from tests.support.cas import free_port
 from tests.support.charts import CHART, example
-from tests.support.cluster.cluster import NODES, Cluster, condition
+from tests.support.cluster.cluster import NODES, SERVERS, Cluster, condition
 from tests.support.cluster.forward import forwarded
 from tests.support.cluster.platform_images import archive_of, name_of
 
@@ -20,6 +20,12 @@ LOADED = ("hub", "data", "lab")
 # Who can sign in by the demo CAS server.
 ACCOUNTS = ("researcher", "visitor", "owner", "admin")
 _HTTP = 8000
+# On a node that is lost a server stays as long as on k3s; what has no word of its own the tests' cluster gives up sooner.
+_LOST_SECONDS = 300
+_STAYS = [
+    {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute", "seconds": _LOST_SECONDS}
+    for state in ("unreachable", "not-ready")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,9 @@ def values_for_tests() -> dict[str, Any]:
     told["images"] = {**named, "proxy": named["hub"], "demoCas": named["hub"]}
     told["platform"]["sign_on"]["demo"]["accounts"] = demo_accounts()
     told["ingress"]["port"] = free_port()
-    # The nodes share no storage: homes and releases are on the first.
-    first = {"nodeSelector": {"kubernetes.io/hostname": NODES[0]}}
-    told["users"] = {"images": {"lab": name_of("lab")}, **first}
-    told["services"] = first
+    # On the first node, so that the second can be lost; to the hub the storage is the node's own, and so are servers.
+    told.update({part: {"nodeSelector": {"kubernetes.io/hostname": NODES[0]}} for part in ("hub", "proxy", "services")})
+    told["users"] = {"images": {"lab": name_of("lab")}, "nodeSelector": {SERVERS: "here"}, "tolerations": _STAYS}
     return told
 
 
