@@ -12,6 +12,8 @@ c.Authenticator.allow_all = True
 # A server starts when its owner says so, as with ours.
 c.JupyterHub.redirect_to_server = False
 c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
+# That of ours whose server is measured.
+c.KubeSpawner.profile_list = [{"slug": "minimal", "display_name": "Minimal", "default": True}]
 c.KubeSpawner.image = os.environ["SERVER_IMAGE"]
 c.KubeSpawner.image_pull_policy = "Never"
 # The program that our own pods start from that image: it starts sooner than JupyterHub's.
