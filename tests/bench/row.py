@@ -3,8 +3,9 @@
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
+_Told = TypeVar("_Told")
 Better: TypeAlias = Literal["higher", "lower"]
 
 
@@ -53,10 +54,10 @@ def meets(value: float, goal: float, better: Better) -> bool:
     return value >= goal if better == "higher" else value <= goal
 
 
-def paired(rounds: int, ours: Callable[[], float], peer: Callable[[], float]) -> tuple[list[float], list[float]]:
+def paired(rounds: int, ours: Callable[[], _Told], peer: Callable[[], _Told]) -> tuple[list[_Told], list[_Told]]:
     """Measure both in each round, in turns first, so that a change of the machine's load meets both alike."""
-    mine: list[float] = []
-    theirs: list[float] = []
+    mine: list[_Told] = []
+    theirs: list[_Told] = []
     for number in range(rounds):
         for measure, found in ((ours, mine), (peer, theirs))[:: -1 if number % 2 else 1]:
             found.append(measure())
