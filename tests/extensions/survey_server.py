@@ -13,6 +13,8 @@ SURVEY = "a370/dr1"
 # The bands of its surveys, and how red and how blue they are all over; the wavelengths of the second.
 BANDS = {"r": (160, 30, 30), "b": (30, 30, 160)}
 WAVES = (4e-7, 5e-7)
+# Its finest tiles, and the pixels along the side of each.
+ORDER, WIDTH = 3, 64
 ETAG = '"one"'
 # More than any part of a survey has, in bytes.
 ENDLESS = 20_000_000
@@ -43,7 +45,8 @@ def tile(columns: int = 64, rows: int = 64, band: str = "r") -> bytes:
 
 
 def _listed(address: str) -> bytes:
-    told = [f"bowerbird_band = {band}\nhips_service_url = {address}/hips/{SURVEY}/{band}\n" for band in BANDS]
+    finest = f"hips_order = {ORDER}\nhips_tile_width = {WIDTH}\n"
+    told = [f"bowerbird_band = {band}\n{finest}hips_service_url = {address}/hips/{SURVEY}/{band}\n" for band in BANDS]
     return f"{told[0]}\n{told[1]}em_min = {WAVES[0]}\nem_max = {WAVES[1]}\n".encode()
 
 

@@ -1,4 +1,4 @@
-"""Cells of HEALPix by their nested numbers, as a MOC names them: the lines around them on the sky (Górski et al. 2005)."""
+"""Cells of HEALPix by their nested numbers: the lines around them on the sky, and which one holds a place (Górski et al. 2005)."""
 
 from typing import Any, Final
 
@@ -20,6 +20,32 @@ def outlines(order: int, cells: Any, points: int = 1) -> tuple[Any, Any]:
     along = np.concatenate([low + steps * up for _, low, _, up in _SIDES])
     size = 1 / (1 << order)
     return _sky(face[:, None], (x[:, None] + across) * size, (y[:, None] + along) * size)
+
+
+def within(ra: Any, dec: Any) -> tuple[Any, Any, Any]:
+    """Return the base cells that hold places (degrees), and how far within them these lie along both sides, from 0 to below 1."""
+    height, quarters = np.sin(np.radians(dec)), (np.asarray(ra) % 360) / 90
+    rising, falling = quarters + 0.5 - 0.75 * height, quarters + 0.5 + 0.75 * height
+    up, down = np.floor(rising).astype(np.int64), np.floor(falling).astype(np.int64)
+    belt = np.where(up == down, (up & 3) | 4, np.where(up < down, up & 3, (down & 3) + 8))
+    part = np.minimum(quarters.astype(np.int64), 3)
+    from_pole = np.sqrt(3 * (1 - np.abs(height)))
+    east, west = (quarters - part) * from_pole, (1 - quarters + part) * from_pole
+    north = height > 0
+    polar = np.abs(height) > 2 / 3
+    face = np.where(polar, np.where(north, part, part + 8), belt)
+    x = np.where(polar, np.where(north, 1 - west, east), falling - down)
+    y = np.where(polar, np.where(north, 1 - east, west), 1 - (rising - up))
+    last = np.nextafter(1.0, 0.0)
+    return face, np.clip(x, 0, last), np.clip(y, 0, last)
+
+
+def number(order: int, face: Any, x: Any, y: Any) -> Any:
+    """Return the nested numbers of cells: x and y of the bits along both sides of a base cell, whole numbers below 2 ** order."""
+    found = face.astype(np.int64) << 2 * order
+    for bit in range(order):
+        found |= (((x >> bit) & 1) << 2 * bit) | (((y >> bit) & 1) << (2 * bit + 1))
+    return found
 
 
 def _places(order: int, cells: Any) -> tuple[Any, Any, Any]:

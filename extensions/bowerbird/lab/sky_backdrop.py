@@ -1,4 +1,4 @@
-"""What lies behind the sources of a still map, as parts of its SVG: an image, and the cells of a coverage."""
+"""What lies behind the sources of a still map, as parts of its SVG: a survey, an image, and the cells of a coverage."""
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,18 +12,27 @@ from astropy.wcs import WCS
 from bowerbird.lab import healpix
 from bowerbird.lab.sky_frame import SkyFrame
 from bowerbird.lab.sky_image import means
-from bowerbird.lab.sky_plot import HEIGHT, WIDTH, screen
+from bowerbird.lab.sky_plot import HEIGHT, INSIDE, WIDTH, screen
 from bowerbird.png import png
 from bowerbird.stamp import Look, pictured
 
-# As the map itself draws it.
+# As the map itself draws them.
 _COVER: Final = "#b48cff"
+_SKY: Final = "#12141a"
 _SIDE: Final = 256
 # A cell of so few pixels is drawn with its neighbours.
 _SMALLEST: Final = 6
 # Up to this order the sides of cells are no straight lines on the map.
 _CURVED: Final = 5
 _POINTS: Final = 8
+
+
+def survey_part(colours: Any) -> str:
+    """Return a survey of the colours (RGBA) that it has at the pixels of the map, on the dark sky that the map with scripts has."""
+    is_grey = (colours[..., :1] == colours[..., 1:3]).all()
+    content = base64.b64encode(png(colours[..., [0, 3]] if is_grey else colours)).decode()
+    shown = f'<image class="bb-survey" {INSIDE} preserveAspectRatio="none" href="data:image/png;base64,{content}"/>'
+    return f'<rect {INSIDE} fill="{_SKY}"/>{shown}'
 
 
 def image_part(copy: bytes, frame: SkyFrame) -> str:

@@ -43,6 +43,21 @@ class SkyFrame:
             shown = depth > 0
             return np.where(shown, -x / span, np.nan), np.where(shown, y / span, np.nan)
 
+    def sky(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Return the right ascensions and declinations of places on the map, as `flat` gives them; nan is beyond its edge."""
+        with np.errstate(all="ignore"):
+            if self.is_whole:
+                across, up = -np.sqrt(2) * x, 2 * np.sqrt(2) * y
+                depth = np.sqrt(1 - across**2 - up**2)
+                away = 2 * np.arctan2(2 * depth * across, 2 * depth**2 - 1)
+                turned, dec = np.where(2 * (across**2 + up**2) <= 1, away, np.nan), np.arcsin(2 * depth * up)
+            else:
+                span, middle = 2 * np.tan(np.radians(self.width) / 2), np.radians(self.dec)
+                right, above = -x * span, y * span
+                turned = np.arctan2(right, np.cos(middle) - above * np.sin(middle))
+                dec = np.arctan2(np.sin(middle) + above * np.cos(middle), np.hypot(right, np.cos(middle) - above * np.sin(middle)))
+        return (self.ra + np.degrees(turned)) % _ALL, np.degrees(dec)
+
 
 def around(ra: Any, dec: Any) -> SkyFrame:
     """Return the frame that holds these places; those that are no numbers count for nothing."""

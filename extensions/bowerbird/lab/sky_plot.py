@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,30 +12,59 @@ from bowerbird.lab.sky_shapes import Outline
 
 WIDTH, HEIGHT = 640, 480
 _ROOM = 64
+_ROWS, _COLUMNS = HEIGHT - _ROOM - 8, WIDTH - _ROOM - 8
+# Where the sky itself is.
+INSIDE = f'x="{_ROOM}" y="8" width="{_COLUMNS}" height="{_ROWS}"'
 _STEPS = (90, 60, 30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 _FEWEST_LINES = 3
 MOST_POINTS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Inks:
+    """The colours of the grid and how much of them, of sources, of what is selected, and of outlines."""
+
+    grid: str
+    grid_opacity: float
+    source: str
+    chosen: str
+    outline: str
+
+
 # As in the pages: the accent of light, which is seen on dark too; amber is what needs attention.
-_ACCENT, _AMBER, _GREEN = "#4a78ea", "#c77700", "#2e8b57"
+ON_PAGE = Inks("currentColor", 0.3, "#4a78ea", "#c77700", "#2e8b57")
+# As on the map with scripts: the sky is dark in light and in dark.
+ON_SKY = Inks("#a3aab8", 0.5, "#7aa2ff", "#ffb454", "#6fcf97")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What lies behind all of a map, as SVG, and the inks that are seen on it."""
+
+    parts: str = ""
+    inks: Inks = ON_PAGE
+
+
+BARE = Ground()
 
 
 def sky_plot(
-    frame: SkyFrame, places: tuple[Any, Any], outlines: Sequence[Outline], chosen: Sequence[int], words: str, *, behind: str = ""
+    frame: SkyFrame, places: tuple[Any, Any], outlines: Sequence[Outline], chosen: Sequence[int], words: str, *, ground: Ground = BARE
 ) -> str:
-    """Return the picture as an SVG element, with what lies behind all of it; its ink is the page's."""
+    """Return the picture as an SVG element, around the sky its ink is the page's."""
     ra, dec = places
     step = max(1, -(-len(ra) // MOST_POINTS))
+    inks = ground.inks
     parts = [
-        behind,
-        *_grid(frame),
+        ground.parts,
+        *_grid(frame, f'stroke="{inks.grid}" stroke-opacity="{inks.grid_opacity}" stroke-width="0.7"'),
         *(
-            _line(frame, np.append(one.ra, one.ra[0]), np.append(one.dec, one.dec[0]), f'stroke="{_GREEN}" stroke-width="1.5"')
+            _line(frame, np.append(one.ra, one.ra[0]), np.append(one.dec, one.dec[0]), f'stroke="{inks.outline}" stroke-width="1.5"')
             for one in outlines
         ),
-        _points(frame, ra[::step], dec[::step], f'r="2" fill="{_ACCENT}" fill-opacity="0.7"'),
-        _points(frame, ra[list(chosen)], dec[list(chosen)], f'r="6" fill="none" stroke="{_AMBER}" stroke-width="2"'),
+        _points(frame, ra[::step], dec[::step], f'r="2" fill="{inks.source}" fill-opacity="0.7"'),
+        _points(frame, ra[list(chosen)], dec[list(chosen)], f'r="6" fill="none" stroke="{inks.chosen}" stroke-width="2"'),
     ]
-    inside = f'x="{_ROOM}" y="8" width="{WIDTH - _ROOM - 8}" height="{HEIGHT - _ROOM - 8}"'
     axes = (
         f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">Right ascension (degrees, ICRS)</text>'
         f'<text transform="translate(12 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">Declination (degrees)</text>'
@@ -43,16 +73,21 @@ def sky_plot(
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img" aria-label="{said}" '
         f'style="max-width:100%;font:12px system-ui,sans-serif" fill="currentColor"><title>{said}</title>'
-        f'<clipPath id="bb-sky"><rect {inside}/></clipPath><g clip-path="url(#bb-sky)">{"".join(parts)}</g>'
-        f'{_labels(frame)}<rect {inside} fill="none" stroke="currentColor"/>{axes}</svg>'
+        f'<clipPath id="bb-sky"><rect {INSIDE}/></clipPath><g clip-path="url(#bb-sky)">{"".join(parts)}</g>'
+        f'{_labels(frame)}<rect {INSIDE} fill="none" stroke="currentColor"/>{axes}</svg>'
     )
 
 
 def screen(frame: SkyFrame, ra: Any, dec: Any) -> tuple[Any, Any]:
     """Return where on the picture places lie; the frame's width is that of the picture."""
     x, y = frame.flat(ra, dec)
-    room, high = WIDTH - _ROOM - 8, HEIGHT - _ROOM - 8
-    return _ROOM + room / 2 + x * room, 8 + high / 2 - y * room
+    return _ROOM + _COLUMNS / 2 + x * _COLUMNS, 8 + _ROWS / 2 - y * _COLUMNS
+
+
+def sky_of_pixels(frame: SkyFrame) -> tuple[Any, Any]:
+    """Return the right ascension and declination of each pixel inside, row by row; nan is beyond the edge of the map."""
+    down, across = np.mgrid[:_ROWS, :_COLUMNS] + 0.5
+    return frame.sky(across / _COLUMNS - 0.5, (_ROWS / 2 - down) / _COLUMNS)
 
 
 def _points(frame: SkyFrame, ra: Any, dec: Any, style: str) -> str:
@@ -99,9 +134,8 @@ def _between(low: float, high: float, step: float) -> Any:
     return np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
 
 
-def _grid(frame: SkyFrame) -> Iterator[str]:
+def _grid(frame: SkyFrame, style: str) -> Iterator[str]:
     ras, decs = _lines(frame)
-    style = 'stroke="currentColor" stroke-opacity="0.3" stroke-width="0.7"'
     span = 180.0 if frame.is_whole else frame.width
     up = np.clip(np.linspace(frame.dec - span / 2, frame.dec + span / 2, 61), -90, 90)
     for ra in ras:

@@ -13,12 +13,15 @@ import traitlets
 
 from bowerbird.errors import CutoutError, ServiceError
 from bowerbird.lab.page_parts import script, style
-from bowerbird.lab.sky_backdrop import coverage_part, image_part
+from bowerbird.lab.sky_backdrop import coverage_part, image_part, survey_part
 from bowerbird.lab.sky_frame import SkyFrame
 from bowerbird.lab.sky_image import small_copy
-from bowerbird.lab.sky_plot import sky_plot
+from bowerbird.lab.sky_plot import ON_PAGE, ON_SKY, Ground, sky_of_pixels, sky_plot
 from bowerbird.lab.sky_shapes import Outline
+from bowerbird.lab.sky_tiles import seen_of
 from bowerbird.slab import WHOLE, Slab
+from bowerbird.vo.loop import LOOP
+from bowerbird.vo.session import session
 
 # So many sources are drawn; of more every second, third, and so on.
 MOST_SOURCES = 20_000
@@ -66,6 +69,7 @@ class SkyView(anywidget.AnyWidget):
 
     def __init__(self, scene: Scene, table: Any, arguments: Sequence[str], name: str) -> None:
         self._scene, self._table, self._arguments, self._name = scene, table, arguments, name
+        self._surveys: dict[Slab, str] = {}
         frame = scene.frame
         super().__init__(
             total=len(scene.ra),
@@ -148,13 +152,28 @@ class SkyView(anywidget.AnyWidget):
         return "\n".join([*lines, "view"])
 
     def still(self) -> str:
-        """Return the map as SVG, which needs no scripts; the survey, which is the platform's, is told and not shown."""
-        scene = self._scene
+        """Return the map as SVG, which needs no scripts."""
+        scene, survey = self._scene, self._survey()
         count = f"{self.total:,}".replace(",", "\u2009")
         words = f"{count} sources around right ascension {scene.frame.ra:.4f}°, declination {scene.frame.dec:.4f}°"
         if scene.survey:
-            words = f"{words}; the survey {scene.survey} behind them is seen on a map with scripts alone"
-        return sky_plot(scene.frame, (scene.ra, scene.dec), scene.outlines, self._rows(), words, behind=self._behind())
+            behind = "lies behind them" if survey else "behind them is seen on a map with scripts alone"
+            words = f"{words}; the survey {scene.survey} {behind}"
+        ground = Ground(survey + self._behind(), ON_SKY if survey else ON_PAGE)
+        return sky_plot(scene.frame, (scene.ra, scene.dec), scene.outlines, self._rows(), words, ground=ground)
+
+    def _survey(self) -> str:
+        """Return the platform's survey as a part of the still map; "" where it has none for this server, or does not answer."""
+        along = Slab(filter=self.band) if self.band else self._scene.along
+        if self._scene.survey and along not in self._surveys:
+            # A list of surveys that is none of the standard's is as one that is not there.
+            with suppress(ServiceError, ValueError):
+                places = sky_of_pixels(self._scene.frame)
+                colours = LOOP.run(seen_of(session(), self._scene.survey, along, *places))
+                # What did not come now may come when the map is shown again.
+                if colours is not None:
+                    self._surveys[along] = survey_part(colours)
+        return self._surveys.get(along, "")
 
     def _behind(self) -> str:
         """Return the image and the coverage as parts of the still map; an image that cannot be shown is left out there."""
