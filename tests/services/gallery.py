@@ -29,6 +29,7 @@ from bowerbird_services.store.products import NAME
 from bowerbird_services.streams import Threads
 from bowerbird_services.tables_engine import TablesEngine
 from bowerbird_services.vo.jobs import JobStore
+from bowerbird_services.vo.vosi import Feature
 
 from tests.services.people import identities
 from tests.services.serving import address_of, served
@@ -42,6 +43,11 @@ RELEASES: Mapping[str, Mapping[str, Any]] = {
     "dr2": {"title": "Second", "teams": ["craft"]},
     "dr3": {"title": "Third", "teams": ["craft"], "announced": True, "public_on": "2100-01-01T00:00:00Z"},
 }
+
+
+def features() -> tuple[Feature, ...]:
+    """Return what the real ADQL can do, as the capabilities say it."""
+    return tuple(Feature(known.type, known.form, known.description) for known in adql.features())
 
 
 def directories(root: Path) -> Directories:
@@ -175,18 +181,20 @@ def gallery(
     token: str | None = None,
     before: Callable[[Path], None] = fill,
     door: Callable[[Path], Directories] = directories,
+    beside: Callable[[Path], object] = lambda _: None,
 ) -> Iterator[Gallery]:
     """Serve the gallery from a directory, with the HiPS in its `surveys`, to everybody or to whom that token is.
 
-    `door` gives what opens the directories of releases below a root.
+    `door` gives what opens the directories of releases below a root; `beside` lays tables on the shelf of their products.
     """
     root = place / "releases"
     before(root)
     ingest(root, place / "tables")
+    beside(place / "tables")
     at = listening("127.0.0.1", 0)
     with hung(place, address_of(at), platform, door) as site:
         jobs = JobStore(place / "jobs")
-        app = create(site, jobs, directories=door(root))
+        app = create(site, jobs, features(), directories=door(root))
         with served(SignedIn(app, token) if token else app, at) as address:
             yield Gallery(address, site, root, site.identities)
         jobs.close()

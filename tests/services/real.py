@@ -18,8 +18,8 @@ from bowerbird_services.streams import Threads
 from bowerbird_services.tables import Table
 from bowerbird_services.tables_engine import TablesEngine
 from bowerbird_services.vo.jobs import JobStore
-from bowerbird_services.vo.vosi import Feature
 
+from tests.services.gallery import features, fill_with_axes, gallery
 from tests.services.serving import served
 from tests.services.signing import SignedIn
 from tests.support.shelves import put, stars
@@ -37,9 +37,21 @@ class Real:
 @contextmanager
 def real_service(place: Path, known: Identities, rows: int = 300, token: str | None = None) -> Iterator[Real]:
     """Serve two tables of so many stars from a directory, to everybody or to whom that token is."""
-    tables = tuple(put(place / "tables", ("demo", release), "stars", stars(rows)) for release in ("dr1", "dr2"))
+    tables = lay(place / "tables", rows)
     with service(place, known, token) as (address, site):
         yield Real(address, site, tables)
+
+
+def lay(tables: Path, rows: int = 300) -> tuple[Table, ...]:
+    """Lay two tables of so many stars on a shelf."""
+    return tuple(put(tables, ("demo", release), "stars", stars(rows)) for release in ("dr1", "dr2"))
+
+
+@contextmanager
+def real_archive(place: Path, token: str | None = None) -> Iterator[str]:
+    """Serve the same tables beside the images, cubes and spectra of a gallery; yields the address."""
+    with gallery(place, token=token, before=fill_with_axes, beside=lay) as shown:
+        yield shown.address
 
 
 @contextmanager
@@ -51,8 +63,7 @@ def service(place: Path, known: Identities, token: str | None = None) -> Iterato
     engine = TablesEngine(known.records, TableStore(Shelf(place / "tables")), computing, translate)
     site = Site(engine, known, Threads(4), place / "spool")
     jobs = JobStore(place / "jobs")
-    features = tuple(Feature(feature.type, feature.form, feature.description) for feature in adql.features())
-    app = create(site, jobs, features)
+    app = create(site, jobs, features())
     with served(SignedIn(app, token) if token else app) as address:
         yield address, site
     jobs.close()

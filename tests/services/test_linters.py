@@ -6,13 +6,14 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.extensions.votable.stil import lint, needs_stilts, stilts
-from tests.services.people import identities
-from tests.services.real import real_service
+from tests.services.real import real_archive
+from tests.services.test_datalink import YOUNGER
 
 pytestmark = needs_stilts
 LINT_SECONDS = 400
@@ -20,6 +21,8 @@ LINT_SECONDS = 400
 STAGES = "TMV TME TMS TMC CPV CAP AVV QGE QPO QAS UWS MDQ OBS UPL EXA"
 # The one schema that STILTS does not bring.
 CONE_SEARCH = Path("/usr/lib/python3/dist-packages/gavo/resources/schemata/ConeSearch.xsd")
+# How many images and cubes are there for whom.
+IMAGES = {None: 8, "member": 10}
 FORMATS = ("votable", "votable/b", "votable/td")
 
 
@@ -31,8 +34,8 @@ def who(request: pytest.FixtureRequest) -> str | None:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, who: str | None) -> Iterator[str]:
-    with real_service(tmp_path_factory.mktemp("real"), identities(), token=who and f"token-of-{who}") as real:
-        yield real.address
+    with real_archive(tmp_path_factory.mktemp("real"), token=who and f"token-of-{who}") as served:
+        yield served
 
 
 @pytest.fixture
@@ -56,8 +59,10 @@ def test_taplint_has_nothing_to_say(address: str, who: str | None) -> None:
 
 def test_documents_are_valid_by_their_schemas(address: str, tmp_path: Path) -> None:
     job = httpx.post(f"{address}/tap/async", data={"LANG": "ADQL", "QUERY": "SELECT 1 AS one"}).headers["location"]
-    paths = ["capabilities", "availability", "tables", "tables?detail=min", "tables/demo_dr1.stars", "async"]
-    for name in [*(f"{address}/tap/{path}" for path in paths), job, f"{job}/parameters", f"{job}/results"]:
+    tap = ("capabilities", "availability", "tables", "tables?detail=min", "tables/demo_dr1.stars", "async")
+    paths = [f"tap/{path}" for path in tap]
+    paths += [f"{service}/{path}" for service in ("sia2", "datalink", "soda") for path in ("capabilities", "availability")]
+    for name in [*(f"{address}/{path}" for path in paths), job, f"{job}/parameters", f"{job}/results"]:
         document = tmp_path / "document.xml"
         document.write_bytes(httpx.get(name).raise_for_status().content)
         said = stilts("xsdvalidate", f"doc={document}", "uselocals=true")
@@ -94,6 +99,7 @@ def answers(address: str, table: str, form: str) -> Iterator[tuple[str, httpx.Re
         texts["polygons"] = f"SELECT ra, POLYGON(0, 0, 1, 0, 1, 1) AS g, dec FROM {table}"
     for what, query in texts.items():
         yield what, httpx.get(f"{address}/tap/sync", params={**asked, "QUERY": query})
+    yield from image_answers(address, form)
     yield "overflow", httpx.get(f"{address}/tap/sync", params={**asked, "QUERY": texts["all columns"], "MAXREC": "7"})
     yield "columns alone", httpx.get(f"{address}/tap/sync", params={**asked, "QUERY": texts["all columns"], "MAXREC": "0"})
     files = {"mine": httpx.get(f"{address}/tap/sync", params={**asked, "QUERY": texts["all columns"]}).content}
@@ -110,6 +116,24 @@ def answers(address: str, table: str, form: str) -> Iterator[tuple[str, httpx.Re
         yield f"cone {change}", httpx.get(cone, params=given)
 
 
+def image_answers(address: str, form: str) -> Iterator[tuple[str, httpx.Response]]:
+    """Ask for one answer of each kind that is about images."""
+    searches: dict[str, dict[str, Any]] = {
+        "all": {},
+        "a place": {"POS": "CIRCLE 250.4 36.46 0.1"},
+        "nothing": {"POS": "CIRCLE 10 80 0.1"},
+        "an overflow": {"MAXREC": "1"},
+        "columns alone": {"MAXREC": "0"},
+        "all ways": {"BAND": "4e-7 6e-7", "TIME": "-Inf +Inf", "CALIB": ["0", "1", "2"], "POS": "RANGE 0 360 -90 90"},
+        "a refusal": {"POS": "HEXAGON 1 2 3"},
+    }
+    for what, given in searches.items():
+        yield f"images: {what}", httpx.get(f"{address}/sia2/query", params={"RESPONSEFORMAT": form, **given})
+    names = ["ivo://x-bowerbird/demo/dr1?m13.fits", "ivo://x-bowerbird/demo/dr2?secret.fits", "ivo://x-bowerbird/demo/dr1?nothing.fits"]
+    for what, asked in {"links": names, "links of a closed one": names[1:2], "links of none": []}.items():
+        yield what, httpx.get(f"{address}/datalink/links", params={"ID": asked, "RESPONSEFORMAT": form})
+
+
 @pytest.mark.timeout(LINT_SECONDS)
 @pytest.mark.parametrize("who", ["member"], indirect=True)
 @pytest.mark.parametrize("form", FORMATS)
@@ -120,6 +144,21 @@ def test_votlint_finds_nothing_in_any_answer(address: str, table: str, form: str
         path.write_bytes(answer.content)
         found[what] = [line for line in lint(path) if not line.startswith("INFO")]
     assert {what: lines for what, lines in found.items() if lines} == {}
+
+
+@pytest.mark.timeout(LINT_SECONDS)
+def test_datalinklint_finds_nothing_in_the_links_of_any_record(address: str, who: str | None, tmp_path: Path) -> None:
+    asked = {"LANG": "ADQL", "RESPONSEFORMAT": "csv", "QUERY": "SELECT access_url FROM ivoa.obscore WHERE access_format LIKE '%datalink%'"}
+    _, *addresses = httpx.get(f"{address}/tap/sync", params=asked).raise_for_status().text.replace('"', "").split()
+    assert len(addresses) == IMAGES[who]
+    found = {}
+    for number, each in enumerate(addresses):
+        path = tmp_path / f"{number}.vot"
+        path.write_bytes(httpx.get(each).raise_for_status().content)
+        said = stilts("datalinklint", f"votable={path}")
+        assert "Totals:" in said
+        found[each] = [line for line in said.splitlines() if line[:2] in {"E-", "W-", "F-"}]
+    assert not [line for lines in found.values() for line in lines if not any(f"Unknown predicate '{word}'" in line for word in YOUNGER)]
 
 
 def test_stilts_asks_matches_and_searches(address: str, table: str, tmp_path: Path) -> None:
