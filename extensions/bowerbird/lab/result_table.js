@@ -5,7 +5,7 @@ const AHEAD = 10;
 function render({ model, el }) {
   const columns = model.get("columns");
   const { root, status, actions, code } = frame(el, "bb-table");
-  const send = button(actions, "Send to TOPCAT", "Hand these rows to TOPCAT, or to what else listens by SAMP");
+  const send = button(actions, "Send to TOPCAT", "Hand these rows to TOPCAT, or to what else listens by SAMP, on the machine where the notebook computes");
   const copy = button(actions, "Copy as Python");
   const scroller = made("div", root, {
     class: "bb-scroller", tabindex: "0", role: "group",

@@ -70,7 +70,7 @@ function render({ model, el }) {
   const looks = made("span", null, { class: "bb-looks" });
   bar.insertBefore(looks, actions);
   const pick = button(actions, "Select a region", "Draw a rectangle around the sources to select");
-  const send = button(actions, "Send to Aladin", "Hand the sources to Aladin, or to what else listens by SAMP");
+  const send = button(actions, "Send to Aladin", "Hand the sources to Aladin, or to what else listens by SAMP, on the machine where the notebook computes");
   const copy = button(actions, "Copy as Python");
   const place = made("div", root, {
     class: "bb-map", tabindex: "0", role: "application",

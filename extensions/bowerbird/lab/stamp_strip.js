@@ -206,7 +206,7 @@ function render({ model, el }) {
     draw();
     roll.go(Math.floor(place / across()));
   });
-  const send = button(actions, "Send to ds9", "Hand the selected cutouts to ds9, or to what else takes images by SAMP");
+  const send = button(actions, "Send to ds9", "Hand the selected cutouts to ds9, or to what else takes images by SAMP, on the machine where the notebook computes");
   send.addEventListener("click", () => model.send({ type: "samp" }));
   button(actions, "Copy as Python").addEventListener("click", () => model.send({ type: "python" }));
 

@@ -13,6 +13,8 @@ from bowerbird.vo.uploads import document
 _LOAD, _IMAGE = "table.load.votable", "image.load.fits"
 # A program reads the file after it was told of it: it is left there for so long.
 _KEEP_SECONDS = 3600
+# The hub is found by a file in the home of whoever started it, and the programs read the files that they are told of.
+_ELSEWHERE = "a program on another computer, such as the one before you, is not reached: write a file, download it and open it there"
 
 
 def send(table: Any, name: str) -> str:
@@ -44,7 +46,7 @@ def _told(kind: str, what: str, start: str) -> Iterator[tuple[Any, str]]:
         with conf.set_temp("use_internet", False):
             client.connect()
     except (SAMPHubError, SAMPProxyError, OSError) as error:
-        way_out = f"{start} on the machine where this notebook computes, and send it again"
+        way_out = f"{start} on the machine where this notebook computes, and send it again; {_ELSEWHERE}"
         raise ServiceGone("SAMP", "has no hub here, through which programs hear of each other", way_out) from error
     try:
         heard = [str(client.get_metadata(one).get("samp.name", one)) for one in client.get_subscribed_clients(kind)]

@@ -95,6 +95,7 @@ def test_without_a_hub_it_is_said_beside_the_table() -> None:
     assert answer["type"] == "refused"
     assert "no hub here" in answer["message"]
     assert "start TOPCAT on the machine where this notebook computes" in answer["message"]
+    assert "on another computer, such as the one before you, is not reached: write a file, download it" in answer["message"]
 
 
 def test_selected_cutouts_are_taken_by_who_takes_images(hub: SAMPHubServer, tmp_path: Path) -> None:
