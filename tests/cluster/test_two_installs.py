@@ -16,7 +16,7 @@ from tests.support.cluster import claims
 from tests.support.cluster.cluster import NODES, Cluster, condition
 from tests.support.cluster.hub import ClusterHub
 from tests.support.cluster.machine import wait_for
-from tests.support.cluster.release import Release, install, uninstall, upgrade, values_for_tests
+from tests.support.cluster.release import Release, install, left, uninstall, upgrade, values_for_tests
 from tests.support.hub import Person
 from tests.support.moved import Machine
 
@@ -97,14 +97,6 @@ def facts(root: Path) -> dict[str, tuple[object, ...]]:
     }
 
 
-def left(release: Release) -> set[str]:
-    """Return every object that says it is of a release."""
-    kinds = release.cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
-    asked = ",".join(kind for kind in kinds if not kind.startswith("events"))
-    named = ("-o", 'jsonpath={range .items[*]}{.kind} {.metadata.name}{"\\n"}{end}')
-    return set(release.cluster.kubectl("get", asked, "-A", "-l", f"app.kubernetes.io/instance={release.name}", *named).splitlines())
-
-
 def mounts(cluster: Cluster, *words: str) -> list[str]:
     """Return the nodes' mounts in which any of some words is."""
     tables = (cluster.inside(node, "cat", "/proc/self/mountinfo") for node in NODES)
@@ -144,7 +136,7 @@ def goes(release: Release) -> None:
     assert mounts(cluster, *volumes) == []
     assert ClusterHub(release).servers() == {}
     kept = {f"Namespace {release.data}"}
-    wait_for(lambda: left(release) == kept, f"{kept} alone", 90, every=1)
+    wait_for(lambda: left(cluster, release.name) == kept, f"{kept} alone", 90, every=1)
     assert mounts(cluster, f"/{_NAME}") == []
     assert cluster.get(f"/api/v1/namespaces/{_NAME}/secrets/{_NAME}-secrets")["data"]
     found = cluster.get(f"/api/v1/namespaces/{_NAME}/persistentvolumeclaims")["items"]

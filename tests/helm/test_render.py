@@ -222,6 +222,11 @@ def test_the_job_makes_every_secret_that_a_pod_asks_for():
     assert asked == set(KEYS)
 
 
+def test_an_install_looks_for_every_key_of_a_secret_that_is_there_already():
+    text = (CHART / "templates/given.yaml").read_text()
+    assert set(re.findall(r'"([a-z]+-[a-z]+)"', text.partition("$keys := list")[2].partition("}}")[0])) == set(KEYS)
+
+
 def test_where_the_admin_has_a_secret_none_is_made():
     names = [each["metadata"]["name"] for each in objects("production")]
     assert "bowerbird-make-secrets" not in names

@@ -15,7 +15,7 @@ from tests.support.cluster.forward import forwarded
 from tests.support.cluster.platform_images import archive_of, name_of
 
 _SECONDS = 240
-# The services' is loaded where they are asked (test_services.py): elsewhere their pod waits for it, and has its volume all the same.
+# The services' is loaded where they are asked: elsewhere their pod waits for it, and has its volume all the same.
 LOADED = ("hub", "data", "lab")
 # Who can sign in by the demo CAS server.
 ACCOUNTS = ("researcher", "visitor", "owner", "admin")
@@ -96,10 +96,28 @@ def demo_accounts() -> dict[str, Any]:
     return {name: {"title": name.capitalize(), "groups": ["craft"] if name == "researcher" else []} for name in ACCOUNTS}
 
 
-def uninstall(release: Release) -> None:
-    """Take it away as an administrator does, and leave what Helm leaves."""
+def uninstall(release: Release, seconds: int = _SECONDS) -> None:
+    """Take it away as an administrator does, and leave what Helm leaves; HelmError where that is not done in time."""
     with _helm(release.cluster, release.name) as helm:
-        helm.uninstall(release.name, timeout=_SECONDS)
+        helm.uninstall(release.name, timeout=seconds)
+
+
+def refusal(cluster: Cluster, name: str, values: Mapping[str, Any]) -> str:
+    """Return the words with which Helm refuses an install; AssertionError where it does not."""
+    with _helm(cluster, name) as helm:
+        try:
+            helm.install(CHART, name, dict(values), namespace=name, create_namespace=True, timeout=_SECONDS)
+        except helm_python.HelmError as refused:
+            return str(refused)
+    raise AssertionError(f"{name} was installed")
+
+
+def left(cluster: Cluster, name: str) -> set[str]:
+    """Return every object that says it is of a release."""
+    kinds = cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
+    asked = ",".join(kind for kind in kinds if not kind.startswith("events"))
+    named = ("-o", 'jsonpath={range .items[*]}{.kind} {.metadata.name}{"\\n"}{end}')
+    return set(cluster.kubectl("get", asked, "-A", "-l", f"app.kubernetes.io/instance={name}", *named).splitlines())
 
 
 def _url(door: Mapping[str, Any]) -> str:
@@ -136,6 +154,13 @@ def roll_back(release: Release) -> None:
     """Give a release the values that it had before its last upgrade."""
     with _helm(release.cluster, release.name) as helm:
         helm.rollback(release.name, timeout=_SECONDS)
+
+
+def bring_back(release: Release) -> None:
+    """Roll a release back to its last revision, as after an uninstall that failed."""
+    with _helm(release.cluster, release.name) as helm:
+        last = max(each["revision"] for each in helm.history(release.name))
+        helm.rollback(release.name, version=last, timeout=_SECONDS)
 
 
 def _helm(cluster: Cluster, namespace: str) -> helm_python.Config:
