@@ -154,6 +154,15 @@ def test_disk_without_room_is_said_before_anything_starts(small_disk: Path) -> N
 
 
 @pytest.mark.root
+def test_what_may_be_deleted_for_room_is_named(small_disk: Path) -> None:
+    full = Var(small_disk / "var")
+    layout.claim(full)
+    (full.surveys / "sky" / "dr1").mkdir(parents=True)
+    with pytest.raises(LayoutError, match=f"You may delete {full.surveys}: `up` makes all of it again from the releases"):
+        layout.prepare(full)
+
+
+@pytest.mark.root
 def test_full_disk_leaves_no_half_written_file(small_disk: Path) -> None:
     full = Var(small_disk / "var")
     layout.claim(full)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bowerbird_config.paths import LAYOUT, Var
+from bowerbird_config.room import START_BYTES
 from bowerbird_hub.state.sqlite_copies import copy_database, is_database
 from bowerbird_hub.state.state_files import read_json, write_json, write_text
 from bowerbird_hub.supervision.processes import Process, find
@@ -20,8 +21,6 @@ Step = Callable[[Var], None]
 STEPS: Mapping[int, Step] = {}
 # What a set-up that was cut short may have left: the layout's number is written last.
 _NAMES = frozenset({"lock", "state", "secrets", "hub", "releases", "logs", "run", "homes", "spaces", "cache"})
-# The working space that a first start needs beside the demo releases.
-ROOM_BYTES = 64 << 20
 
 
 class LayoutError(Exception):
@@ -128,14 +127,21 @@ def _directories(var: Var) -> list[str]:
     for path in (var.homes, var.spaces, var.cache):
         _make(path, 0o711)
     free = shutil.disk_usage(var.root).free
-    if free < ROOM_BYTES:
-        raise LayoutError(f"{var.root} has {free >> 20} MiB of room left and needs {ROOM_BYTES >> 20} MiB; nothing was started")
+    if free < START_BYTES:
+        what = f"{var.root} has {free >> 20} MiB of room left and needs {START_BYTES >> 20} MiB; nothing was started"
+        raise LayoutError(f"{what}. {_may_be_deleted(var)}")
     if version_of(var) == LAYOUT:
         return []
     write_json(set_up_path(var), {"at": datetime.now(UTC).isoformat(timespec="seconds")})
     # Last, so that a set-up that stopped half-way is done again.
     write_text(var.layout, f"{LAYOUT}\n", 0o644)
     return [f"made {var.root}"]
+
+
+def _may_be_deleted(var: Var) -> str:
+    """Say which directories take room and are made again from the releases."""
+    found = " and ".join(str(path) for path in (var.surveys, var.tables) if path.is_dir() and any(path.iterdir()))
+    return f"You may delete {found}: `up` makes all of it again from the releases" if found else "Make room on that disk"
 
 
 def _make(path: Path, mode: int) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from astropy.coordinates import Latitude, Longitude
 from cdshealpix.nested import lonlat_to_healpix, neighbours
 
-from bowerbird_services.ingest import hips_tiles
+from bowerbird_services.ingest import hips_tiles, room
 from bowerbird_services.ingest.hips_finish import finish
 from bowerbird_services.ingest.hips_tiles import DEPTH, FINEST, OVERVIEW, WIDTH
 from bowerbird_services.ingest.sky_image import NoImage, SkyImage, sky_images
@@ -41,7 +41,7 @@ _GLANCE = 32
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How large the tiles of one survey become: so many bytes, and at most that part of what the disk has left; else they are coarser."""
+    """How large the tiles of one survey become: so many bytes, and at most that part of what the disk can give; else they are coarser."""
 
     largest: int = 20 << 30
     share: float = 0.5
@@ -109,10 +109,10 @@ class _Band:
         return f"{_WORK}{self.mark}-"
 
 
-def make(sources: Sources, folder: Path, say: Callable[[str], None], room: Room = ROOM) -> Drawn:
+def make(sources: Sources, folder: Path, say: Callable[[str], None], size: Room = ROOM) -> Drawn:
     """Make the HiPS of the images, one for each band, unless they are there; none of a band no image of which can be drawn.
 
-    OSError where the disk is full: then what was there still is.
+    NoRoom where the disk has no more to give: then what was there still is, and what was half made is gone.
     """
     mark = sources.fingerprint()
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ def make(sources: Sources, folder: Path, say: Callable[[str], None], room: Room 
     _tidy(folder, known, bands)
     made: list[Survey] = []
     for number, band in enumerate(bands, start=1):
-        survey = _kept(band, known, folder) or _made(band, folder, say, room)
+        survey = _kept(band, known, folder) or _made(band, folder, say, size)
         made += [survey] if survey else []
         # What was made before of the other bands is there until it is made anew.
         waiting = {each.name for each in bands[number:]}
@@ -176,11 +176,23 @@ def _kept(band: _Band, known: Drawn, folder: Path) -> Survey | None:
     return None
 
 
-def _made(band: _Band, folder: Path, say: Callable[[str], None], room: Room) -> Survey | None:
-    """Make the survey of a band; None where no pixel of it has a value."""
+def _made(band: _Band, folder: Path, say: Callable[[str], None], size: Room) -> Survey | None:
+    """Make the survey of a band; None where no pixel of it has a value. NoRoom leaves nothing of it."""
+    try:
+        with room.told(folder):
+            return _draw(band, folder, say, size)
+    except room.NoRoom:
+        for path in folder.glob(f"{band.begun}*"):
+            _remove(path)
+        raise
+
+
+def _draw(band: _Band, folder: Path, say: Callable[[str], None], size: Room) -> Survey | None:
     # What a run before this one painted takes no room from its own going on.
-    free = shutil.disk_usage(folder).free + _size(folder.glob(f"{band.begun}*/**/*"))
-    order = _order(band.seen, min(room.largest, free * room.share), say)
+    free = room.left(folder) + _size(folder.glob(f"{band.begun}*/**/*"))
+    if free <= 0:
+        raise room.no_room(folder)
+    order = _order(band.seen, min(size.largest, free * size.share), say)
     # Tiles of another order are of no use, and would be taken for whole: each order has a folder of its own.
     work = folder / f"{band.begun}{order:02}"
     for path in folder.glob(f"{band.begun}*"):

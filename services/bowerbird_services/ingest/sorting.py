@@ -1,28 +1,30 @@
 """Rows to a Parquet file, in the order of the sky where they have one: in memory while they fit, on disk where they do not."""
 
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bowerbird_services.ingest import room
 from bowerbird_services.tables import HEALPIX_COLUMN
 
 # So many that a cone reads little and a scan loses nothing.
 ROW_GROUP_ROWS = 40_960
 _MEMORY = "1GB"
-
-
-class NoRoom(Exception):
-    """The disk is full, or cannot be written to."""
+# In this time no disk takes as much as the reserve of it has.
+_LOOK_SECONDS = 0.05
 
 
 def write_sorted(schema: pa.Schema, batches: Iterator[pa.RecordBatch], file: Path, work: Path) -> int:
     """Write all rows to a new file, and return how many; `work` is a directory for what memory does not hold.
 
-    What the batches raise comes through as it is. NoRoom where the file cannot be written; a part of it may be there.
+    What the batches raise comes through as it is. NoRoom where the file cannot be written, or nothing is left but the
+    reserve of the disk; a part of it may be there.
     """
     raised: list[Exception] = []
 
@@ -42,14 +44,37 @@ def write_sorted(schema: pa.Schema, batches: Iterator[pa.RecordBatch], file: Pat
         order = f' ORDER BY "{HEALPIX_COLUMN}" NULLS LAST' if HEALPIX_COLUMN in schema.names else ""
         target = str(file).replace("'", "''")
         options = f"FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, COMPRESSION snappy"
-        database.execute(f"COPY (SELECT * FROM incoming{order}) TO '{target}' ({options})")  # noqa: S608  names are ours, the path is quoted
+        with _leaving_the_reserve(database, file.parent):
+            database.execute(f"COPY (SELECT * FROM incoming{order}) TO '{target}' ({options})")  # noqa: S608  names are ours, the path is quoted
     except (duckdb.Error, OSError) as error:
         if raised:
             raise raised[0] from error
-        raise NoRoom(f"{file.parent} cannot be written to; is the disk full?") from error
+        if isinstance(error, duckdb.InterruptException):
+            raise room.no_room(file.parent) from error
+        raise room.NoRoom(f"{file.parent} cannot be written to; is the disk full?") from error
     finally:
         database.close()
+    room.check(file.parent)
     return _verified(file)
+
+
+@contextmanager
+def _leaving_the_reserve(database: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
+    """Interrupt what the database does when the disk has nothing left but its reserve."""
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(_LOOK_SECONDS):
+            if room.left(folder) < 0:
+                database.interrupt()
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        done.set()
+        looking.join()
 
 
 def _verified(file: Path) -> int:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from bowerbird_config.tables import ReleaseTable, schema_name
 
-from bowerbird_services.ingest import maml
+from bowerbird_services.ingest import maml, room
 from bowerbird_services.ingest.conform import Conformed
 from bowerbird_services.ingest.fits_source import FitsSource
 from bowerbird_services.ingest.parquet_source import ParquetSource
@@ -84,13 +84,14 @@ def ingest(directory: Path, place: tuple[str, str], name: str, asked: ReleaseTab
     """Make a table from a release in `directory`; None where that was not needed.
 
     The Parquet file has a name of its own for each making; the sidecar that names it is written last. BadSource where
-    the file cannot become a table, NoRoom where the disk is full: then all is as it was.
+    the file cannot become a table, NoRoom where the disk has no more to give: then all is as it was.
     """
     mark, target = fingerprint(directory, asked), folder / f"{name}{sidecar.SUFFIX}"
     known = sidecar.read(target)
     if known and known.fingerprint == mark and is_whole(known):
         _count(known.table)
         return None
+    room.check(folder)
     described = _described(directory, asked.metadata) if asked.metadata else maml.Maml()
     with tempfile.TemporaryDirectory(prefix=f"{WORK}{name}-", dir=folder) as work:
         made = Path(work) / "rows.parquet"

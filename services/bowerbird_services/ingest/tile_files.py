@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from bowerbird_services.ingest import hips_tiles
+from bowerbird_services.ingest import hips_tiles, room
 from bowerbird_services.store import surveys
 
 _BLOCK = 2880
@@ -37,8 +37,9 @@ class TileFiles:
         yield from sorted(found)
 
     def put(self, name: str, content: bytes) -> None:
-        """Write any file, whole or not at all."""
+        """Write any file, whole or not at all; NoRoom where it would take of the reserve of the disk."""
         path = self.folder / name
+        room.check(self.folder, len(content))
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.new")
         draft.write_bytes(content)

@@ -1,6 +1,5 @@
 """The HiPS of a release: its pixels are those of the images, and it is whole again after whatever cut it short."""
 
-import errno
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
+from bowerbird_config.room import RESERVE_BYTES
 from bowerbird_config.table_order import TableOrder
 from bowerbird_services.ingest import hips
 from bowerbird_services.ingest.hips import Room
@@ -451,9 +451,9 @@ def test_tiles_are_coarser_where_there_is_no_room_for_them(release: Path, root: 
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Path]:
-    """A disk with little room."""
+    """A disk with little room beside the reserve."""
     (tmp_path / "disk").mkdir()
-    with small_disk(tmp_path / "disk", tmp_path / "below", "80"):
+    with small_disk(tmp_path / "disk", tmp_path / "below", str(90 + (RESERVE_BYTES >> 20))):
         yield tmp_path / "disk"
 
 
@@ -466,11 +466,14 @@ def test_a_full_disk_is_said_and_the_survey_of_before_is_still_there(release: Pa
     lying = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
     write(release / NAME, waves(400, 400), tangent(400, 400))
     with (full / "another's").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(full).free - (3 << 20))
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(full).free - RESERVE_BYTES - (3 << 20))
     said: list[str] = []
     # The room is there when the order is chosen, and gone while tiles are drawn.
     assert run(order(release), root, said.append, Room(share=1000)) == 1
-    assert any(line.startswith("survey of sky/dr1: ") and os.strerror(errno.ENOSPC) in line for line in said), said
+    words = f"the disk of {root}/sky/dr1 has no more room than the 128 MiB that are kept free; make room there"
+    assert f"survey of sky/dr1: {words}" in said
+    assert shutil.disk_usage(full).free >= RESERVE_BYTES
+    assert not list(root.rglob(".work-*"))
     assert made(root) == (before, place)
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == lying
     (full / "another's").unlink()

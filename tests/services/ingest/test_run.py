@@ -19,9 +19,10 @@ from astropy.io import fits
 from bowerbird_config.ingests.keeping import LACKING, LACKS
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
+from bowerbird_config.room import RESERVE_BYTES
 from bowerbird_config.table_order import TableOrder, table_order
+from bowerbird_services.ingest.room import NoRoom
 from bowerbird_services.ingest.run import run, why
-from bowerbird_services.ingest.sorting import NoRoom
 from bowerbird_services.store import coverage, products, sidecar
 from bowerbird_services.store.shelf import INDEX, Shelf
 from bowerbird_services.tables import Table
@@ -319,9 +320,9 @@ def test_rows_are_for_the_service_alone(release: Path, root: Path) -> None:
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Path]:
-    """A disk with little room."""
+    """A disk with little room beside the reserve."""
     (tmp_path / "disk").mkdir()
-    with small_disk(tmp_path / "disk", tmp_path / "below", "8"):
+    with small_disk(tmp_path / "disk", tmp_path / "below", str(16 + (RESERVE_BYTES >> 20))):
         yield tmp_path / "disk"
 
 
@@ -334,7 +335,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(release: Path, fu
     two["stars"] = order(release).releases[0].tables["stars"].model_dump(mode="json")
     said: list[str] = []
     assert run(order(release, two), root, said.append) == 1
-    assert f"table large of sky/dr1: {root}/sky/dr1 cannot be written to; is the disk full?" in said
+    words = f"the disk of {root}/sky/dr1 has no more room than the 128 MiB that are kept free; make room there"
+    assert f"table large of sky/dr1: {words}" in said
     assert set(shelved(root)) == {"stars"}
     assert lying(root) == ALL
 
