@@ -1,5 +1,6 @@
-"""What becomes of people's servers when their node, the second, is cut off."""
+"""What becomes of people's servers when their node, the second, loses its power, is cut off, or loses all that mounts their data."""
 
+import html
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from tests.support.hub import Person
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400, func_only=True)]
 _LOST = NODES[1]
 _HERE = f"Your server's node {_LOST} does not answer the cluster: it has lost its power or its network. "
+_ON_NODE = "Your home and your teams' spaces are on that node, so the server cannot be started elsewhere; it comes back with its node."
 _ELSEWHERE = "stop the server and start it again, and it comes up on another node, without what ran in it; or it comes back with its node."
 # The longest that people wait for a word, and for their server once the node is back.
 _TOLD_SECONDS, _BACK_SECONDS = 60, 15
@@ -48,6 +50,27 @@ threading.Thread(target=write, daemon=True).start()
 """
 _READ_TOLD = 'for root in /proc/[0-9]*/root; do [ -e "$root/tmp/told" ] && exec cat "$root/tmp/told"; done'
 _SIZE = "import pathlib; answer = (pathlib.Path.home() / 'diary').stat().st_size"
+# Counts aloud and into an open file of the home, opens that anew when it is refused, and says which numbers were, and how.
+_COUNTS_ON = """
+import errno, itertools, pathlib, time
+def opened(name): return open(pathlib.Path.home() / name, "ab", buffering=0)
+file, refused = opened("counted"), []
+for number in itertools.count():
+    print(number, flush=True)
+    try:
+        file.write(f"{number}\\n".encode())
+    except OSError as error:
+        refused.append(f"{number}:{errno.errorcode[error.errno]}\\n")
+        try:
+            file = opened("counted")
+            opened("refused").write("".join(refused).encode())
+            refused.clear()
+        except OSError:
+            pass
+    time.sleep(0.05)
+"""
+# Ends the node plugin, what serves its mounts, and the holder, all at once.
+_KILL_ALL = 'for each in /proc/[0-9]*; do grep -qs "[b]owerbird_fuse" "$each/cmdline" && kill -KILL "${each#/proc/}"; done; true'
 
 
 @pytest.fixture
@@ -128,6 +151,31 @@ def await_return(person: Person) -> None:
     person.client.timeout = patience
 
 
+def test_people_whose_node_loses_its_power_are_told_so_and_have_their_servers_again_when_it_is_back(
+    release: Release, arrive: Callable[[str], Person]
+):
+    stays, leaves, cluster = arrive("owner"), arrive("visitor"), release.cluster
+    told_by(stays, "import pathlib; answer = (pathlib.Path.home() / 'word').write_text('kept')")
+    uid = pod_of(release, stays)["metadata"]["uid"]
+    cluster.power_cut(_LOST)
+    with within(_TOLD_SECONDS, "told"):
+        await_word(stays, _HERE + _ON_NODE)
+    assert stays.model()
+    leaves.stop()
+    assert _HERE + _ON_NODE in html.unescape(leaves.refused({"profile": "minimal"}).text)
+    cluster.boot(_LOST)
+    await_node(cluster)
+    with within(_TOLD_SECONDS, "the server is back"):
+        cluster.await_ready(release.users, "server-owner")
+    with within(_BACK_SECONDS, "the lab is back"):
+        await_return(stays)
+    assert is_told(stays, "Your server ended when its node went off and has been started again; what its kernels held is lost.")
+    assert pod_of(release, stays)["metadata"]["uid"] == uid
+    assert told_by(stays, "import pathlib; answer = (pathlib.Path.home() / 'word').read_text()") == "kept"
+    until(lambda: "server-visitor" not in ClusterHub(release).servers().values())
+    leaves.start("minimal")
+
+
 def told(cluster: Cluster) -> tuple[int, int]:
     """Return how many lines of the server on the second node were taken, and how often none was."""
     kept, refused = cluster.inside(_LOST, "sh", "-c", _READ_TOLD).split()
@@ -191,3 +239,28 @@ def hear_more(aloud: Aloud) -> None:
 
 def counted(hub: ClusterHub, person: Person) -> list[int]:
     return [int(line) for line in hub.read_home(person.name, FILE).split("\n")[:-1]]
+
+
+def test_people_are_told_of_open_files_that_went_with_plugin_and_holder_and_have_all_others_in_the_same_server(
+    release: Release, arrive: Callable[[str], Person]
+):
+    person, cluster, hub = arrive("owner"), release.cluster, ClusterHub(release)
+    aloud, before = counting(person, _COUNTS_ON), pod_of(release, person)
+    cluster.inside(_LOST, "sh", "-c", _KILL_ALL)
+    with within(_TOLD_SECONDS, "told"):
+        await_word(person, "Your server's node lost the files that were open in /data and in your home.")
+    last = counted(hub, person)[-1]
+    wait_for(lambda: counted(hub, person)[-1] > last + 10, "more lines", _TOLD_SECONDS)
+    hear_more(aloud)
+    assert (aloud.breaks, aloud.unheard(0)) == (0, [])
+    aloud.end()
+    found, refused = counted(hub, person), [line.split(":") for line in hub.read_home(person.name, "refused").split()]
+    # The call that was in work, and those after it.
+    assert "ENOTCONN" in {name for _, name in refused} <= {"ENOTCONN", "ECONNABORTED"}
+    assert {*found, *(int(number) for number, _ in refused)} == set(range(found[-1] + 1))
+    assert told_by(person, "import pathlib; answer = (pathlib.Path.home() / 'counted').read_text().startswith('0\\n1\\n')") is True
+    after = pod_of(release, person)
+    for part in ("uid", "name"):
+        assert after["metadata"][part] == before["metadata"][part]
+    assert [each["restartCount"] for each in after["status"]["containerStatuses"]] == [0]
+    await_rollout(release)
