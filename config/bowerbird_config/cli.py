@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -104,6 +105,21 @@ class _Moment(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
 
 
+class _Label(click.ParamType[str]):
+    """A name that Kubernetes takes: a DNS label (RFC 1123) of at most so many letters."""
+
+    name = "name"
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if len(value) > self._longest or not re.fullmatch("[a-z0-9]([-a-z0-9]*[a-z0-9])?", value):
+            words = f"1 to {self._longest} small letters, digits and '-', and begins and ends with a letter or digit"
+            self.fail(f"{value!r} is no name on a cluster; one has {words}", param, ctx)
+        return str(value)
+
+
 class _User(click.ParamType[str]):
     """A user by the name that the hub knows, or nobody."""
 
@@ -185,8 +201,9 @@ _FILES = click.option(
     type=click.Path(path_type=Path, readable=False),
     help="a platform file or a file of values; of several, a later one goes before an earlier one",
 )
-_RELEASE = click.option("--release", default="bowerbird", show_default=True, help="the name of the release on a cluster")
-_NAMESPACE = click.option("-n", "--namespace", default="bowerbird", show_default=True, help="its namespace")
+# Helm takes no longer name, since it writes words of its own behind it.
+_RELEASE = click.option("--release", type=_Label(53), default="bowerbird", show_default=True, help="the name of the release on a cluster")
+_NAMESPACE = click.option("-n", "--namespace", type=_Label(63), default="bowerbird", show_default=True, help="its namespace")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

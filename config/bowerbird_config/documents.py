@@ -15,6 +15,7 @@ MAX_VALUES = 200_000
 MAX_DEPTH = 50
 
 _TAG = "tag:yaml.org,2002:"
+_START = "start it with 'bowerbird: 1', or copy config/default/platform.yaml, which './bowerbird up' starts with"
 _READ: Mapping[str, Callable[[str], Any]] = {
     f"{_TAG}null": lambda _text: None,
     f"{_TAG}bool": lambda text: {"true": True, "false": False}[text.lower()],
@@ -49,13 +50,13 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_document(file: Path) -> Document:
-    """Read one file; what cannot be read is a problem of the document, never an exception."""
+def read_document(file: Path, when_empty: str = _START) -> Document:
+    """Read one file; what cannot be read is a problem of the document, never an exception. An empty one has that remedy."""
     document = Document(file)
     text = _text(document)
     if text is None:
         return document
-    node = _compose(document, text)
+    node = _compose(document, text, when_empty)
     if node is None:
         return document
     return Document(file, _Builder(document).value(node, ()), document.places, document.problems)
@@ -104,7 +105,7 @@ def _tabs(document: Document, text: str, last: int) -> bool:
     return bool(lines)
 
 
-def _compose(document: Document, text: str) -> yaml.Node | None:
+def _compose(document: Document, text: str, when_empty: str) -> yaml.Node | None:
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -121,12 +122,7 @@ def _compose(document: Document, text: str) -> yaml.Node | None:
     finally:
         loader.dispose()
     if node is None or node.tag == f"{_TAG}null":
-        _say(
-            document,
-            1,
-            "the file is empty",
-            "start it with 'bowerbird: 1', or copy config/default/platform.yaml, which './bowerbird up' starts with",
-        )
+        _say(document, 1, "the file is empty", when_empty)
         return None
     return node
 

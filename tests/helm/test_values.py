@@ -1,7 +1,10 @@
 """Values: the schema that Helm holds them to, the platform file in them, and the command that renders them."""
 
 import json
+import os
 import re
+import shlex
+import sys
 from typing import Any
 
 import jsonschema
@@ -118,9 +121,27 @@ def test_a_mistake_of_the_platform_file_is_told_with_its_own_line(platform_file,
 def test_a_platform_file_alone_is_told_what_the_cluster_has_to_say(platform_file):
     result = CliRunner().invoke(cli, ["render", "-f", str(platform_file)])
     assert result.exit_code == 2
-    assert [line.split(": ", 1)[1].split(";")[0] for line in result.output.splitlines()] == [
-        f"the values file has no '{part}'" for part in ("ingress", "data", "users")
-    ]
+    what = "this is a platform file, which does not say what the cluster has"
+    remedy = "name a values file with ingress, data and users too: -f cluster.yaml (docs/k3s.md has one)"
+    assert result.output == f"{platform_file}:1: {what}; {remedy}\n"
+
+
+def test_an_empty_values_file_is_told_how_one_begins(platform_file, tmp_path):
+    (tmp_path / "cluster.yaml").write_text("# nothing yet\n")
+    result = CliRunner().invoke(cli, ["render", "-f", str(platform_file), "-f", str(tmp_path / "cluster.yaml")])
+    assert result.exit_code == 2
+    assert f"{tmp_path}/cluster.yaml:1: the file is empty; begin its lines with keys such as 'platform:'\n" in result.output
+    assert "bowerbird: 1" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "longest"),
+    [("--release", "Bad Name", 53), ("--release", "a" * 54, 53), ("-n", "Bad_NS", 63), ("-n", "", 63), ("-n", "a-", 63)],
+)
+def test_a_name_that_kubernetes_refuses_is_refused(option, name, longest):
+    result = CliRunner().invoke(cli, ["render", "-f", str(CHART / "examples" / "trial.yaml"), option, name])
+    assert result.exit_code == 2
+    assert f"{name!r} is no name on a cluster; one has 1 to {longest} small letters, digits and '-'" in result.output
 
 
 def test_without_helm_the_command_says_what_to_install(monkeypatch, tmp_path):
@@ -129,6 +150,9 @@ def test_without_helm_the_command_says_what_to_install(monkeypatch, tmp_path):
     result = CliRunner().invoke(cli, ["render", "-f", str(CHART / "examples" / "trial.yaml")])
     assert result.exit_code == 2
     assert result.output.startswith("there is no Helm here, which makes the manifests; put the program 'helm' on PATH")
+    assert result.output.endswith(f" --python {sys.prefix}/bin/python helm-python-sdk\n")
+    uv = shlex.split(result.output.rpartition("for this command: ")[2])[0]
+    assert os.access(uv, os.X_OK), "the line can be followed"
 
 
 def test_a_values_type_made_in_code_is_held_to_the_same():

@@ -320,11 +320,29 @@ async def test_an_api_server_that_is_not_there_is_no_answer(k3s, tmp_path):
 
 def test_a_kubeconfig_that_leads_nowhere_is_named(tmp_path):
     (tmp_path / "none").write_text("apiVersion: v1\nkind: Config\n")
-    for name, more in (("none", ()), ("missing", ()), ("none", ("--context", "x"))):
+    for name, more in (("none", ()), ("none", ("--context", "x"))):
         arguments = ["check", "--cluster", "-f", str(EXAMPLES / "one-node.yaml"), "--kubeconfig", str(tmp_path / name), *more]
         result = CliRunner().invoke(cli, arguments)
         assert result.exit_code == 2
         assert result.stderr.startswith(f"{tmp_path / name} leads to no cluster (")
+
+
+@pytest.mark.parametrize("how", ["option", "environment"])
+def test_what_is_no_kubeconfig_is_said_in_one_sentence(how, tmp_path, monkeypatch, caplog):
+    text, other = tmp_path / "passwd", tmp_path / "pod.yaml"
+    text.write_text("root:x:0:0:root:/root:/bin/bash\n")
+    other.write_text("apiVersion: v1\nkind: Pod\n")
+    for file, words in (
+        (tmp_path / "missing", f"there is no file {tmp_path}/missing"),
+        (text, f"{text} is no kubeconfig"),
+        (other, f"{other} is no kubeconfig"),
+        (tmp_path, f"{tmp_path} cannot be read (Is a directory)"),
+    ):
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        more = ["--kubeconfig", str(file)] if how == "option" else []
+        result = CliRunner().invoke(cli, ["check", "--cluster", "-f", str(EXAMPLES / "one-node.yaml"), *more])
+        assert (result.exit_code, result.stderr) == (2, f"{words}; name one with --kubeconfig\n")
+        assert not caplog.records
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Helm, where there is one: the program on PATH, else its library from a wheel."""
 
 import json
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,8 +21,15 @@ class HelmMissing(Exception):
     def __init__(self) -> None:
         super().__init__(
             "there is no Helm here, which makes the manifests; put the program 'helm' on PATH (https://helm.sh says how), "
-            "or install the Python package helm-python-sdk beside this command"
+            f"or install the Python package helm-python-sdk for this command: {_install_line(Path(sys.prefix))}"
         )
+
+
+def _install_line(prefix: Path) -> str:
+    """Return the line that installs the library into an environment, which has no pip of its own: by the set-up's uv where there is one."""
+    python, uv = str(prefix / "bin" / "python"), prefix.parent.parent / "tools" / "uv"
+    words = (str(uv), "pip", "install", "--python", python) if uv.exists() else ("python3", "-m", "pip", "--python", python, "install")
+    return shlex.join((*words, "helm-python-sdk"))
 
 
 class HelmRefused(Exception):

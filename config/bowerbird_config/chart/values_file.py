@@ -21,6 +21,9 @@ from bowerbird_config.values import Values, misfits
 VALUES_FILE = Whole(Values, "the values file")
 # Of one machine: a cluster has its own.
 _MACHINE_PARTS = ("runtime", "storage")
+_ALONE = "this is a platform file, which does not say what the cluster has"
+_BESIDE = "name a values file with ingress, data and users too: -f cluster.yaml (docs/k3s.md has one)"
+_BEGIN = "begin its lines with keys such as 'platform:'"
 # Go's YAML takes these for truth values where they stand without quotes, and our platform file for texts.
 _TRUTHS = frozenset({"y", "Y", "yes", "Yes", "YES", "n", "N", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF"})
 
@@ -43,6 +46,8 @@ def read_values(*paths: Path) -> tuple[Values, dict[str, Any]]:
         problems += document.problems
         places |= {steps: place for steps, place in document.places.items() if steps}
         tree = _joined(tree, document.value) if isinstance(document.value, dict) else tree
+    if not problems and tree.keys() == {"platform"} and not any(map(is_values, paths)):
+        raise ConfigError([Problem(places[()], _ALONE, _BESIDE)])
     values, found = _validate(tree, places)
     said = {problem.place for problem in problems}
     problems += [problem for problem in found if problem.place not in said]
@@ -60,12 +65,12 @@ def is_values(path: Path) -> bool:
 def _read(path: Path) -> Document:
     if not is_values(path):
         return Document(path, {"platform": values_of(path)}, {("platform", *steps): place for steps, place in places_of(path).items()})
-    document = read_document(path)
+    document = read_document(path, _BEGIN)
     if document.problems:
         return document
     wrong = list(_read_otherwise(path))
     if not isinstance(document.value, dict):
-        wrong.append(Problem(Place(path, 1), "the file is not a mapping", "begin its lines with keys such as 'platform:'"))
+        wrong.append(Problem(Place(path, 1), "the file is not a mapping", _BEGIN))
     return Document(path, document.value, document.places, wrong)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
 from aiohttp import ClientError
 from bowerbird_hub.cluster_check.wanted import Manifest, Wanted
 from kubernetes_asyncio.client import ApiClient, ApiException, Configuration
@@ -27,6 +29,7 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _LISTS = (VERSION, NODES, STORAGE_CLASSES, INGRESS_CLASSES, PRIORITY_CLASSES, DRIVERS, DAEMON_SETS, LEASES)
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
+_NAME_ONE = "name one with --kubeconfig"
 _SECONDS = 15
 _AT_ONCE = 8
 _GONE, _UNKNOWN_TO_IT, _FORBIDDEN = 404, 401, 403
@@ -100,14 +103,33 @@ def namespace_path(name: str) -> str:
 @asynccontextmanager
 async def api_of(kubeconfig: Path | None, context: str | None) -> Any:
     """Open the API server that a kubeconfig leads to; NoCluster where it leads nowhere."""
+    _check_kubeconfig(kubeconfig)
     configuration = type.__call__(Configuration)  # one of our own, not the library's default
     try:
         await load_kube_config(str(kubeconfig) if kubeconfig else None, context, configuration, persist_config=False)
     except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
         named = kubeconfig or "the kubeconfig"
-        raise NoCluster(f"{named} leads to no cluster ({error}); name one with --kubeconfig and --context") from error
+        raise NoCluster(f"{named} leads to no cluster ({error}); {_NAME_ONE} and --context") from error
     async with ApiClient(configuration) as client:
         yield client
+
+
+def _check_kubeconfig(named: Path | None) -> None:
+    """Return where a kubeconfig is there; NoCluster where there is none, or something else in its place."""
+    told = str(named) if named else os.environ.get("KUBECONFIG") or "~/.kube/config"
+    files = [Path(each).expanduser() for each in told.split(os.pathsep) if each]
+    found = [file for file in files if file.exists()]
+    if not found:
+        raise NoCluster(f"there is no file {' or '.join(map(str, files))}; {_NAME_ONE}")
+    for file in found:
+        try:
+            content = yaml.safe_load(file.read_bytes())
+        except OSError as error:
+            raise NoCluster(f"{file} cannot be read ({error.strerror}); {_NAME_ONE}") from error
+        except yaml.YAMLError:
+            content = None
+        if not isinstance(content, dict) or content.get("kind", "Config") != "Config":
+            raise NoCluster(f"{file} is no kubeconfig; {_NAME_ONE}")
 
 
 async def read(client: ApiClient, wanted: Wanted) -> Cluster:
