@@ -2,11 +2,13 @@
 
 import io
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +23,7 @@ from tests.support.cluster.machine import wait_for
 from tests.support.cluster.node_plugin import delete_plugin
 from tests.support.cluster.objects import Object, pod
 from tests.support.cluster.platform_images import archive_of
-from tests.support.cluster.release import Release
+from tests.support.cluster.release import Release, roll_back, upgrade
 from tests.support.vo_service import COUNT, token
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
@@ -38,6 +40,11 @@ _FIGURES = """
 import urllib.request
 print(urllib.request.urlopen("http://127.0.0.1:8080/metrics").read().decode())
 """
+_COMBINED = "SELECT {} FROM {}"
+# A count that takes some ten seconds on two cores.
+_JOB_POWER = 10
+# What the proxy answers while nobody is behind it.
+_AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 _LOOK = """
 import errno, json, os, pathlib
 top = pathlib.Path("/run/volume/data")
@@ -239,3 +246,91 @@ def test_a_plugin_that_is_replaced_is_a_pause_for_the_services(services: Release
         replacing.result()
     assert set(found) == {httpx.codes.OK}
     assert cut(services, "dr2", tokens["researcher"]).status_code == httpx.codes.OK
+
+
+def combined(power: int, what: str) -> str:
+    """Return a query of the ten stars with themselves, which has 10 to that power rows."""
+    return _COMBINED.format(what, ", ".join(f"sky_dr1.stars AS s{number}" for number in range(power)))
+
+
+def read_slowly(release: Release, begun: threading.Event) -> int:
+    """Return how many lines a long answer has that is read to its end, with a wait after the first of it; -1 where it was broken off."""
+    words = {"LANG": "ADQL", "QUERY": combined(6, "s0.id, s1.ra, s2.dec"), "RESPONSEFORMAT": "csv", "MAXREC": "1000000"}
+    lines = 0
+    with (
+        suppress(httpx.TransportError),
+        httpx.stream("GET", f"{release.url}services/vo/tap/sync", params=words, timeout=60, trust_env=False) as answer,
+    ):
+        for block in answer.iter_bytes():
+            lines += block.count(b"\n")
+            if not begun.is_set():
+                begun.set()
+                wait_for(lambda: not release.all_ready("services", release.name, 1), "the end of the services", 60)
+        return lines
+    return -1
+
+
+def a_job(release: Release, secret: str, query: str) -> Callable[[str], str]:
+    """Begin a job; return what reads of it by a path below it."""
+    words = {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "csv", "PHASE": "RUN"}
+    headers = {"Authorization": f"Bearer {secret}"}
+    began = httpx.post(f"{release.url}services/vo/tap/async", data=words, headers=headers, timeout=30, trust_env=False)
+    assert began.status_code == httpx.codes.SEE_OTHER, began.text
+    path = began.headers["location"].partition("services/vo/")[2]
+    return lambda below: asked(release, f"{path}/{below}", secret).text
+
+
+def with_other_resources(platform: Any) -> Callable[[dict[str, Any]], None]:
+    def change(values: dict[str, Any]) -> None:
+        # The platform file as it is: an upgrade writes it too.
+        values["platform"] = platform
+        values["services"]["resources"] = {"requests": {"cpu": "150m", "memory": "500Mi"}, "limits": {"memory": "3Gi"}}
+
+    return change
+
+
+@contextmanager
+def asking(release: Release) -> Iterator[list[httpx.Response]]:
+    """Ask the same again and again while the block runs, and give what was answered."""
+    answered, done = list[httpx.Response](), threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            with suppress(httpx.TransportError):
+                answered.append(count(release, "dr1"))
+
+    with ThreadPoolExecutor(1) as pool:
+        going = pool.submit(ask)
+        try:
+            yield answered
+        finally:
+            done.set()
+        going.result()
+
+
+def test_upgrade_of_the_services_gives_whole_answers_or_none_and_ends_no_job(services: Release, tokens: dict[str, str]):
+    hub, (old,), begun = ClusterHub(services), services.pods("services"), threading.Event()
+    described = hub.platform_file()
+    job = a_job(services, tokens["researcher"], combined(_JOB_POWER, "COUNT(*) AS n"))
+    try:
+        with ThreadPoolExecutor(1) as pool, asking(services) as answered:
+            long = pool.submit(read_slowly, services, begun)
+            wait_for(begun.is_set, "the first of the long answer", 60)
+            upgrade(services, with_other_resources(json.loads(described)))
+            wait_for(partial(services.all_ready, "services", services.name, 1), "the next services", 120)
+            last = len(answered)
+            wait_for(lambda: [each.status_code for each in answered[last:]].count(httpx.codes.OK) > 5, "queries", 60)
+            lines = long.result()
+        statuses = {each.status_code for each in answered}
+        print(f"{len(answered)} answers of {sorted(statuses)}, the long one has {lines} lines, the job is {job('phase')}")
+        assert services.pods("services")[0]["metadata"]["uid"] != old["metadata"]["uid"]
+        assert statuses <= {httpx.codes.OK, *_AWAY}
+        assert {each.text for each in answered if each.status_code == httpx.codes.OK} == {count(services, "dr1").text}
+        assert count(services, "dr1").text.split() == ['"n"', "10"]
+        assert lines in (-1, 1_000_001)
+        wait_for(lambda: job("phase") not in ("QUEUED", "EXECUTING"), "the job", 120, every=0.5)
+        assert job("results/result").split() == ['"n"', f"{10**_JOB_POWER}"]
+    finally:
+        roll_back(services)
+        hub.put(described)
+        wait_for(lambda: count(services, "dr1").status_code == httpx.codes.OK, "the services of before", 120, every=0.5)
