@@ -67,7 +67,7 @@ def images(  # noqa: PLR0913  # most are named when they are given
     if limit is not None and limit < 0:
         raise BadArgument(f"limit is {limit}; it is a number of records, 0 or more")
     at, held = found(position), session()
-    address = service or held.beside(addresses.SIA2)
+    address = addresses.named(service) if service else held.beside(addresses.SIA2)
     if not address:
         raise BadArgument("no platform is here that has images: name a service, as in service='https://example.org/sia2/query'")
     told = {"BAND": _band(band), "TIME": _time(time), "DPTYPE": kind or ""}

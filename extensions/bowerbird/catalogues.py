@@ -132,13 +132,13 @@ def jobs() -> "list[LeftJob]":
 
 
 def _cone_search(service: str | None, circle: tuple[float, float, float], limit: int | None, seconds: float) -> Any:
-    from bowerbird.vo import scs  # noqa: PLC0415  # `import bowerbird` stays light
+    from bowerbird.vo import addresses, scs  # noqa: PLC0415  # `import bowerbird` stays light
     from bowerbird.vo.loop import LOOP  # noqa: PLC0415  # as above
     from bowerbird.vo.session import session  # noqa: PLC0415  # as above
 
     if not service:
         raise BadArgument("name a table, as in 'gaia_bright_dr3.stars', or the address of a cone search with service=")
-    answer = LOOP.run(scs.ask(session().http, service, scs.Cone(*circle, limit), seconds=seconds))
+    answer = LOOP.run(scs.ask(session().http, addresses.named(service), scs.Cone(*circle, limit), seconds=seconds))
     with answer.file:
         answer.warn()
         return answer.to_qtable()

@@ -32,9 +32,13 @@ def show(table: Any, *, name: str | None = None) -> "ResultTable":
         Shows itself; ``selected`` has the numbers of the selected rows, and ``chosen()`` is a table of them.
 
     """
-    from bowerbird.lab.result_table import ResultTable  # noqa: PLC0415  # `import bowerbird` stays light
+    from astropy.table import Table  # noqa: PLC0415  # `import bowerbird` stays light
+
+    from bowerbird.lab.result_table import ResultTable  # noqa: PLC0415  # as above
     from bowerbird.lab.variables import name_of  # noqa: PLC0415  # as above
 
+    if not isinstance(table, Table):
+        raise BadArgument(f"show takes a table of astropy, such as query returns, not {type(table).__name__}")
     return ResultTable(table, name or name_of(table))
 
 

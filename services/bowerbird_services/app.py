@@ -40,6 +40,7 @@ from bowerbird_services.vo.upload_sources import UploadSources
 # More than the platform file may ask for; a thread is made when it is needed.
 _JOB_THREADS = 64
 _PRODUCTS = "/products"
+_NOTHING = "there is nothing at this address"
 
 _Closing = list[Callable[[], Awaitable[None]]]
 _Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -145,7 +146,8 @@ async def _nobody(_request: Request, _error: Exception) -> Response:
 
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
-    return error_response(Fault(error.detail, error.status_code, error.headers))
+    words = _NOTHING if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    return error_response(Fault(words, error.status_code, error.headers))
 
 
 async def _disk(_request: Request, error: Exception) -> Response:

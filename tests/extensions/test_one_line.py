@@ -28,6 +28,11 @@ def no_image(mosaic: Path) -> object:
         (cut((150.0, 2.0), "1 arcsec", mode="pad"), ValueError, "ValueError: mode is 'trim', 'partial' or 'strict'"),
         (cut((330.0, -2.0), "5 arcsec"), bowerbird.OutsideImage, "OutsideImage: "),
         (no_image, bowerbird.NotCuttable, "NotCuttable: "),
+        (lambda image: bowerbird.cutout(image.parent, (1.0, 2.0), "1 arcsec"), bowerbird.NotCuttable, "NotCuttable: /"),
+        (lambda _: bowerbird.show(3), ValueError, "ValueError: show takes a table of astropy, such as query returns, not int"),
+        (lambda _: bowerbird.query("SELECT 1", service="nonsense"), ValueError, "ValueError: service is 'nonsense', which is no web"),
+        (lambda _: bowerbird.images((1.0, 2.0), "1 arcmin", service="nonsense"), ValueError, "ValueError: service is 'nonsense', "),
+        (lambda _: bowerbird.cone((1.0, 2.0), "1 arcmin", service="nonsense"), ValueError, "ValueError: service is 'nonsense', "),
         (lambda _: bowerbird.cone("NGC 99999", "1 arcmin", "demo.stars"), ValueError, "ValueError: 'NGC 99999' is neither a position"),
         (lambda _: bowerbird.cone((1.0, 2.0), 3, "demo.stars"), ValueError, "ValueError: radius is 3; write an angle with its unit"),
         (lambda _: bowerbird.releases()["a371/dr1"], KeyError, "KeyError: no release 'a371/dr1' in your view; there are: ngc/dr1, "),
@@ -40,3 +45,9 @@ def test_a_mistake_is_one_line(view: Path, tmp_path: Path, act: Callable[[Path],
     (line,) = told.value._render_traceback_()  # type: ignore[attr-defined]  # IPython's name for it
     assert line.startswith(begins)
     assert "".join(traceback.format_exception(told.value)).count("Traceback") == 1
+
+
+def test_a_folder_in_the_place_of_an_image_leads_to_cutouts(tmp_path: Path) -> None:
+    words = f"^{tmp_path} is a folder; name a FITS file in it, or cut all images of a release with bowerbird.cutouts$"
+    with pytest.raises(bowerbird.NotCuttable, match=words):
+        bowerbird.cutout(tmp_path, (1.0, 2.0), "1 arcsec")

@@ -271,6 +271,13 @@ def test_a_wrong_password_is_refused_in_words(demo: Demo, password: str):
     assert password not in page.text or len(password) < 2
 
 
+def test_after_a_wrong_password_the_empty_field_has_the_focus(demo: Demo):
+    page = httpx.get(f"{demo.cas.url}/login", params={"service": SERVICE})
+    pages = [page.text, demo.sign_in("visitor", "certainly-wrong").text]
+    assert [re.findall(r'<input[^>]* name="(\w+)"[^>]* autofocus', page) for page in pages] == [["username"], ["password"]]
+    demo.sign_in("visitor", demo.passwords["visitor"])
+
+
 def test_a_name_that_does_not_exist_answers_like_one_that_does(demo: Demo):
     pages = [re.sub(r'value="[^"]*"', "", demo.sign_in(name, "certainly-wrong").text) for name in ("visitor", "nobody-at-all")]
     assert pages[0] == pages[1]

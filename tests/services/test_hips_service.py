@@ -165,6 +165,12 @@ def test_no_other_path_leads_anywhere(client: httpx.Client, path: str) -> None:
     refused(client.get(f"/hips/demo/dr1/{path}"), 404)
 
 
+def test_an_address_that_can_be_of_no_survey_says_where_they_are(client: httpx.Client) -> None:
+    refused(client.get("/hips/nope"), 404, "a survey is at hips/COLLECTION/RELEASE, and hips/hipslist names all")
+    for path in ("/hips/", "/moc/a/b/c"):
+        refused(client.get(path), 404, "there is nothing at this address")
+
+
 def test_the_address_of_a_survey_leads_a_person_to_its_page(client: httpx.Client) -> None:
     for address in ("/hips/demo/dr1", "/hips/demo/dr1/", "/hips/demo/none"):
         answer = client.get(address)

@@ -167,9 +167,9 @@ def test_pages_name_images_and_the_addresses_at_which_they_are_had(address: str)
     nobody, member = (httpx.get(f"{address}/collections/demo", headers=headers).text for headers in ({}, MEMBER))
     for words in (
         "f 9.fits, image: <code>ivo://x-bowerbird/demo/dr1?f%209.fits</code>",
-        f"2 more, and all of them by SIA 2: <code>{address}/sia2/query?COLLECTION=demo/dr1</code>",
+        f'2 more, and all of them by SIA 2: <a href="{address}/sia2/query?COLLECTION=demo/dr1"><code>{address}/sia2/query?',
         f"{address}/datalink/links?ID=ivo://x-bowerbird/demo/dr1?f%200.fits",
-        f"{address}/soda/sync?ID=ivo://x-bowerbird/demo/dr1?f%200.fits&amp;CIRCLE=10.00000 -20.00000 0.1",
+        f"{address}/soda/sync?ID=ivo://x-bowerbird/demo/dr1?f%200.fits&amp;CIRCLE=10.00000+-20.00000+0.1</code></a>",
     ):
         assert words in nobody
     assert "f 10.fits" not in nobody

@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 
+from bowerbird.errors import BadArgument
+
 PLATFORM = "BOWERBIRD_TAP_URL"
 _TAP = "/tap"
 SIA2, LINKS = "sia2/query", "datalink/links"
 # All that a platform's own services answer below.
 _PARTS = ("tap", "scs", "sia2", "datalink", "soda", "products", "hips", "moc")
+
+
+def named(service: str) -> str:
+    """Return the address of a service that somebody names; BadArgument for what is none of the web."""
+    if not str(service).lower().startswith(("http://", "https://")):
+        raise BadArgument(f"service is {service!r}, which is no web address; write all of it, as in service='https://example.org/tap'")
+    return service
 
 
 def beside(environment: Mapping[str, str], path: str) -> str | None:

@@ -32,7 +32,7 @@ class Session:
 
     def tap(self, service: str | None) -> TAP:
         """Return a service; None is the platform's own, ValueError where there is none."""
-        address = service or self._environment.get(addresses.PLATFORM)
+        address = addresses.named(service) if service else self._environment.get(addresses.PLATFORM)
         if not address:
             raise BadArgument("no platform is here that has tables: name a TAP service, as in service='https://example.org/tap'")
         if address not in self._services:

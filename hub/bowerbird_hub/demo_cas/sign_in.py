@@ -53,6 +53,10 @@ class Credentials(UserCredential):
             # Each field has a label above it; a placeholder would only repeat that, and vanish.
             field.widget.attrs.pop("placeholder", None)
             field.widget.attrs.pop("class", None)
+        if self.is_bound and self.data.get("username"):
+            # Only the password, which no page repeats, is typed again.
+            self.fields["username"].widget.attrs.pop("autofocus")
+            self.fields["password"].widget.attrs["autofocus"] = True
 
     def clean(self) -> dict[str, Any]:
         """Return the checked form; ValidationError with a sentence for whoever filled it in."""

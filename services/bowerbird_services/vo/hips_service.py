@@ -46,6 +46,7 @@ class HiPSService:
             Route("/{collection}/{release}", self.page),
             Route(f"/{{collection}}/{{release}}/{hips.LIST}", self.hipslist),
             Route("/{collection}/{release}/{path:path}", self.file),
+            Route("/{path:path}", self.nothing),
         ]
 
     def moc_routes(self) -> list[Route]:
@@ -72,6 +73,11 @@ class HiPSService:
         return RedirectResponse(
             f"{self._site.address_of(request)}/collections/{quote(request.path_params['collection'])}", HTTPStatus.SEE_OTHER
         )
+
+    async def nothing(self, _request: Request) -> Response:
+        """Say where surveys are, at an address that can be of none."""
+        words = f"there is nothing at this address; a survey is at hips/COLLECTION/RELEASE, and hips/{hips.LIST} names all"
+        raise Fault(words, HTTPStatus.NOT_FOUND)
 
     async def file(self, request: Request) -> Response:
         """Send a tile, an overview, the properties or the MOC of a survey; without a band that of the release's first."""
