@@ -45,9 +45,9 @@ def rows(rounds: int) -> list[Row]:
 _PARTS: Mapping[str, Callable[[Release, int], list[Row]]] = {
     "starts": cluster_pods.starts,
     "pauses": cluster_pods.pauses,
-    "reads": cluster_reads.rows,
     "hubs": cluster_hubs.rows,
     "crowd": cluster_crowd.rows,
+    "reads": cluster_reads.rows,
 }
 PARTS = tuple(_PARTS)
 
