@@ -22,10 +22,12 @@ from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_config.install import Install
 from bowerbird_config.load import load, sources
 from bowerbird_config.model import parse_moment
+from bowerbird_config.named import NamedPath
 from bowerbird_config.offers import resources
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError, choose_from
+from bowerbird_config.remembered import file_of_last_start, read_last_good
 from bowerbird_config.resources import FORMS, Action, HomeRef, Resource, ServerRef, parse_resource
 from bowerbird_config.schema import schema, values_schema
 from bowerbird_config.terminal import table
@@ -47,6 +49,12 @@ class CannotRun(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the sentence alone."""
         click.echo(self.message, err=True, file=file)
+
+
+class FoundWrong(CannotRun):
+    """What the command was given or found is not in order, a platform file first of all; exit code 1."""
+
+    exit_code = 1
 
 
 class CommandGroup(click.Group):
@@ -149,7 +157,7 @@ def default_file(var: Path | None = None, environment: Mapping[str, str] = os.en
     if var is None and environment.get("BOWERBIRD_PLATFORM"):
         return Path(environment["BOWERBIRD_PLATFORM"])
     state = _state(var, environment)
-    started = _started_with(state)
+    started = file_of_last_start(state)
     return started or (state.own_platform if state.own_platform.exists() else Install.from_environment(environment).default_platform)
 
 
@@ -158,17 +166,10 @@ def _state(var: Path | None, environment: Mapping[str, str] = os.environ) -> Var
     return Var(var or Path(environment.get("BOWERBIRD_VAR") or Install.from_environment(environment).default_var))
 
 
-def _started_with(var: Var) -> Path | None:
-    try:
-        return Path(json.loads(var.last_start.read_text())["platform_file"])
-    except (OSError, ValueError, KeyError, TypeError):  # never started, or by another version
-        return None
-
-
 def _named(file: Path | None, var: Path | None) -> Path:
     found = file or default_file(var)
     if not found.exists():
-        raise CannotRun(f"{found}: there is no such file; name a platform file")
+        raise FoundWrong(f"{found}: there is no such file; name a platform file")
     return found
 
 
@@ -177,7 +178,23 @@ def _platform(file: Path) -> Platform:
     try:
         return load(file)
     except ConfigError as error:
-        raise CannotRun(str(error)) from error
+        raise FoundWrong(str(error)) from error
+
+
+def _in_force(file: Path | None, var: Path | None) -> Platform:
+    """Load the named file, or the running platform's; where that is broken the last good one is in force, which is said."""
+    if file is not None:
+        return _platform(_named(file, var))
+    try:
+        return _platform(_named(None, var))
+    except FoundWrong as error:
+        last = read_last_good(_state(var).platform)
+        if last is None:
+            raise
+        click.echo(
+            f"{error.message}\nthe answer is that of the last good platform file, which stays in force until this one is right", err=True
+        )
+        return last
 
 
 def _identity(platform: Platform, user: str, groups: tuple[str, ...]) -> Identity:
@@ -188,17 +205,17 @@ def _json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-_FILE = click.argument("file", required=False, type=click.Path(path_type=Path, readable=False))
+_FILE = click.argument("file", required=False, type=NamedPath(path_type=Path, readable=False))
 _AT = click.option("--at", type=_Moment(), metavar="TIME", help="at this time instead of now, such as 2027-03-01T00:00:00Z")
 _GROUPS = click.option("--groups", multiple=True, metavar="GROUP", help="a directory group of the user; may be given again")
-_VAR = click.option("--var", type=click.Path(path_type=Path), metavar="DIR", help="ask about the platform of this state directory")
+_VAR = click.option("--var", type=NamedPath(path_type=Path), metavar="DIR", help="ask about the platform of this state directory")
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
 _FILES = click.option(
     "-f",
     "--file",
     "files",
     multiple=True,
-    type=click.Path(path_type=Path, readable=False),
+    type=NamedPath(path_type=Path, readable=False),
     help="a platform file or a file of values; of several, a later one goes before an earlier one",
 )
 # Helm takes no longer name, since it writes words of its own behind it.
@@ -222,10 +239,13 @@ def cli() -> None:
 @_FILES
 @_RELEASE
 @_NAMESPACE
-@click.option("--kubeconfig", type=click.Path(path_type=Path), metavar="FILE", help="which cluster, and as whom; $KUBECONFIG otherwise")
+@click.option("--kubeconfig", type=NamedPath(path_type=Path), metavar="FILE", help="which cluster, and as whom; $KUBECONFIG otherwise")
 @click.option("--context", help="the context of the kubeconfig; its current one otherwise")
 def check(file: Path | None, var: Path | None, as_json: bool, cluster: bool, files: tuple[Path, ...], **more: Any) -> None:
     """Say everything that is wrong with a platform file or, with --cluster, all that a cluster lacks for it."""
+    asked = any(more[key] for key in ("user", "groups", "at"))
+    if asked and (cluster or not more["user"]):
+        raise click.UsageError("--groups and --at are for --as, and --as is not for --cluster")
     if cluster:
         named = tuple(_named(each, var) for each in ((file, *files) if file else files or (None,)))
         sys.exit(_check_of("cluster")(named, *(more[key] for key in ("release", "namespace", "kubeconfig", "context")), as_json=as_json))
@@ -268,8 +288,8 @@ def _check_file(file: Path, user: str | None, groups: tuple[str, ...], at: datet
 
 
 @cli.command()
-@click.argument("old", type=click.Path(path_type=Path, readable=False))
-@click.argument("new", required=False, type=click.Path(path_type=Path, readable=False))
+@click.argument("old", type=NamedPath(path_type=Path, readable=False))
+@click.argument("new", required=False, type=NamedPath(path_type=Path, readable=False))
 @_AT
 @click.option("--then", type=_Moment(), metavar="TIME", help="the time of NEW; that of --at where absent")
 @_AS_JSON
@@ -292,7 +312,7 @@ def diff(old: Path, new: Path | None, at: datetime | None, then: datetime | None
 @click.argument("user", type=_User())
 @click.argument("action", type=click.Choice([action.value for action in Action]), metavar="ACTION")
 @click.argument("resource", type=_Resource())
-@click.option("--file", type=click.Path(path_type=Path, readable=False), help="the platform file")
+@click.option("--file", type=NamedPath(path_type=Path, readable=False), help="the platform file")
 @_GROUPS
 @_AT
 @_VAR
@@ -311,7 +331,7 @@ def explain_command(  # noqa: PLR0913, PLR0917  # one for each option of the com
 
     Names the rule, until when it holds, and who can change it.
     """
-    platform = _platform(_named(file, var))
+    platform = _in_force(file, var)
     at = at or datetime.now(UTC)
     identity = _identity(platform, user, groups)
     truth = explain(platform, identity, Action(action), resource, at)
@@ -361,7 +381,9 @@ def render(files: tuple[Path, ...], values: bool, release: str, namespace: str) 
             click.echo(values_text(named[0]), nl=False)
         else:
             click.echo(helm.render(Install.from_environment().chart, read_values(*named)[1], release, namespace), nl=False)
-    except (ConfigError, helm.HelmMissing, helm.HelmRefused) as error:
+    except ConfigError as error:
+        raise FoundWrong(str(error)) from error
+    except (helm.HelmMissing, helm.HelmRefused) as error:
         raise CannotRun(str(error)) from error
 
 

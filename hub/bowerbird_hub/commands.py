@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from bowerbird_config.cli import CannotRun
+from bowerbird_config.cli import CannotRun, FoundWrong
 from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError
+from bowerbird_config.named import NamedPath
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_hub.managed import VO
@@ -26,7 +27,15 @@ from bowerbird_hub.state.to_cluster import restore_to_cluster
 from bowerbird_hub.supervision import ending, handover
 from bowerbird_hub.supervision.board import Board, Journal, state_path
 from bowerbird_hub.supervision.daemon import detach
-from bowerbird_hub.supervision.planning import CannotStart, Request, platform_file, read_platform, refuse_taken_port
+from bowerbird_hub.supervision.planning import (
+    CannotStart,
+    Request,
+    for_this_machine,
+    is_of_another_file,
+    platform_file,
+    read_platform,
+    refuse_taken_port,
+)
 from bowerbird_hub.supervision.ports import NoFreePort
 from bowerbird_hub.supervision.ports import read as read_ports
 from bowerbird_hub.supervision.status import status_of
@@ -36,14 +45,8 @@ from bowerbird_hub.supervision.unit import unit as unit_of
 from bowerbird_hub.supervision.up import Start, serve
 
 
-class FoundWrong(CannotRun):
-    """The command ran, and what it found is not in order; exit code 1."""
-
-    exit_code = 1
-
-
 def _var(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Var:
-    if not value:
+    if value is None:
         return _readable(Var(Install.from_environment().default_var))
     place = Path(os.path.abspath(value))
     in_the_way = next((path for path in (place, *place.parents) if os.path.exists(path) and not os.path.isdir(path)), None)
@@ -70,11 +73,11 @@ def _named(uid: int) -> str:
 def var_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that names the state directory."""
     words = "the platform's state directory; the checkout's var/ otherwise"
-    return click.option("--var", metavar="DIR", callback=_var, help=words)(command)
+    return click.option("--var", type=NamedPath(), metavar="DIR", callback=_var, help=words)(command)
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False, readable=False))
+@click.argument("file", required=False, type=NamedPath(dir_okay=False, readable=False))
 @click.option("--detach", "detached", is_flag=True, help="return when the platform is ready, and let it run on")
 @click.option("--port", type=click.IntRange(0, 65535), help="listen here instead of where FILE says; 0 for any free port")
 @var_option
@@ -94,15 +97,25 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
             (var.logs).mkdir(mode=0o700, exist_ok=True)
             sys.exit(_start(request, platform, detached=detached))
     except ConfigError as error:
-        for problem in error.problems:
-            click.echo(str(problem), err=True)
-        raise FoundWrong(f"{platform_file(request)} is not in order; nothing was started") from error
+        raise FoundWrong(f"{error}\n{platform_file(request)} is not in order; nothing was started") from error
     except (layout.LayoutError, CannotStart) as error:
         raise CannotRun(str(error)) from error
-    except layout.VarInUse as error:
-        if port and is_elsewhere(var, port):
-            raise FoundWrong(f"{already_running(var)}, and `bowerbird up --port {port}` then starts it there") from error
-        click.echo(already_running(var))
+    except layout.VarInUse:
+        click.echo(_of_running(request, wait=detached))
+
+
+def _of_running(request: Request, *, wait: bool) -> str:
+    """Return what a second `up` says; FoundWrong where what runs is not what was asked for, or is not up yet."""
+    var, file, port = request.var, request.file, request.port
+    is_up = ending.is_up_after_start(var) if wait else read_json(state_path(var)).get("phase") == "running"
+    said = already_running(var)
+    if port and is_elsewhere(var, port):
+        raise FoundWrong(f"{said}, and `bowerbird up --port {port}` then starts it there")
+    if file and is_of_another_file(request):
+        raise FoundWrong(f"{said}, and `bowerbird up {shlex.quote(str(file))}` then starts that of this file")
+    if not is_up:
+        raise FoundWrong(said)
+    return said
 
 
 def _start(request: Request, platform: Platform, *, detached: bool) -> int:
@@ -216,7 +229,7 @@ def logs(part: str | None, follow: bool, lines: int, var: Var) -> None:
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=NamedPath(path_type=Path))
 @click.option("--releases", is_flag=True, help="save the releases under the state directory too")
 @var_option
 def backup(directory: Path, releases: bool, var: Var) -> None:
@@ -232,8 +245,8 @@ def backup(directory: Path, releases: bool, var: Var) -> None:
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--cluster", type=click.Path(path_type=Path), metavar="NEW", help="lay it out in NEW instead, as a cluster's volumes want it")
+@click.argument("directory", type=NamedPath(path_type=Path, exists=True, file_okay=False))
+@click.option("--cluster", type=NamedPath(path_type=Path), metavar="NEW", help="lay it out in NEW instead, as a cluster's volumes want it")
 @click.option("--release", default="bowerbird", show_default=True, help="with --cluster: the name of the release")
 @click.option("-n", "--namespace", default="bowerbird", show_default=True, help="with --cluster: its namespace")
 @var_option
@@ -249,13 +262,19 @@ def restore(directory: Path, cluster: Path | None, release: str, namespace: str,
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, readable=False))
+@click.argument("file", required=False, type=NamedPath(dir_okay=False, readable=False))
 @click.option("--port", type=click.IntRange(0, 65535), help="the --port that `up` is given")
 @var_option
 def unit(file: str | None, port: int | None, var: Var) -> None:
     """Print a systemd unit that starts the platform that FILE describes."""
-    install = Install.from_environment()
-    click.echo(unit_of(install.root, var.root, Path(os.path.abspath(file)) if file else None, port), nl=False)
+    install, named = Install.from_environment(), Path(os.path.abspath(file)) if file else None
+    try:
+        for_this_machine(platform_file(Request(install, var, named)))
+    except ConfigError as error:
+        raise FoundWrong(str(error)) from error
+    except CannotStart as error:
+        raise CannotRun(str(error)) from error
+    click.echo(unit_of(install.root, var.root, named, port), nl=False)
 
 
 def nothing_in(var: Var) -> str:

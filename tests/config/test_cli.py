@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from bowerbird_config.cli import cli, default_file
 from bowerbird_config.documents import read_document
+from bowerbird_config.load import load
 from click.testing import CliRunner, Result
 
 from tests.config.test_bad_files import GOOD
@@ -199,13 +200,13 @@ def test_a_question_that_cannot_be_asked_ends_with_2(file, question, said):
 def test_a_broken_file_gives_no_answer_but_its_problems(file, question):
     file.write_text("bowerbird: 1\n")
     result = run(*question, file)
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (1, "")
     assert f"{file}:1: the platform file has no 'profiles'; add 'profiles:'" in result.stderr
 
 
-def test_a_file_that_is_not_there_is_said_and_ends_with_2(tmp_path):
+def test_a_file_that_is_not_there_is_said_and_ends_with_1(tmp_path):
     result = run("check", tmp_path / "no.yaml")
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"{tmp_path / 'no.yaml'}: there is no such file; name a platform file\n"
 
 
@@ -220,6 +221,44 @@ def test_the_file_is_the_running_platforms_where_none_is_named(tmp_path):
     assert default_file(None, root) == Path("/srv/eso.yaml")
     assert default_file(None, root | {"BOWERBIRD_PLATFORM": "/srv/other.yaml"}) == Path("/srv/other.yaml")
     assert default_file(tmp_path / "var", {"BOWERBIRD_PLATFORM": "/srv/other.yaml"}) == Path("/srv/eso.yaml")
+
+
+@pytest.mark.parametrize("named", [None, "/not/there/eso.yaml"])
+def test_a_running_platforms_file_that_is_gone_is_named(tmp_path, named):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "last-start.json").write_text(json.dumps({"platform_file": named}))
+    result = run("check", "--var", tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"{named or tmp_path / 'platform.yaml'}: there is no such file")
+
+
+def test_explain_answers_from_the_last_good_file_while_the_running_one_is_broken(file, tmp_path):
+    var = tmp_path / "var"
+    (var / "state").mkdir(parents=True)
+    (var / "state" / "last-start.json").write_text(json.dumps({"platform_file": str(file)}))
+    (var / "state" / "platform.json").write_text(load(file).model_dump_json())
+    question = ("explain", "zoe", "read", "release:a478/dr1", "--at", BEFORE)
+    right = run(*question, "--var", var)
+    file.write_text("bowerbird: 1\n")
+    broken = run(*question, "--var", var)
+    assert (broken.exit_code, broken.stdout) == (0, right.stdout)
+    assert f"{file}:1: the platform file has no 'profiles'" in broken.stderr
+    assert "the answer is that of the last good platform file" in broken.stderr
+    assert run(*question, "--file", file, "--var", var).exit_code == 1
+
+
+@pytest.mark.parametrize("words", [("--at", BEFORE), ("--groups", "craft"), ("--cluster", "--as", "ann")])
+def test_what_check_would_not_look_at_is_refused(file, words):
+    result = run("check", file, *words)
+    assert result.exit_code == 2
+    assert "--groups and --at are for --as" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("check", ""), ("check", "--var", ""), ("render", "-f", ""), ("diff", "", "")])
+def test_a_path_of_an_unset_variable_is_refused(words):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "it is empty, as an unset variable of the shell is" in result.stderr
 
 
 def test_the_schema_takes_right_files_and_refuses_wrong_ones(file):

@@ -111,7 +111,7 @@ def test_a_mistake_of_the_platform_file_is_told_with_its_own_line(platform_file,
     cluster = tmp_path / "cluster.yaml"
     cluster.write_text(f"{INGRESS}\ndata: {DATA}\nusers: {USERS}\n")
     result = CliRunner().invoke(cli, ["render", "-f", str(platform_file), "-f", str(cluster)])
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert (
         result.output
         == f"{platform_file}:6: profile 'minimal' uses environment 'eso', which has no image in users.images; defined: 'lab'\n"
@@ -120,7 +120,7 @@ def test_a_mistake_of_the_platform_file_is_told_with_its_own_line(platform_file,
 
 def test_a_platform_file_alone_is_told_what_the_cluster_has_to_say(platform_file):
     result = CliRunner().invoke(cli, ["render", "-f", str(platform_file)])
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     what = "this is a platform file, which does not say what the cluster has"
     remedy = "name a values file with ingress, data and users too: -f cluster.yaml (docs/k3s.md has one)"
     assert result.output == f"{platform_file}:1: {what}; {remedy}\n"
@@ -129,7 +129,7 @@ def test_a_platform_file_alone_is_told_what_the_cluster_has_to_say(platform_file
 def test_an_empty_values_file_is_told_how_one_begins(platform_file, tmp_path):
     (tmp_path / "cluster.yaml").write_text("# nothing yet\n")
     result = CliRunner().invoke(cli, ["render", "-f", str(platform_file), "-f", str(tmp_path / "cluster.yaml")])
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert f"{tmp_path}/cluster.yaml:1: the file is empty; begin its lines with keys such as 'platform:'\n" in result.output
     assert "bowerbird: 1" not in result.output
 

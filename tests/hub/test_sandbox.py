@@ -78,6 +78,14 @@ def test_privileges_are_given_up_before_the_command(tmp_path: Path) -> None:
     assert words[-3:] == ["sh", "-c", "true"]
 
 
+@pytest.mark.root
+def test_only_what_is_named_of_roots_might_is_kept() -> None:
+    told = ("sh", "-c", "grep -E '^Cap(Eff|Bnd)' /proc/self/status")
+    for kept, mask in (((), 0), (("net_bind_service",), 1 << 10)):
+        done = subprocess.run(argv(Sandbox(told, UID, GID, capabilities=kept)), capture_output=True, text=True, timeout=30, check=True)
+        assert [int(line.split()[1], 16) for line in done.stdout.splitlines()] == [mask, mask]
+
+
 def test_whoever_has_no_team_keeps_no_group_of_root() -> None:
     assert "--clear-groups" in argv(Sandbox(("sh",), UID, GID))
 

@@ -17,7 +17,7 @@ import pytest
 from bowerbird_config.paths import Var
 from bowerbird_hub.runtimes.places import ServerPlace, mark_of
 from bowerbird_hub.supervision import stopping
-from bowerbird_hub.supervision.ports import choose
+from bowerbird_hub.supervision.ports import choose, is_free, is_kept_for_root
 from bowerbird_hub.supervision.probes import order
 from bowerbird_hub.supervision.processes import find
 
@@ -55,6 +55,39 @@ def test_second_up_says_where_the_first_runs(rig: Rig) -> None:
     assert f"already running at {found['url']}" in elsewhere.stderr
     assert f"`bowerbird up --port {other}` then starts it there" in elsewhere.stderr
     assert rig.starts("hub") == 1
+
+
+def test_second_up_of_another_file_says_that_it_does_not_run(rig: Rig) -> None:
+    found = rig.up()
+    other = rig.root / "other.yaml"
+    other.write_text(rig.file.read_text())
+    second = rig.run("up", str(other), "--detach")
+    assert second.returncode == 1
+    assert f"already running at {found['url']} with {rig.file}" in second.stderr
+    for text in ("nonsense", None):
+        other.write_text(text) if text else other.unlink()
+        refused = rig.run("up", str(other))
+        assert refused.returncode == 1
+        assert f"{other} is not in order; nothing was started" in refused.stderr
+
+
+def test_second_detached_up_at_the_same_moment_returns_when_the_platform_is_up(rig: Rig) -> None:
+    first = rig.spawn("up", str(rig.file), "--detach")
+    wait_for((rig.var / "run" / "supervisor.json").exists)
+    second = rig.run("up", str(rig.file), "--detach")
+    assert second.returncode == 0, second.stderr
+    assert "already running at" in second.stdout
+    assert rig.status()["running"]
+    assert first.wait(30) == 0
+
+
+def test_up_whose_file_is_gone_starts_no_other(rig: Rig) -> None:
+    rig.up()
+    assert rig.run("down").returncode == 0
+    rig.file.unlink()
+    done = rig.run("up", "--detach")
+    assert done.returncode == 1
+    assert f"{rig.file}:1: the file cannot be read" in done.stderr
 
 
 def test_up_with_newer_code_replaces_what_is_older_and_nothing_else(rig: Rig) -> None:
@@ -220,6 +253,16 @@ def test_taken_port_of_the_file_is_replaced_and_said_and_one_that_was_asked_for_
         assert done.returncode == 0, done.stderr
         assert f"port {port} is taken or kept for root" in done.stdout
         assert f":{port}/" not in rig.status()["url"]
+
+
+@pytest.mark.root
+def test_port_that_is_kept_for_root_is_listened_at(rig: Rig) -> None:
+    port = next((port for port in range(700, 1024) if is_kept_for_root(port) and is_free("127.0.0.1", port)), None)
+    if port is None:
+        pytest.skip("needs a free port that is kept for root")
+    found = rig.up(str(rig.file), "--port", str(port))
+    assert found["url"].endswith(f":{port}/")
+    assert rig.answers(found["url"])
 
 
 def test_broken_platform_file_is_told_with_its_lines_and_nothing_is_made(rig: Rig) -> None:

@@ -4,10 +4,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from bowerbird_hub import commands
 from bowerbird_hub.supervision.unit import unit
 from click.testing import CliRunner
+
+from tests.support.rig import PLATFORM
 
 
 def test_unit_quotes_what_systemd_would_read_otherwise() -> None:
@@ -26,12 +29,24 @@ def test_unit_starts_the_file_that_is_there_at_the_port_that_was_asked_for(tmp_p
     file = tmp_path / "platform.yaml"
     words = [str(file), "--port", "8443", "--var", str(tmp_path / "var")]
     missing = CliRunner().invoke(commands.unit, words)
-    assert missing.exit_code == 2
-    assert f"'{file}' does not exist" in missing.output
-    file.touch()
+    assert missing.exit_code == 1
+    assert f"{file}:1: the file cannot be read" in missing.output
+    file.write_text("teams: []\n")
+    broken = CliRunner().invoke(commands.unit, words)
+    assert broken.exit_code == 1
+    assert f"{file}:1: " in broken.output
+    assert "ExecStart" not in broken.output
+    file.write_text(PLATFORM)
     made = CliRunner().invoke(commands.unit, words)
     assert made.exit_code == 0, made.output
     assert f'"up" "{file}" "--port" "8443" "--var" "{tmp_path}/var"' in made.output
+
+
+@pytest.mark.parametrize("command", [commands.up, commands.down, commands.status, commands.unit])
+def test_state_directory_of_an_unset_variable_is_refused(command: click.Command) -> None:
+    refused = CliRunner().invoke(command, ["--var", ""])
+    assert refused.exit_code == 2
+    assert "--var': it is empty, as an unset variable of the shell is" in refused.output
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

@@ -227,6 +227,8 @@ def test_what_an_admin_supplies_is_known_by_its_checksum(engine_of_a_test, tmp_p
         (("build", "hub", "--supply", "2dfdr=/x", "--sha256", "0"), "'hub' takes nothing that is called '2dfdr'; it takes: none"),
         (("build", "aat", "--supply", "2dfdr=/not/there", "--sha256", "0"), "/not/there cannot be read"),
         (("build", "aat", "--supply", "2dfdr=/x"), "--supply is for one named image, and comes with --sha256"),
+        (("build", "hub", "--mirror", "http://x"), "--mirror is for --debootstrap"),
+        (("build", "hub", "--base", ""), "it is empty, as an unset variable of the shell is"),
         (("build", "hub", "--base", "x", "--debootstrap"), "name a Debian with --base, or make one with --debootstrap"),
     ],
 )

@@ -18,7 +18,7 @@ import httpx
 from bowerbird_config.install import Install
 from bowerbird_config.load import load
 from bowerbird_config.paths import Var
-from bowerbird_hub.identity.live import read_last_good
+from bowerbird_config.remembered import read_last_good
 from bowerbird_hub.runtimes import launch, remnants, sandbox
 from bowerbird_hub.runtimes.places import mark_of, servers_directory
 from bowerbird_hub.state import layout, secret_files

@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
-from bowerbird_config.cli import CannotRun, CommandGroup, default_file
+from bowerbird_config.cli import CannotRun, CommandGroup, FoundWrong, default_file
 from bowerbird_config.images import finding, on_machine, trial
 from bowerbird_config.images.building import Workplace, run, supply
 from bowerbird_config.images.contract import Contract, contracts
 from bowerbird_config.images.engine import DEBIAN, ENGINES, CannotBuild, engine
 from bowerbird_config.install import Install
 from bowerbird_config.load import load
+from bowerbird_config.named import Named, NamedPath
 from bowerbird_config.problems import ConfigError, choose_from
 from bowerbird_config.profiles import IMAGES
 from bowerbird_config.terminal import table
@@ -37,7 +38,9 @@ def _said(command: Callable[..., None]) -> Callable[..., None]:
     def inner(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
-        except (CannotBuild, ConfigError) as error:
+        except ConfigError as error:
+            raise FoundWrong(str(error)) from error
+        except CannotBuild as error:
             raise CannotRun(str(error)) from error
 
     return inner
@@ -76,11 +79,13 @@ def images() -> None:
 @images.command()
 @_NAMES
 @_ENGINE
-@click.option("--base", metavar="IMAGE", help="the Debian that they stand on; a registry's where absent")
+@click.option("--base", type=Named(), metavar="IMAGE", help="the Debian that they stand on; a registry's where absent")
 @click.option("--debootstrap", is_flag=True, help="make that Debian here, from its packages")
-@click.option("--mirror", metavar="URL", help="where debootstrap takes them from; Debian's own server where absent")
-@click.option("--supply", "supplied", metavar="NAME=FILE", help="what nobody may hand on, such as 2dfdr=FILE; its checksum by --sha256")
-@click.option("--sha256", metavar="SUM", help="the checksum of the file of --supply")
+@click.option("--mirror", type=Named(), metavar="URL", help="where debootstrap takes them from; Debian's own server where absent")
+@click.option(
+    "--supply", "supplied", type=Named(), metavar="NAME=FILE", help="what nobody may hand on, such as 2dfdr=FILE; its checksum by --sha256"
+)
+@click.option("--sha256", type=Named(), metavar="SUM", help="the checksum of the file of --supply")
 @_said
 def build(  # noqa: PLR0913, PLR0917  # one for each option of the command
     names: tuple[str, ...],
@@ -96,6 +101,8 @@ def build(  # noqa: PLR0913, PLR0917  # one for each option of the command
         raise click.UsageError("--supply is for one named image, and comes with --sha256")
     if debootstrap and base:
         raise click.UsageError("name a Debian with --base, or make one with --debootstrap")
+    if mirror and not debootstrap:
+        raise click.UsageError("--mirror is for --debootstrap")
     chosen, workplace = _chosen(names), _workplace(engine_name)
     if debootstrap and DEBIAN not in workplace.present():
         workplace.make_debian(mirror)
@@ -188,7 +195,7 @@ def _short(revision: str | None) -> str:
 
 @images.command()
 @click.argument("name", metavar="IMAGE")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=NamedPath(path_type=Path, dir_okay=False))
 @_ENGINE
 @_said
 def save(name: str, file: Path, engine_name: str | None) -> None:
@@ -204,7 +211,7 @@ def save(name: str, file: Path, engine_name: str | None) -> None:
 
 @images.command()
 @click.argument("word")
-@click.option("--file", type=click.Path(path_type=Path, readable=False), help="the platform file whose profiles are named")
+@click.option("--file", type=NamedPath(path_type=Path, readable=False), help="the platform file whose profiles are named")
 @_AS_JSON
 @_said
 def find(word: str, file: Path | None, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
 from bowerbird_config.problems import ConfigError
+from bowerbird_config.remembered import read_last_good
 from bowerbird_hub.identity.database import connect, file_address
 from bowerbird_hub.identity.feed import IdentityFeed, Message
 from bowerbird_hub.identity.platform_file import PlatformFile
@@ -19,7 +20,6 @@ from bowerbird_hub.release_door import ReleaseDoor
 from bowerbird_hub.runtimes.sandbox import SERVICES_ID
 from bowerbird_hub.sign_on.sign_ons import SignOns
 from bowerbird_hub.state.state_files import write_text
-from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 POLL_SECONDS = 0.5
@@ -31,14 +31,6 @@ def write_last_good(path: Path, platform: Platform) -> None:
     """Keep a platform for the next start, whole or not at all; nobody else may read it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_text(path, platform.model_dump_json(), 0o600)
-
-
-def read_last_good(path: Path) -> Platform | None:
-    """Return the platform that ran last; None where none did or it cannot be read any more."""
-    try:
-        return Platform.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
-        return None
 
 
 class Live:

@@ -79,6 +79,8 @@ class Sandbox:
     hostname: str = "bowerbird"
     dies_with_parent: bool = True
     info_fd: int | None = None
+    # What of root's might is kept, as setpriv names it.
+    capabilities: tuple[str, ...] = ()
 
 
 def argv(sandbox: Sandbox) -> list[str]:
@@ -133,4 +135,5 @@ def _ending(sandbox: Sandbox) -> Iterator[str]:
 def _privileges(sandbox: Sandbox) -> Iterator[str]:
     yield from (SETPRIV, "--reuid", str(sandbox.uid), "--regid", str(sandbox.gid))
     yield from ("--groups", ",".join(map(str, sandbox.groups))) if sandbox.groups else ("--clear-groups",)
-    yield from ("--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--")
+    kept = ",".join(("-all", *(f"+{name}" for name in sandbox.capabilities)))
+    yield from ("--no-new-privs", f"--bounding-set={kept}", f"--inh-caps={kept}", f"--ambient-caps={kept}", "--")

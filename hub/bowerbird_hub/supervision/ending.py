@@ -47,6 +47,15 @@ def wait_while_ending(var: Var) -> None:
         asyncio.run(outlived([supervisor], SUPERVISOR_SECONDS))
 
 
+def is_up_after_start(var: Var) -> bool:
+    """Return once the command that holds the directory has started the platform, True, or has ended without."""
+    while layout.holder(var):
+        if read_json(state_path(var)).get("phase") == "running":
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
 def purge(var: Var) -> str | None:
     """Delete a stopped platform with all its homes and spaces; returns why it did not."""
     mounted = sweep.mounts_below(var.root)

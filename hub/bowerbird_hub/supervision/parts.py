@@ -14,7 +14,7 @@ from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID, Bind, Sandbox, argv
 from bowerbird_hub.supervision.away import away_directory
 from bowerbird_hub.supervision.marks import marks
-from bowerbird_hub.supervision.ports import Ports
+from bowerbird_hub.supervision.ports import Ports, is_kept_for_root
 from bowerbird_hub.supervision.probes import AllOf, HolderProbe, HttpProbe, OrderProbe, Probe, Request
 from bowerbird_hub.supervision.proxy_scripts import node_options
 
@@ -98,7 +98,7 @@ def parts_of(plan: Plan) -> list[Part]:
 
 
 def proxy(plan: Plan) -> Part:
-    """Return configurable-http-proxy; it never runs as root."""
+    """Return configurable-http-proxy; it never runs as root, and has of root's might at most that to listen at a low port."""
     ports = plan.ports
     public = ("--ip", plan.platform.runtime.address, "--port", str(ports.public))
     inner = ("--api-ip", _LOOPBACK, "--api-port", str(ports.proxy_api), *routing(plan.var, ports))
@@ -132,7 +132,14 @@ def _proxy_sandbox(plan: Plan, command: tuple[str, ...]) -> Sandbox:
         *([tls_directory(plan.var)] if plan.platform.runtime.tls else []),
     ]
     # It outlives a supervisor that was killed, so that nobody's connection breaks; the next one takes it over.
-    return Sandbox(command, PROXY_ID, PROXY_ID, binds=tuple(Bind.same(path) for path in seen), dies_with_parent=False)
+    return Sandbox(
+        command,
+        PROXY_ID,
+        PROXY_ID,
+        binds=tuple(Bind.same(path) for path in seen),
+        dies_with_parent=False,
+        capabilities=("net_bind_service",) if is_kept_for_root(plan.ports.public) else (),
+    )
 
 
 def tls_directory(var: Var) -> Path:

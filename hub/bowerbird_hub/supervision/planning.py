@@ -11,11 +11,12 @@ from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import PROCESS, Platform
+from bowerbird_config.remembered import file_of_last_start, read_last_good
 from bowerbird_hub.origins import Origins
 from bowerbird_hub.runtimes.places import servers_directory
 from bowerbird_hub.runtimes.sandbox import PROXY_ID
 from bowerbird_hub.state import layout, secret_files
-from bowerbird_hub.state.state_files import read_json, write_json, write_text
+from bowerbird_hub.state.state_files import write_json, write_text
 from bowerbird_hub.supervision import machine, ports, records, sweep
 from bowerbird_hub.supervision.away import write_page
 from bowerbird_hub.supervision.parts import NAMES, Plan, tls_directory
@@ -42,22 +43,35 @@ def platform_file(request: Request) -> Path:
     """Return the platform file to start with."""
     if request.file is not None:
         return request.file
-    last = read_json(request.var.last_start).get("platform_file")
-    known = [request.var.own_platform, request.install.default_platform]
-    return next((file for file in ([Path(last)] if last else known) if file.exists()), request.install.default_platform)
+    last, own = file_of_last_start(request.var), request.var.own_platform
+    return last or (own if own.exists() else request.install.default_platform)
+
+
+def started_file(request: Request) -> Path:
+    """Return the platform file that runs then: of the default one a copy, which is the admin's to edit."""
+    file, install = platform_file(request), request.install
+    return request.var.own_platform if file == install.default_platform and install.recipe.exists() else file
+
+
+def is_of_another_file(request: Request) -> bool:
+    """Tell whether another file was asked for than the one that this directory ran with last."""
+    last = file_of_last_start(request.var)
+    return last is not None and os.path.realpath(last) != os.path.realpath(started_file(request))
 
 
 def read_platform(request: Request) -> Platform:
     """Return the platform that the file describes; where it is broken, the last good one if that one still runs."""
     try:
-        return _for_this_machine(platform_file(request))
+        return for_this_machine(platform_file(request))
     except ConfigError:
-        if not living_parts(request.var) or not request.var.platform.exists():
+        last = None if is_of_another_file(request) or not living_parts(request.var) else read_last_good(request.var.platform)
+        if last is None:
             raise
-    return Platform.model_validate_json(request.var.platform.read_bytes())
+    return last
 
 
-def _for_this_machine(file: Path) -> Platform:
+def for_this_machine(file: Path) -> Platform:
+    """Return the platform that the file describes; CannotStart where it is a cluster's."""
     platform = load(file)
     if platform.runtime.kind != PROCESS:
         raise CannotStart(
@@ -126,8 +140,8 @@ def environment_for_parts(ours: Mapping[str, str]) -> dict[str, str]:
 
 def _dated_copy(request: Request) -> Path:
     """Return the platform file; the default one is copied, so that its pretended date is a year after the set-up."""
-    install, file, own = request.install, platform_file(request), request.var.own_platform
-    if file != install.default_platform or not install.recipe.exists():
+    install, file, own = request.install, platform_file(request), started_file(request)
+    if own == file:
         return file
     date = ("--platform-date", layout.set_up_at(request.var))
     argv = (str(install.hub_python), str(install.recipe), "--platform-from", str(file), "--platform-to", str(own), *date)

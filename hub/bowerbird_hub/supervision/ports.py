@@ -11,6 +11,7 @@ from bowerbird_config.paths import Var
 from bowerbird_hub.state.state_files import read_json, write_json
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_KEPT_BELOW = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _LOWEST = 10_240
 _LOOPBACK = "127.0.0.1"
 _VARIABLES: Final = {
@@ -79,6 +80,11 @@ def is_free(address: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def is_kept_for_root(port: int) -> bool:
+    """Tell whether this machine lets only root, or who has that one capability, listen at the port, on IPv4 and IPv6 alike."""
+    return port < int(_KEPT_BELOW.read_text())
 
 
 def _candidates() -> Iterator[int]:
