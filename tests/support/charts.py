@@ -64,6 +64,14 @@ def alert_metrics() -> set[str]:
     return {name for expression in expressions for name in re.findall(r"\b([a-z_]+(?:_[a-z]+)+)(?=[{ ]|$)", expression)}
 
 
+def alert_selectors() -> Iterator[tuple[str, set[str]]]:
+    """Yield each series that an alert selects: the name of the metric, and those of the labels."""
+    (rules,) = (each for each in objects("production") if each["kind"] == "PrometheusRule")
+    for rule in (rule for group in rules["spec"]["groups"] for rule in group["rules"]):
+        for name, labels in re.findall(r"\b([a-z_]+)\{([^}]*)\}", rule["expr"]):
+            yield name, set(re.findall(r"([a-z_]+)(?:=~|!~|!=|=)\"", labels))
+
+
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, str, Manifest]]:
     """Yield namespace, name and pod template of everything that makes pods."""
     for each in manifests:

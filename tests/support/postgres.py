@@ -31,6 +31,18 @@ needs_postgres = pytest.mark.skipif(programs() is None, reason="needs PostgreSQL
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """Where it listens, at a free port where none is named, and to whom."""
+
+    address: str = "127.0.0.1"
+    port: int = 0
+    network: str = "127.0.0.1/32"
+
+
+HERE = Door()
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where all of it lies, and how its programs are run."""
 
@@ -84,18 +96,20 @@ def give(path: Path) -> None:
 
 
 @contextmanager
-def database(place: Place, name: str, settings: Sequence[str] = (), *, password: str = "") -> Iterator[tuple[int, str]]:
-    """Run PostgreSQL with an empty database of that name; yields its port on 127.0.0.1 and the words by which libpq finds it.
+def database(place: Place, name: str, settings: Sequence[str] = (), *, password: str = "", door: Door = HERE) -> Iterator[tuple[int, str]]:
+    """Run PostgreSQL with an empty database of that name; yields its port at the door and the words by which libpq finds it.
 
     Without a password nobody comes in but by its socket.
     """
     found = programs()
     assert found is not None
-    cluster, port = place.root / "cluster", free_port()
+    cluster, port = place.root / "cluster", door.port or free_port()
     place.write("password", password or "unused")
     how = ("--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={place.root / 'password'}")
     place.run(found / "initdb", "-D", cluster, "-E", "UTF8", "--locale=C.UTF-8", *how)
-    addresses = "127.0.0.1" if password else ""
+    with (cluster / "pg_hba.conf").open("a") as doors:
+        doors.write(f"host all all {door.network} scram-sha-256\n")
+    addresses = door.address if password else ""
     own = (f"port={port}", f"listen_addresses={addresses}", f"unix_socket_directories={place.root}", "fsync=off")
     options = [part for setting in (*own, *settings) for part in ("-c", setting)]
     # SIGINT is PostgreSQL's "fast": it ends what runs and does not wait for clients.
@@ -106,15 +120,15 @@ def database(place: Place, name: str, settings: Sequence[str] = (), *, password:
 
 
 @contextmanager
-def postgres(name: str) -> Iterator[str]:
+def postgres(name: str, door: Door = HERE) -> Iterator[str]:
     """Run a PostgreSQL for one database, and yield the address that an administrator would give."""
     password = secrets.token_hex(8)
     # Not under our own temporary directory, which only we may enter.
     with tempfile.TemporaryDirectory(prefix="bowerbird-postgres-", dir="/var/tmp") as folder:
         place = Place(Path(folder))
         give(place.root)
-        with database(place, name, password=password) as (port, _):
-            yield f"postgresql://{USER}:{password}@127.0.0.1:{port}/{name}"
+        with database(place, name, password=password, door=door) as (port, _):
+            yield f"postgresql://{USER}:{password}@{door.address}:{port}/{name}"
 
 
 def _await_ready(asking: Sequence[str | Path], child: "subprocess.Popen[bytes]") -> None:

@@ -60,11 +60,16 @@ class Part:
     roots: tuple[str, ...] = ()
     # Of single-user servers.
     program: Path | None = None
+    # What a database server is asked with.
+    database: bool = False
 
 
+_HUB = ("jupyterhub", "jupyterhub.app")
 _LAB = ("jupyterhub", "jupyterlab", "ipykernel", "jupyter-resource-usage")
 PARTS = {
-    "hub": Part(("hub", "cas"), ("config/bowerbird_config", "hub/bowerbird_hub"), (("jupyterhub", "jupyterhub.app"),), proxy=True),
+    "hub": Part(
+        ("hub", "cas"), ("config/bowerbird_config", "hub/bowerbird_hub"), (("jupyterhub", "jupyterhub.app"),), proxy=True, database=True
+    ),
     "data": Part(("csi",), ("config/bowerbird_config", "fuse/bowerbird_fuse"), more=("libbowerbird_fuse.so",)),
     "services": Part(("services",), ("config/bowerbird_config", "extensions/bowerbird", "services/bowerbird_services")),
     # What servers run: JupyterLab with our extension, and nothing to compute with.
@@ -105,6 +110,8 @@ def _files(part: Part) -> Files:
         found |= {
             f"{PLACE}/{path.relative_to(_NODE)}": path for path in _sources(_NODE / "node_modules") if "aladin-lite" not in path.parts
         }
+    if part.database:
+        found |= _database_client()
     if part.program is not None:
         return {**images.with_libraries({**found, **_single_user(part.program)}), **_scripts(part), **_LINKS}
     return {**images.with_libraries(found), **_scripts(part)}
@@ -120,6 +127,12 @@ def _single_user(program: Path) -> dict[str, Path]:
         f"{accounts}": accounts,
     }
     return {path.lstrip("/"): source for path, source in named.items()}
+
+
+def _database_client() -> dict[str, Path]:
+    """Return PostgreSQL's library, and what Python looks for libraries with."""
+    (library,) = Path("/usr/lib").glob("*-linux-gnu/libpq.so.5")
+    return {f"{path}".lstrip("/"): path for path in (library, Path("/sbin/ldconfig"), Path("/etc/ld.so.cache"))}
 
 
 def _scripts(part: Part) -> dict[str, str]:
