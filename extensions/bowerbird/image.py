@@ -82,13 +82,11 @@ _kept_numbers: Kept[tuple[int, ...]] = Kept(_MOST_KEPT)
 
 @contextmanager
 def file_descriptor(path: str | os.PathLike[str]) -> Iterator[int]:
-    """Open a file to read it, and close it; NotCuttable for a folder."""
+    """Open a file to read it, and close it; NotCuttable for a directory."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise NotCuttable(
-                f"{os.fspath(path)} is a folder; name a FITS file in it, or cut all images of a release with bowerbird.cutouts"
-            )
+            raise NotCuttable("this is a directory: name a FITS file in it, or cut all images of a release with bowerbird.cutouts")
         yield descriptor
     finally:
         os.close(descriptor)

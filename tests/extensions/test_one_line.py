@@ -28,7 +28,7 @@ def no_image(mosaic: Path) -> object:
         (cut((150.0, 2.0), "1 arcsec", mode="pad"), ValueError, "ValueError: mode is 'trim', 'partial' or 'strict'"),
         (cut((330.0, -2.0), "5 arcsec"), bowerbird.OutsideImage, "OutsideImage: "),
         (no_image, bowerbird.NotCuttable, "NotCuttable: "),
-        (lambda image: bowerbird.cutout(image.parent, (1.0, 2.0), "1 arcsec"), bowerbird.NotCuttable, "NotCuttable: /"),
+        (lambda image: bowerbird.cutout(image.parent, (1.0, 2.0), "1 arcsec"), bowerbird.NotCuttable, "NotCuttable: this is a directory"),
         (lambda _: bowerbird.show(3), ValueError, "ValueError: show takes a table of astropy, such as query returns, not int"),
         (lambda _: bowerbird.query("SELECT 1", service="nonsense"), ValueError, "ValueError: service is 'nonsense', which is no web"),
         (lambda _: bowerbird.images((1.0, 2.0), "1 arcmin", service="nonsense"), ValueError, "ValueError: service is 'nonsense', "),
@@ -47,7 +47,7 @@ def test_a_mistake_is_one_line(view: Path, tmp_path: Path, act: Callable[[Path],
     assert "".join(traceback.format_exception(told.value)).count("Traceback") == 1
 
 
-def test_a_folder_in_the_place_of_an_image_leads_to_cutouts(tmp_path: Path) -> None:
-    words = f"^{tmp_path} is a folder; name a FITS file in it, or cut all images of a release with bowerbird.cutouts$"
+def test_a_directory_in_the_place_of_an_image_leads_to_cutouts(tmp_path: Path) -> None:
+    words = "^this is a directory: name a FITS file in it, or cut all images of a release with bowerbird.cutouts$"
     with pytest.raises(bowerbird.NotCuttable, match=words):
         bowerbird.cutout(tmp_path, (1.0, 2.0), "1 arcsec")
