@@ -128,6 +128,10 @@ class _Label(click.ParamType[str]):
         return str(value)
 
 
+# Helm takes no longer name, since it writes words of its own behind it.
+RELEASE_NAME, NAMESPACE_NAME = _Label(53), _Label(63)
+
+
 class _User(click.ParamType[str]):
     """A user by the name that the hub knows, or nobody."""
 
@@ -218,9 +222,8 @@ _FILES = click.option(
     type=NamedPath(path_type=Path, readable=False),
     help="a platform file or a file of values; of several, a later one goes before an earlier one",
 )
-# Helm takes no longer name, since it writes words of its own behind it.
-_RELEASE = click.option("--release", type=_Label(53), default="bowerbird", show_default=True, help="the name of the release on a cluster")
-_NAMESPACE = click.option("-n", "--namespace", type=_Label(63), default="bowerbird", show_default=True, help="its namespace")
+_RELEASE = click.option("--release", type=RELEASE_NAME, default="bowerbird", show_default=True, help="the name of the release on a cluster")
+_NAMESPACE = click.option("-n", "--namespace", type=NAMESPACE_NAME, default="bowerbird", show_default=True, help="its namespace")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -38,7 +38,8 @@ def unlisted(cards: Cards) -> Cards:
 def unlisted_header(header: fits.Header) -> fits.Header:
     """Return the same of a header as astropy holds it: one that it understands without the tables."""
     cards = Cards.from_block(header.tostring().encode("ascii"))
-    return fits.Header.fromstring(unlisted(cards).block())
+    plain = unlisted(cards)
+    return header if plain is cards else fits.Header.fromstring(plain.block())
 
 
 def type_of(cards: Cards, number: int) -> str:

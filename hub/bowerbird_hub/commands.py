@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from bowerbird_config.cli import CannotRun, FoundWrong
+from bowerbird_config.cli import NAMESPACE_NAME, RELEASE_NAME, CannotRun, FoundWrong
 from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError
 from bowerbird_config.named import NamedPath
@@ -247,8 +247,8 @@ def backup(directory: Path, releases: bool, var: Var) -> None:
 @click.command()
 @click.argument("directory", type=NamedPath(path_type=Path, exists=True, file_okay=False))
 @click.option("--cluster", type=NamedPath(path_type=Path), metavar="NEW", help="lay it out in NEW instead, as a cluster's volumes want it")
-@click.option("--release", default="bowerbird", show_default=True, help="with --cluster: the name of the release")
-@click.option("-n", "--namespace", default="bowerbird", show_default=True, help="with --cluster: its namespace")
+@click.option("--release", type=RELEASE_NAME, default="bowerbird", show_default=True, help="with --cluster: the name of the release")
+@click.option("-n", "--namespace", type=NAMESPACE_NAME, default="bowerbird", show_default=True, help="with --cluster: its namespace")
 @var_option
 def restore(directory: Path, cluster: Path | None, release: str, namespace: str, var: Var) -> None:
     """Put the backup in DIRECTORY into an empty state directory or, with --cluster, onto the volumes of a cluster."""

@@ -21,7 +21,7 @@ from bowerbird_services.headers import AnswerHeaders
 from bowerbird_services.metrics import Measured
 from bowerbird_services.products import ProductService
 from bowerbird_services.release_files import Directories
-from bowerbird_services.site import Site
+from bowerbird_services.site import NOWHERE, Site
 from bowerbird_services.streams import Threads
 from bowerbird_services.vo import vosi
 from bowerbird_services.vo.asynchronous import AsyncService
@@ -40,7 +40,6 @@ from bowerbird_services.vo.upload_sources import UploadSources
 # More than the platform file may ask for; a thread is made when it is needed.
 _JOB_THREADS = 64
 _PRODUCTS = "/products"
-_NOTHING = "there is nothing at this address"
 
 _Closing = list[Callable[[], Awaitable[None]]]
 _Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -146,7 +145,7 @@ async def _nobody(_request: Request, _error: Exception) -> Response:
 
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
-    words = _NOTHING if error.status_code == HTTPStatus.NOT_FOUND else error.detail
+    words = NOWHERE if error.status_code == HTTPStatus.NOT_FOUND else error.detail
     return error_response(Fault(words, error.status_code, error.headers))
 
 

@@ -28,6 +28,7 @@ from bowerbird_services.vo.dali import Fault
 
 # Said alike of a file that is not there and of one whose release is hidden.
 ABSENT = "there is no such file"
+NOWHERE = "there is nothing at this address"
 _CROWDED = "queries run already, the most at once, and none has ended in time; send this one to /async"
 
 

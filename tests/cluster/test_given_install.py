@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import helm_python
@@ -24,6 +25,7 @@ from tests.support.postgres import Door, needs_postgres, postgres
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
 _NAME, _SECRET, _DATABASE, _PULL = "given", "of-the-admin", "of-the-database", "of-the-registry"
 _PROMETHEUS = "watching"
+_READ = "import pathlib; answer = (pathlib.Path.home() / 'f').read_text()"
 _ASK = """
 import json, sys, urllib.request
 told = []
@@ -87,7 +89,9 @@ def person(given: Release) -> Iterator[Person]:
     hub.await_ready()
     person = hub.sign_in("researcher")
     person.start("minimal")
+    told_by(person, "import pathlib; answer = (pathlib.Path.home() / 'f').write_text('kept')")
     yield person
+    person.stop()
     person.client.close()
 
 
@@ -98,7 +102,7 @@ def secret(release: Release) -> dict[str, str]:
 
 @needs_postgres
 def test_people_work_where_all_secrets_were_there_and_no_pod_may_more_than_restricted_allows(given: Release, person: Person):
-    assert told_by(person, "import pathlib; (pathlib.Path.home() / 'f').write_text('kept'); answer = 1") == 1
+    assert told_by(person, _READ) == "kept"
     names = {each["metadata"]["name"] for each in given.cluster.get(f"/api/v1/namespaces/{_NAME}/secrets")["items"]}
     assert {name for name in names if not name.startswith("sh.helm.release.")} == {_SECRET, _DATABASE, _PULL}
     database = given.cluster.kubectl("exec", "-n", _NAME, f"deployment/{_NAME}-hub", "-c", "hub", "--", "ls", "/srv/bowerbird/hub")
@@ -185,18 +189,31 @@ def test_who_signs_out_at_the_demo_cas_server_is_signed_out_of_the_platform(give
     assert person.get("hub/home").url.path == "/hub/home"
 
 
+@contextmanager
+def held(release: Release, server: str) -> Iterator[None]:
+    """Keep the pod of a server from ending."""
+
+    def patch(finalizers: list[str] | None) -> None:
+        patched = json.dumps({"metadata": {"finalizers": finalizers}})
+        release.cluster.kubectl("patch", "pod", "-n", release.users, server, "--type=merge", "-p", patched)
+
+    patch(["tests/held"])
+    try:
+        yield
+    finally:
+        patch(None)
+
+
 @needs_postgres
 def test_uninstall_that_failed_is_taken_back(given: Release, person: Person):
     cluster, hub = given.cluster, ClusterHub(given)
     (server,) = hub.servers().values()
-    cluster.kubectl("patch", "pod", "-n", given.users, server, "--type=merge", "-p", '{"metadata": {"finalizers": ["tests/held"]}}')
-    with pytest.raises(helm_python.HelmError, match="stop-pods"):
-        uninstall(given, seconds=15)
-    assert given.pods("hub") == []
-    cluster.kubectl("patch", "pod", "-n", given.users, server, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+    with held(given, server):
+        with pytest.raises(helm_python.HelmError, match="stop-pods"):
+            uninstall(given, seconds=15)
+        assert given.pods("hub") == []
     cluster.kubectl("wait", "-n", _NAME, "--for=condition=complete", f"job/{_NAME}-stop-pods", "--timeout=60s", seconds=70)
     bring_back(given)
     hub.await_ready()
     person.start("minimal")
-    assert told_by(person, "import pathlib; answer = (pathlib.Path.home() / 'f').read_text()") == "kept"
-    person.stop()
+    assert told_by(person, _READ) == "kept"

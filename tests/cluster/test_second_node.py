@@ -147,8 +147,10 @@ def await_return(person: Person) -> None:
     """Wait until a server answers that was lost, and the page says so no more."""
     # A way that leads nowhere is not waited for.
     patience, person.client.timeout = person.client.timeout, httpx.Timeout(_ASK_SECONDS)
-    until(lambda: not is_told(person, _HERE) and lab_opens(person), 2 * _TOLD_SECONDS)
-    person.client.timeout = patience
+    try:
+        until(lambda: not is_told(person, _HERE) and lab_opens(person), 2 * _TOLD_SECONDS)
+    finally:
+        person.client.timeout = patience
 
 
 def test_people_whose_node_loses_its_power_are_told_so_and_have_their_servers_again_when_it_is_back(

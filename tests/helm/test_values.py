@@ -1,9 +1,9 @@
 """Values: the schema that Helm holds them to, the platform file in them, and the command that renders them."""
 
 import json
-import os
 import re
 import shlex
+import shutil
 import sys
 from typing import Any
 
@@ -152,7 +152,7 @@ def test_without_helm_the_command_says_what_to_install(monkeypatch, tmp_path):
     assert result.output.startswith("there is no Helm here, which makes the manifests; put the program 'helm' on PATH")
     assert result.output.endswith(f" --python {sys.prefix}/bin/python helm-python-sdk\n")
     uv = shlex.split(result.output.rpartition("for this command: ")[2])[0]
-    assert os.access(uv, os.X_OK), "the line can be followed"
+    assert shutil.which(uv), "the line can be followed"
 
 
 def test_a_values_type_made_in_code_is_held_to_the_same():

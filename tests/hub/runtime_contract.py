@@ -30,7 +30,7 @@ for child in children:
     child.kill()
     child.wait()
 """
-# As many processes as this machine has processors, at least, and how many of these they got.
+# Two processes at once, and how many processors they got.
 _BUSY = """
 import resource, subprocess, sys, time
 burn = "import time\\nend = time.monotonic() + 3\\nwhile time.monotonic() < end: pass"

@@ -143,3 +143,10 @@ def test_the_command_says_what_comes_next(machine: Var, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.endswith(f"files to {tmp_path / 'moved'}; docs/k3s.md says where each part goes\n")
     assert (tmp_path / "moved" / "data" / "homes" / "bob" / "thesis.tex").read_text() == "bob"
+
+
+@pytest.mark.parametrize("option", ["--release", "--namespace"])
+def test_a_name_that_kubernetes_refuses_is_refused(option: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["restore", str(tmp_path), "--cluster", str(tmp_path / "moved"), option, "Bad Name"])
+    assert result.exit_code == 2
+    assert "'Bad Name' is no name on a cluster" in result.output

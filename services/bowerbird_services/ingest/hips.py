@@ -226,15 +226,15 @@ def _tell(folder: Path, drawn: Drawn) -> None:
         (folder / surveys.NAME).unlink(missing_ok=True)
 
 
-def _order(seen: Sequence[Seen], room: float, say: Callable[[str], None]) -> int:
-    """Return the order of the finest tiles: the first whose pixels are no larger than the images', as far as there is room (bytes)."""
+def _order(seen: Sequence[Seen], room_bytes: float, say: Callable[[str], None]) -> int:
+    """Return the order of the finest tiles: the first whose pixels are no larger than the images', as far as there is room."""
     finest = math.ceil(math.log2(_FACE / min(one.pixel for one in seen))) - DEPTH
     order = wanted = min(max(finest, OVERVIEW), FINEST)
     area = sum(one.area for one in seen)
-    while order > OVERVIEW and area / (_FACE / (1 << order)) ** 2 * _TILE_BYTES > room:
+    while order > OVERVIEW and area / (_FACE / (1 << order)) ** 2 * _TILE_BYTES > room_bytes:
         order -= 1
     if order < wanted:
-        say(f"tiles of order {wanted} would need more than {room / 1e9:.1f} GB; they are made of order {order}, with larger pixels")
+        say(f"tiles of order {wanted} would need more than {room_bytes / 1e9:.1f} GB; they are made of order {order}, with larger pixels")
     return order
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from bowerbird_config.room import RESERVE_BYTES
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
 
 class NoRoom(Exception):
     """The disk has nothing left but the reserve, or cannot be written to."""
@@ -33,10 +31,12 @@ def no_room(folder: Path) -> NoRoom:
 
 @contextmanager
 def told(folder: Path) -> Iterator[None]:
-    """Turn the system's error about a full disk into NoRoom."""
+    """Turn the system's error about a full disk or a used quota into NoRoom."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno == errno.EDQUOT:
+            raise NoRoom(f"the quota on what {folder} may hold is used up; make room there or raise it") from error
+        if error.errno != errno.ENOSPC:
             raise
         raise no_room(folder) from error

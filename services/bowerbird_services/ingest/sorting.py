@@ -44,14 +44,12 @@ def write_sorted(schema: pa.Schema, batches: Iterator[pa.RecordBatch], file: Pat
         order = f' ORDER BY "{HEALPIX_COLUMN}" NULLS LAST' if HEALPIX_COLUMN in schema.names else ""
         target = str(file).replace("'", "''")
         options = f"FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, COMPRESSION snappy"
-        with _leaving_the_reserve(database, file.parent):
+        with _leaving_the_reserve(database, file.parent, raised):
             database.execute(f"COPY (SELECT * FROM incoming{order}) TO '{target}' ({options})")  # noqa: S608  names are ours, the path is quoted
     except (duckdb.Error, OSError) as error:
         if raised:
             raise raised[0] from error
-        if isinstance(error, duckdb.InterruptException):
-            raise room.no_room(file.parent) from error
-        raise room.NoRoom(f"{file.parent} cannot be written to; is the disk full?") from error
+        raise room.NoRoom(f"{file.parent} cannot be written to: {error}") from error
     finally:
         database.close()
     room.check(file.parent)
@@ -59,13 +57,17 @@ def write_sorted(schema: pa.Schema, batches: Iterator[pa.RecordBatch], file: Pat
 
 
 @contextmanager
-def _leaving_the_reserve(database: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
-    """Interrupt what the database does when the disk has nothing left but its reserve."""
+def _leaving_the_reserve(database: duckdb.DuckDBPyConnection, folder: Path, raised: list[Exception]) -> Iterator[None]:
+    """Interrupt what the database does when the disk has nothing left but its reserve, or cannot be asked; `raised` then has why."""
     done = threading.Event()
 
     def look() -> None:
         while not done.wait(_LOOK_SECONDS):
-            if room.left(folder) < 0:
+            try:
+                room.check(folder)
+            except (room.NoRoom, OSError) as error:
+                raised.append(error)
+                # Again at each look: one that comes before the query begins is lost.
                 database.interrupt()
 
     looking = threading.Thread(target=look, daemon=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
 from bowerbird_services.pages.markup import Html, Part, tag
 from bowerbird_services.store.catalogues import SeenRelease
@@ -65,7 +66,7 @@ def _found(release: SeenRelease, found: list[Product], address: str, shown: _Sho
     named = [(product, str(DID(release.collection, release.name, product.file))) for product in found[:_SHOWN]]
     rows = [tag("li", f"{product.file}, {product.dataproduct_type}: ", tag("code", did)) for product, did in named]
     more = f"{len(found) - _SHOWN} more, and all of them" if len(found) > _SHOWN else "All of them"
-    asked, middle = f"ID={named[0][1]}", _middle(found[0])
+    asked, middle = f"ID={quote(named[0][1], safe='')}", _middle(found[0])
     cut = f"{address}/soda/sync?{asked}&CIRCLE={middle or 'RA+DEC+RADIUS'}"
     return [
         tag("ul", *rows),

@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bowerbird_services.etags import is_known
-from bowerbird_services.site import ABSENT, Site, takes_gzip
+from bowerbird_services.site import ABSENT, NOWHERE, Site, takes_gzip
 from bowerbird_services.store import surveys
 from bowerbird_services.streams import Threads
 from bowerbird_services.vo import hips, moc
@@ -76,7 +76,7 @@ class HiPSService:
 
     async def nothing(self, _request: Request) -> Response:
         """Say where surveys are, at an address that can be of none."""
-        words = f"there is nothing at this address; a survey is at hips/COLLECTION/RELEASE, and hips/{hips.LIST} names all"
+        words = f"{NOWHERE}; a survey is at hips/COLLECTION/RELEASE, and hips/{hips.LIST} names all"
         raise Fault(words, HTTPStatus.NOT_FOUND)
 
     async def file(self, request: Request) -> Response:
