@@ -25,7 +25,6 @@ from bowerbird_config.kubernetes import Toleration
 from bowerbird_config.model import format_size
 from bowerbird_config.pod_settings import PodSettings
 from bowerbird_config.pods import LIMITS, NEWS
-from bowerbird_config.profiles import Profile
 from bowerbird_config.user_names import TEAM_ACCOUNT
 from bowerbird_hub.profiles import Choice
 from bowerbird_hub.runtimes.accounts import Records, fellows, group, passwd, teams_of
@@ -137,9 +136,9 @@ def accounts(record: IdentityRecord, everyone: Records, at: datetime) -> dict[st
     return {"passwd": passwd(record, str(HOMES / record.name), others), "group": group(record, at, others)}
 
 
-def limits(profile: Profile) -> dict[str, str]:
+def limits(processes: int) -> dict[str, str]:
     """Return what the volume says of limits that a manifest has no words for: the node plugin keeps them."""
-    return {LIMITS: json.dumps({"processes": profile.processes})}
+    return {LIMITS: json.dumps({"processes": processes})}
 
 
 def _world(order: Order, settings: PodSettings) -> World:

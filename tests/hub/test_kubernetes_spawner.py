@@ -707,6 +707,18 @@ async def test_restarted_hub_knows_the_pod_and_its_token_by_its_state(cluster: C
     assert volume.secrets == {"token": TOKEN}
 
 
+async def test_pod_keeps_its_limit_when_its_profile_is_gone(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    processes = cluster.spawner.live.platform.profiles["minimal"].processes
+    spawner = cluster.user._new_spawner("")
+    spawner.load_state(json.loads(json.dumps(cluster.spawner.get_state())))
+    assert await spawner.poll() is None
+    spawner.live = SimpleNamespace(platform=SimpleNamespace(profiles={}), identities=spawner.live.identities)
+    volume = await spawner.volume_of(Pod(NAMESPACE, POD, cluster.api.pods[POD]["metadata"]["uid"]))
+    assert json.loads(volume.files["limits.json"]) == {"processes": processes}
+
+
 async def test_volume_is_told_to_the_servers_own_pod_alone(cluster: Cluster) -> None:
     cluster.api.kubelet = runs_at(cluster.address)
     servers = cluster.servers

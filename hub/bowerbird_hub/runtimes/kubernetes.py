@@ -76,7 +76,7 @@ class KubernetesSpawner(PodVolumes, KubeSpawner):
             self._check(order)
         except NotReady as refusal:
             raise StartRefused(str(refusal), reason="precondition", status_code=UNAVAILABLE) from refusal
-        self._order, self._sealed = order, await self._seal()
+        self._order, self._sealed, self._processes = order, await self._seal(), choice.profile.processes
         # From here on a hub that takes this one's place goes on with it.
         self._starting = True
         self._keep_state()
@@ -234,13 +234,15 @@ class KubernetesSpawner(PodVolumes, KubeSpawner):
 
     def get_state(self) -> dict[str, Any]:
         """Return what a restarted hub needs to take the server over."""
-        return {**KubeSpawner.get_state(self), **self._told(), "starting": self._starting, "sealed": self._sealed}
+        kept = {"starting": self._starting, "sealed": self._sealed, "processes": self._processes}
+        return {**KubeSpawner.get_state(self), **self._told(), **kept}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a server that an earlier hub started."""
         KubeSpawner.load_state(self, state)
         self._load_told(state)
         self._sealed = str(state.get("sealed", ""))
+        self._processes = int(state.get("processes", 0))
         self._left_starting = bool(state.get("starting", False))
 
     def clear_state(self) -> None:

@@ -28,6 +28,8 @@ class PodVolumes(PodEnds):
         self._wrong_node = ""
         # The server's token under the hub's own key: a pod whose node comes back asks for its volume anew, perhaps of another hub.
         self._sealed = ""
+        # How many processes its pod may have; 0 where an earlier hub did not keep it.
+        self._processes = 0
 
     @property
     def _pod(self) -> dict[str, Any] | None:
@@ -56,10 +58,16 @@ class PodVolumes(PodEnds):
         """Return what the volume of that pod shows; None where it is not this server's pod."""
         if not self._is_mine(pod):
             return None
-        record, profile = self._record(), self._profile()
-        files = pods.accounts(record, self.live.identities.records(), datetime.now(UTC)) | (pods.limits(profile) if profile else {})
+        record = self._record()
+        files = pods.accounts(record, self.live.identities.records(), datetime.now(UTC)) | self._limits_file()
         token = self.api_token or (await decrypt(self._sealed.encode()))[_TOKEN]
         return VolumeOf(self.settings.service_account, record.name, record.uid, files, {_TOKEN: token})
+
+    def _limits_file(self) -> dict[str, str]:
+        """Return what the volume says of limits: those of the start, also where its profile is gone by now."""
+        profile = self._profile()
+        processes = self._processes or (profile.processes if profile else 0)
+        return pods.limits(processes) if processes else {}
 
     def on_a_wrong_node(self) -> str:
         """Let the start end: its node does not reach the home. Return the sentence."""
