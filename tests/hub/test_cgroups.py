@@ -113,6 +113,15 @@ def test_a_sliver_of_a_processor_is_what_the_kernel_takes_least() -> None:
     assert dict(cgroups.settings("cpu", 1, Limits(1, 0.001, 1)))["cpu.cfs_quota_us"] == "1000"
 
 
+@pytest.mark.parametrize(
+    ("name", "single"), [("memory.oom_control", "under_oom 0\noom_kill 2\n"), ("memory.events", "oom 2\noom_kill 2\n")]
+)
+def test_processes_that_were_ended_one_by_one_are_counted(tmp_path: Path, name: str, single: str) -> None:
+    for words, kills in ((single, 2), (f"{single}oom_group_kill 1\n", 0)):
+        (tmp_path / name).write_text(words)
+        assert Group((tmp_path,)).memory_kills() == kills
+
+
 def test_without_groups_the_command_is_the_command() -> None:
     assert Group().entering(["sleep", "1"]) == ["sleep", "1"]
 

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bowerbird_config import control_groups
+
 CONTROLLERS = ("memory", "cpu", "pids")
 _WHAT = {"memory": "memory", "cpu": "processor time", "pids": "processes"}
 _PERIOD_MICROSECONDS = 100_000
@@ -161,8 +163,7 @@ class Group:
         for path in self.paths:
             for name in ("memory.oom_control", "memory.events"):
                 with suppress(OSError):
-                    counts = dict(line.split() for line in (path / name).read_text().splitlines())
-                    return int(counts.get("oom_kill", 0))
+                    return control_groups.memory_kills((path / name).read_text())
         return 0
 
     def processes(self) -> set[int]:
