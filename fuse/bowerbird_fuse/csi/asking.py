@@ -30,6 +30,8 @@ _LONGEST_ANSWER = 1 << 20
 _LONGEST_TOKEN = 1 << 16
 _LONGEST_SENTENCE = 500
 _PIECE = 1 << 16
+# Its own refusal, and the answers of one that does not know the question.
+_REFUSALS = frozenset({http.client.FORBIDDEN, http.client.BAD_REQUEST, http.client.NOT_FOUND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,8 @@ class Hub:
             sentence = str(json.loads(_read(answer))["error"])[:_LONGEST_SENTENCE]
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
             sentence = f"the hub at {self.url} answered {answer.status}"
-        # Anything else than its own refusal may be over when it is asked again.
-        return Denied(sentence) if answer.status == http.client.FORBIDDEN else Away(sentence)
+        # Anything else may be over when it is asked again.
+        return Denied(sentence) if answer.status in _REFUSALS else Away(sentence)
 
 
 def _admission(answer: dict[str, Any]) -> Admission:

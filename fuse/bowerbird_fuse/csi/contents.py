@@ -59,6 +59,7 @@ class Contents:
         """Give a volume that is shown what the hub says since; each file is whole at any time."""
         place = self._directory / volume
         for name, text in files.items():
+            (place / name).unlink(missing_ok=True)  # a plugin that was killed has left it
             _write(place / name, text, 0o444, 0)
             (place / name).replace(place / "etc" / name)
 

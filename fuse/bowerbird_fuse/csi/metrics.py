@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from bowerbird_fuse.csi.errors import CallError
 from bowerbird_fuse.csi.keeper_orders import KeeperOrders
+from bowerbird_fuse.csi.limits import Limits
 from bowerbird_fuse.csi.volumes import Book
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,9 +33,9 @@ class Calls:
             return dict(self._counts)
 
 
-def text(calls: Calls, book: Book, keeper: KeeperOrders) -> str:
+def text(calls: Calls, book: Book, keeper: KeeperOrders, limits: Limits | None = None) -> str:
     """Return what is measured; a keeper that does not answer is told by `bowerbird_node_keeper_up`."""
-    return "".join(f"{line}\n" for line in (*_of_calls(calls), *_of_volumes(book), *_of_keeper(keeper)))
+    return "".join(f"{line}\n" for line in (*_of_calls(calls), *_of_volumes(book), *_of_limits(limits), *_of_keeper(keeper)))
 
 
 def _of_calls(calls: Calls) -> Iterator[str]:
@@ -49,6 +50,11 @@ def _of_volumes(book: Book) -> Iterator[str]:
     yield from _gauge("bowerbird_node_volumes", "Volumes that are published.", len(volumes))
     lost = sum(bool(volume.remounts) for volume in volumes)
     yield from _gauge("bowerbird_node_volumes_remounted", "Published volumes whose view was mounted anew: open files were lost.", lost)
+
+
+def _of_limits(limits: Limits | None) -> Iterator[str]:
+    if limits is not None:
+        yield from _gauge("bowerbird_node_pods_unlimited", "Pods whose processes should have a limit, and have none.", limits.unlimited)
 
 
 def _of_keeper(keeper: KeeperOrders) -> Iterator[str]:
@@ -72,7 +78,7 @@ def _gauge(name: str, about: str, value: int) -> tuple[str, str, str]:
 class MetricsServer:
     """Serves `/metrics` at a port, until `close`."""
 
-    def __init__(self, port: int, calls: Calls, book: Book, keeper: KeeperOrders) -> None:
+    def __init__(self, port: int, calls: Calls, book: Book, keeper: KeeperOrders, limits: Limits | None = None) -> None:
         class Handler(BaseHTTPRequestHandler):
             timeout = _SECONDS
 
@@ -81,7 +87,7 @@ class MetricsServer:
                 if self.path != "/metrics":
                     self.send_error(HTTPStatus.NOT_FOUND)
                     return
-                body = text(calls, book, keeper).encode()
+                body = text(calls, book, keeper, limits).encode()
                 self.send_response(HTTPStatus.OK)
                 self.send_header("Content-Type", _CONTENT_TYPE)
                 self.send_header("Content-Length", str(len(body)))

@@ -97,18 +97,19 @@ def main() -> None:
     teller.start()
 
     def remounted(volume: Volume) -> None:
-        teller.later(f"the view of {volume.user} was mounted anew", lambda: publisher.tell(volume, hub.tell_remounted(volume)))
+        what = f"the view of {volume.user} in pod {volume.pod} was mounted anew"
+        teller.later(what, lambda: publisher.tell(volume, hub.tell_remounted(volume)))
 
-    def killed(volume: Volume, kills: int) -> None:
+    def killed(volume: Volume, kills: int, dropped: Callable[[], None]) -> None:
         what = f"processes of pod {volume.pod} were ended for want of memory"
-        teller.later(what, lambda: publisher.tell(volume, hub.tell_killed(volume, kills)))
+        teller.later(what, lambda: publisher.tell(volume, hub.tell_killed(volume, kills)), dropped)
 
     publisher, calls = Publisher(asked.var, driver.pods, driver.node, hub.whose, remounted), Calls()
     limits = Limits(Groups(asked.cgroups), publisher.book, publisher.contents, killed) if asked.cgroups else None
     with ExitStack() as stack:
         stack.callback(relay.close)
         if asked.metrics_port is not None:
-            metrics = MetricsServer(asked.metrics_port, calls, publisher.book, KeeperOrders(asked.var.keeper_socket))
+            metrics = MetricsServer(asked.metrics_port, calls, publisher.book, KeeperOrders(asked.var.keeper_socket), limits)
             stack.callback(metrics.close)
         serve(driver, publisher, stop, calls, limits)
 

@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bowerbird_fuse.csi.errors import Away, CallError
 
@@ -19,34 +19,57 @@ _PATIENCE_SECONDS = 600.0
 class _News:
     what: str
     tell: Callable[[], None]
+    dropped: Callable[[], None]
+    due: float
+    end: float
 
 
 class Teller(threading.Thread):
-    """Tells one thing after another, each again and again while the hub is Away."""
+    """Tells one thing after another; for which the hub is Away is told again after what waits by then."""
 
     def __init__(self) -> None:
         super().__init__(name="telling", daemon=True)
         self._waiting: queue.SimpleQueue[_News] = queue.SimpleQueue()
+        # The last news of each kind, which alone is told. Who changes it has the lock.
+        self._last: dict[str, _News] = {}
+        self._lock = threading.Lock()
 
-    def later(self, what: str, tell: Callable[[], None]) -> None:
-        """Have `tell` called, which tells the hub that."""
-        self._waiting.put(_News(what, tell))
+    def later(self, what: str, tell: Callable[[], None], dropped: Callable[[], None] = lambda: None) -> None:
+        """Have `tell` called, which tells the hub that, in the place of earlier news of it; `dropped` where it is away for too long."""
+        now = time.monotonic()
+        news = _News(what, tell, dropped, now, now + _PATIENCE_SECONDS)
+        with self._lock:
+            self._last[what] = news
+        self._waiting.put(news)
 
     def run(self) -> None:
         """Tell for ever."""
         while True:
-            _tell_in_time(self._waiting.get())
+            news = self._waiting.get()
+            time.sleep(max(0.0, news.due - time.monotonic()))
+            if self._last.get(news.what) is news:
+                self._tell(news)
 
-
-def _tell_in_time(news: _News) -> None:
-    end = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < end:
+    def _tell(self, news: _News) -> None:
         try:
             news.tell()
-            return
-        except Away:
-            time.sleep(_PAUSE_SECONDS)
+        except Away as error:
+            if time.monotonic() < news.end:
+                self._again(news)
+                return
+            log.warning("the hub was away for too long to hear that %s: %s", news.what, error)
+            news.dropped()
         except (CallError, OSError) as error:
-            log.warning("the hub does not hear that %s: %s", news.what, error)
-            return
-    log.warning("the hub was away for too long to hear that %s", news.what)
+            log.warning("nobody is told that %s: %s", news.what, error)
+        except Exception:  # what waits behind it is to be told all the same
+            log.exception("nobody is told that %s", news.what)
+        with self._lock:
+            if self._last[news.what] is news:
+                del self._last[news.what]
+
+    def _again(self, news: _News) -> None:
+        later = replace(news, due=time.monotonic() + _PAUSE_SECONDS)
+        with self._lock:
+            if self._last[news.what] is news:
+                self._last[news.what] = later
+                self._waiting.put(later)
