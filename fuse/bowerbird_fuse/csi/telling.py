@@ -25,12 +25,12 @@ class _News:
 
 
 class Teller(threading.Thread):
-    """Tells one thing after another; for which the hub is Away is told again after what waits by then."""
+    """Tells one thing after another; what the hub is Away for is told again, after what waits by then."""
 
     def __init__(self) -> None:
         super().__init__(name="telling", daemon=True)
         self._waiting: queue.SimpleQueue[_News] = queue.SimpleQueue()
-        # The last news of each kind, which alone is told. Who changes it has the lock.
+        # The last news of each thing, which alone are told. Who changes it has the lock.
         self._last: dict[str, _News] = {}
         self._lock = threading.Lock()
 
@@ -59,10 +59,12 @@ class Teller(threading.Thread):
                 return
             log.warning("the hub was away for too long to hear that %s: %s", news.what, error)
             news.dropped()
-        except (CallError, OSError) as error:
-            log.warning("nobody is told that %s: %s", news.what, error)
+        except CallError as error:
+            log.warning("the hub does not hear that %s: %s", news.what, error)
+        except OSError as error:
+            log.warning("the hub heard, but the pod is not shown, that %s: %s", news.what, error)
         except Exception:  # what waits behind it is to be told all the same
-            log.exception("nobody is told that %s", news.what)
+            log.exception("it could not be told that %s", news.what)
         with self._lock:
             if self._last[news.what] is news:
                 del self._last[news.what]
