@@ -22,10 +22,9 @@ from bowerbird_hub.state import copied, layout
 from bowerbird_hub.state.backup import BackupError, back_up
 from bowerbird_hub.state.backup import restore as put_back
 from bowerbird_hub.state.logs import Follower, logs_in, tail
-from bowerbird_hub.state.state_files import read_json
 from bowerbird_hub.state.to_cluster import restore_to_cluster
 from bowerbird_hub.supervision import ending, handover
-from bowerbird_hub.supervision.board import Board, Journal, state_path
+from bowerbird_hub.supervision.board import Board, Journal, told_by_holder
 from bowerbird_hub.supervision.daemon import detach
 from bowerbird_hub.supervision.planning import (
     CannotStart,
@@ -107,7 +106,7 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
 def _of_running(request: Request, *, wait: bool) -> str:
     """Return what a second `up` says; FoundWrong where what runs is not what was asked for, or is not up yet."""
     var, file, port = request.var, request.file, request.port
-    is_up = ending.is_up_after_start(var) if wait else read_json(state_path(var)).get("phase") == "running"
+    is_up = ending.is_up_after_start(var) if wait else told_by_holder(var).get("phase") == "running"
     said = already_running(var)
     if port and is_elsewhere(var, port):
         raise FoundWrong(f"{said}, and `bowerbird up --port {port}` then starts it there")
@@ -146,12 +145,12 @@ def _start(request: Request, platform: Platform, *, detached: bool) -> int:
 def is_elsewhere(var: Var, port: int) -> bool:
     """Tell whether the platform that runs is at another port than that."""
     ports = read_ports(var)
-    return bool(ports and read_json(state_path(var)) and ports.public != port)
+    return bool(ports and told_by_holder(var) and ports.public != port)
 
 
 def already_running(var: Var) -> str:
     """Return what a second `up` says."""
-    told = read_json(state_path(var))
+    told = told_by_holder(var)
     if not told:
         return f"another command is at work on {var.root}; try again in a moment"
     return f"already {told.get('phase', 'running')} at {told['url']} with {told['platform_file']}; `bowerbird down` ends it"

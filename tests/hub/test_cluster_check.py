@@ -1,11 +1,14 @@
 """`bowerbird check --cluster` against an API server over HTTP: what a k3s lacks, what cannot be told, and who does not answer."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 from bowerbird_config.cli import cli
+from bowerbird_hub.cluster_check.cluster import api_of
 from bowerbird_hub.cluster_check.nodes import amount
 from click.testing import CliRunner
 
@@ -325,6 +328,24 @@ def test_a_kubeconfig_that_leads_nowhere_is_named(tmp_path):
         result = CliRunner().invoke(cli, arguments)
         assert result.exit_code == 2
         assert result.stderr.startswith(f"{tmp_path / name} leads to no cluster (")
+
+
+@pytest.mark.asyncio
+async def test_a_kubeconfig_may_come_through_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    told = {
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "http://c.test"}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [context],
+    }
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(pipe.write_text, json.dumps(told))
+        async with api_of(pipe, None) as client:
+            assert client.configuration.host == "http://c.test"
+        assert writing.result(10)
 
 
 @pytest.mark.parametrize("how", ["option", "environment"])

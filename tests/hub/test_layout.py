@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from bowerbird_hub import commands
 from bowerbird_hub.state import layout
 from bowerbird_hub.state.layout import LayoutError, VarInUse
 from bowerbird_hub.state.secret_files import OWN, make_secrets, read_secret
+from bowerbird_hub.state.state_files import write_json
+from bowerbird_hub.supervision.board import state_path, told_by_holder
 from click.testing import CliRunner
 
 from tests.support.nobody import ANOTHER_UID
@@ -198,3 +201,15 @@ def test_state_directory_of_somebody_else_is_refused_in_a_sentence(command: str)
             os.seteuid(0)
     assert result.exit_code == 2
     assert f"{var.root} belongs to root; run it as that user" in result.output
+
+
+@pytest.mark.parametrize(("pid", "believed"), [(1, False), (os.getpid(), True)])
+def test_what_a_killed_holder_has_told_is_not_of_the_next(var: Var, pid: int, believed: bool) -> None:
+    made(var)
+    with layout.held(var):
+        holder = layout.holder(var)
+        assert holder
+        write_json(state_path(var), {"phase": "running", "holder": {**asdict(holder), "pid": pid}})
+        assert bool(told_by_holder(var)) is believed
+    write_json(var.root / "lock", {"pid": 0, "start_ticks": 0})
+    assert told_by_holder(var) == {}

@@ -122,6 +122,9 @@ def _check_kubeconfig(named: Path | None) -> None:
     if not found:
         raise NoCluster(f"there is no file {' or '.join(map(str, files))}; {_NAME_ONE}")
     for file in found:
+        # What comes through a pipe is there once, for the library.
+        if not (file.is_file() or file.is_dir()):
+            continue
         try:
             content = yaml.safe_load(file.read_bytes())
         except OSError as error:

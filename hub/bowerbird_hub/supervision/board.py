@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bowerbird_config.paths import Var
-from bowerbird_hub.state.state_files import write_json
+from bowerbird_hub.state import layout
+from bowerbird_hub.state.state_files import read_json, write_json
 from bowerbird_hub.supervision.supervisor import Phase, Watch
 from bowerbird_hub.supervision.table import Display, Row
 
@@ -35,6 +36,12 @@ class Journal:
 def state_path(var: Var) -> Path:
     """Return the file in which a supervisor tells what it does."""
     return var.run / "supervisor.json"
+
+
+def told_by_holder(var: Var) -> dict[str, Any]:
+    """Return what the process that holds the state directory has told; nothing where it is of one that was killed."""
+    holder, told = layout.holder(var), read_json(state_path(var))
+    return told if holder and told.get("holder") == asdict(holder) else {}
 
 
 class Board:

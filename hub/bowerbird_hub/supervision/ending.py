@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from bowerbird_config.paths import Var
 from bowerbird_hub.state import copied, layout
-from bowerbird_hub.state.state_files import read_json
 from bowerbird_hub.supervision import sweep
-from bowerbird_hub.supervision.board import state_path
+from bowerbird_hub.supervision.board import told_by_holder
 from bowerbird_hub.supervision.processes import outlived
 from bowerbird_hub.supervision.stopping import stop_platform
 
@@ -43,14 +42,14 @@ def end_platform(var: Var, say: Callable[[str], None]) -> list[str]:
 def wait_while_ending(var: Var) -> None:
     """Return when no supervisor is about to end, so that a start does not take it for one that runs."""
     supervisor = layout.holder(var)
-    if supervisor and read_json(state_path(var)).get("phase") == "stopping":
+    if supervisor and told_by_holder(var).get("phase") == "stopping":
         asyncio.run(outlived([supervisor], SUPERVISOR_SECONDS))
 
 
 def is_up_after_start(var: Var) -> bool:
     """Return once the command that holds the directory has started the platform, True, or has ended without."""
     while layout.holder(var):
-        if read_json(state_path(var)).get("phase") == "running":
+        if told_by_holder(var).get("phase") == "running":
             return True
         time.sleep(_POLL_SECONDS)
     return False

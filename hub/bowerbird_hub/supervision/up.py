@@ -4,12 +4,12 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from bowerbird_config.load import load
 from bowerbird_config.paths import Var
 from bowerbird_config.platform import Platform
-from bowerbird_hub.state import logs
+from bowerbird_hub.state import layout, logs
 from bowerbird_hub.supervision import sweep
 from bowerbird_hub.supervision.board import Board
 from bowerbird_hub.supervision.demo_releases import DemoReleases, demo_releases
@@ -71,7 +71,8 @@ async def serve(request: Request, platform: Platform, board: Board, start: Start
     # There is no await in it, so that a signal waits until the set-up is whole.
     plan = plan_for(request, platform, board.say)
     where = {"url": plan.url, "door": plan.door, "platform_file": str(plan.platform_file), "demo_accounts": accounts_of(plan)}
-    board.tell(**where, phase="starting", boot=boot_id(), code=code_of(request.install))
+    holder = layout.holder(plan.var)
+    board.tell(**where, phase="starting", boot=boot_id(), code=code_of(request.install), holder=holder and asdict(holder))
     for lack in lacks():
         board.say(f"missing here: {lack}")
     await sweep_before_start(plan.var)
