@@ -1,6 +1,7 @@
 """The platform's survey as a still map shows it: its tiles (HiPS 1.0), asked for as this server may, laid on the pixels of the picture."""
 
 import asyncio
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from bowerbird.errors import ServiceGone, ServiceSlow
 from bowerbird.lab import healpix
 from bowerbird.png import rgba
 from bowerbird.slab import Slab
@@ -18,11 +20,14 @@ from bowerbird.vo.session import Session
 
 # A map waits for its picture no longer.
 _SECONDS: Final = 3.0
+_AGAIN_SECONDS: Final = 60.0
 _MOST_TILES: Final = 24
 _DEFAULT_WIDTH: Final = 512
 _IN_A_DIRECTORY: Final = 10_000
 _OK: Final = 200
 _NO_PICTURE: Final = (StructError, zlib.error, ValueError, StopIteration)
+# The addresses that did not answer, and until when nobody waits for them.
+_silent_until: dict[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +42,18 @@ class Survey:
 async def seen_of(session: Session, release: str, along: Slab, ra: Any, dec: Any) -> Any:
     """Return the colours (RGBA) that the release's survey of a band has at places (degrees, row by row); None where nothing is there.
 
-    ServiceError where the platform does not answer in time.
+    ServiceError where the platform does not answer in time; then it is asked again after a while only.
     """
     address = session.beside(f"hips/{release}")
-    if address is None:
+    if address is None or time.monotonic() < _silent_until.get(address, 0.0):
         return None
-    async with within(_SECONDS, address):
-        survey = await _survey(session.http, address, along)
-        return None if survey is None else await _colours(session.http, survey, ra, dec)
+    try:
+        async with within(_SECONDS, address):
+            survey = await _survey(session.http, address, along)
+            return None if survey is None else await _colours(session.http, survey, ra, dec)
+    except (ServiceSlow, ServiceGone):
+        _silent_until[address] = time.monotonic() + _AGAIN_SECONDS
+        raise
 
 
 async def _survey(http: HTTP, address: str, along: Slab) -> Survey | None:
@@ -55,9 +64,12 @@ async def _survey(http: HTTP, address: str, along: Slab) -> Survey | None:
     record = next((one for one in records if _is_of(one, along)), None)
     if record is None or not record.get("hips_order", "").isdigit():
         return None
+    width = int(record.get("hips_tile_width", _DEFAULT_WIDTH))
+    if width < 1:
+        return None
     # The list names the address that people have; a server may have another.
     part = record.get("hips_service_url", "").partition(address.partition("/hips/")[2])[2]
-    return Survey(address + part, int(record["hips_order"]), int(record.get("hips_tile_width", _DEFAULT_WIDTH)))
+    return Survey(address + part, int(record["hips_order"]), width)
 
 
 def _record(text: str) -> dict[str, str]:
