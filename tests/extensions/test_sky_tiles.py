@@ -132,7 +132,17 @@ def test_a_still_map_has_the_survey_of_the_band_that_was_chosen_and_asks_once(mo
         assert survey_of(bowerbird.skymap([(40.0, 2.0)], survey=SURVEY, band="z").still())[1] is None
 
 
-@pytest.mark.parametrize("told", [b"", b"nothing = of\nthe standard", b"hips_order = 3\nem_min = x\nem_max = y", b"hips_order = 3", b"hips_order = 3\nhips_tile_width = 0", None])
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"",
+        b"nothing = of\nthe standard",
+        b"hips_order = 3\nem_min = x\nem_max = y",
+        b"hips_order = 3",
+        b"hips_order = 3\nhips_tile_width = 0",
+        None,
+    ],
+)
 def test_a_platform_that_tells_no_survey_leaves_a_map_as_it_is(monkeypatch, told) -> None:
     with answering(told) as address:
         monkeypatch.setenv("BOWERBIRD_TAP_URL", f"{address}/tap")

@@ -21,6 +21,7 @@ from bowerbird_config.teams import Membership, Role
 from bowerbird_hub import pods
 from bowerbird_hub.nodes.door import NotYet, WrongNode
 from bowerbird_hub.nodes.storage import HomeStorage
+from bowerbird_hub.runtimes import pod_ends
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.orphan_pods import end_orphans, keep_ending_orphans
@@ -678,6 +679,17 @@ async def test_server_that_its_node_has_yet_to_start_again_is_not_ended(lost: Cl
     lost.api.runs(POD, lost.address, restartCount=1, lastState=gone)
     assert "ended when its node went off and has been started again" in await _told(lost, "its node")
     assert POD in lost.api.pods
+
+
+async def test_server_that_its_node_does_not_start_again_is_told_why(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_ends, "AWAY_SECONDS", 0.0)
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    gone = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    cluster.api.runs(POD, cluster.address, ready=False, state=gone)
+    assert "which goes on trying, has not started it again. It did not say why." in await _told(cluster, "goes on trying")
+    cluster.api.runs(POD, cluster.address, restartCount=1, lastState=gone)
+    assert "has been started again" in await _told(cluster, "stopped by itself with status 1")
 
 
 async def test_server_that_has_ended_for_good_is_not_waited_for(cluster: Cluster) -> None:

@@ -298,7 +298,9 @@ class KubernetesSpawner(PodVolumes, KubeSpawner):
             self._tell_taken(pod)
             # KubeSpawner would end it.
             if pod_status.comes_again(pod):
+                self._tell_away(pod, self.events)
                 return None
+            self._tell_away_at = None
         status: int | None = await KubeSpawner.poll(self)
         if status is None and self.server and not self.pending:
             await self._keep_route(self.server.url)

@@ -1,5 +1,8 @@
 """What the owner of a pod is told of its ends, each once, also by the hub that comes after the one which told it."""
 
+import math
+import time
+from collections.abc import Iterable
 from typing import Any
 
 from bowerbird_config.model import format_size
@@ -13,6 +16,9 @@ from traitlets import Any as AnyTrait
 
 _LOST = "Your server's node lost the files that were open in /data and in your home. Restart its kernels, or the server, to open them anew."
 
+# A node that had no power takes less to show a server its data again.
+AWAY_SECONDS = 180.0
+
 
 class PodEnds(PlatformSpawner):
     """Tells what the cluster says of a server's end, where that is not the hub's own doing."""
@@ -24,6 +30,8 @@ class PodEnds(PlatformSpawner):
         self._told_restarts = 0
         self._told_kills = 0
         self._told_lost = False
+        # When to tell that its node does not start it again; None while it runs.
+        self._tell_away_at: float | None = None
         # Whether its end is our own doing, or was told.
         self._end_is_known = False
         # The uid of the pod whose data were shown under a lease.
@@ -89,6 +97,16 @@ class PodEnds(PlatformSpawner):
             self._told_restarts = found.restarts
             self._tell_of(found.words)
             self._keep_state()
+
+    def _tell_away(self, pod: dict[str, Any], events: Iterable[pod_status.Part]) -> None:
+        """Tell once why a server that has ended is not started again, where that takes long."""
+        now = time.monotonic()
+        if self._tell_away_at is None:
+            self._tell_away_at = now + AWAY_SECONDS
+        elif now >= self._tell_away_at:
+            self._tell_away_at = math.inf
+            words = f"Your server ended {AWAY_SECONDS / 60:.0f} minutes ago, and its node, which goes on trying, has not started it again."
+            self._tell_of(f"{words} {pod_status.waiting_for(pod, events)}")
 
     def _tell_taken(self, pod: dict[str, Any] | None) -> None:
         pending = self._stop_pending or self._start_pending or self._spawn_pending
