@@ -150,8 +150,8 @@ def test_without_helm_the_command_says_what_to_install(monkeypatch, tmp_path):
     result = CliRunner().invoke(cli, ["render", "-f", str(CHART / "examples" / "trial.yaml")])
     assert result.exit_code == 2
     assert result.output.startswith("there is no Helm here, which makes the manifests; put the program 'helm' on PATH")
-    assert result.output.endswith(f" --python {sys.prefix}/bin/python helm-python-sdk\n")
-    uv = shlex.split(result.output.rpartition("for this command: ")[2])[0]
+    uv, *_, option, python, package = shlex.split(result.output.rpartition("for this command: ")[2])
+    assert (option, python, package) == ("--python", f"{sys.prefix}/bin/python", "helm-python-sdk")
     assert shutil.which(uv), "the line can be followed"
 
 
