@@ -222,8 +222,8 @@ async def test_hub_takes_note_of_lost_files(asked: Asked) -> None:
 async def test_hub_takes_note_of_processes_that_were_ended(asked: Asked) -> None:
     ann, late = (Volume.of(Claim("csi-1", Target(Path("/pods"), pod.uid, "data"), pod, False, "x"), pod.name) for pod in (ANN, LATE))
     assert await asyncio.to_thread(asked.hub.tell_killed, ann, 2) == {"news.json": "people/ann: 2"}
-    for volume, kills in ((late, 1), (ann, -1), (ann, True)):
-        with pytest.raises(Away):
+    for volume, kills, error in ((late, 1, Away), (ann, -1, Denied), (ann, True, Denied)):
+        with pytest.raises(error):
             await asyncio.to_thread(asked.hub.tell_killed, volume, kills)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import platform
+import re
 import subprocess
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -109,7 +110,7 @@ def _linked(binaries: Iterable[Path]) -> dict[str, Path]:
     """Return the shared libraries of programs, under the paths where their loader looks."""
     said = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False, timeout=60).stdout
     # `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, and the loader itself without an arrow.
-    named = {word for line in said.splitlines() for word in line.split() if word.startswith("/") and not word.endswith(":")}
+    named = re.findall(r"^\t(?:.+ => )?(/.+) \(0x[0-9a-f]+\)$", said, re.MULTILINE)
     return {name.lstrip("/"): Path(name) for name in named}
 
 
