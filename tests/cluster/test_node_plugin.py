@@ -93,7 +93,7 @@ def test_a_plugin_that_is_replaced_is_a_pause_for_open_files(
     assert after["faults"] == []
     assert after["count"] > before
     assert longest is None or after["longest"] < longest
-    lines = plugin.cluster.python(plugin.users, "ann-one", "print(open('/run/volume/data/home/diary').read())").split()
+    lines = plugin.cluster.python(plugin.users, "ann-one", f"print(open({after['diary']!r}).read())").split()
     assert lines[: after["count"]] == [f"{number}" for number in range(after["count"])]
 
 

@@ -9,8 +9,9 @@ from tests.support.cluster.release import Release
 # Appends a line every 20 ms to an open file, looks into the directory, and tells how long it waited at most and what went wrong.
 BUSY = """
 import json, os, time
-open("/run/volume/data/home/diary", "w").close()
-file, longest, faults, count = open("/run/volume/data/home/diary", "a"), 0.0, [], 0
+# One of its own: a pod of before may still be at its end.
+diary = f"/run/volume/data/home/diary-{time.time_ns()}"
+file, longest, faults, count = open(diary, "a"), 0.0, [], 0
 while True:
     began = time.monotonic()
     try:
@@ -18,7 +19,7 @@ while True:
     except OSError as error:
         faults.append(str(error))
     longest = max(longest, time.monotonic() - began)
-    with open("/tmp/told.new", "w") as told: json.dump({"count": count, "longest": longest, "faults": faults}, told)
+    with open("/tmp/told.new", "w") as told: json.dump({"count": count, "longest": longest, "faults": faults, "diary": diary}, told)
     os.rename("/tmp/told.new", "/tmp/told")
     time.sleep(0.02)
 """
