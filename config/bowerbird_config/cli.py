@@ -34,6 +34,7 @@ from bowerbird_config.terminal import table
 from bowerbird_config.user_names import user_name
 
 _COMMANDS = "bowerbird.commands"
+_JSON = "--json"
 # What asks a cluster is a member's, since it takes a client of Kubernetes.
 _CHECKS = "bowerbird.checks"
 _NOBODY = "-"
@@ -74,7 +75,20 @@ class CommandGroup(click.Group):
 
 
 class _Commands(CommandGroup):
-    """Our commands and those of the members, each loaded when it is called and not before."""
+    """Our commands and those of the members, each loaded when it is called and not before; with --json all outcomes are JSON."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_JSON] = _JSON in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if not ctx.meta[_JSON]:
+                raise
+            _json(_refusal_json(error))
+            ctx.exit(error.exit_code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_contributed()})
@@ -205,6 +219,16 @@ def _identity(platform: Platform, user: str, groups: tuple[str, ...]) -> Identit
     return ANONYMOUS if user == _NOBODY else platform.identity(user, (*platform.directory_groups(user), *groups))
 
 
+def _refusal_json(error: click.ClickException) -> dict[str, Any]:
+    """Return what a program is told in place of an answer, as `check` tells it of a wrong file; `right` is null where nobody knows."""
+    cause = error.__cause__
+    if isinstance(cause, ConfigError):
+        problems = [problem_json(problem) for problem in cause.problems]
+    else:
+        problems = [{"file": None, "line": None, "what": error.format_message(), "remedy": None}]
+    return {"right": False if error.exit_code == FoundWrong.exit_code else None, "problems": problems}
+
+
 def _json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -213,7 +237,7 @@ _FILE = click.argument("file", required=False, type=NamedPath(path_type=Path, re
 _AT = click.option("--at", type=_Moment(), metavar="TIME", help="at this time instead of now, such as 2027-03-01T00:00:00Z")
 _GROUPS = click.option("--groups", multiple=True, metavar="GROUP", help="a directory group of the user; may be given again")
 _VAR = click.option("--var", type=NamedPath(path_type=Path), metavar="DIR", help="ask about the platform of this state directory")
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
+_AS_JSON = click.option(_JSON, "as_json", is_flag=True, help="print JSON")
 _FILES = click.option(
     "-f",
     "--file",

@@ -53,6 +53,39 @@ def test_check_as_json_gives_each_problem_in_parts(file):
     assert json.loads(result.stdout) == {"right": False, "problems": [problem]}
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("check", "gone.yaml"), 1),
+        (("check", "broken.yaml"), 1),
+        (("check", "--cluster", "gone.yaml"), 1),
+        (("check", "--at", AFTER), 2),
+        (("check", "--no-such-option"), 2),
+        (("diff", "gone.yaml", "--then", AFTER), 1),
+        (("diff", "broken.yaml", "--then", AFTER), 1),
+        (("diff", "broken.yaml"), 2),
+        (("explain", "ann", "read", "release:a478/dr1", "--file", "gone.yaml"), 1),
+        (("explain", "ann", "read", "release:a478/dr1", "--file", "broken.yaml"), 1),
+        (("explain", "ann", "read", "nothing"), 2),
+        (("images", "find", "fv", "--file", "gone.yaml"), 1),
+        (("images", "list", "--engine", "none"), 2),
+        (("status", "--var", "broken.yaml"), 2),
+        (("no-such-command",), 2),
+    ],
+)
+def test_every_outcome_with_json_is_json_with_the_same_words_and_code(file, tmp_path, monkeypatch, command, code):
+    monkeypatch.chdir(tmp_path)
+    Path("broken.yaml").write_text(GOOD.replace("owners: [ann]", "owners: ann"))
+    told, as_json = run(*command), run(*command, "--json")
+    assert (told.exit_code, as_json.exit_code, as_json.stderr) == (code, code, "")
+    answer = json.loads(as_json.stdout)
+    assert answer["right"] is (False if code == 1 else None)
+    for problem in answer["problems"]:
+        assert problem["what"] in told.stderr
+        assert str(problem["line"] or "") in told.stderr
+    assert answer["problems"]
+
+
 def test_check_as_a_user_shows_what_they_are_offered(file):
     result = run("check", file, "--as", "Eve", "--at", BEFORE)
     assert result.exit_code == 0
