@@ -12,6 +12,7 @@ from astropy.io import fits
 from bowerbird.batch import Made
 from bowerbird.errors import NotCuttable
 from bowerbird.fits_cards import BLOCK, CARD, END, Cards
+from bowerbird.spaced import spaced
 
 if TYPE_CHECKING:
     from bowerbird.stamp import Limits, Stamp
@@ -92,7 +93,7 @@ class Cut:
         Path(path).write_bytes(self.content())
 
     def __repr__(self) -> str:
-        return f"<Cut {self.file}>" if self.file is not None else f"<Cut of {sum(map(len, self._parts)):,} bytes>"
+        return f"<Cut {self.file}>" if self.file is not None else f"<Cut of {spaced(sum(map(len, self._parts)))} bytes>"
 
 
 def _first_header(content: bytes) -> tuple[Cards, int]:

@@ -192,7 +192,7 @@ def test_rows_are_selected_by_key_also_those_that_are_off_the_screen(seen: Visit
     page.wait_for_function("model => document.querySelector('.bb-status').textContent.match(/[0-9]+ selected/)")
     assert widget.selected == list(range(len(widget.selected)))
     rows.press("Shift+End")
-    page.wait_for_function("document.querySelector('.bb-status').textContent.includes('more than 100,000 rows')")
+    page.wait_for_function("document.querySelector('.bb-status').textContent.includes('more than 100\u2009000 rows')")
 
 
 @pytest.mark.browser

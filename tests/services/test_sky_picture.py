@@ -53,6 +53,10 @@ def test_more_rows_have_another_colour_and_the_legend_says_how_many(tmp_path: Pa
     assert "less than 1 %" in picture
 
 
+def test_legend_writes_large_numbers_as_all_pages_do() -> None:
+    assert "about 120\u2009000 rows per square degree" in sky.picture(Coverage({77: 1_650_000}), "demo_dr1.stars")
+
+
 def test_table_without_a_row_has_a_picture_of_an_empty_sky() -> None:
     picture = sky.picture(Coverage({}), "demo_dr1.stars")
     assert not cells(picture)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bowerbird.lab.spaced import spaced
 from bowerbird.lab.stamp_maker import Tile
 from bowerbird.png import png, rgba
+from bowerbird.spaced import spaced
 
 MOST = 20
 _SIDE = 112

@@ -7,7 +7,7 @@ import anywidget
 import traitlets
 
 from bowerbird.lab.page_parts import script, style
-from bowerbird.lab.spaced import spaced
+from bowerbird.spaced import spaced
 from bowerbird.vo.jobs import State
 from bowerbird.vo.uws import Phase
 

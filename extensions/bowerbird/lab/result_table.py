@@ -10,6 +10,7 @@ import traitlets
 from bowerbird.errors import BadArgument, ServiceError
 from bowerbird.lab.page_parts import script, style
 from bowerbird.lab.table_view import FilterError, TableView, static_html, view
+from bowerbird.spaced import spaced
 
 # So many are selected by one stroke: each is told to every view.
 MOST_SELECTED = 100_000
@@ -93,7 +94,7 @@ class ResultTable(anywidget.AnyWidget):
         """Return the rows that are seen between two places, both among them."""
         low, high = sorted((max(0, int(asked["one"])), max(0, int(asked["other"]))))
         if high - low >= MOST_SELECTED:
-            raise BadArgument(f"these are more than {MOST_SELECTED:,} rows; filter the table for them instead")
+            raise BadArgument(f"these are more than {spaced(MOST_SELECTED)} rows; filter the table for them instead")
         return {"type": "range", "rows": self._view.order[low : high + 1].tolist()}
 
     def _python(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -115,4 +116,8 @@ class ResultTable(anywidget.AnyWidget):
         if made is None:
             return None
         bundle, metadata = made
-        return {**bundle, "text/html": static_html(self._view), "text/plain": f"{self.total} rows, {len(self.columns)} columns"}, metadata
+        return {
+            **bundle,
+            "text/html": static_html(self._view),
+            "text/plain": f"{spaced(self.total)} rows, {len(self.columns)} columns",
+        }, metadata

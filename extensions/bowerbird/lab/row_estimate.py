@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from bowerbird.errors import ServiceError, ServiceSlow
-from bowerbird.lab.spaced import spaced
+from bowerbird.spaced import spaced
 
 _BOUND = re.compile(r"\bTOP\s+\d|^\s*SELECT\s+COUNT\s*\(|\bTAP_SCHEMA\b|^\s*WITH\b", re.IGNORECASE)
 _MANY = 100_000

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bowerbird.lab.spaced import spaced
+from bowerbird.spaced import spaced
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _RANGE = re.compile(r"(?P<low>\S+)\s*\.\.\s*(?P<high>\S+)")

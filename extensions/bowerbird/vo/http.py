@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 import httpx
 
 from bowerbird.errors import QueryRefused, ServiceError, ServiceGone, SignInNeeded, TooLarge, tells_whom_to_ask
+from bowerbird.spaced import spaced
 from bowerbird.vo.tokens import Tokens, origin
 
 _TROUBLED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -91,7 +92,7 @@ class HTTP:
             size += len(piece)
             if size > most_bytes:
                 way_out = "ask for fewer rows or columns, or allow more with most_bytes="
-                raise TooLarge(_named(response), f"answers with more than {most_bytes:,} bytes", way_out, query)
+                raise TooLarge(_named(response), f"answers with more than {spaced(most_bytes)} bytes", way_out, query)
             await asyncio.to_thread(file.write, piece)
 
     @asynccontextmanager

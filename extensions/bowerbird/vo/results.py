@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
 from bowerbird.errors import BadArgument, NotATable, Overflow, QueryRefused, VOTableError
+from bowerbird.spaced import spaced
 from bowerbird.votable import VOTable, read
 from bowerbird.warned import warn
 
@@ -80,7 +81,7 @@ class Answer:
     def warn(self) -> None:
         """Warn where rows are missing."""
         if self.overflow:
-            rows = f"{len(self.votable.table):,}"
+            rows = spaced(len(self.votable.table))
             warn(f"{self.service} cut the answer off at {rows} rows; ask for more with limit=, or for fewer in the query", Overflow)
 
     def to(self, form: str) -> Any:

@@ -3,6 +3,7 @@
 from collections import deque
 
 from bowerbird.errors import VOTableError
+from bowerbird.spaced import spaced
 from bowerbird.votable import binary_reader, tabledata_reader
 from bowerbird.votable.base64_lines import Decoder
 from bowerbird.votable.document import Sink
@@ -34,7 +35,7 @@ class Parts:
         """Take whole rows."""
         self._rows[index] += size
         if self._max_rows is not None and self._rows[index] > self._max_rows:
-            raise VOTableError(f"table {header.name or index + 1} has more than {self._max_rows} rows")
+            raise VOTableError(f"table {header.name or index + 1} has more than {spaced(self._max_rows)} rows")
         self.ready.append(Table(header, columns, index))
 
     def close(self, header: Header, index: int) -> None:
@@ -42,7 +43,7 @@ class Parts:
         if not self._rows[index]:
             self.ready.append(Table(header, [tabledata_reader.column(field, []) for field in header.fields], index))
         if header.nrows is not None and self._rows[index] < header.nrows:
-            raise VOTableError(f"table {header.name or index + 1} promises {header.nrows} rows and has {self._rows[index]}")
+            raise VOTableError(f"table {header.name or index + 1} promises {spaced(header.nrows)} rows and has {spaced(self._rows[index])}")
 
 
 class _Words:

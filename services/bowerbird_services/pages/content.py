@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
+from bowerbird.spaced import spaced
 from bowerbird_config.clients import Clients, Lines
 from bowerbird_config.collections import Release
 from bowerbird_config.model import format_moment
@@ -71,7 +72,7 @@ def tables(frame: Frame, found: Iterable[Table]) -> Html:
             "tr",
             tag("th", frame.link(f"tables/{table.full_name}", tag("code", table.full_name)), scope="row"),
             tag("td", table.title or table.description),
-            tag("td", whole(table.rows), class_="number", data_label="Rows"),
+            tag("td", spaced(table.rows), class_="number", data_label="Rows"),
         )
         for table in found
     ]
@@ -83,17 +84,12 @@ def _listing(heads: Iterable[str], rows: Iterable[Html]) -> Html:
     return tag("div", tag("table", tag("thead", named), tag("tbody", *rows), class_="facts stack"), class_="scroll")
 
 
-def whole(number: int) -> str:
-    """Return a number with thin spaces between its thousands."""
-    return f"{number:,}".replace(",", "\u2009")
-
-
 def table(frame: Frame, release: SeenRelease, shown: Table, drawn: Html | None, clients: Clients, images: list[Part]) -> list[Part]:
     """Return one table; `drawn` is where its rows are, `images` what is told of those of its release."""
     title = shown.title or shown.full_name
     part_of = tag("p", tag("code", shown.full_name), " of ", frame.link(f"collections/{release.collection}", release.about.title))
     described = tag("p", shown.description) if shown.description else None
-    told: list[Part] = [tag("h1", title), part_of, described, tag("p", f"{whole(shown.rows)} rows, {len(shown.columns)} columns.")]
+    told: list[Part] = [tag("h1", title), part_of, described, tag("p", f"{spaced(shown.rows)} rows, {len(shown.columns)} columns.")]
     told += [standing(release), *_position(shown, drawn), tag("h2", "Columns"), columns(shown.columns)]
     return [*told, *_ways(frame, shown, release, clients), *images, *cite(release, "h2")]
 

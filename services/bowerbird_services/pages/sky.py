@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 from astropy.coordinates import Latitude, Longitude
+from bowerbird.spaced import spaced
 from bowerbird_services.pages.markup import Html, tag
 from bowerbird_services.store.coverage import ORDER, PIXELS, Coverage
 from cdshealpix.nested import lonlat_to_healpix
@@ -113,6 +114,12 @@ def _legend(counts: np.ndarray, used: set[int]) -> list[str | Html]:
         for level in range(LEVELS)
         if level in used
     ]
-    least, most = (f"{count / _PIXEL_DEGREES:.2g}" for count in (counts.min(), counts.max()))
+    least, most = (_two_digits(count / _PIXEL_DEGREES) for count in (counts.min(), counts.max()))
     density = f"about {most} rows" if least == most else f"from {least} to {most} rows"
     return [*swatches, f" {density} per square degree, in pixels of 3.7°. RA grows to the left, 180° is in the middle."]
+
+
+def _two_digits(number: float) -> str:
+    """Return a number as two of its digits tell it, without an exponent where it is large."""
+    rounded = float(f"{number:.2g}")
+    return spaced(int(rounded)) if rounded >= 1 and rounded.is_integer() else f"{rounded:g}"

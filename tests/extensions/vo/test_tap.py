@@ -255,7 +255,7 @@ def test_a_job_that_is_gone_is_told(asked: Asked, tap: Behaviour, records: Recor
 
 def test_an_answer_beyond_what_is_allowed_is_not_read(asked: Asked, tap: Behaviour) -> None:
     tap.answer = lambda _: numbers(5000)
-    with pytest.raises(TooLarge, match=r"more than 1,000 bytes.*most_bytes="):
+    with pytest.raises(TooLarge, match=r"more than 1\u2009000 bytes.*most_bytes="):
         asked(most_bytes=1000)
 
 
