@@ -1,6 +1,8 @@
 """The state directory: made, checked, migrated, held."""
 
+import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -17,7 +19,8 @@ from bowerbird_hub.state import layout
 from bowerbird_hub.state.layout import LayoutError, VarInUse
 from bowerbird_hub.state.secret_files import OWN, make_secrets, read_secret
 from bowerbird_hub.state.state_files import write_json
-from bowerbird_hub.supervision.board import state_path, told_by_holder
+from bowerbird_hub.supervision.board import Board, state_path, told, told_by_holder
+from bowerbird_hub.supervision.status import status_of
 from click.testing import CliRunner
 
 from tests.support.nobody import ANOTHER_UID
@@ -163,6 +166,24 @@ def test_what_may_be_deleted_for_room_is_named(small_disk: Path) -> None:
     (full.surveys / "sky" / "dr1").mkdir(parents=True)
     with pytest.raises(LayoutError, match=f"You may delete {full.surveys}: `up` makes all of it again from the releases"):
         layout.prepare(full)
+
+
+@pytest.mark.root
+def test_supervisor_on_a_disk_that_others_have_filled_tells_what_is_and_status_that_it_is_full(small_disk: Path) -> None:
+    full = Var(small_disk / "var")
+    full.run.mkdir(parents=True)
+    board = Board(full, [])
+    board.tell(phase="running")
+    (small_disk / "of-others").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "more").write_bytes(b"more")
+    for message in ("is killed", "is killed too often, and left alone"):
+        board.made("tables", "failed", message)
+        assert told(full) == {"phase": "running", "parts": [], "made": [{"name": "tables", "state": "failed", "message": message}]}
+    assert any(lack.startswith(f"room on the disk of {full.root}: 0 MiB are left") for lack in status_of(full).missing)
+    (small_disk / "of-others").unlink()
+    board.tell(phase="stopping")
+    assert told(full)["phase"] == json.loads(state_path(full).read_text())["phase"] == "stopping"
 
 
 @pytest.mark.root

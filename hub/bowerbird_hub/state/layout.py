@@ -129,7 +129,7 @@ def _directories(var: Var) -> list[str]:
     free = shutil.disk_usage(var.root).free
     if free < START_BYTES:
         what = f"{var.root} has {free >> 20} MiB of room left and needs {START_BYTES >> 20} MiB; nothing was started"
-        raise LayoutError(f"{what}. {_may_be_deleted(var)}")
+        raise LayoutError(f"{what}. {may_be_deleted(var)}")
     if version_of(var) == LAYOUT:
         return []
     write_json(set_up_path(var), {"at": datetime.now(UTC).isoformat(timespec="seconds")})
@@ -138,7 +138,7 @@ def _directories(var: Var) -> list[str]:
     return [f"made {var.root}"]
 
 
-def _may_be_deleted(var: Var) -> str:
+def may_be_deleted(var: Var) -> str:
     """Say which directories take room and are made again from the releases."""
     found = " and ".join(str(path) for path in (var.surveys, var.tables) if path.is_dir() and any(path.iterdir()))
     return f"You may delete {found}: `up` makes all of it again from the releases" if found else "Make room on that disk"

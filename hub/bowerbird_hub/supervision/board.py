@@ -9,7 +9,7 @@ from typing import Any
 
 from bowerbird_config.paths import Var
 from bowerbird_hub.state import layout
-from bowerbird_hub.state.state_files import read_json, write_json
+from bowerbird_hub.state.kept_room import read_newest, write_always
 from bowerbird_hub.supervision.supervisor import Phase, Watch
 from bowerbird_hub.supervision.table import Display, Row
 
@@ -38,10 +38,15 @@ def state_path(var: Var) -> Path:
     return var.run / "supervisor.json"
 
 
+def told(var: Var) -> dict[str, Any]:
+    """Return what the last supervisor has told."""
+    return read_newest(state_path(var))
+
+
 def told_by_holder(var: Var) -> dict[str, Any]:
     """Return what the process that holds the state directory has told; nothing where it is of one that was killed."""
-    holder, told = layout.holder(var), read_json(state_path(var))
-    return told if holder and told.get("holder") == asdict(holder) else {}
+    holder, found = layout.holder(var), told(var)
+    return found if holder and found.get("holder") == asdict(holder) else {}
 
 
 class Board:
@@ -97,4 +102,4 @@ class Board:
 
     def _publish(self) -> None:
         with suppress(OSError):
-            write_json(state_path(self._var), {**self._facts, "parts": list(self._parts.values()), "made": list(self._made.values())})
+            write_always(state_path(self._var), {**self._facts, "parts": list(self._parts.values()), "made": list(self._made.values())})

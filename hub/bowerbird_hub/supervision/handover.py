@@ -6,8 +6,7 @@ import signal
 from bowerbird_config.install import Install
 from bowerbird_config.paths import Var
 from bowerbird_hub.state import layout
-from bowerbird_hub.state.state_files import read_json
-from bowerbird_hub.supervision.board import state_path
+from bowerbird_hub.supervision import board
 from bowerbird_hub.supervision.processes import outlived
 
 LEAVE = signal.SIGUSR1
@@ -24,7 +23,7 @@ def ask_for_it(var: Var, install: Install) -> bool:
 
     One from before this was known ends by the signal, which is as good: its parts go on, and the next one takes them over.
     """
-    supervisor, told = layout.holder(var), read_json(state_path(var))
+    supervisor, told = layout.holder(var), board.told(var)
     if supervisor is None or told.get("phase") != "running" or told.get("code") == code_of(install):
         return False
     supervisor.send(LEAVE)

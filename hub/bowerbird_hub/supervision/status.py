@@ -1,5 +1,6 @@
 """What runs for a state directory: each process with its health and memory, each mount, and what is missing."""
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,14 +10,14 @@ from bowerbird_config.absent import absences
 from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
+from bowerbird_config.room import START_BYTES
 from bowerbird_hub.managed import VO_PATH
 from bowerbird_hub.runtimes import cgroups, launch
 from bowerbird_hub.runtimes.places import mark_of
 from bowerbird_hub.state import layout
 from bowerbird_hub.state.secret_files import read_secret
 from bowerbird_hub.state.state_files import read_json
-from bowerbird_hub.supervision import machine, records, sweep
-from bowerbird_hub.supervision.board import state_path
+from bowerbird_hub.supervision import board, machine, records, sweep
 from bowerbird_hub.supervision.parts import HOLDER, HUB, KEEPER, NAMES, PROXY, holder_probe, hub_probe, keeper_probe, proxy_probe
 from bowerbird_hub.supervision.ports import read as read_ports
 from bowerbird_hub.supervision.probes import Probe, order
@@ -102,7 +103,7 @@ class Status:
 
 def status_of(var: Var) -> Status:
     """Return what runs for that directory, asked of the processes themselves."""
-    told = read_json(state_path(var))
+    told = board.told(var)
     views = _views(var)
     processes = _processes(var, told, [view for view in views if view.get("worker_pid")])
     health = {process.name: process.health for process in processes}
@@ -120,7 +121,7 @@ def status_of(var: Var) -> Status:
         # What a supervisor that is gone had said is of no time that is known.
         made=tuple(MadeStatus(**row) for row in told.get("made", []) if health[SUPERVISOR] == OK),
         spaces=_spaces(var),
-        missing=(*lacks(), *absent),
+        missing=(*lacks(), *_room(var), *absent),
         problems=problems,
         tap_url=_of_tables(told.get("url"), "tap"),
         scs_url=_of_tables(told.get("url"), "scs"),
@@ -139,6 +140,15 @@ def _of_tables(url: str | None, protocol: str) -> str | None:
 def lacks() -> tuple[str, ...]:
     """Return what is missing on this machine, each as a sentence."""
     return (*machine.lacks(), *(cgroups.missing() if machine.is_root() else ()))
+
+
+def _room(var: Var) -> tuple[str, ...]:
+    """Return what is to be said of a disk on which a platform would not start any more."""
+    free = shutil.disk_usage(var.root).free if var.root.is_dir() else START_BYTES
+    if free >= START_BYTES:
+        return ()
+    what = f"room on the disk of {var.root}: {free >> 20} MiB are left and a start needs {START_BYTES >> 20} MiB"
+    return (f"{what}; what cannot be written there is refused or lost, also in logs and records. {layout.may_be_deleted(var)}",)
 
 
 def _phase(told: dict[str, Any], health: dict[str, str], *, up: bool) -> str:
