@@ -25,7 +25,10 @@ class _News:
 
 
 class Teller(threading.Thread):
-    """Tells one thing after another; what the hub is Away for is told again, after what waits by then."""
+    """Tells one thing after another; what the hub does not take is told again, after what waits by then.
+
+    Also what it refuses: a hub that is about to be replaced may not know the question, and the next one does.
+    """
 
     def __init__(self) -> None:
         super().__init__(name="telling", daemon=True)
@@ -53,14 +56,11 @@ class Teller(threading.Thread):
     def _tell(self, news: _News) -> None:
         try:
             news.tell()
-        except Away as error:
+        except CallError as error:
             if time.monotonic() < news.end:
                 self._again(news)
                 return
-            log.warning("the hub was away for too long to hear that %s: %s", news.what, error)
-            news.dropped()
-        except CallError as error:
-            log.warning("the hub does not hear that %s: %s", news.what, error)
+            _give_up(news, error)
         except OSError as error:
             log.warning("the hub heard, but the pod is not shown, that %s: %s", news.what, error)
         except Exception:  # what waits behind it is to be told all the same
@@ -75,3 +75,12 @@ class Teller(threading.Thread):
             if self._last[news.what] is news:
                 self._last[news.what] = later
                 self._waiting.put(later)
+
+
+def _give_up(news: _News, error: CallError) -> None:
+    if isinstance(error, Away):
+        log.warning("the hub was away for too long to hear that %s: %s", news.what, error)
+        news.dropped()
+    else:
+        # Told anew, it would be refused anew.
+        log.warning("the hub does not hear that %s: %s", news.what, error)

@@ -77,7 +77,7 @@ def test_refusal_is_the_hubs_own_sentence(door: HubDoor, token: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_hub_that_does_not_know_the_question_is_not_asked_again(door: HubDoor, token: Path, status: int) -> None:
+def test_hub_that_does_not_know_the_question_refuses_it(door: HubDoor, token: Path, status: int) -> None:
     says(door, b"<html>", status)
     with pytest.raises(Denied, match=f"answered {status}"):
         Hub(door.url, token).tell_killed(Volume.of(CLAIM, "ann"), 2)

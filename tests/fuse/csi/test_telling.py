@@ -2,11 +2,18 @@
 
 import queue
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from bowerbird_config.pods import Pod
 from bowerbird_fuse.csi import telling
+from bowerbird_fuse.csi.asking import KILLS, Hub
 from bowerbird_fuse.csi.errors import Away, Denied
+from bowerbird_fuse.csi.targets import Target
 from bowerbird_fuse.csi.telling import Teller
+from bowerbird_fuse.csi.volumes import Volume
+
+from tests.support.hub_door import HubDoor
 
 
 class Heard:
@@ -58,7 +65,6 @@ def test_later_news_take_the_place_of_earlier(teller: Teller, heard: Heard) -> N
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (Denied("no"), "the hub does not hear that a: no"),
         (OSError("full"), "the hub heard, but the pod is not shown, that a: full"),
         (KeyError("odd"), "Traceback"),
     ],
@@ -72,6 +78,30 @@ def test_news_that_cannot_be_told_are_in_the_log_and_the_next_are_told(
     teller.start()
     heard.hears("not a", "b")
     assert words in caplog.text
+
+
+def test_news_that_a_hub_refuses_are_told_until_the_next_one_takes_them(heard: Heard, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("of-the-plugin")
+    refusals = iter([(404, b"<html>"), (400, b'{"error": "what is that?"}'), (503, b'{"error": "the hub is starting"}')])
+    with HubDoor() as door:
+        door.answer = lambda _path, _body: next(refusals, (200, b'{"files": {"news.json": "one"}}'))
+        volume = Volume("csi-1", Target(tmp_path, "u-1", "data"), Pod("people", "server-ann", "u-1"), read_only=False, user="ann")
+        teller = Teller()
+        teller.later("a", lambda: heard.words.put(Hub(door.url, tmp_path / "token").tell_killed(volume, 1)["news.json"]))
+        teller.start()
+        heard.hears("one")
+        assert [path for path, _, _ in door.asked] == [KILLS] * 4
+
+
+def test_news_that_every_hub_refuses_are_given_up(heard: Heard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(telling, "_PATIENCE_SECONDS", 0.1)
+    teller = Teller()
+    teller.later("a", heard.tells("a", Denied("no"), Denied("no")), lambda: heard.words.put("dropped"))
+    teller.start()
+    heard.hears("not a", "not a")
+    teller.later("b", heard.tells("b"))
+    heard.hears("b")
+    assert "the hub does not hear that a: no" in caplog.text
 
 
 def test_who_has_news_hears_that_the_hub_was_away_for_too_long(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
