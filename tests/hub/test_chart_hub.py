@@ -6,7 +6,7 @@ import secrets
 import signal
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -17,6 +17,7 @@ import httpx
 import pytest
 from aiohttp import web
 from bowerbird_config.identity import IdentityRecord
+from bowerbird_config.paths import Var
 from bowerbird_config.pods import Pod
 from bowerbird_config.user_names import SERVICES_ACCOUNT
 from bowerbird_fuse.csi.asking import Hub
@@ -25,6 +26,8 @@ from bowerbird_fuse.csi.errors import CallError, Denied
 from bowerbird_fuse.csi.targets import Target
 from bowerbird_hub import pods
 from bowerbird_hub.chart.make_secrets import KEYS
+from bowerbird_hub.identity.database import DATABASE, connect, file_address, given_address
+from bowerbird_hub.succession import Succession
 
 from tests.support.cas import DemoCAS
 from tests.support.certificates import certificate
@@ -63,6 +66,12 @@ class Release:
     def passwords(self) -> dict[str, str]:
         file = self.pods.volume("bowerbird-hub", "state") / "demo-accounts.txt"
         return dict(line.split()[:2] for line in file.read_text().splitlines())
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy's address of the hub's database."""
+        file = file_address(Var(self.pods.volume("bowerbird-hub", "state")))
+        return given_address({DATABASE: self.pods.secrets.get("url", "")}) or file
 
     def start_hub(self) -> None:
         self.pods.start("bowerbird-hub", "hub")
@@ -294,6 +303,34 @@ def test_hub_that_is_killed_finds_pods_and_sessions_again(release: Release, rese
     release.pods.until(lambda: (researcher.model() or {}).get("ready"))
     assert release.pod(POD) == before
     assert release.whose(POD, release.token_of(before)).user == "researcher"
+
+
+@pytest.fixture
+def newer(release: Release) -> Iterator[Callable[[], None]]:
+    """A hub of another pod, which takes this one's place; both are gone after the test, and the hub is there again."""
+    engine = connect(release.database)
+    yield Succession(engine, "bowerbird-hub-2").take
+    with engine.begin() as connection:
+        connection.exec_driver_sql("delete from bowerbird_hubs where pod = 'bowerbird-hub-2'")
+    engine.dispose()
+    release.start_hub()
+
+
+def test_hub_whose_place_another_pods_hub_has_taken_ends_with_a_sentence_and_does_not_come_back(
+    release: Release, researcher: Person, newer: Callable[[], None]
+) -> None:
+    researcher.start("minimal")
+    before, log = release.pod(POD), len(release.log())
+    newer()
+    assert release.pods.running.pop("hub").wait(10) != 0
+    sentence = "the hub of pod bowerbird-hub ends: the hub of pod bowerbird-hub-2, which is newer, serves its database."
+    assert sentence in release.log()[log:]
+    # As kubelet does.
+    release.pods.start("bowerbird-hub", "hub")
+    assert release.pods.running.pop("hub").wait(60) != 0
+    assert release.log()[log:].count(sentence) == 2
+    assert "Traceback" not in release.log()[log:]
+    assert release.pod(POD) == before
 
 
 @pytest.fixture

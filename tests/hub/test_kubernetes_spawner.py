@@ -24,7 +24,6 @@ from bowerbird_hub.nodes.storage import HomeStorage
 from bowerbird_hub.runtimes import pod_ends
 from bowerbird_hub.runtimes.kubernetes import KubernetesSpawner
 from bowerbird_hub.runtimes.obituaries import Obituaries
-from bowerbird_hub.runtimes.orphan_pods import end_orphans, keep_ending_orphans
 from bowerbird_hub.runtimes.platform_spawner import StartRefused
 from bowerbird_hub.runtimes.pod_servers import PodServers
 from jupyterhub import orm
@@ -34,7 +33,6 @@ from jupyterhub.user import User
 from kubernetes_asyncio.client import ApiException
 from kubernetes_asyncio.config import kube_config
 from kubespawner import KubeSpawner, clients
-from kubespawner.clients import load_config
 from traitlets.config import Config
 
 from tests.support.kube_api import KubeApi, Object, kube_api
@@ -208,6 +206,11 @@ def runs_at(address: str) -> Any:
 
 def waits_on_node1(api: KubeApi, pod: Object) -> None:
     api.put("pods", {**pod, "spec": {**pod["spec"], "nodeName": "node1"}})
+
+
+def left_over(name: str, labels: dict[str, str]) -> Object:
+    """Return a pod that no start of the test has made."""
+    return {"metadata": {"name": name, "namespace": NAMESPACE, "uid": name, "labels": labels}, "status": {"phase": "Running"}}
 
 
 async def test_start_makes_the_pod_that_pods_py_says_and_returns_its_address(cluster: Cluster) -> None:
@@ -413,7 +416,7 @@ async def test_end_after_a_stop_that_was_refused_is_told(cluster: Cluster) -> No
 
 async def test_end_after_a_start_that_ended_a_left_over_pod_is_told(cluster: Cluster) -> None:
     cluster.api.kubelet = runs_at(cluster.address)
-    cluster.api.put("pods", _pod(POD, pods.selector(SETTINGS)))
+    cluster.api.put("pods", left_over(POD, pods.selector(SETTINGS)))
     await cluster.start()
     assert cluster.api.asked == ["POST pods", "DELETE pods", "POST pods"]
     assert cluster.spawner.get_state()["end_is_known"] is False
@@ -806,105 +809,3 @@ async def test_hub_that_was_started_anew_asks_to_be_asked_again_until_the_cluste
         await cluster.servers.volume_of(Pod(NAMESPACE, POD, "0"), "")
     cluster.spawner.server = None
     assert await cluster.servers.volume_of(Pod(NAMESPACE, POD, "0"), "") is None
-
-
-def _pod(name: str, labels: dict[str, str]) -> Object:
-    return {"metadata": {"name": name, "namespace": NAMESPACE, "uid": name, "labels": labels}, "status": {"phase": "Running"}}
-
-
-async def test_pods_without_a_record_are_ended_when_the_hub_knows_its_servers(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
-    cluster.api.kubelet = runs_at(cluster.address)
-    await cluster.start()
-    ours = pods.selector(SETTINGS)
-    cluster.api.put("pods", _pod("server-bob", ours))
-    cluster.api.put("pods", _pod("another-hubs", {**ours, "app.kubernetes.io/instance": "other"}))
-    known: list[list[User]] = []
-
-    def users() -> list[User]:
-        if not known:
-            raise NotYet
-        return known[0]
-
-    async def pause(_seconds: float) -> None:
-        assert "server-bob" in cluster.api.pods
-        known.append([cluster.user])
-
-    await end_orphans(SETTINGS, users, pause)
-    assert set(cluster.api.pods) == {POD, "another-hubs"}
-    assert "servers without a record that were ended: 1" in caplog.text
-
-
-async def test_pod_that_came_in_the_place_of_one_without_a_record_is_left(cluster: Cluster) -> None:
-    load_config()
-    asked = 0
-
-    def users() -> list[User]:
-        # The second question comes between the list and the end.
-        nonlocal asked
-        asked += 1
-        if asked == 2:
-            cluster.api.put("pods", {**_pod("server-bob", ours), "metadata": {**_pod("server-bob", ours)["metadata"], "uid": "the next"}})
-        return []
-
-    ours = pods.selector(SETTINGS)
-    cluster.api.put("pods", _pod("server-bob", ours))
-    await end_orphans(SETTINGS, users)
-    assert cluster.api.pods["server-bob"]["metadata"]["uid"] == "the next"
-
-
-async def test_pods_without_a_record_are_ended_when_the_cluster_answers_again(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
-    load_config()
-    cluster.api.put("pods", _pod("server-bob", pods.selector(SETTINGS)))
-    cluster.api.away = True
-
-    async def pause(_seconds: float) -> None:
-        assert "server-bob" in cluster.api.pods
-        cluster.api.away = False
-
-    await end_orphans(SETTINGS, list, pause)
-    assert cluster.api.pods == {}
-    assert "not ended yet: the cluster answers 503, etcdserver: no leader" in caplog.text
-
-
-async def test_pod_whose_end_is_refused_keeps_no_other_and_is_told_once(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
-    load_config()
-    for name in ("server-bob", "server-cat", "server-dan"):
-        cluster.api.put("pods", _pod(name, pods.selector(SETTINGS)))
-    cluster.api.kept = {"server-cat": (403, 'pods "server-cat" is forbidden')}
-    waits: list[float] = []
-
-    async def pause(seconds: float) -> None:
-        assert set(cluster.api.pods) == {"server-cat"}
-        waits.append(seconds)
-        if len(waits) == 8:
-            cluster.api.kept = {}
-
-    await end_orphans(SETTINGS, list, pause)
-    assert cluster.api.pods == {}
-    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert caplog.text.count('not ended yet: server-cat: the cluster answers 403, pods "server-cat" is forbidden') == 1
-
-
-async def test_pod_that_was_made_without_an_answer_is_ended_a_minute_later(cluster: Cluster) -> None:
-    def kubelet(api: KubeApi, _pod: Object) -> None:
-        api.kept = {POD: (504, "etcdserver: request timed out")}
-        raise web.HTTPGatewayTimeout
-
-    cluster.api.kubelet = kubelet
-    waits: list[float] = []
-
-    async def pause(seconds: float) -> None:
-        waits.append(seconds)
-        if len(waits) == 1:
-            with pytest.raises(StartRefused):
-                await cluster.start()
-            cluster.spawner.server = None  # as JupyterHub has it then
-            assert POD in cluster.api.pods
-            cluster.api.kept = {}
-        else:
-            raise asyncio.CancelledError
-
-    load_config()
-    with pytest.raises(asyncio.CancelledError):
-        await keep_ending_orphans(SETTINGS, lambda: [cluster.user], pause)
-    assert (waits, cluster.api.pods) == ([60, 60], {})

@@ -9,7 +9,7 @@ import json
 import re
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,10 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABELS = "labelSelector"
 _GRACE_SECONDS = 30
 _WATCH_SECONDS = 1800
+
+
+async def _at_once(_step: str) -> None:
+    """Keep nobody waiting."""
 
 
 @dataclass
@@ -41,6 +45,8 @@ class KubeApi:
     lingers: bool = False
     # The seconds that a list takes.
     slow: float = 0.0
+    # Awaited before a pod is made (`create`), and before the answers to that (`created`) and to a list (`listed`).
+    between: Callable[[str], Awaitable[None]] = _at_once
     # Whom tokens are of, as a review of them says it, and for which audience.
     bearers: dict[str, tuple[str, Object]] = field(default_factory=dict)
     # Requests that changed something, as METHOD and path.
@@ -118,7 +124,10 @@ class KubeApi:
             return await self._watch(kind, request)
         await asyncio.sleep(self.slow)
         items = [thing for thing in self._objects[kind].values() if _matches(thing, request)]
-        return web.json_response({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": str(self._version)}, "items": items})
+        # As it is now, also where the answer takes its time.
+        told = json.dumps({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": str(self._version)}, "items": items})
+        await self.between("listed")
+        return web.json_response(text=told)
 
     async def _watch(self, kind: str, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -139,6 +148,7 @@ class KubeApi:
         self.asked.append(f"POST {request.match_info['kind']}")
         pod = await request.json()
         name = pod["metadata"]["name"]
+        await self.between("create")
         if self.refuse is not None:
             return _error(*self.refuse)
         if not _NAME.fullmatch(name):
@@ -149,6 +159,7 @@ class KubeApi:
         pod["status"] = {"phase": "Pending"}
         self.put("pods", pod)
         self.kubelet(self, pod)
+        await self.between("created")
         return web.json_response(pod, status=201)
 
     async def delete(self, request: web.Request) -> web.Response:

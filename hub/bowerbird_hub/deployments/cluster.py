@@ -1,5 +1,6 @@
 """A hub in a pod, as the chart starts it: all that it is told comes by its environment, and by the files that this one names."""
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from bowerbird_hub import background
 from bowerbird_hub.chart.make_secrets import KEYS
 from bowerbird_hub.deployments import hub_settings
 from bowerbird_hub.deployments.hub_settings import Settings
-from bowerbird_hub.identity.database import WrongAddress, file_address, given_address
+from bowerbird_hub.identity.database import WrongAddress, connect, file_address, given_address
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.managed import CULLER, VO, vo_routes, vo_sign_in
 from bowerbird_hub.nodes.door import NodeDoor, NotYet
@@ -27,8 +28,10 @@ from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.orphan_pods import keep_ending_orphans
 from bowerbird_hub.runtimes.pod_servers import PodServers
 from bowerbird_hub.sign_on import demo_accounts
+from bowerbird_hub.succession import Replaced, Succession
 from jupyterhub.app import JupyterHub
 from kubespawner.clients import load_config
+from sqlalchemy.exc import SQLAlchemyError
 
 PODS = "BOWERBIRD_PODS"
 DEMO_CAS, DEMO_CAS_PORT = "BOWERBIRD_DEMO_CAS_URL", "BOWERBIRD_CAS_PORT"
@@ -177,9 +180,6 @@ def configure(c: Any, live: Live, deployment: Deployment, secrets: Secrets) -> N
     if deployment.demo_cas_port:
         # Browsers come to it by the proxy; the hub asks it within their pod, where nobody can answer in its place.
         c.CASAuthenticator.demo_inner_url = f"http://127.0.0.1:{deployment.demo_cas_port}/{_CAS_PATH}"
-    # The volume is empty at first.
-    for place in (var.hub, var.run):
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     hub_settings.spawn_by(c, KubernetesSpawner, live, Obituaries(var.run / "obituaries.json"))
     c.KubernetesSpawner.settings = deployment.pods
     _demo(live.platform, deployment)
@@ -220,15 +220,33 @@ def from_environment(c: Any, environment: Mapping[str, str]) -> None:
     platform = Path(_told(environment, "BOWERBIRD_PLATFORM"))
     live = Live(platform, deployment.var, database_url=deployment.database, sockets=False, parts=(SERVICES_RECORD,))
     door, port = _door(environment, deployment, live, secrets.tokens[VO])
+    succession = _take_place(deployment)
     configure(c, live, deployment, secrets)
+    live.on_start(lambda: background.begin(succession.keep_looking(), "whether another hub has taken this one's place"))
     live.on_start(lambda: door.open(port))
-    live.on_start(lambda: _end_orphans(deployment.pods))
+    live.on_start(lambda: _end_orphans(deployment.pods, succession))
     live.on_start(_keep_routes)
 
 
-def _end_orphans(pods: PodSettings) -> None:
+def _take_place(deployment: Deployment) -> Succession:
+    """Be the one hub of the database from now on; NotConfigured where that is another one, or cannot be known."""
+    # The volume is empty at first.
+    for place in (deployment.var.hub, deployment.var.run):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    succession = Succession(connect(deployment.database), socket.gethostname())
+    try:
+        succession.take()
+    except Replaced as error:
+        raise NotConfigured(str(error)) from error
+    except SQLAlchemyError as error:
+        # Not its text, which may say more than a log is to hold.
+        raise NotConfigured(f"the hub cannot start in a pod: its database does not answer ({type(error).__name__})") from error
+    return succession
+
+
+def _end_orphans(pods: PodSettings, succession: Succession) -> None:
     load_config()
-    background.begin(keep_ending_orphans(pods, users_in_mind), "servers without a record")
+    background.begin(keep_ending_orphans(pods, users_in_mind, succession.successor), "servers without a record")
 
 
 def _keep_routes() -> None:
