@@ -709,6 +709,18 @@ async def test_stop_takes_the_pod_away(cluster: Cluster) -> None:
     assert cluster.api.pods == {}
 
 
+async def test_stop_is_over_soon_after_the_pod_that_took_its_time(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    cluster.api.lingers = True
+    stopping = asyncio.ensure_future(cluster.spawner.stop())
+    # By then KubeSpawner looks every few seconds.
+    await asyncio.sleep(3)
+    assert not stopping.done()
+    cluster.api.remove("pods", POD)
+    await asyncio.wait_for(stopping, 1)
+
+
 async def test_restarted_hub_knows_the_pod_and_its_token_by_its_state(cluster: Cluster) -> None:
     cluster.api.kubelet = runs_at(cluster.address)
     await cluster.start()

@@ -328,11 +328,25 @@ class KubernetesSpawner(PodVolumes, KubeSpawner):
         self._keep_state()
         pod = self._pod
         if pod is None or not pod_status.lost(pod):
-            await KubeSpawner.stop(self, now)
+            await self._end_pod(now)
             return
         grace = self.delete_grace_period
         how = V1DeleteOptions(grace_period_seconds=grace)
         await self._delete_pod(how, grace)
+
+    async def _end_pod(self, now: bool) -> None:
+        """Have KubeSpawner end the pod, and return soon after it is gone; KubeSpawner's own looks are seconds apart by then."""
+        was_there = self._pod is not None
+        ending = asyncio.ensure_future(KubeSpawner.stop(self, now))
+        try:
+            waits = until_next()
+            while not ending.done():
+                if was_there and self._pod is None:
+                    return
+                await asyncio.wait({ending}, timeout=next(waits))
+            ending.result()
+        finally:
+            ending.cancel()
 
     # JupyterHub polls every few seconds; what the cluster has told the hub is looked at each second.
     def start_polling(self) -> None:
