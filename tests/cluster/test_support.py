@@ -1,5 +1,6 @@
 """What makes the cluster, as far as it can be tried without one."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -53,6 +54,29 @@ def test_the_same_files_make_the_same_image(tmp_path: Path):
     layer.write_bytes(held(tmp_path / "one.tar", manifest["Layers"][0]))
     assert held(layer, "it") == b"binary"
     assert held(layer, "etc/word") == b"text"
+
+
+def test_an_image_upon_another_has_its_own_layer_alone(tmp_path: Path):
+    below, upon = tmp_path / "below.tar", tmp_path / "upon.tar"
+    images.write(below, "localhost/below:1", ["/it"], {"etc/word": "text"})
+    images.write_upon(upon, "localhost/upon:1", ["/it"], below, {"etc/word": "another"}, "/bin")
+    (named,) = json.loads(held(upon, "index.json"))["manifests"]
+    assert named["annotations"]["io.containerd.image.name"] == "localhost/upon:1"
+    manifest = json.loads(held(upon, blob(named)))
+    under, own = manifest["layers"]
+    layer = held(below, "layer.tar")
+    assert under["digest"] == f"sha256:{hashlib.sha256(layer).hexdigest()}"
+    assert under["size"] == len(layer)
+    (tmp_path / "layer.tar").write_bytes(held(upon, blob(own)))
+    assert held(tmp_path / "layer.tar", "etc/word") == b"another"
+    with tarfile.open(upon) as tar:
+        assert blob(under) not in tar.getnames()
+    config = json.loads(held(upon, blob(manifest["config"])))
+    assert config["rootfs"]["diff_ids"] == [under["digest"], own["digest"]]
+
+
+def blob(told: Mapping[str, str]) -> str:
+    return f"blobs/{told['digest'].replace(':', '/')}"
 
 
 def test_another_sum_of_a_module_is_another_build(tmp_path: Path):

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.cluster import control_plane, images, node, place
+from tests.support.cluster import control_plane, images, node, place, platform_images, stores
 from tests.support.cluster.authority import Authority
 from tests.support.cluster.kept import cache
 from tests.support.cluster.lacking import require_machines
@@ -48,10 +48,10 @@ class KubectlError(Exception):
 class Cluster:
     """A running cluster. `start()` gives one."""
 
-    def __init__(self, held: place.Place, built: Path, archives: Path) -> None:
+    def __init__(self, held: place.Place, built: Path, store: Path) -> None:
         self.place = held
         self.programs = built
-        self.images = archives
+        self.store = store
         self.addresses = held.addresses
         self.server = f"https://{self.addresses.control_plane}:{control_plane.PORT}"
         self.authority = Authority(held.folder / "pki")
@@ -195,6 +195,7 @@ class Cluster:
         for number, name in enumerate(NODES, 1):
             files = node.files(name, number, self.addresses, self.place.name)
             self._install(name, self.addresses.node(number), node.services(name, number, self.addresses), files)
+            stores.give(self.store, self.machines[name].disk)
         for machine in self.machines.values():
             machine.boot()
         for number, _ in enumerate(NODES, 1):
@@ -221,7 +222,7 @@ class Cluster:
         # A node's own programs find services as its pods do, by kube-proxy; this lets them get so far.
         routes.append((self.addresses.services, self.addresses.host))
         folder = self.place.folder
-        machine = Machine(name, self.place.name, folder, self.programs, self.images, address, 24, routes)
+        machine = Machine(name, self.place.name, folder, self.programs, self.store / "layers", address, 24, routes)
         pki = {f"{_PKI}/{path.name}": path.read_text() for path in (folder / "pki").iterdir()}
         machine.install(services, {**files, **pki})
         self.machines[name] = machine
@@ -263,9 +264,9 @@ def start() -> Iterator[Cluster]:
     """Give a cluster of two Ready nodes while the block runs; ClusterMissing where this machine cannot."""
     require_machines()
     built = programs()
-    archives = images.kept_images(built)
+    store = stores.kept_store([*images.kept_images(built), *map(platform_images.below, platform_images.PARTS)])
     with ExitStack() as last:
-        running = Cluster(place.claim(cache() / "run"), built, archives)
+        running = Cluster(place.claim(cache() / "run"), built, store)
         last.callback(running.end)
         # Also where the block is left by an exit that unwinds nothing.
         atexit.register(last.close)

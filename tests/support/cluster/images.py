@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO, Any
 
 from tests.support.cluster.kept import kept
 
@@ -20,6 +21,9 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _TOOLS = ("cat", "chmod", "cp", "dd", "env", "id", "ls", "mkdir", "mv", "rm", "sleep", "stat", "sync", "test", "touch", "true")
 _LEFT_OUT = ("/dist-packages/", "/test/", "/idlelib/", "/lib2to3/", "/ensurepip/", "/config-", "tkinter", "/turtledemo/", "/pydoc_data/")
 _ACCOUNTS = {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\nprobe:x:1000:1000::/tmp:/bin/sh\n", "etc/group": "root:x:0:\nprobe:x:1000:\n"}
+# As the specification of OCI's images names them.
+_MANIFEST, _CONFIG = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
 _FOLDERS = {"tmp": 0o1777, "etc": 0o755, "root": 0o700, "var": 0o755, "run": 0o755}
 
 
@@ -38,6 +42,28 @@ def write(archive: Path, name: str, entrypoint: Sequence[str], files: Files, whe
 
     WHERE its programs lie is its PATH.
     """
+    layer = _layer(files)
+    config = _config(entrypoint, where, [_digest(layer)])
+    named = f"{hashlib.sha256(config).hexdigest()}.json"
+    manifest = json.dumps([{"Config": named, "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
+    _write_tar(archive, {named: config, "layer.tar": layer, "manifest.json": manifest})
+
+
+def write_upon(archive: Path, name: str, entrypoint: Sequence[str], below: Path, files: Files, where: str) -> None:
+    """Write an image of files upon the one layer of another, which has to be there first: the archive has it not."""
+    with tarfile.open(below) as tar, _member(tar, "layer.tar") as file:
+        under = _blob(_LAYER, file.read())
+    layer = _layer(files)
+    config = _config(entrypoint, where, [under["digest"], _digest(layer)])
+    told = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": _blob(_CONFIG, config), "layers": [under, _blob(_LAYER, layer)]}
+    manifest = json.dumps(told).encode()
+    named = {**_blob(_MANIFEST, manifest), "annotations": {"io.containerd.image.name": name}}
+    blobs = {f"blobs/{_digest(blob).replace(':', '/')}": blob for blob in (config, layer, manifest)}
+    index = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
+    _write_tar(archive, {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}', **blobs, "index.json": index})
+
+
+def _layer(files: Files) -> bytes:
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for folder, mode in _FOLDERS.items():
@@ -46,7 +72,21 @@ def write(archive: Path, name: str, entrypoint: Sequence[str], files: Files, whe
             tar.addfile(entry)
         for path, content in sorted(files.items()):
             _add(tar, path.lstrip("/"), content)
-    _write_archive(archive, name, {"Entrypoint": list(entrypoint), "Env": [f"PATH={where}"], "WorkingDir": "/tmp"}, layer.getvalue())
+    return layer.getvalue()
+
+
+def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    file = tar.extractfile(name)
+    assert file is not None
+    return file
+
+
+def _digest(blob: bytes) -> str:
+    return f"sha256:{hashlib.sha256(blob).hexdigest()}"
+
+
+def _blob(kind: str, blob: bytes) -> dict[str, Any]:
+    return {"mediaType": kind, "digest": _digest(blob), "size": len(blob)}
 
 
 def _entry(path: str, mode: int, size: int = 0) -> tarfile.TarInfo:
@@ -70,19 +110,19 @@ def _add(tar: tarfile.TarFile, path: str, content: Path | str | bytes | Link) ->
         tar.addfile(_entry(path, 0o755, content.stat().st_size), file)
 
 
-def _write_archive(archive: Path, name: str, told: Mapping[str, object], layer: bytes) -> None:
-    config = json.dumps(
-        {
-            "architecture": _ARCHITECTURES[platform.machine()],
-            "os": "linux",
-            "config": told,
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-        }
-    ).encode()
-    named = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = json.dumps([{"Config": named, "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
+def _config(entrypoint: Sequence[str], where: str, layers: Sequence[str]) -> bytes:
+    told = {
+        "architecture": _ARCHITECTURES[platform.machine()],
+        "os": "linux",
+        "config": {"Entrypoint": list(entrypoint), "Env": [f"PATH={where}"], "WorkingDir": "/tmp"},
+        "rootfs": {"type": "layers", "diff_ids": list(layers)},
+    }
+    return json.dumps(told).encode()
+
+
+def _write_tar(archive: Path, files: Mapping[str, bytes]) -> None:
     with tarfile.open(archive, "w") as tar:
-        for path, content in ((named, config), ("layer.tar", layer), ("manifest.json", manifest)):
+        for path, content in files.items():
             tar.addfile(_entry(path, 0o644, len(content)), io.BytesIO(content))
 
 
@@ -120,9 +160,9 @@ def _key(programs: Path) -> str:
     return hashlib.sha256(f"{programs} {packages} {Path(__file__).read_text()}".encode()).hexdigest()[:16]
 
 
-def kept_images(programs: Path) -> Path:
-    """Return the folder of the images that a new cluster starts with."""
-    return kept("images", _key(programs), partial(_write_all, programs))
+def kept_images(programs: Path) -> list[Path]:
+    """Return the archives of the images that every cluster starts with."""
+    return sorted(kept("images", _key(programs), partial(_write_all, programs)).glob("*.tar"))
 
 
 def kept_image(name: str, programs: Path) -> Path:

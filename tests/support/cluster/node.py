@@ -36,13 +36,9 @@ def files(name: str, number: int, addresses: Addresses, cluster: str) -> dict[st
 
 
 def services(name: str, number: int, addresses: Addresses) -> str:
-    """Return what pid 1 of a node runs. Images come first: kubelet would call a pod's image missing, and wait long."""
+    """Return what pid 1 of a node runs."""
     return f"""serve containerd containerd
 until ctr --address {SOCKET} version >/dev/null 2>&1; do sleep 0.05; done
-if [ ! -e /var/lib/images-are-in ]; then
-    for image in /run/images/*.tar; do ctr --address {SOCKET} -n k8s.io images import "$image" >>/var/log/images.log 2>&1; done
-    touch /var/lib/images-are-in
-fi
 serve kube-proxy kube kube-proxy --config /etc/kubernetes/proxy.yaml
 serve kubelet kube kubelet --config /etc/kubernetes/kubelet.yaml --kubeconfig {PKI}/{name}.kubeconfig \\
     --hostname-override={name} --node-ip={addresses.node(number)} --cert-dir=/var/lib/kubelet/pki

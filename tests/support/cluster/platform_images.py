@@ -42,6 +42,7 @@ _LINKS: Files = {
     "var/lib/extrausers": Link("/run/volume/etc"),
     "etc/nsswitch.conf": "passwd: files extrausers\ngroup: files extrausers\nhosts: files dns\n",
 }
+_PATH = f"/{PLACE}/bin:/usr/bin:/bin"
 _PYVENV = "home = /usr/bin\ninclude-system-site-packages = false\n"
 
 
@@ -86,25 +87,27 @@ def name_of(part: str) -> str:
 
 
 def archive_of(part: str) -> Path:
-    """Return the archive of a part's image, which is written where the cache has it not."""
+    """Return the archive of a part's image, of which it has what is of this checkout; the cache keeps it. Nodes have what is below it."""
     return kept(f"platform-{part}", _key(part), partial(_write, part)) / f"{part}.tar"
 
 
+def below(part: str) -> Path:
+    """Return the archive of an image of all that a part's has of others, which is written where the cache has it not."""
+    return kept(f"below-{part}", _key_below(part), partial(_write_below, part)) / f"{part}.tar"
+
+
 def _write(part: str, folder: Path) -> None:
-    files = {**images.probe_files(), **_files(PARTS[part])}
-    files |= bytecode.compiled(files)
-    images.write(folder / f"{part}.tar", name_of(part), [_PYTHON], files, where=f"/{PLACE}/bin:/usr/bin:/bin")
+    files = _own(PARTS[part])
+    images.write_upon(folder / f"{part}.tar", name_of(part), [_PYTHON], below(part), {**files, **bytecode.compiled(files)}, _PATH)
 
 
-def _files(part: Part) -> Files:
-    found: dict[str, Path] = {_PYTHON.lstrip("/"): Path("/usr/bin/python3")}
-    found |= {f"{_PACKAGES}/{name}": _SITE / name for name in part.more}
-    found |= dict(_packages(part))
-    for member in part.members:
-        for path in _sources(ROOT / member):
-            # As in the images: a command line names the same file there and in a checkout.
-            for place in (_PACKAGES, f"{PLACE}/{Path(member).parent}"):
-                found[f"{place}/{path.relative_to((ROOT / member).parent)}"] = path
+def _write_below(part: str, folder: Path) -> None:
+    files = {**images.probe_files(), **_others(PARTS[part])}
+    images.write(folder / f"{part}.tar", f"localhost/bowerbird/{part}:below", [_PYTHON], {**files, **bytecode.compiled(files)}, _PATH)
+
+
+def _others(part: Part) -> Files:
+    found: dict[str, Path] = {_PYTHON.lstrip("/"): Path("/usr/bin/python3"), **dict(_packages(part))}
     if part.proxy:
         found |= {f"{PLACE}/bin/node": _NODE / "bin/node"}
         found |= {
@@ -112,6 +115,16 @@ def _files(part: Part) -> Files:
         }
     if part.database:
         found |= _database_client()
+    return images.with_libraries(found)
+
+
+def _own(part: Part) -> Files:
+    found = {f"{_PACKAGES}/{name}": _SITE / name for name in part.more}
+    for member in part.members:
+        for path in _sources(ROOT / member):
+            # As in the images: a command line names the same file there and in a checkout.
+            for place in (_PACKAGES, f"{PLACE}/{Path(member).parent}"):
+                found[f"{place}/{path.relative_to((ROOT / member).parent)}"] = path
     if part.program is not None:
         return {**images.with_libraries({**found, **_single_user(part.program)}), **_scripts(part), **_LINKS}
     return {**images.with_libraries(found), **_scripts(part)}
@@ -184,19 +197,22 @@ def _packages(part: Part) -> Iterator[tuple[str, Path]]:
                 yield f"{PLACE}/{inside}", path
 
 
+def _key_below(part: str) -> str:
+    """Return a hash of what is required of others' packages, and of how an image is made of them."""
+    texts = [Path(each) for each in (__file__, images.__file__, bytecode.__file__)]
+    texts += [ROOT / f"requirements/{name}.txt" for name in ("test", *PARTS[part].requirements)]
+    return _hash((PARTS[part], Path("/var/lib/dpkg/status").stat().st_mtime_ns), texts)
+
+
 def _key(part: str) -> str:
-    """Return a hash of what an image is made of: our packages' files, and what is required of others'."""
-    made_of = hashlib.sha256(repr((PARTS[part], Path("/var/lib/dpkg/status").stat().st_mtime_ns)).encode())
-    texts = [
-        Path(__file__),
-        Path(images.__file__),
-        Path(bytecode.__file__),
-        ROOT / "requirements/test.txt",
-        PARTS[part].program or _SINGLE_USER,
-        ROOT / "hub/bowerbird_hub/pages/bowerbird.css",
-    ]
-    texts += [ROOT / f"requirements/{name}.txt" for name in PARTS[part].requirements]
+    """Return a hash of what an image is made of: what is below it, and our own files."""
+    texts = [PARTS[part].program or _SINGLE_USER, ROOT / "hub/bowerbird_hub/pages/bowerbird.css"]
     texts += [path for member in PARTS[part].members for path in _sources(ROOT / member)]
+    return _hash(_key_below(part), texts)
+
+
+def _hash(told: object, texts: Iterable[Path]) -> str:
+    made_of = hashlib.sha256(repr(told).encode())
     for path in texts:
         made_of.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return made_of.hexdigest()[:16]
