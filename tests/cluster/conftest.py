@@ -11,7 +11,7 @@ import pytest
 from tests.support.cluster.cluster import NODES, Cluster, start
 from tests.support.cluster.lacking import ClusterMissing, require_machines
 from tests.support.cluster.machine import wait_for
-from tests.support.cluster.release import Release, install, load_images, values_for_tests
+from tests.support.cluster.release import Release, install_for_good, load_images, values_for_tests
 
 _SECONDS = 180
 
@@ -52,7 +52,7 @@ def shared_release(shared_cluster: Cluster) -> Iterator[Release]:
     """The trial of the examples, with images of this checkout; a test takes `release`, whose nodes are on."""
     wait_for(lambda: shared_cluster.ready() == set(NODES), "both nodes", 60)
     load_images(shared_cluster)
-    with install(shared_cluster, "trial", values_for_tests()) as installed:
+    with install_for_good(shared_cluster, "trial", values_for_tests()) as installed:
         yield installed
 
 

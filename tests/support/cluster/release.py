@@ -128,18 +128,26 @@ def _url(door: Mapping[str, Any]) -> str:
 @contextmanager
 def install(cluster: Cluster, name: str, values: Mapping[str, Any]) -> Iterator[Release]:
     """Keep a release while the block runs. What Helm keeps after an uninstall goes as well."""
+    try:
+        with install_for_good(cluster, name, values) as release:
+            yield release
+    finally:
+        with _helm(cluster, name) as helm:
+            helm.uninstall(name, ignore_not_found=True, timeout=_SECONDS)
+        for namespace in (name, f"{name}-users", f"{name}-data"):
+            cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
+
+
+@contextmanager
+def install_for_good(cluster: Cluster, name: str, values: Mapping[str, Any]) -> Iterator[Release]:
+    """Install a release, which goes with its cluster, and lead people to it while the block runs."""
     door = values["ingress"]
     release = Release(cluster, name, _url(door))
     leads = nullcontext() if door.get("enabled", True) else forwarded(door["port"], release.proxy)
     with _helm(cluster, name) as helm:
-        try:
-            helm.install(CHART, name, dict(values), namespace=name, create_namespace=True, timeout=_SECONDS)
-            with leads:
-                yield release
-        finally:
-            helm.uninstall(name, ignore_not_found=True, timeout=_SECONDS)
-            for namespace in (name, release.users, release.data):
-                cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
+        helm.install(CHART, name, dict(values), namespace=name, create_namespace=True, timeout=_SECONDS)
+    with leads:
+        yield release
 
 
 def upgrade(release: Release, change: Callable[[dict[str, Any]], None]) -> None:
