@@ -27,14 +27,15 @@ _NAME, _SECRET, _DATABASE, _PULL = "given", "of-the-admin", "of-the-database", "
 _PROMETHEUS = "watching"
 _READ = "import pathlib; answer = (pathlib.Path.home() / 'f').read_text()"
 _ASK = """
-import json, sys, urllib.request
-told = []
-for address, headers in json.loads(sys.argv[1]):
+import concurrent.futures, json, sys, urllib.request
+def told(asked):
+    address, headers = asked
     try:
-        told.append(urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=3).read().decode())
+        return urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=3).read().decode()
     except OSError as error:
-        told.append(f"! {type(error).__name__} {error}")
-print(json.dumps(told))
+        return f"! {type(error).__name__} {error}"
+with concurrent.futures.ThreadPoolExecutor() as pool:
+    print(json.dumps(list(pool.map(told, json.loads(sys.argv[1])))))
 """
 
 

@@ -15,13 +15,16 @@ from tests.support.hub import Person
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400, func_only=True)]
 # What a policy does not let through is never answered, or refused, as the network likes; the other test says that each port is open.
 _TRY = """
-import socket
-def tried(host, port):
+import concurrent.futures, socket
+def tried(door):
     try:
-        socket.create_connection((host, port), 3).close()
+        socket.create_connection(tuple(door), 3).close()
     except OSError:
         return "closed"
     return "open"
+def all_tried(doors):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return list(pool.map(tried, doors))
 """
 _HUB, _NODE_DOOR, _DEMO_CAS, _PROXY, _PROXY_API = 8081, 8083, 8082, 8000, 8001
 
@@ -61,13 +64,14 @@ def test_a_server_reaches_the_hub_and_the_proxy_and_no_other_door_nor_its_neighb
         (neighbour, pods.PORT): "closed",
     }
     doors = json.dumps([list(door) for door in expected])
-    answers = told_by(people[0], f"{_TRY}\nanswer = [tried(*door) for door in {doors}]")
+    answers = told_by(people[0], f"{_TRY}\nanswer = all_tried({doors})")
     assert dict(zip(expected, answers, strict=True)) == expected
 
 
 @pytest.mark.parametrize(("component", "ports"), [("hub", (_HUB, _NODE_DOOR, _DEMO_CAS)), ("proxy", (_PROXY, _PROXY_API))])
 def test_each_of_those_doors_is_open_where_no_policy_stands_before_it(release: Release, component: str, ports: tuple[int, ...]):
     (pod,) = release.pods(component)
-    program = f"{_TRY}\nimport json\nprint(json.dumps([tried({pod['status']['podIP']!r}, port) for port in {ports}]))"
+    doors = [(pod["status"]["podIP"], port) for port in ports]
+    program = f"{_TRY}\nimport json\nprint(json.dumps(all_tried({doors})))"
     told = release.cluster.python(release.name, pod["metadata"]["name"], program)
     assert json.loads(told.splitlines()[-1]) == ["open"] * len(ports)

@@ -14,27 +14,19 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300, func_only=True)]
 _SETTINGS = PodSettings(namespace="users", hub_url="http://hub", driver="data.example.org", images={"lab": "lab:1"})
 
 
-def test_a_pod_says_that_its_node_is_lost_until_it_is_back(cluster: Cluster, namespace: str):
-    cluster.apply(pod(namespace, "lost", node="node2"))
+def test_a_node_without_power_is_missed_and_its_pod_says_so_until_it_is_back_with_its_files(cluster: Cluster, namespace: str):
+    cluster.apply(pod(namespace, "lost", node="node2", volumes={"/scratch": {"emptyDir": {}}}))
     cluster.await_ready(namespace, "lost")
+    cluster.python(namespace, "lost", "open('/scratch/word', 'w').write('still here')")
     assert not pod_status.lost(_pod(cluster, namespace))
     cluster.power_cut("node2")
     wait_for(lambda: pod_status.lost(_pod(cluster, namespace)), "that the pod says it", 60)
     assert "node node2 does not answer the cluster" in pod_status.of_lost(_pod(cluster, namespace), _SETTINGS, "")
-    cluster.boot("node2")
-    wait_for(lambda: _restarts(cluster, namespace) == 1, "the pod's restart", 60)
-    wait_for(lambda: not pod_status.lost(_pod(cluster, namespace)), "that the pod takes it back", 15)
-
-
-def test_a_node_without_power_is_missed_and_comes_back_with_its_pods(cluster: Cluster, namespace: str):
-    cluster.apply(pod(namespace, "lost", node="node2", volumes={"/scratch": {"emptyDir": {}}}))
-    cluster.await_ready(namespace, "lost")
-    cluster.python(namespace, "lost", "open('/scratch/word', 'w').write('still here')")
-    cluster.power_cut("node2")
     wait_for(lambda: cluster.ready() == {"node1"}, "that node2 is missed", 60)
     cluster.boot("node2")
     wait_for(lambda: "node2" in cluster.ready(), "that node2 is back", 60)
     wait_for(lambda: _restarts(cluster, namespace) == 1, "the pod's restart", 60)
+    wait_for(lambda: not pod_status.lost(_pod(cluster, namespace)), "that the pod takes it back", 15)
     cluster.await_ready(namespace, "lost")
     assert cluster.python(namespace, "lost", "print(open('/scratch/word').read())") == "still here\n"
 
