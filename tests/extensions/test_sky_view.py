@@ -443,6 +443,46 @@ def test_a_footprint_is_seen_and_the_map_moved_by_keys(lab, tmp_path) -> None:
         seen.picture("footprint")
 
 
+# Higher than the window, so that there is something to scroll.
+LONG = "# Up there.\n" + "\n" * 80 + OUTLINED
+SCROLLED = "() => Math.max(...[...document.querySelectorAll('.jp-Notebook, .jp-Notebook *')].map((part) => part.scrollTop))"
+
+
+@pytest.mark.browser
+# A machine without a graphics card draws each picture by itself.
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_the_wheel_scrolls_the_page_until_the_map_has_the_focus(lab, tmp_path) -> None:
+    with chromium(*WEBGL) as browser, visit(browser, tmp_path) as seen:
+        page = seen.page
+        opened(lab, page, "wheel", LONG)
+        view, place = page.locator(".bb-sky"), page.locator(".bb-map")
+        expect(view).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
+        place.scroll_into_view_if_needed()
+        wait_for(lambda: outlined(page)[2] > 0)
+        left, top, width, height = page.evaluate(ON_SCREEN)
+        wide, scrolled = outlined(page)[2], page.evaluate(SCROLLED)
+        # So low that the map is still there when it was scrolled.
+        page.mouse.move(left + width / 4, top + 3 * height / 4)
+        expect(place.get_by_text("The wheel scrolls the page")).to_be_visible()
+        seen.picture("wheel")
+        page.mouse.wheel(0, -100)
+        wait_for(lambda: page.evaluate(SCROLLED) < scrolled)
+        assert outlined(page)[2] == pytest.approx(wide, rel=0.02)
+        page.keyboard.down("Control")
+        page.mouse.wheel(0, -100)
+        page.keyboard.up("Control")
+        wait_for(lambda: outlined(page)[2] > 1.05 * wide)
+        wide, scrolled = outlined(page)[2], page.evaluate(SCROLLED)
+        page.mouse.down()
+        page.mouse.up()
+        expect(place.get_by_text("The wheel scrolls the page")).to_be_hidden()
+        expect(place).to_be_focused()
+        page.mouse.wheel(0, -100)
+        wait_for(lambda: outlined(page)[2] > 1.05 * wide)
+        assert page.evaluate(SCROLLED) == scrolled
+
+
 BAND = "import bowerbird\nbowerbird.skymap([(39.97, -1.58), (39.98, -1.58)], survey='a370/dr1', width='1 deg', BAND)"
 
 

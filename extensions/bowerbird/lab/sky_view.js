@@ -7,6 +7,7 @@ const NARROWEST = 1 / 3600;
 // How much of its width the frame must show in height.
 const HIGH = 0.7;
 const UNNAMED = "no band named";
+const WHEEL = "The wheel scrolls the page; click the map, or hold Ctrl, and it zooms the map";
 
 // A page of JupyterLab says below which address its server answers, and a cookie which token proves that it is the server's own page.
 function below(path) {
@@ -76,6 +77,7 @@ function render({ model, el }) {
     class: "bb-map", tabindex: "0", role: "application",
     "aria-label": "Map of the sky: the arrows move it, plus and minus zoom, N and P select the next and the previous source",
   });
+  made("p", place, { class: "bb-wheel", "aria-hidden": "true" }).textContent = WHEEL;
   root.append(code);
   const total = model.get("total");
   const catalogues = {};
@@ -255,6 +257,11 @@ function render({ model, el }) {
     event.stopPropagation();
     keys[event.key]();
   });
+
+  // Aladin takes each turn of the wheel for itself, also of whoever only scrolls past: it hears of those that are meant for it.
+  place.addEventListener("wheel", (event) => { if (!event.ctrlKey && !place.matches(":focus-within")) event.stopPropagation(); }, true);
+  // What Aladin does with a click would leave the focus where it was.
+  place.addEventListener("pointerdown", () => { if (!place.matches(":focus-within")) place.focus({ preventScroll: true }); }, true);
 
   model.on("msg:custom", hear);
   model.on("change:selected", again);
