@@ -29,6 +29,7 @@ from bowerbird_hub.supervision.status import _of_tables
 from tests.services.stopping import needs_two_cores, stopped
 from tests.services.waiting import until
 from tests.support import surveys
+from tests.support.browser import CHROMIUM, chromium, sign_in, visit
 from tests.support.hub import PLATFORM, Person, RunningHub, running_hub
 from tests.support.page_lines import lack_of_stilts, lines_of, run
 from tests.support.shelves import put, stars
@@ -266,6 +267,52 @@ def test_browser_signs_in_by_the_hub_and_sees_what_its_person_may(hub: RunningHu
     assert visitor.client.get(f"{hub.url}services/vo/sign-in", params={"next": "tables/sky_dr2.stars"}).status_code == 404
     owner.get("hub/logout")
     until(lambda: owner.client.get(page).status_code == 404)
+
+
+def test_who_is_signed_in_at_the_hub_is_signed_in_at_the_pages_without_a_word(hub: RunningHub) -> None:
+    page, browser = f"{hub.url}services/vo/tables/sky_dr2.stars", {"Accept": "text/html"}
+    owner = hub.sign_in("owner")
+    seen = owner.client.get(page, headers=browser)
+    assert (seen.status_code, str(seen.url)) == (200, page)
+    assert "owner · " in seen.text
+    assert owner.client.get(page, headers=browser).history == []
+    owner.get("hub/logout")
+    until(lambda: owner.client.get(page, headers=browser).status_code == 404)
+    # A session's cookie is no sign-in, and who shows an old one is asked for none.
+    with hub.client() as nobody:
+        nobody.cookies.set("jupyterhub-session-id", "old")
+        public = nobody.get(f"{hub.url}services/vo/tables/sky_dr1.stars", headers=browser)
+        assert (public.status_code, len(public.history)) == (200, 3)
+        assert "Sign in" in public.text
+        assert nobody.get(f"{hub.url}services/vo/", headers=browser).history == []
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_person_goes_from_the_hub_to_the_data_and_is_known_there_until_they_sign_out(hub: RunningHub, tmp_path: Path) -> None:
+    with chromium() as browser, visit(browser, tmp_path) as seen:
+        page = seen.page
+        sign_in(page, hub.url, "owner")
+        page.get_by_role("link", name="Data").click()
+        page.get_by_role("heading", name="Data").wait_for()
+        assert page.url == f"{hub.url}services/vo/"
+        assert page.locator(".who").inner_text() == "owner · Sign out"
+        assert page.get_by_text("The team's").count() == 1
+        seen.picture("data")
+        page.get_by_role("link", name="Sign out").click()
+        page.get_by_label("User name").wait_for()
+        page.goto(f"{hub.url}services/vo/")
+        assert page.locator(".who").inner_text() == "Sign in"
+        assert page.get_by_text("The team's").count() == 0
+
+
+def test_hub_tells_who_looks_at_its_own_service_alone(hub: RunningHub) -> None:
+    with hub.client() as nobody:
+        asked = {"redirect_uri": "https://evil.example/", "state": "a&b", "client_id": "service-vo"}
+        answer = nobody.get(f"{hub.url}hub/who-looks", params=asked, follow_redirects=False)
+        assert answer.headers["location"] == f"{hub.url}services/vo/signed-in?error=login_required&state=a%26b"
+    owner = hub.sign_in("owner")
+    assert owner.client.get(f"{hub.url}hub/who-looks", params={**asked, "response_type": "code"}).status_code == 400
 
 
 def test_code_of_another_browser_signs_nobody_in(hub: RunningHub) -> None:

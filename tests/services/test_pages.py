@@ -215,6 +215,44 @@ def test_sign_in_asks_the_hub_with_a_proof_and_comes_back_to_pages_of_ours_only(
         assert "begin it again with Sign in" in refused.text
 
 
+# As a browser asks for a page, and what it shows of somebody who is signed in at the hub.
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+AT_THE_HUB = "jupyterhub-session-id=one"
+PAGE = "tables/demo_dr2.stars"
+
+
+@pytest.mark.parametrize("cookies", [AT_THE_HUB, f"{AT_THE_HUB}; bowerbird-vo=old"], ids=["never here", "ended here"])
+def test_browser_that_is_signed_in_at_the_hub_asks_it_who_looks_and_not_again_at_once(address: str, cookies: str) -> None:
+    with httpx.Client(base_url=address, headers=BROWSER) as client:
+        sent = client.get(PAGE, headers={"Cookie": cookies})
+        assert (sent.status_code, "no-store" in sent.headers["cache-control"]) == (303, True)
+        there = httpx.URL(sent.headers["location"])
+        assert (there.path, there.params["code_challenge_method"]) == ("/hub/who-looks", "S256")
+        # The pages stand at another path here than what their address says.
+        kept = "; ".join(cookie.partition(";")[0] for cookie in sent.headers.get_list("set-cookie"))
+        back = client.get("signed-in", params={"state": there.params["state"], "error": "login_required"}, headers={"Cookie": kept})
+        assert (back.status_code, back.headers["location"]) == (303, f"/services/vo/{PAGE}")
+        assert "bowerbird-vo=" not in back.headers["set-cookie"]
+        assert client.get(PAGE, headers={"Cookie": f"{cookies}; {kept}"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        BROWSER,
+        {**BROWSER, "Cookie": f"{AT_THE_HUB}; bowerbird-vo=token-of-member"},
+        {**BROWSER, "Cookie": AT_THE_HUB, "Authorization": "Bearer token-of-member"},
+        {"Cookie": AT_THE_HUB},
+        {"Cookie": AT_THE_HUB, "Accept": "application/x-votable+xml, text/xml"},
+    ],
+    ids=["nobody", "signed in", "with a token", "curl", "a client of the VO"],
+)
+def test_all_others_are_sent_nowhere(address: str, headers: dict[str, str]) -> None:
+    for page in ("", "collections/demo", "tables/demo_dr1.stars"):
+        assert httpx.get(f"{address}/{page}", headers=headers).status_code == 200
+        assert httpx.head(f"{address}/{page}", headers={**BROWSER, "Cookie": AT_THE_HUB}).status_code == 200
+
+
 def test_nothing_of_a_page_runs_or_comes_from_elsewhere(address: str) -> None:
     answer = httpx.get(f"{address}/tables/demo_dr1.stars")
     policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))

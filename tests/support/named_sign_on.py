@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from bowerbird_hub import connect, elsewhere
+from bowerbird_hub import addresses
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.sign_on import team_roles
 from jupyterhub import orm
@@ -23,7 +23,7 @@ class NamedSignOn(Authenticator):
     allow_all = True
 
     def get_handlers(self, app: Any) -> list[tuple[str, type[BaseHandler]]]:
-        return [*elsewhere.HANDLERS, *connect.HANDLERS, *super().get_handlers(app)]
+        return [*addresses.HANDLERS, *super().get_handlers(app)]
 
     async def load_managed_roles(self) -> list[dict[str, Any]]:
         await self.live.start()

@@ -12,7 +12,7 @@ from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.platform import Platform
 from bowerbird_config.sign_on import CasSignOn
 from bowerbird_config.teams import memberships
-from bowerbird_hub import background, connect, elsewhere
+from bowerbird_hub import addresses, background
 from bowerbird_hub.identity.live import Live
 from bowerbird_hub.identity.store import IdRefused
 from bowerbird_hub.sign_on import admission, redaction, team_roles
@@ -102,7 +102,7 @@ class CASAuthenticator(Authenticator):
 
     def get_handlers(self, app: Any) -> list[tuple[str, type[BaseHandler]]]:
         """Return the pages of this sign-on and of the platform, and what answers for its other hosts."""
-        return [*elsewhere.HANDLERS, *connect.HANDLERS, ("/cas/login", CASLogin), (f"/{CALLBACK}", CASCallback), ("/logout", CASLogout)]
+        return [*addresses.HANDLERS, ("/cas/login", CASLogin), (f"/{CALLBACK}", CASCallback), ("/logout", CASLogout)]
 
     async def load_managed_roles(self) -> list[dict[str, Any]]:
         """Start the live platform: the hub's database is there, and nobody has been let in yet."""

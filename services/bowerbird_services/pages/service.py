@@ -58,9 +58,9 @@ class Pages:
         """Return the addresses below the service's own."""
         prefix, signing = self._frame.prefix, self._sign_in
         found = [
-            Route(f"{prefix}/", self._told(self.index)),
-            Route(f"{prefix}/collections/{{name}}", self._told(self.collection)),
-            Route(f"{prefix}/tables/{{name}}", self._told(self.table)),
+            Route(f"{prefix}/", self._told(self._known(self.index))),
+            Route(f"{prefix}/collections/{{name}}", self._told(self._known(self.collection))),
+            Route(f"{prefix}/tables/{{name}}", self._told(self._known(self.table))),
             *(Route(f"{prefix}/{name}", self.of_clients) for name in _OF_CLIENTS),
         ]
         if signing is not None:
@@ -77,6 +77,24 @@ class Pages:
                 return self._trouble(str(error), error.status)
 
         return show
+
+    def _known(self, page: _Page) -> _Page:
+        """Return a page that who is signed in at the hub sees as the one they are, without a sign-in here."""
+
+        async def show(request: Request) -> Response:
+            signing = self._sign_in
+            if signing is None or not signing.may_ask(request) or await self._is_signed_in(signing.token(request)):
+                return await page(request)
+            return signing.ask(self._here(request))
+
+        return show
+
+    async def _is_signed_in(self, token: str | None) -> bool:
+        return token is not None and (await self._site.identities.of_token(token)).name is not None
+
+    def _here(self, request: Request) -> str:
+        """Return the path of a page of ours, made of the address alone."""
+        return request.url.path.removeprefix(f"{self._frame.prefix}/")
 
     def _trouble(self, words: str, status: int) -> Response:
         said = tag("p", f"{words[:1].upper()}{words[1:]}.", class_="refusal", role="alert")
@@ -159,13 +177,12 @@ class Pages:
         return self._shown(visitor, release.about.title, words, here=here, status=HTTPStatus.FORBIDDEN)
 
     def _absent(self, request: Request, visitor: Visitor) -> Response:
-        # Who signs in comes back to what was asked for; it is made of the address alone, whether that is there or not.
-        here = request.url.path.removeprefix(f"{self._frame.prefix}/")
         words = [tag("h1", _ABSENT), tag("p", "The address is wrong, or it leads to something that you may not know of.")]
         contact = tag(
             "p", f"Who can help: the admins of the platform ({self._site.identities.records.platform.contact}). Status 404.", class_="quiet"
         )
-        return self._shown(visitor, _ABSENT, [*words, contact], here=here, status=HTTPStatus.NOT_FOUND)
+        # Who signs in comes back to what was asked for, whether that is there or not.
+        return self._shown(visitor, _ABSENT, [*words, contact], here=self._here(request), status=HTTPStatus.NOT_FOUND)
 
     def _shown(self, visitor: Visitor, title: str, words: Sequence[Part], *, here: str, status: int = HTTPStatus.OK) -> Response:
         answer = self._frame.page(self._site.identities.records.platform.name, visitor, title, *words, here=here, status=status)

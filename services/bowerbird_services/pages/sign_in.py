@@ -2,6 +2,9 @@
 
 The token stands in a cookie that scripts cannot read, and only pages take it, which do nothing: a page of somebody else
 that makes a browser ask for one cannot read the answer. It ends with the sign-in at the hub.
+
+Who is signed in at the hub need not say so here: a browser that asks for a page is sent to the hub to be told who it is, and comes
+back as nobody where the hub knows nobody.
 """
 
 import base64
@@ -19,6 +22,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 CALLBACK = "signed-in"
+# Where the hub tells who looks, and asks nobody to sign in for it.
+_WHO = "/hub/who-looks"
+# JupyterHub's: it stands at all paths of the hub's name from a sign-in on, and opens nothing.
+_HUB_SESSION = "jupyterhub-session-id"
+# So long a browser is not sent to the hub again, whatever came of it.
+_ASKED_SECONDS = 60
 _STATE_SECONDS = 600
 _NEXT = re.compile(r"(?:|(?:collections|tables)/[A-Za-z0-9_.~%-]{1,300})")
 _STATE = re.compile(r"[A-Za-z0-9_-]{20,60}")
@@ -46,7 +55,7 @@ class SignIn:
         parts = urlsplit(application.address)
         self._secure = parts.scheme == "https"
         self._path = f"{parts.path.rstrip('/')}/"
-        self._authorize = f"{parts.scheme}://{parts.netloc}/hub/api/oauth2/authorize"
+        self._hub = f"{parts.scheme}://{parts.netloc}"
 
     @property
     def _prefix(self) -> str:
@@ -66,9 +75,28 @@ class SignIn:
         """Take the cookie back."""
         self._set(response, self._prefix, "", 0)
 
+    @property
+    def _asked(self) -> str:
+        return f"{self._prefix}-asked"
+
+    def may_ask(self, request: Request) -> bool:
+        """Tell whether the hub can be asked who looks: by a browser that wants a page, was signed in there, and has not asked just now."""
+        cookies, headers = request.cookies, request.headers
+        wants_page = request.method == "GET" and "text/html" in headers.get("accept", "") and "authorization" not in headers
+        return wants_page and _HUB_SESSION in cookies and self._asked not in cookies
+
+    def ask(self, page: str) -> Response:
+        """Send a browser to the hub to be told who looks; it comes back to the page, whether the hub knows anybody or not."""
+        answer = self._sent(_WHO, page)
+        self._set(answer, self._asked, "1", _ASKED_SECONDS)
+        return answer
+
     async def begin(self, request: Request) -> Response:
-        """Send a browser to the hub; it comes back to `next`, a page of ours."""
-        wanted = quote(request.query_params.get("next", ""), safe="/~")
+        """Send a browser to the hub to sign in; it comes back to `next`, a page of ours."""
+        return self._sent("/hub/api/oauth2/authorize", request.query_params.get("next", ""))
+
+    def _sent(self, path: str, page: str) -> Response:
+        wanted = quote(page, safe="/~")
         if not _NEXT.fullmatch(wanted):
             wanted = ""
         state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
@@ -81,7 +109,7 @@ class SignIn:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        answer = RedirectResponse(f"{self._authorize}?{urlencode(asked)}", HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
+        answer = RedirectResponse(f"{self._hub}{path}?{urlencode(asked)}", HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
         self._set(answer, f"{self._prefix}-{state}", f"{verifier}:{quote(wanted, safe='')}", _STATE_SECONDS)
         return answer
 
@@ -90,14 +118,16 @@ class SignIn:
         state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
         name = f"{self._prefix}-{state}"
         verifier, _, wanted = request.cookies.get(name, "").partition(":")
-        if not (_STATE.fullmatch(state) and verifier and code):
+        known_to_nobody = request.query_params.get("error") == "login_required"
+        if not (_STATE.fullmatch(state) and verifier and (code or known_to_nobody)):
             raise Fault("this sign-in was not begun in this browser, or too long ago; begin it again with Sign in")
-        token = await self._token(code, verifier)
+        token = None if known_to_nobody else await self._token(code, verifier)
         path = unquote(wanted)
         answer = RedirectResponse(
             f"{self._path}{path if _NEXT.fullmatch(path) else ''}", HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"}
         )
-        self._set(answer, self._prefix, token)
+        if token is not None:
+            self._set(answer, self._prefix, token)
         self._set(answer, name, "", 0)
         return answer
 

@@ -1,0 +1,5 @@
+"""The addresses that the hub answers beside JupyterHub's own and those of a sign-on."""
+
+from bowerbird_hub import connect, elsewhere, who_looks
+
+HANDLERS = [*elsewhere.HANDLERS, *connect.HANDLERS, *who_looks.HANDLERS]
