@@ -11,6 +11,8 @@ import httpx
 import pytest
 from bowerbird_config.paths import Var
 from bowerbird_hub.forms import PAGES
+from bowerbird_hub.runtimes.obituaries import Obituaries
+from bowerbird_hub.runtimes.places import ServerPlace
 from playwright.sync_api import Browser, Page
 
 from tests.hub.runtime_contract import until
@@ -291,6 +293,35 @@ def test_space_with_little_room_left_is_told_to_whom_it_belongs(hub: RunningHub,
         assert seen.page.locator(".notice").all_inner_texts() == ["Your home is 91 % full."]
     finally:
         hub.var.usage.unlink()
+
+
+@pytest.mark.root
+@pytest.mark.browser
+def test_page_of_a_server_that_does_not_answer_says_what_the_hub_knows_of_it(hub: RunningHub, seen: Visit) -> None:
+    page, person, away = seen.page, hub.sign_in("visitor"), "This does not answer at the moment"
+    sign_in(page, hub.url, "visitor")
+    person.start("minimal")
+    socket = ServerPlace(hub.var, "visitor", "").socket
+    hidden = socket.rename(socket.with_suffix(".hidden"))
+    # The hub looks at the process, and believes that the server runs on.
+    words, obituaries = "Your server's node does not answer the cluster since 12:00 UTC.", Obituaries(hub.var.run / "obituaries.json")
+    obituaries.write("visitor", "", words)
+    try:
+        page.goto(f"{hub.url}user/visitor/lab")
+        page.get_by_role("heading", name="The server does not answer").wait_for()
+        (said,) = page.get_by_role("alert").all_inner_texts()
+        assert re.fullmatch(rf"[0-9-]+ [0-9:]+ UTC: {re.escape(words)}", said)
+        seen.picture("not-answering")
+        stranger = hub.sign_in("outsider").get("hub/not-answering?at=/user/visitor/lab")
+        assert (stranger.status_code, words in stranger.text) == (404, False)
+        hidden.rename(socket)
+        page.wait_for_url(lambda address: "not-answering" not in address)
+        page.get_by_role("heading", name=away).wait_for(state="detached")
+        assert "/user/visitor/lab" in page.url
+    finally:
+        obituaries.forget("visitor", "")
+        person.stop()
+    assert person.get("hub/not-answering?at=/user/visitor/lab").status_code == 424
 
 
 @pytest.mark.root
