@@ -112,6 +112,12 @@ def refusal(cluster: Cluster, name: str, values: Mapping[str, Any]) -> str:
     raise AssertionError(f"{name} was installed")
 
 
+def would_install(cluster: Cluster, name: str, values: Mapping[str, Any]) -> None:
+    """Have Helm ask the cluster all that it asks before an install, and make nothing; HelmError where it would refuse."""
+    with _helm(cluster, name) as helm:
+        helm.install(CHART, name, dict(values), namespace=name, dry_run="server", timeout=_SECONDS)
+
+
 def left(cluster: Cluster, name: str) -> set[str]:
     """Return every object that says it is of a release."""
     kinds = cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
