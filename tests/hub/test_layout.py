@@ -19,7 +19,7 @@ from bowerbird_hub.state import layout
 from bowerbird_hub.state.layout import LayoutError, VarInUse
 from bowerbird_hub.state.secret_files import OWN, make_secrets, read_secret
 from bowerbird_hub.state.state_files import write_json
-from bowerbird_hub.supervision.board import Board, state_path, told, told_by_holder
+from bowerbird_hub.supervision.board import Board, Journal, state_path, told, told_by_holder
 from bowerbird_hub.supervision.status import status_of
 from click.testing import CliRunner
 
@@ -184,6 +184,21 @@ def test_supervisor_on_a_disk_that_others_have_filled_tells_what_is_and_status_t
     (small_disk / "of-others").unlink()
     board.tell(phase="stopping")
     assert told(full)["phase"] == json.loads(state_path(full).read_text())["phase"] == "stopping"
+
+
+@pytest.mark.root
+def test_supervisors_log_goes_on_when_a_full_disk_has_room_again(small_disk: Path) -> None:
+    journal = Journal(small_disk / "supervisor.log")
+    board = Board(Var(small_disk / "var"), [journal])
+    board.say("before")
+    (small_disk / "of-others").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    for _ in range(100):
+        board.say("no room for so many lines as fill what is left of a page of memory")
+    (small_disk / "of-others").unlink()
+    board.say("after")
+    lines = journal.path.read_text().splitlines()
+    assert len(lines) < 100
+    assert (lines[0].endswith("before"), lines[-1].endswith("after")) == (True, True)
 
 
 @pytest.mark.root

@@ -14,13 +14,18 @@ _ROOM_BYTES = 64 << 10
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+def is_full(error: OSError) -> bool:
+    """Tell whether it was for want of room alone that something was not written."""
+    return error.errno in _NO_ROOM
+
+
 def write_always(path: Path, value: Mapping[str, Any]) -> None:
     """Put JSON into a file, whole or not at all; where the disk is full, over the room beside it. OSError where there is none either."""
     room = _room_of(path)
     try:
         write_json(path, value)
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if not is_full(error):
             raise
         _fill(room, json.dumps(value).encode())
         return

@@ -9,7 +9,7 @@ from typing import Any
 
 from bowerbird_config.paths import Var
 from bowerbird_hub.state import layout
-from bowerbird_hub.state.kept_room import read_newest, write_always
+from bowerbird_hub.state.kept_room import is_full, read_newest, write_always
 from bowerbird_hub.supervision.supervisor import Phase, Watch
 from bowerbird_hub.supervision.table import Display, Row
 
@@ -96,9 +96,10 @@ class Board:
         for display in list(self._displays):
             try:
                 act(display)
-            except OSError:
-                # A terminal that was closed or a full disk takes away what is shown, never what runs.
-                self._displays.remove(display)
+            except OSError as error:
+                # A terminal that was closed takes away what is shown, and a full disk does while it is full; neither what runs.
+                if not is_full(error):
+                    self._displays.remove(display)
 
     def _publish(self) -> None:
         with suppress(OSError):
