@@ -4,6 +4,8 @@ import base64
 import io
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,10 @@ from defusedxml import ElementTree
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.extensions.real_lab import SHOWN_MS, opened
+from tests.extensions.real_lab import SHOWN_MS, Lab, opened
 from tests.extensions.skies import SIP, Mosaic, sky_of
 from tests.extensions.survey_server import BANDS, ETAG, SURVEY, tile
-from tests.support.browser import CHROMIUM, WEBGL, chromium, visit
+from tests.support.browser import CHROMIUM, WEBGL, Visit, chromium, visit
 from tests.support.rig import wait_for
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -406,18 +408,24 @@ def outlined(page: Page) -> tuple[float, float, float]:
     return (start + end) / 2 / width, (first + last) / 2 / width, (end - start) / width
 
 
+@contextmanager
+def with_footprint(lab: Lab, pictures: Path, name: str, cell: str) -> Iterator[Visit]:
+    """Show the map of a cell that is OUTLINED, until its footprint is drawn."""
+    with chromium(*WEBGL) as browser, visit(browser, pictures) as seen:
+        opened(lab, seen.page, name, cell)
+        expect(seen.page.locator(".bb-sky")).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
+        seen.page.locator(".bb-map").scroll_into_view_if_needed()
+        wait_for(lambda: outlined(seen.page)[2] > 0)
+        yield seen
+
+
 @pytest.mark.browser
 # A machine without a graphics card draws each picture by itself.
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 def test_a_footprint_is_seen_and_the_map_moved_by_keys(lab, tmp_path) -> None:
-    with chromium(*WEBGL) as browser, visit(browser, tmp_path) as seen:
-        page = seen.page
-        opened(lab, page, "footprint", OUTLINED)
-        view, place = page.locator(".bb-sky"), page.locator(".bb-map")
-        expect(view).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
-        place.scroll_into_view_if_needed()
-        wait_for(lambda: outlined(page)[2] > 0)
+    with with_footprint(lab, tmp_path, "footprint", OUTLINED) as seen:
+        page, view, place = seen.page, seen.page.locator(".bb-sky"), seen.page.locator(".bb-map")
         across, down, wide = outlined(page)
         assert across == pytest.approx(0.5, abs=0.02)
 
@@ -453,13 +461,8 @@ SCROLLED = "() => Math.max(...[...document.querySelectorAll('.jp-Notebook, .jp-N
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 def test_the_wheel_scrolls_the_page_until_the_map_has_the_focus(lab, tmp_path) -> None:
-    with chromium(*WEBGL) as browser, visit(browser, tmp_path) as seen:
-        page = seen.page
-        opened(lab, page, "wheel", LONG)
-        view, place = page.locator(".bb-sky"), page.locator(".bb-map")
-        expect(view).to_have_attribute("data-ready", "true", timeout=SHOWN_MS)
-        place.scroll_into_view_if_needed()
-        wait_for(lambda: outlined(page)[2] > 0)
+    with with_footprint(lab, tmp_path, "wheel", LONG) as seen:
+        page, place = seen.page, seen.page.locator(".bb-map")
         left, top, width, height = page.evaluate(ON_SCREEN)
         wide, scrolled = outlined(page)[2], page.evaluate(SCROLLED)
         # So low that the map is still there when it was scrolled.
