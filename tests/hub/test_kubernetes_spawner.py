@@ -721,6 +721,15 @@ async def test_stop_is_over_soon_after_the_pod_that_took_its_time(cluster: Clust
     await asyncio.wait_for(stopping, 1)
 
 
+async def test_stop_of_a_pod_that_does_not_end_is_an_error(cluster: Cluster) -> None:
+    cluster.api.kubelet = runs_at(cluster.address)
+    await cluster.start()
+    # Who watches anew then does not see the pod for a while.
+    cluster.api.lingers, cluster.api.slow, cluster.spawner.start_timeout = True, 1.5, 1
+    with pytest.raises(TimeoutError):
+        await cluster.spawner.stop()
+
+
 async def test_restarted_hub_knows_the_pod_and_its_token_by_its_state(cluster: Cluster) -> None:
     cluster.api.kubelet = runs_at(cluster.address)
     await cluster.start()

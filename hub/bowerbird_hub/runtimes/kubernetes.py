@@ -341,7 +341,8 @@ class KubernetesSpawner(PodVolumes, KubeSpawner):
         try:
             waits = until_next()
             while not ending.done():
-                if was_there and self._pod is None:
+                # One that watches anew, as KubeSpawner does at last, has not seen any.
+                if was_there and self._looked and self._pod is None:
                     return
                 await asyncio.wait({ending}, timeout=next(waits))
             ending.result()
