@@ -50,29 +50,35 @@ def test_install_whose_secret_lacks_a_key_is_refused_in_a_sentence(cluster: Clus
 _KEPT = "kept"
 
 
-@pytest.fixture
-def kept(cluster: Cluster) -> Iterator[tuple[Object, Object]]:
-    """A volume that is not made yet, and a claim of an earlier install, which is to have it; the StorageClass of both is gone."""
-    volume, claim = shared_claim(_KEPT, f"{_KEPT}-hub", "/srv/kept")
+def claim_of_before(part: str) -> tuple[Object, Object]:
+    """Return a volume and the claim of an earlier install that is to have it; the StorageClass of both is gone."""
+    volume, claim = shared_claim(_KEPT, f"{_KEPT}-{part}", "/srv/kept")
     for each in (volume, claim):
         each["spec"]["storageClassName"] = "gone"
-    owner = {f"meta.helm.sh/release-{part}": _KEPT for part in ("name", "namespace")}
+    owner = {f"meta.helm.sh/release-{word}": _KEPT for word in ("name", "namespace")}
     claim["metadata"] = {**claim["metadata"], "annotations": owner, "labels": {"app.kubernetes.io/managed-by": "Helm"}}
+    return volume, claim
+
+
+@pytest.fixture
+def kept(cluster: Cluster) -> Iterator[None]:
+    """The hub's claim of an earlier install, which has its volume, and the services', which has none."""
+    volume, bound = claim_of_before("hub")
+    _, waiting = claim_of_before("services")
+    path = f"/api/v1/namespaces/{_KEPT}/persistentvolumeclaims/{bound['metadata']['name']}"
     with cluster.namespace(_KEPT):
-        cluster.apply(claim)
-        yield volume, claim
-    cluster.kubectl("delete", "pv", volume["metadata"]["name"], "--ignore-not-found", "--wait=false")
+        cluster.apply(volume, bound, waiting)
+        wait_for(lambda: cluster.get(path).get("status", {}).get("phase") == "Bound", "the claim's volume", 30)
+        yield
+    cluster.kubectl("delete", "pv", volume["metadata"]["name"], "--wait=false")
 
 
-def test_claim_needs_its_class_until_it_has_its_volume_and_then_keeps_it(cluster: Cluster, kept: tuple[Object, Object]):
-    volume, claim = kept
-    path = f"/api/v1/namespaces/{_KEPT}/persistentvolumeclaims/{claim['metadata']['name']}"
-    told = {**values_for_tests(), "hub": {"volume": {"storageClass": "gone"}}}
-    assert "hub.volume.storageClass: there is no StorageClass 'gone'; nothing was changed" in refusal(cluster, _KEPT, told)
-    cluster.apply(volume)
-    wait_for(lambda: cluster.get(path)["status"]["phase"] == "Bound", "the claim's volume", 30)
+def test_claim_that_has_its_volume_needs_its_class_no_more_and_keeps_it(cluster: Cluster, kept: None):
+    gone, other = ({"volume": {"storageClass": name}} for name in ("gone", "local-path"))
+    told = {**values_for_tests(), "hub": gone}
     would_install(cluster, _KEPT, told)
-    told["hub"] = {"volume": {"storageClass": "local-path"}}
+    sentence = "services.volume.storageClass: there is no StorageClass 'gone'; nothing was changed"
+    assert sentence in refusal(cluster, _KEPT, {**told, "services": gone})
     words = "the claim 'kept-hub' in the namespace 'kept' is of StorageClass 'gone', which Kubernetes changes of no claim"
-    assert f"hub.volume.storageClass: {words}; nothing was changed" in refusal(cluster, _KEPT, told)
+    assert f"hub.volume.storageClass: {words}; nothing was changed" in refusal(cluster, _KEPT, {**told, "hub": other})
     assert left(cluster, _KEPT) == set()
