@@ -73,8 +73,8 @@ class Succession:
             last, pod = connection.execute(_NEWEST).one()
         return pod if last > self._number else ""
 
-    async def keep_looking(self) -> None:
-        """Return never while this hub has its place; SystemExit, which ends the hub as it stands, when another has taken it."""
+    async def replaced(self) -> str:
+        """Return when another hub has taken this one's place, with the sentence that says so."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
@@ -82,4 +82,4 @@ class Succession:
             except SQLAlchemyError:  # without its database the hub does nothing, and says so itself
                 continue
             if other:
-                raise SystemExit(str(Replaced(self._pod, other)))
+                return str(Replaced(self._pod, other))

@@ -53,23 +53,15 @@ async def test_older_hub_learns_which_pod_has_its_place(hub: Hub) -> None:
 
 
 @pytest.mark.asyncio
-async def test_older_hub_that_is_at_work_ends_with_a_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_older_hub_that_is_at_work_hears_the_sentence_with_which_it_ends(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(succession, "_LOOK_SECONDS", 0.05)
     first = hub("hub-1")
     first.take()
-    looking = asyncio.ensure_future(asyncio.wait_for(_ended(first), 10))
+    looking = asyncio.ensure_future(asyncio.wait_for(first.replaced(), 10))
     await asyncio.sleep(0.2)
     assert not looking.done()
     hub("hub-2").take()
     assert (await looking).startswith("the hub of pod hub-1 ends: the hub of pod hub-2, which is newer, serves its database")
-
-
-async def _ended(hub: Succession) -> str:
-    try:
-        await hub.keep_looking()
-    except SystemExit as end:
-        return str(end)
-    raise AssertionError("it ended without a word")
 
 
 def test_hub_that_is_started_anew_in_its_pod_goes_on(hub: Hub) -> None:
@@ -102,7 +94,7 @@ async def test_hub_whose_database_is_away_for_a_while_goes_on_looking(hub: Hub, 
     first.take()
     with first._engine.begin() as connection:
         connection.exec_driver_sql("alter table bowerbird_hubs rename to away")
-    looking = asyncio.ensure_future(asyncio.wait_for(_ended(first), 10))
+    looking = asyncio.ensure_future(asyncio.wait_for(first.replaced(), 10))
     await asyncio.sleep(0.2)
     assert not looking.done()
     with first._engine.begin() as connection:

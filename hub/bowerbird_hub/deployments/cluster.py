@@ -1,5 +1,7 @@
 """A hub in a pod, as the chart starts it: all that it is told comes by its environment, and by the files that this one names."""
 
+import logging
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +35,7 @@ from jupyterhub.app import JupyterHub
 from kubespawner.clients import load_config
 from sqlalchemy.exc import SQLAlchemyError
 
+_log = logging.getLogger("bowerbird.hub")
 PODS = "BOWERBIRD_PODS"
 DEMO_CAS, DEMO_CAS_PORT = "BOWERBIRD_DEMO_CAS_URL", "BOWERBIRD_CAS_PORT"
 _CAS_PATH = "cas"
@@ -222,7 +225,7 @@ def from_environment(c: Any, environment: Mapping[str, str]) -> None:
     door, port = _door(environment, deployment, live, secrets.tokens[VO])
     succession = _take_place(deployment)
     configure(c, live, deployment, secrets)
-    live.on_start(lambda: background.begin(succession.keep_looking(), "whether another hub has taken this one's place"))
+    live.on_start(lambda: background.begin(_end_when_replaced(succession), "whether another hub has taken this one's place"))
     live.on_start(lambda: door.open(port))
     live.on_start(lambda: _end_orphans(deployment.pods, succession))
     live.on_start(_keep_routes)
@@ -242,6 +245,12 @@ def _take_place(deployment: Deployment) -> Succession:
         # Not its text, which may say more than a log is to hold.
         raise NotConfigured(f"the hub cannot start in a pod: its database does not answer ({type(error).__name__})") from error
     return succession
+
+
+async def _end_when_replaced(succession: Succession) -> None:
+    _log.critical("%s", await succession.replaced())
+    # As it stands: whatever is at work would go on to write what is the other's by now.
+    os._exit(1)
 
 
 def _end_orphans(pods: PodSettings, succession: Succession) -> None:
