@@ -163,6 +163,9 @@ def test_people_whose_node_loses_its_power_are_told_so_and_have_their_servers_ag
     with within(_TOLD_SECONDS, "told"):
         await_word(stays, _HERE + _ON_NODE)
     assert stays.model()
+    # Where the proxy's page leads.
+    at_its_address = stays.get("hub/not-answering?at=/user/owner/lab")
+    assert (at_its_address.status_code, _HERE + _ON_NODE in html.unescape(at_its_address.text)) == (503, True)
     leaves.stop()
     assert _HERE + _ON_NODE in html.unescape(leaves.refused({"profile": "minimal"}).text)
     cluster.boot(_LOST)
