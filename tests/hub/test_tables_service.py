@@ -304,6 +304,10 @@ def test_person_goes_from_the_hub_to_the_data_and_is_known_there_until_they_sign
         page.goto(f"{hub.url}services/vo/")
         assert page.locator(".who").inner_text() == "Sign in"
         assert page.get_by_text("The team's").count() == 0
+        # The next one at the same browser is known at once.
+        sign_in(page, hub.url, "owner")
+        page.goto(f"{hub.url}services/vo/")
+        assert page.locator(".who").inner_text() == "owner · Sign out"
 
 
 def test_hub_tells_who_looks_at_its_own_service_alone(hub: RunningHub) -> None:

@@ -234,6 +234,8 @@ def test_browser_that_is_signed_in_at_the_hub_asks_it_who_looks_and_not_again_at
         assert (back.status_code, back.headers["location"]) == (303, f"/services/vo/{PAGE}")
         assert "bowerbird-vo=" not in back.headers["set-cookie"]
         assert client.get(PAGE, headers={"Cookie": f"{cookies}; {kept}"}).status_code == 404
+        # Who has signed in at the hub meanwhile has another session there.
+        assert client.get(PAGE, headers={"Cookie": f"jupyterhub-session-id=two; {kept}"}).status_code == 303
 
 
 @pytest.mark.parametrize(

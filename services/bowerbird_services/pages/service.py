@@ -85,7 +85,7 @@ class Pages:
             signing = self._sign_in
             if signing is None or not signing.may_ask(request) or await self._is_signed_in(signing.token(request)):
                 return await page(request)
-            return signing.ask(self._here(request))
+            return signing.ask(request, self._here(request))
 
         return show
 
@@ -98,9 +98,7 @@ class Pages:
 
     def _trouble(self, words: str, status: int) -> Response:
         said = tag("p", f"{words[:1].upper()}{words[1:]}.", class_="refusal", role="alert")
-        return self._frame.page(
-            "Bowerbird", Visitor(), "That is not possible now", tag("h1", "That is not possible now"), said, status=status
-        )
+        return self._frame.page("Bowerbird", Visitor(), _TROUBLE, tag("h1", _TROUBLE), said, status=status)
 
     async def _looked(self, request: Request) -> tuple[Visitor, Identity, Sight]:
         """Return who looks, and what they see; a sign-in that has ended is told and not taken."""

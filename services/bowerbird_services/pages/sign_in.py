@@ -24,9 +24,9 @@ from starlette.responses import RedirectResponse, Response
 CALLBACK = "signed-in"
 # Where the hub tells who looks, and asks nobody to sign in for it.
 _WHO = "/hub/who-looks"
-# JupyterHub's: it stands at all paths of the hub's name from a sign-in on, and opens nothing.
+# JupyterHub's: it stands at all paths of the hub's name from a sign-in on, is another after each, and opens nothing.
 _HUB_SESSION = "jupyterhub-session-id"
-# So long a browser is not sent to the hub again, whatever came of it.
+# So long a browser is not sent to the hub again for the same session there, whatever came of it.
 _ASKED_SECONDS = 60
 _STATE_SECONDS = 600
 _NEXT = re.compile(r"(?:|(?:collections|tables)/[A-Za-z0-9_.~%-]{1,300})")
@@ -81,14 +81,14 @@ class SignIn:
 
     def may_ask(self, request: Request) -> bool:
         """Tell whether the hub can be asked who looks: by a browser that wants a page, was signed in there, and has not asked just now."""
-        cookies, headers = request.cookies, request.headers
+        session, headers = _session(request), request.headers
         wants_page = request.method == "GET" and "text/html" in headers.get("accept", "") and "authorization" not in headers
-        return wants_page and _HUB_SESSION in cookies and self._asked not in cookies
+        return wants_page and session is not None and request.cookies.get(self._asked) != session
 
-    def ask(self, page: str) -> Response:
+    def ask(self, request: Request, page: str) -> Response:
         """Send a browser to the hub to be told who looks; it comes back to the page, whether the hub knows anybody or not."""
         answer = self._sent(_WHO, page)
-        self._set(answer, self._asked, "1", _ASKED_SECONDS)
+        self._set(answer, self._asked, _session(request) or "", _ASKED_SECONDS)
         return answer
 
     async def begin(self, request: Request) -> Response:
@@ -150,3 +150,9 @@ class SignIn:
             return str(answer.json()["access_token"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise Away("the hub does not answer, so nobody can be signed in now") from error
+
+
+def _session(request: Request) -> str | None:
+    """Return what tells one session at the hub from another, and is fit for a cookie of ours; None where a browser shows none."""
+    shown = request.cookies.get(_HUB_SESSION)
+    return None if shown is None else hashlib.sha256(shown.encode()).hexdigest()
