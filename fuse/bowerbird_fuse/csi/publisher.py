@@ -9,7 +9,6 @@ answer: `tend` waits for each of these locks.
 """
 
 import contextlib
-import errno
 import logging
 import threading
 from collections import defaultdict
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from bowerbird_config.paths import Var
 from bowerbird_config.pods import Pod
+from bowerbird_config.room import is_full
 
 from bowerbird_fuse import mount
 from bowerbird_fuse.csi.claims import Admission, Claim
@@ -44,7 +44,7 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             raise Away("the storage that homes are on is full, and no server begins on it until somebody makes room") from error
         raise
 

@@ -8,15 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bowerbird_config.room import is_full
 from bowerbird_hub.state.state_files import read_json, write_bytes, write_json
 
 _ROOM_BYTES = 64 << 10
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-def is_full(error: OSError) -> bool:
-    """Tell whether it was for want of room alone that something was not written."""
-    return error.errno in _NO_ROOM
 
 
 def write_always(path: Path, value: Mapping[str, Any]) -> None:

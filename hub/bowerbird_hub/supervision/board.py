@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird_config.paths import Var
+from bowerbird_config.room import is_full
 from bowerbird_hub.state import layout
-from bowerbird_hub.state.kept_room import is_full, read_newest, write_always
+from bowerbird_hub.state.kept_room import read_newest, write_always
 from bowerbird_hub.supervision.supervisor import Phase, Watch
 from bowerbird_hub.supervision.table import Display, Row
 
