@@ -156,8 +156,12 @@ def _linked(binaries: Iterable[Path]) -> dict[str, Path]:
 
 def _key(programs: Path) -> str:
     """Return a hash that changes with what the images are made of: our programs, Debian's packages, this file."""
-    packages = Path("/var/lib/dpkg/status").stat().st_mtime_ns
-    return hashlib.sha256(f"{programs} {packages} {Path(__file__).read_text()}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{programs} {debian()} {Path(__file__).read_text()}".encode()).hexdigest()[:16]
+
+
+def debian() -> str:
+    """Return a hash of which packages of Debian this machine has."""
+    return hashlib.sha256(Path("/var/lib/dpkg/status").read_bytes()).hexdigest()
 
 
 def kept_images(programs: Path) -> list[Path]:

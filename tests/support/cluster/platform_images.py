@@ -198,10 +198,10 @@ def _packages(part: Part) -> Iterator[tuple[str, Path]]:
 
 
 def _key_below(part: str) -> str:
-    """Return a hash of what is required of others' packages, and of how an image is made of them."""
+    """Return a hash of what is required of others' packages, and of how an image is made of them, the same wherever the checkout lies."""
     texts = [Path(each) for each in (__file__, images.__file__, bytecode.__file__)]
     texts += [ROOT / f"requirements/{name}.txt" for name in ("test", *PARTS[part].requirements)]
-    return _hash((PARTS[part], Path("/var/lib/dpkg/status").stat().st_mtime_ns), texts)
+    return _hash(images.debian(), texts)
 
 
 def _key(part: str) -> str:
@@ -211,8 +211,8 @@ def _key(part: str) -> str:
     return _hash(_key_below(part), texts)
 
 
-def _hash(told: object, texts: Iterable[Path]) -> str:
-    made_of = hashlib.sha256(repr(told).encode())
+def _hash(told: str, texts: Iterable[Path]) -> str:
+    made_of = hashlib.sha256(told.encode())
     for path in texts:
         made_of.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return made_of.hexdigest()[:16]
