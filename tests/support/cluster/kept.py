@@ -18,7 +18,7 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bowerbird/cluster"
 
 
-def kept(kind: str, key: str, make: Callable[[Path], None]) -> Path:
+def kept(kind: str, key: str, make: Callable[[Path], None], most: int = _MOST) -> Path:
     """Return the folder of a kind with a key; where the cache has none, MAKE fills a new one, and only a whole one is kept."""
     folder = cache() / kind / key
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -31,12 +31,12 @@ def kept(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             make(unfinished)
             unfinished.rename(folder)
         os.utime(folder)
-        _drop_unused(folder.parent)
+        _drop_unused(folder.parent, most)
     return folder
 
 
-def _drop_unused(kind: Path) -> None:
+def _drop_unused(kind: Path, most: int) -> None:
     asked = sorted(((folder.stat().st_mtime, folder) for folder in kind.iterdir() if folder.is_dir()), reverse=True)
     for place, (at, folder) in enumerate(asked):
-        if time.time() - at > (_IN_USE_SECONDS if place >= _MOST else _UNUSED_SECONDS):
+        if time.time() - at > (_IN_USE_SECONDS if place >= most else _UNUSED_SECONDS):
             shutil.rmtree(folder)
