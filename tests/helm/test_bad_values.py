@@ -1,6 +1,7 @@
 """Each mistake in a values file, the sentence that it gets, and whether Helm's schema refuses it too."""
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from bowerbird_config.chart.helm import HelmRefused
@@ -9,7 +10,7 @@ from bowerbird_config.documents import read_document
 from bowerbird_config.problems import ConfigError
 
 from tests.helm import cluster_mistakes, platform_mistakes
-from tests.helm.good_values import DATA, GOOD, USERS
+from tests.helm.good_values import DATA, GOOD, INGRESS, USERS
 from tests.support.charts import rendered
 
 MISTAKES = {**platform_mistakes.MISTAKES, **cluster_mistakes.MISTAKES}
@@ -45,6 +46,18 @@ def test_a_namespace_is_not_restricted_and_privileged_at_once(tmp_path):
     )
     with pytest.raises(ConfigError, match="13: user pods and the node plugin would share a namespace"):
         load_values(file)
+
+
+def test_what_is_lacking_is_told_of_the_values_file_and_not_of_the_platform_file(tmp_path):
+    platform, values = tmp_path / "good.yaml", tmp_path / "cluster_bad.yaml"
+    platform.write_text(dedent(GOOD.partition("\n")[2].partition("ingress:")[0]))
+    values.write_text(f"{INGRESS.replace('ingress', 'ingres')}\ndata: {DATA}\nusers: {USERS}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_values(platform, values)
+    said = [str(problem) for problem in caught.value.problems]
+    assert {problem.place.file for problem in caught.value.problems} == {values}
+    assert any(f"{values}:1: the values file has no 'ingress'" in line for line in said)
+    assert any("has a key 'ingres', which is not known" in line for line in said)
 
 
 def test_a_file_that_is_no_yaml_says_where(tmp_path):

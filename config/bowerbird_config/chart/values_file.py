@@ -39,7 +39,7 @@ def read_values(*paths: Path) -> tuple[Values, dict[str, Any]]:
     A platform file goes under `platform:`; what stands in a later file goes before what stands in an earlier one, as with Helm.
     """
     tree: dict[str, Any] = {}
-    places: dict[Steps, Place] = {(): Place(paths[0], 1)}
+    places: dict[Steps, Place] = {(): Place(next(filter(is_values, paths), paths[0]), 1)}
     problems: list[Problem] = []
     for path in paths:
         document = _read(path)
