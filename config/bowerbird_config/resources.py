@@ -1,5 +1,6 @@
 """What somebody may ask to do, and to what."""
 
+import posixpath
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -123,7 +124,8 @@ FORMS = (
 
 def _of_path(text: str) -> str:
     """Return what a path in or below `/data` lies in, named; another text as it is."""
-    match text.removeprefix("/data/").split("/"):
+    # As a shell reads it: what comes after `..` may lie in another release.
+    match posixpath.normpath(text).removeprefix("/data/").split("/"):
         case ["releases", collection, release, *_] if collection:
             return f"release:{collection}/{release}"
         case ["teams", team, *_]:

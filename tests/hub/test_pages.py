@@ -273,6 +273,20 @@ def test_admin_finds_a_person_and_stops_their_server(hub: RunningHub, seen: Visi
 
 
 @pytest.mark.root
+@pytest.mark.browser
+def test_who_comes_to_the_browser_after_a_sign_out_goes_back_to_no_page_of_before(hub: RunningHub, seen: Visit) -> None:
+    page = seen.page
+    sign_in(page, hub.url, "admin")
+    page.goto(f"{hub.url}hub/admin")
+    page.get_by_role("heading", name="Administration").wait_for()
+    page.get_by_role("link", name="Sign out").click()
+    page.get_by_label("User name").wait_for()
+    page.go_back()
+    page.get_by_label("User name").wait_for()
+    assert page.get_by_role("heading", name="Administration").count() == 0
+
+
+@pytest.mark.root
 def test_page_for_admins_is_refused_in_plain_words(hub: RunningHub) -> None:
     answer = hub.sign_in("visitor").get("hub/admin")
     assert answer.status_code == 403

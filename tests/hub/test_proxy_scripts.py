@@ -1,5 +1,6 @@
 """The real proxy between a client and what breaks off in the middle of an answer, or is not there at all."""
 
+import http.client
 import os
 import socket
 import subprocess
@@ -43,7 +44,7 @@ def behind() -> Iterator[int]:
                 except OSError:
                     return
                 with connection:
-                    path = connection.recv(65536).split()[1].decode()
+                    path = connection.recv(65536).split()[1].decode().partition("?")[0]
                     connection.sendall(ANSWERS.get(path, ANSWERS["/whole"]))
 
         serving = threading.Thread(target=serve)
@@ -116,3 +117,13 @@ def test_browser_is_shown_the_page_and_what_comes_from_behind_is_left_as_it_is(p
     assert "This does not answer at the moment" in page.text
     busy = httpx.get(f"{proxy}/busy")
     assert (busy.status_code, busy.headers["Retry-After"], busy.text) == (503, "77", "busy")
+
+
+@pytest.mark.parametrize("path", ["/%ff", "/hub/%ED%A0%80", "/services/vo/tables/%", "/user/%zz/lab?next=%2F", "//"])
+def test_address_that_cannot_be_read_is_said_to_be_one(proxy: str, path: str) -> None:
+    connection = http.client.HTTPConnection(proxy.removeprefix("http://"), timeout=20)
+    with closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read().decode().partition(":")[0]) == (400, "this address cannot be read")
+    assert httpx.get(f"{proxy}/whole?of=%ff%", timeout=20).text == "whole"

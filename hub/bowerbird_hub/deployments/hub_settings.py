@@ -44,7 +44,8 @@ HEADERS = {
 def _headers(own: Origins) -> dict[str, str]:
     # A form of the hub may end at a server: at once after a start, and after a permission.
     policy = POLICY.replace("form-action 'self'", f"form-action 'self' {own.of_servers}")
-    return {**HEADERS, "Content-Security-Policy": policy}
+    # Whoever comes to a browser after somebody who signed out goes back to no page of theirs.
+    return {**HEADERS, "Content-Security-Policy": policy, "Cache-Control": "no-store"}
 
 
 def settings(platform: Platform, own: Origins) -> Settings:

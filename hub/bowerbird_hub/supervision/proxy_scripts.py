@@ -1,4 +1,7 @@
-"""The scripts that the proxy is started with: what breaks off behind it breaks off for its client too, and programs read what is away."""
+"""The scripts that the proxy is started with.
+
+What breaks off behind it breaks off for its client too, programs read what is away, and an address that nobody can read is said to be one.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,7 @@ from bowerbird_config.paths import Var
 from bowerbird_hub.state.state_files import write_text
 from bowerbird_hub.supervision.away import away_directory
 
-_SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("broken_answers.cjs", "away.cjs"))
+_SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("broken_answers.cjs", "away.cjs", "unreadable.cjs"))
 
 
 def write_scripts(var: Var) -> None:
