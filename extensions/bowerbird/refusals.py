@@ -10,6 +10,8 @@ from pathlib import Path
 from bowerbird.errors import NotThere, Refused
 from bowerbird.manifest import Manifest, manifest
 
+_SHOWN = 3
+
 
 @contextmanager
 def explained(path: str | os.PathLike[str]) -> Iterator[None]:
@@ -43,14 +45,23 @@ def _missing(path: Path, known: Manifest | None) -> str:
     folder = next(parent for parent in path.absolute().parents if parent.is_dir())
     advice = "bowerbird.releases() lists what you may read" if known else "see where your data is: BOWERBIRD_DATA"
     missing = path.absolute().relative_to(folder).parts[0]
-    near = difflib.get_close_matches(missing, _names(folder), n=1)
+    names = _names(folder)
+    near = _near(missing, names)
     if near:
-        return f"no such file; {folder} has {near[0]!r}; {advice}"
+        more = f" and {len(names) - len(near)} more" if len(names) > len(near) else ""
+        return f"no such file; {folder} has {', '.join(map(repr, near))}{more}; {advice}"
     return f"no such file: there is no {missing!r} in {folder}; {advice}"
+
+
+def _near(missing: str, names: list[str]) -> list[str]:
+    """Return the few names that are most like it, and where they are too few others of its kind: a FITS file for a FITS file."""
+    kind = Path(missing).suffix
+    alike = [name for name in names if kind and Path(name).suffix == kind]
+    return list(dict.fromkeys([*difflib.get_close_matches(missing, names, n=_SHOWN), *alike]))[:_SHOWN]
 
 
 def _names(folder: Path) -> list[str]:
     try:
-        return os.listdir(folder)
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError:
         return []

@@ -147,6 +147,17 @@ def test_what_is_not_there_names_what_is_near(view, act) -> None:
         act(view / "releases/secret/dr1/x.fits")
 
 
+@pytest.mark.parametrize("act", [bowerbird.about, lambda path: bowerbird.cutout(path, (1.0, 2.0), "1 arcmin")])
+def test_a_file_of_no_near_name_is_told_a_few_of_its_kind_and_how_many_more_there_are(view, act) -> None:
+    release = view / "releases/a370/dr1"
+    for name in ("README", "sources.fits", "a370_r.fits", "a370_z.fits", ".hidden.fits"):
+        (release / name).touch()
+    with pytest.raises(FileNotFoundError) as missing:
+        act(release / "nope.fits")
+    told = str(missing.value)
+    assert "has 'sources.fits', 'a370_i.fits', 'a370_r.fits' and 2 more; bowerbird.releases() lists" in told
+
+
 def test_what_is_hidden_answers_as_what_does_not_exist(other_view) -> None:
     def answer(name: str) -> str:
         with pytest.raises(FileNotFoundError) as error:
