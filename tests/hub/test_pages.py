@@ -122,6 +122,22 @@ def test_pages_may_load_nothing_from_elsewhere_and_stand_in_no_frame(hub: Runnin
 
 
 @pytest.mark.root
+def test_server_of_which_only_the_form_was_seen_is_not_there_and_can_be_started(hub: RunningHub) -> None:
+    person = hub.sign_in("looker")
+    for _ in range(2):
+        assert 'name="profile"' in person.get("hub/spawn/looker/second").text
+        assert person.model("second") is None
+        assert "servers/second" not in person.get("hub/home").text
+    person.start("minimal", "second")
+    person.get("hub/spawn/looker/second")
+    assert (person.model("second") or {})["ready"]
+    person.stop("second")
+    # It was started once: to look at the form again takes nothing away.
+    person.get("hub/spawn/looker/second")
+    assert person.model("second") is not None
+
+
+@pytest.mark.root
 @pytest.mark.browser
 def test_profile_is_chosen_and_stopped_by_keyboard(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
