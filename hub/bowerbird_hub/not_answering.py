@@ -35,7 +35,7 @@ class NotAnswering(BaseHandler):
     def _server(self, at: str) -> tuple[Any, Any]:
         """Return the owner and the server whose address that is; 404 where there is none that may be opened."""
         name, _, rest = at.removeprefix(_USER).partition("/")
-        user = self.find_user(unquote(name)) if at.startswith(_USER) else None
+        user = self.find_user(unquote(name)) if at.startswith(_USER) and at.isprintable() else None
         if user is None:
             raise web.HTTPError(404)
         server = unquote(rest.partition("/")[0])

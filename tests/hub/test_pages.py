@@ -352,6 +352,7 @@ def test_page_of_a_server_that_does_not_answer_says_what_the_hub_knows_of_it(hub
         obituaries.forget("visitor", "")
         person.stop()
     assert person.get("hub/not-answering?at=/user/visitor/lab").status_code == 424
+    assert person.get("hub/not-answering?at=/user/visitor/%0alab").status_code == 404
 
 
 @pytest.mark.root

@@ -79,7 +79,7 @@ class Frame:
         return HTMLResponse(document, status, {"Content-Security-Policy": self.policy, "Vary": "Cookie", **(headers or {})})
 
     def _bar(self, platform: str, visitor: Visitor, here: str) -> Html:
-        places = {"Servers": "/hub/home", "Connect": "/hub/connect", "Data": f"{self.prefix}/"}
+        places = {"Servers": "/hub/home", "Connect": "/hub/connect", "Tokens": "/hub/token", "Data": f"{self.prefix}/"}
         links = [tag("a", name, href=address, aria_current="true" if name == "Data" else None) for name, address in places.items()]
         if visitor.name is None:
             who: list[Part] = [tag("a", "Sign in", id="login", href=f"{self.prefix}/sign-in?next={quote(here, safe='')}")]
