@@ -128,8 +128,8 @@ def test_nodes_had_every_image_before_anything_was_made(given: Release):
 
     # Hub and demo CAS server are of one image, which the last of its containers has.
     assert len(times("pre-pull", "Started")) == len({"hub", "services", "data", "lab"}) + 1
-    (had,), (made,) = times("await-images", "Completed"), times("hub", "ScalingReplicaSet")
-    assert had <= made
+    # Each was first in the install: a test before may have had the release come back.
+    assert min(times("await-images", "Completed")) <= min(times("hub", "ScalingReplicaSet"))
     assert not left(given.cluster, _NAME) & {f"DaemonSet {_NAME}-pre-pull", f"Job {_NAME}-await-images"}
 
 

@@ -200,7 +200,8 @@ def moves(release: Release, person: Person) -> None:
     assert node_of(release, person) == NODES[0]
     size, last = told_by(person, _SIZE), told(cluster)
     wait_for(lambda: told(cluster)[1] > last[1] + 50, "more tries of the old server", 30)
-    assert told(cluster)[0] == last[0] == size // len("line\n")
+    # What was said to be written is there. A write that was under way when its view was taken away may be, and ends with an error.
+    assert told(cluster)[0] == last[0] <= size // len("line\n")
     assert told_by(person, _SIZE) == size
 
 

@@ -64,8 +64,10 @@ def kernel_of(person: Person) -> tuple[Session, str]:
 def told_by(person: Person, code: str) -> Any:
     """Return what code in a fresh kernel says as JSON in `answer`."""
     session, kernel = kernel_of(person)
-    printed = session.run(kernel, f"{textwrap.dedent(code)}\nimport json; print(json.dumps(answer))")
-    session.api("DELETE", f"kernels/{kernel}")
+    try:
+        printed = session.run(kernel, f"{textwrap.dedent(code)}\nimport json; print(json.dumps(answer))")
+    finally:
+        session.api("DELETE", f"kernels/{kernel}")
     return json.loads(printed)
 
 

@@ -20,6 +20,16 @@ with single_user.without_the_hubs_pages():
 import jupyterhub.singleuser
 print(json.dumps({"modules": sorted(sys.modules), "answer": eval(sys.argv[2])}))
 """
+SHOWN_ANEW = """
+import os, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+import single_user
+single_user.come_back()
+os.rmdir(sys.argv[2])
+os.mkdir(sys.argv[2])
+print(subprocess.run(["/bin/pwd"], capture_output=True, text=True).stdout.strip())
+print(os.getcwd())
+"""
 
 
 def after(asked: str) -> tuple[set[str], object]:
@@ -60,6 +70,14 @@ def test_token_of_a_pod_is_read_from_its_volume_and_the_server_begins_in_the_hom
     (tmp_path / "token").write_text("abc\n")
     told = settled({"BOWERBIRD_TOKEN_FILE": str(tmp_path / "token"), "HOME": str(tmp_path)})
     assert json.loads(told.stdout) == [str(tmp_path), "abc", []]
+
+
+def test_program_begins_in_the_home_that_is_shown_anew_in_the_place_of_one_that_is_gone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    argv = [sys.executable, "-I", "-c", SHOWN_ANEW, str(PROGRAM.parent), str(home)]
+    told = subprocess.run(argv, capture_output=True, text=True, cwd=home, check=True, timeout=60)
+    assert told.stdout.splitlines() == [str(home)] * 2
 
 
 def test_token_of_a_process_is_left_as_it_is() -> None:

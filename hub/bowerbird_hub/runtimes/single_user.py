@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +25,22 @@ def settle(environment: MutableMapping[str, str]) -> None:
         os.chdir(environment["HOME"])
     except OSError as error:
         sys.exit(f"The volume of this server does not bring what it must: {error.filename}: {error.strerror}.")
+
+
+def come_back() -> None:
+    """Go to the directory of the start again before any program is begun.
+
+    Where a view went with all that held it, it is shown anew at its place, and who stood in the one of before stands nowhere: each
+    kernel, for which jupyter_client asks where it is, would end with FileNotFoundError.
+    """
+    home = os.getcwd()
+
+    def look(event: str, _: tuple[object, ...]) -> None:
+        if event == "subprocess.Popen":
+            with suppress(OSError):  # not shown at this moment: the program says so itself
+                os.chdir(home)
+
+    sys.addaudithook(look)
 
 
 def leave_out() -> None:
@@ -75,5 +91,6 @@ def serve() -> None:
 
 if __name__ == "__main__":
     settle(os.environ)
+    come_back()
     leave_out()
     serve()
