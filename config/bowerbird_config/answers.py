@@ -1,5 +1,6 @@
 """What `check`, `diff` and `explain` answer, as text for people and as JSON for programs. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ def until(moment: datetime | None) -> str:
     return format_moment(moment) if moment else "-"
 
 
-def problem_json(problem: Problem) -> dict[str, Any]:
-    """Return one thing to mend."""
-    return {"file": str(problem.place.file), "line": problem.place.line, "what": problem.what, "remedy": problem.remedy}
+def problems_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Return what is to be mended, each thing in parts."""
+    return [
+        {"file": str(problem.place.file), "line": problem.place.line, "what": problem.what, "remedy": problem.remedy}
+        for problem in problems
+    ]
 
 
 def right_text(file: Path, platform: Platform) -> str:

@@ -14,7 +14,7 @@ import click
 
 from bowerbird_config.absent import absences
 from bowerbird_config.access import decide, explain
-from bowerbird_config.answers import change_rows, decision_json, offers_json, offers_text, problem_json, right_text, until
+from bowerbird_config.answers import change_rows, decision_json, offers_json, offers_text, problems_json, right_text, until
 from bowerbird_config.chart import helm
 from bowerbird_config.chart.values_file import read_values, values_text
 from bowerbird_config.differences import differences
@@ -223,7 +223,7 @@ def _refusal_json(error: click.ClickException) -> dict[str, Any]:
     """Return what a program is told in place of an answer, as `check` tells it of a wrong file; `right` is null where nobody knows."""
     cause = error.__cause__
     if isinstance(cause, ConfigError):
-        problems = [problem_json(problem) for problem in cause.problems]
+        problems = problems_json(cause.problems)
     else:
         problems = [{"file": None, "line": None, "what": error.format_message(), "remedy": None}]
     return {"right": False if error.exit_code == FoundWrong.exit_code else None, "problems": problems}
@@ -296,7 +296,7 @@ def _check_file(file: Path, user: str | None, groups: tuple[str, ...], at: datet
         platform = load(file)
     except ConfigError as error:
         if as_json:
-            _json({"right": False, "problems": [problem_json(problem) for problem in error.problems]})
+            _json({"right": False, "problems": problems_json(error.problems)})
         else:
             click.echo(str(error), err=True)
         sys.exit(1)
@@ -305,7 +305,7 @@ def _check_file(file: Path, user: str | None, groups: tuple[str, ...], at: datet
     absent = absences(file, platform, releases, Install.from_environment()) if not identity else []
     if as_json:
         files = [str(source) for source in sources(file)]
-        missing = {"absent": [problem_json(problem) for problem in absent]}
+        missing = {"absent": problems_json(absent)}
         _json({"right": True, "problems": [], "files": files, **missing, **(offers_json(platform, identity, at) if identity else {})})
     else:
         click.echo(offers_text(platform, identity, at) if identity else right_text(file, platform))

@@ -1,15 +1,18 @@
-"""What `status` says of spaces and views."""
+"""What `status` says of spaces, views and the platform file."""
 
 import json
 import os
 import subprocess
 from pathlib import Path
 
+from bowerbird_config.cli import cli
 from bowerbird_config.paths import Var
+from bowerbird_hub.supervision.board import state_path
 from bowerbird_hub.supervision.marks import marks
 from bowerbird_hub.supervision.probes import order
 from bowerbird_hub.supervision.status import SpaceStatus, status_of
 from bowerbird_hub.supervision.status_words import in_words
+from click.testing import CliRunner
 
 from tests.support.keeper import FakeKeeper
 
@@ -56,3 +59,15 @@ def test_view_is_shown_with_how_often_its_worker_was_replaced_after_a_death(tmp_
         worker.kill()
     line = next(line.split() for line in shown if line.startswith("view of ann"))
     assert (line[3], line[6:]) == (str(worker.pid), ["3", "ok"])
+
+
+def test_problems_of_the_platform_file_are_the_same_objects_as_those_of_check(tmp_path: Path) -> None:
+    var, file = Var(tmp_path), tmp_path / "platform.yaml"
+    var.run.mkdir()
+    file.write_text("colour: blue\nteams: 7\n")
+    state_path(var).write_text(json.dumps({"platform_file": str(file)}))
+    found = status_of(var)
+    of_check = json.loads(CliRunner().invoke(cli, ["check", str(file), "--json"]).stdout)["problems"]
+    assert json.loads(json.dumps(found.to_json()))["problems"] == of_check
+    assert {problem["line"] for problem in of_check} >= {1, 2}
+    assert all(f"  {problem['file']}:{problem['line']}: {problem['what']}; {problem['remedy']}" in in_words(found) for problem in of_check)

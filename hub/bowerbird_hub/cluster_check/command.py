@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 import yaml
-from bowerbird_config.answers import problem_json
+from bowerbird_config.answers import problems_json
 from bowerbird_config.chart import helm
 from bowerbird_config.chart.values_file import read_values
 from bowerbird_config.cli import CannotRun
@@ -28,7 +28,7 @@ def check_cluster(
         values, tree = read_values(*files)
     except ConfigError as error:
         if as_json:
-            _json({"right": False, "problems": [problem_json(problem) for problem in error.problems]})
+            _json({"right": False, "problems": problems_json(error.problems)})
         else:
             click.echo(str(error), err=True)
         return 1

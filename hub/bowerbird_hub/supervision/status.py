@@ -2,14 +2,16 @@
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bowerbird_config.absent import absences
+from bowerbird_config.answers import problems_json
 from bowerbird_config.install import Install
 from bowerbird_config.load import ConfigError, load
 from bowerbird_config.paths import Var
+from bowerbird_config.problems import Problem
 from bowerbird_config.room import START_BYTES
 from bowerbird_hub.managed import VO_PATH
 from bowerbird_hub.runtimes import cgroups, launch
@@ -88,7 +90,7 @@ class Status:
     made: tuple[MadeStatus, ...] = ()
     spaces: tuple[SpaceStatus, ...] = ()
     missing: tuple[str, ...] = ()
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[Problem, ...] = ()
     tap_url: str | None = None
     scs_url: str | None = None
     sia_url: str | None = None
@@ -97,8 +99,8 @@ class Status:
     hips_url: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the status as `--json` prints it."""
-        return asdict(self)
+        """Return the status as `--json` prints it; problems as `check --json` does."""
+        return {**asdict(self), "problems": problems_json(self.problems)}
 
 
 def status_of(var: Var) -> Status:
@@ -254,12 +256,12 @@ def _view_health(view: dict[str, Any]) -> str:
     return OK if view.get("healthy") else view.get("trouble") or "no answer"
 
 
-def _asked_of_the_file(platform_file: str | None, var: Var) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _asked_of_the_file(platform_file: str | None, var: Var) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
     """Return what is wrong with the platform file as it stands, and what it names that this machine does not have."""
     if platform_file is None:
         return (), ()
     try:
         platform = load(Path(platform_file))
     except ConfigError as error:
-        return tuple(map(str, error.problems)), ()
+        return error.problems, ()
     return (), tuple(map(str, absences(Path(platform_file), platform, var.releases, Install.from_environment())))
