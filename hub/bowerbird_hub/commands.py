@@ -85,11 +85,13 @@ def up(file: str | None, detached: bool, port: int | None, var: Var) -> None:
     request = Request(Install.from_environment(), var, Path(os.path.abspath(file)) if file else None, port)
     try:
         platform = read_platform(request)
-        layout.claim(var)
+        layout.refuse_unfit(var)
         if said := copied.disown(var):
             click.echo(said)
         ending.wait_while_ending(var)
         refuse_taken_port(request, platform)
+        # Of a start that is refused nothing is left behind, so only now.
+        layout.claim(var)
         if handover.ask_for_it(var, request.install):
             click.echo("the supervisor of older code has left; its parts are taken over, and those of older code replaced")
         with layout.held(var):

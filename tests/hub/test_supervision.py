@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -239,15 +240,28 @@ def test_two_platforms_run_side_by_side(rig: Rig, tmp_path: Path) -> None:
         assert other.status()["running"]
 
 
-def test_taken_port_of_the_file_is_replaced_and_said_and_one_that_was_asked_for_is_refused(rig: Rig) -> None:
+@contextmanager
+def taken_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        refused = rig.run("up", str(rig.file), "--detach", "--port", str(port))
-        assert refused.returncode == 2
-        assert f"port {port} is taken or kept for root, and nothing was started" in refused.stderr
-        assert rig.starts("hub") == 0
+        yield taken.getsockname()[1]
+
+
+def test_taken_port_that_was_asked_for_is_refused_and_the_directory_stays_as_it_was(rig: Rig) -> None:
+    new = replace(rig, var=rig.var / "new" / "var")
+    rig.var.mkdir()
+    with taken_port() as port:
+        for each in (new, rig):
+            refused = each.run("up", str(rig.file), "--detach", "--port", str(port))
+            assert refused.returncode == 2
+            assert f"port {port} is taken or kept for root, and nothing was started" in refused.stderr
+            assert list(rig.var.iterdir()) == []
+    assert rig.starts("hub") == 0
+
+
+def test_taken_port_of_the_file_is_replaced_and_said(rig: Rig) -> None:
+    with taken_port() as port:
         rig.file.write_text(rig.file.read_text().replace("port: 0", f"port: {port}"))
         done = rig.run("up", str(rig.file), "--detach")
         assert done.returncode == 0, done.stderr

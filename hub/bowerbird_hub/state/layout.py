@@ -93,8 +93,13 @@ def claim(var: Var) -> None:
         var.root.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise LayoutError(f"{var.root} cannot be made ({error.strerror}); name another directory with --var") from error
+    refuse_unfit(var)
+
+
+def refuse_unfit(var: Var) -> None:
+    """LayoutError where the directory holds something else or a newer layout; one that is not there yet is fit."""
     version = version_of(var)
-    if version is None and any(entry.name not in _NAMES for entry in var.root.iterdir()):
+    if version is None and var.root.is_dir() and any(entry.name not in _NAMES for entry in var.root.iterdir()):
         raise LayoutError(f"{var.root} holds files that are not Bowerbird's; name an empty directory with --var")
     if version is not None and version > LAYOUT:
         raise LayoutError(
