@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import httpx
 from starlette.applications import Starlette
 
 from bowerbird_services import adql, processes, worker_line
+from bowerbird_services.alone import alone
 from bowerbird_services.app import create, create_images
 from bowerbird_services.archive import Archive
 from bowerbird_services.cores import cores
@@ -46,6 +47,8 @@ from bowerbird_services.vo.vosi import Feature
 SERVICE = "vo"
 # More than all who are not signed in may have at once, so that they never keep those waiting who are.
 _THREADS = 16
+
+_log = logging.getLogger("bowerbird.services")
 
 
 def _arguments() -> argparse.Namespace:
@@ -185,8 +188,15 @@ def main() -> int:
     # Each question to the hub would be a line, with what was asked.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     os.umask(0o077)
-    asyncio.run(_serve(_arguments()))
+    arguments = _arguments()
+    # A worker is of the one that has the directory.
+    with nullcontext() if arguments.worker else alone(arguments.state, _wait_is_told(arguments.state)):
+        asyncio.run(_serve(arguments))
     return 0
+
+
+def _wait_is_told(state: Path) -> Callable[[], None]:
+    return lambda: _log.warning("another one of these services works in %s still; this one begins when that has ended", state)
 
 
 if __name__ == "__main__":

@@ -4,19 +4,19 @@ Ends with 3 where something could not be made; what could be made is there all t
 far it is. One runs at a time; what a killed one left is swept by the next.
 """
 
-import fcntl
 import os
 import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from bowerbird_config.ingests.keeping import LACKING
 from bowerbird_config.table_order import ReleaseOrder, TableOrder
 from bowerbird_config.tables import ReleaseTable
 
+from bowerbird_services.alone import alone
 from bowerbird_services.ingest.closed_files import closed_files, told
 from bowerbird_services.ingest.product_files import products
 from bowerbird_services.ingest.source import BadSource
@@ -25,8 +25,7 @@ from bowerbird_services.store import coverage, sidecar
 from bowerbird_services.store.products import NAME as PRODUCTS
 from bowerbird_services.store.shelf import INDEX, read_index, write_index
 
-_LOCK = ".lock"
-# So begins the name of a mark beside it: of a release at work.
+# So begins the name of a mark beside the lock: of a release at work.
 _BEGUN = ".begun-"
 _LONGEST_REASON = 300
 _NOWHERE = "rows have a position that is none, such as one beyond a pole; searches by position pass them over: look at the file"
@@ -158,15 +157,6 @@ def _sweep(root: Path, places: list[tuple[str, str]]) -> None:
     for folder in root.glob("*/*"):
         if folder not in asked and folder.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def alone(root: Path) -> Iterator[None]:
-    """Wait until no other works below `root`, and keep others waiting."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def main() -> int:

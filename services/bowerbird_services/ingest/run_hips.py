@@ -13,10 +13,11 @@ from pathlib import Path
 from bowerbird_config.ingests.keeping import LACKING
 from bowerbird_config.table_order import ReleaseOrder, TableOrder
 
+from bowerbird_services.alone import alone
 from bowerbird_services.ingest import hips
 from bowerbird_services.ingest.hips import ROOM, Room
 from bowerbird_services.ingest.product_files import products
-from bowerbird_services.ingest.run import all_there, alone, in_turn, why
+from bowerbird_services.ingest.run import all_there, in_turn, why
 from bowerbird_services.ingest.sky_image import NoImage
 from bowerbird_services.store import surveys
 
