@@ -1,34 +1,47 @@
-"""The form of a named server's start: a server of which nothing but the form was seen leaves no record."""
+"""The form of a start: to look at it makes no server, and two who start one at once both see it start."""
 
 from typing import Any
 
+from bowerbird_hub.runtimes.platform_spawner import refusal_of_link
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.handlers.pages import SpawnHandler
+from jupyterhub.scopes import needs_scope
+
+# What the hub takes of a link for itself.
+_OWN = {"next", "display_name"}
 
 
 class SpawnForm(SpawnHandler):
-    """JupyterHub's own form; JupyterHub records a server when it shows that, and not when the server is started."""
+    """JupyterHub's own form; JupyterHub records a server when it shows that, and not when the server is started.
 
+    A record that is made for a look and taken away after it may be the one with which another request starts the server meanwhile.
+    """
+
+    @needs_scope("servers")  # type: ignore[untyped-decorator]  # JupyterHub's
     async def _get(self, user_name: str, server_name: str, display_name: str) -> None:
-        user = self.find_user(user_name)
-        # What another request has recorded is that one's: it may be about to start it.
-        fresh = user is not None and server_name not in user.orm_user.orm_spawners
-        try:
+        user, options = self.find_user(user_name), self._options()
+        refusal = refusal_of_link(self.request.headers) if options else None
+        known = user is None or server_name in user.orm_user.orm_spawners
+        # A name beside the server's own is kept in the record and nowhere else.
+        if known or display_name != server_name or (options and refusal is None):
             await super()._get(user_name=user_name, server_name=server_name, display_name=display_name)
-        finally:
-            if fresh:
-                _forget_unstarted(user, server_name)
+            return
+        await self._check_named_server_request(user, server_name, display_name)
+        if refusal is not None:
+            self.set_status(refusal.status_code)
+        said = refusal.jupyterhub_message if refusal else ""
+        self.finish(await self._render_form(user, user.spawner.form(last=None), said))
+
+    async def spawn_single_user(self, user: Any, server_name: str = "", display_name: str = "", options: Any = None) -> None:
+        """Start the server; where another request has just begun to, that is the start."""
+        # No await between the look and JupyterHub's own, which calls a second start a fault of the hub's.
+        if server_name not in user.spawners or user.spawners[server_name].pending != "spawn":
+            await super().spawn_single_user(user, server_name, display_name, options)
+
+    def _options(self) -> dict[str, Any]:
+        """Return with what the link would start the server at once."""
+        arguments = self.request.query_arguments
+        return dict(self._get_user_options({name: arguments[name] for name in arguments if name not in _OWN}))
 
 
-def _forget_unstarted(user: Any, name: str) -> None:
-    """Remove a server's record where no start of it was ever asked for, and no name beside its own would be lost."""
-    record, spawner = user.orm_user.orm_spawners.get(name), user.spawners.get(name)
-    if record is None or spawner is None or spawner.active or spawner._spawn_future is not None:
-        return
-    if record.server is None and not record.state and not record.user_options and record.display_name == name:
-        user.spawners.pop(name)
-        user.db.delete(record)
-        user.db.commit()
-
-
-HANDLERS: list[tuple[str, type[BaseHandler]]] = [("/spawn/([^/]+)/([^/]+)", SpawnForm)]
+HANDLERS: list[tuple[str, type[BaseHandler]]] = [(f"/spawn{of}", SpawnForm) for of in ("", "/([^/]+)", "/([^/]+)/([^/]+)")]

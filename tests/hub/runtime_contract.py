@@ -174,7 +174,8 @@ class RuntimeContract(ABC, Generic[H]):
     def test_link_on_another_site_starts_nothing(self, arrive: Callable[[str], Person], site: str, mode: str) -> None:
         person = arrive("visitor")
         page = person.get("hub/spawn/visitor/theirs?profile=minimal", Sec_Fetch_Site=site, Sec_Fetch_Mode=mode)
-        assert page.status_code == FORBIDDEN
+        assert (page.status_code, "from a link on another site is refused" in page.text) == (FORBIDDEN, True)
+        assert person.model("theirs") is None
         assert person.hub.servers() == {}
 
     def test_what_is_no_option_is_refused_and_not_kept(self, arrive: Callable[[str], Person]) -> None:

@@ -4,8 +4,11 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
+from threading import Barrier
 
 import httpx
 import pytest
@@ -21,6 +24,7 @@ from tests.support.hub import RunningHub, running_hub
 
 WIDTHS = (360, 1400, 2560)
 LEAST_CONTRAST = 4.5
+ROUNDS = 10
 WORDS = ("ink", "quiet", "accent", "refused", "attention", "done")
 PAPERS = ("paper", "raised")
 NOTICES = (("ink", "refused-paper"), ("ink", "attention-paper"), ("ink", "done-paper"))
@@ -135,6 +139,31 @@ def test_server_of_which_only_the_form_was_seen_is_not_there_and_can_be_started(
     # It was started once: to look at the form again takes nothing away.
     person.get("hub/spawn/looker/second")
     assert person.model("second") is not None
+    person.get("hub/spawn/looker/third?display_name=My%20third")
+    assert (person.model("third") or {})["display_name"] == "My third"
+
+
+def at_once(*acts: Callable[[], httpx.Response]) -> list[httpx.Response]:
+    """Return what each answers, all asked in the same moment, as by tabs of one browser."""
+    gate = Barrier(len(acts))
+
+    def act(one: Callable[[], httpx.Response]) -> httpx.Response:
+        gate.wait()
+        return one()
+
+    with ThreadPoolExecutor(len(acts)) as tabs:
+        return list(tabs.map(act, acts))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("looks", "starts"), [(5, 1), (0, 3)])
+def test_tabs_that_look_at_and_start_a_new_server_at_once_do_not_trip_over_each_other(hub: RunningHub, looks: int, starts: int) -> None:
+    person = hub.sign_in(f"tabs{starts}")
+    for server in (f"new{turn}" for turn in range(ROUNDS)):
+        look = partial(person.get, f"hub/spawn/{person.name}/{server}")
+        # Of a profile that is not there, so that a round is over at once.
+        start = partial(person.post_form, {"profile": "none"}, server)
+        assert {answer.status_code for answer in at_once(*[look] * looks, *[start] * starts)} <= {200, 400, 403}
 
 
 @pytest.mark.root

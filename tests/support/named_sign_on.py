@@ -39,6 +39,8 @@ class NamedSignOn(Authenticator):
             "admin": record.admin,
             "groups": team_roles.groups(record.memberships, now),
             "roles": [*self._standing(handler.db, record.admin), *team_roles.roles(record.memberships, now)],
+            # As other sign-ons keep some: while it is read, other requests come in between.
+            "auth_state": {"name": record.name},
         }
 
     @staticmethod

@@ -34,6 +34,14 @@ class StartRefused(SpawnException):
         return str(self.log_message)
 
 
+def refusal_of_link(headers: Mapping[str, str]) -> StartRefused | None:
+    """Return why a link with options starts nothing: one on another site would start a server at once, without the form's token."""
+    if not from_another_site(headers):
+        return None
+    sentence = "Starting a server from a link on another site is refused: choose a profile here."
+    return StartRefused(sentence, reason="link", status_code=REFUSED)
+
+
 class PlatformSpawner(Spawner):
     """Makes the platform's choice of a start; a runtime adds where the server runs."""
 
@@ -73,9 +81,12 @@ class PlatformSpawner(Spawner):
 
     async def get_options_form(self) -> str:
         """Return the choice of profiles that this identity has now."""
+        return self.form(last=(self.orm_spawner.user_options or {}).get("profile") if self.orm_spawner else None)
+
+    def form(self, last: str | None) -> str:
+        """Return that choice for a server which had the profile `last` before."""
         record = self._record()
         offered = on_offer(self.live.platform, record.identity, datetime.now(UTC))
-        last = (self.orm_spawner.user_options or {}).get("profile") if self.orm_spawner else None
         refusals = {choice.name: self._unavailable(choice) for choice in offered}
         return profile_form(offered, last, self.lacks, {name: refusal for name, refusal in refusals.items() if refusal is not None})
 
@@ -91,10 +102,10 @@ class PlatformSpawner(Spawner):
         return lambda form: {name: value for name, value in form.items() if name != "_xsrf"}
 
     def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
-        """Read the options of a link; one on another site would start a server at once, without the form's token."""
-        if from_another_site(self.handler.request.headers):
-            sentence = "Starting a server from a link on another site is refused: choose a profile here."
-            raise StartRefused(sentence, reason="link", status_code=REFUSED)
+        """Read the options of a link."""
+        refusal = refusal_of_link(self.handler.request.headers)
+        if refusal is not None:
+            raise refusal
         return dict(self.options_from_form(query_data))
 
     @default("apply_user_options")
