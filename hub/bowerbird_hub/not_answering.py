@@ -15,7 +15,7 @@ class NotAnswering(BaseHandler):
     @web.authenticated
     async def get(self) -> None:
         """Show the page; a server that the hub does not believe to run has pages of its own."""
-        at = self.get_query_argument("at", "")
+        at = _uncounted(self.get_query_argument("at", ""))
         user, spawner = self._server(at)
         if not spawner.ready:
             self.redirect(f"{self.hub.base_url.rstrip('/')}{at}")
@@ -34,7 +34,7 @@ class NotAnswering(BaseHandler):
 
     def _server(self, at: str) -> tuple[Any, Any]:
         """Return the owner and the server whose address that is; 404 where there is none that may be opened."""
-        name, _, rest = at.removeprefix(_USER).partition("/")
+        name, _, rest = at.partition("?")[0].removeprefix(_USER).partition("/")
         user = self.find_user(unquote(name)) if at.startswith(_USER) and at.isprintable() else None
         if user is None:
             raise web.HTTPError(404)
@@ -43,6 +43,13 @@ class NotAnswering(BaseHandler):
         if not self.has_scope(f"access:servers!server={user.name}/{server}"):
             raise web.HTTPError(404)
         return user, user.spawners[server]
+
+
+def _uncounted(at: str) -> str:
+    """Return an address without the count by which the hub knows a loop of redirects: to wait at a page is none."""
+    path, _, query = at.partition("?")
+    kept = [part for part in query.split("&") if not part.startswith("redirects=")]
+    return "?".join([path, "&".join(kept)] if any(kept) else [path])
 
 
 HANDLERS: list[tuple[str, type[BaseHandler]]] = [("/not-answering", NotAnswering)]

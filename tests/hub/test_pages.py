@@ -9,6 +9,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 from threading import Barrier
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -21,10 +22,12 @@ from playwright.sync_api import Browser, Page
 from tests.hub.runtime_contract import until
 from tests.support.browser import Visit, chromium, sign_in, visit
 from tests.support.hub import RunningHub, running_hub
+from tests.support.names import owners_url
 
 WIDTHS = (360, 1400, 2560)
 LEAST_CONTRAST = 4.5
 ROUNDS = 10
+QUERY = "reset&path=a%2Fb%20c&next=https%3A%2F%2Faway.example%2F"
 WORDS = ("ink", "quiet", "accent", "refused", "attention", "done")
 PAPERS = ("paper", "raised")
 NOTICES = (("ink", "refused-paper"), ("ink", "attention-paper"), ("ink", "done-paper"))
@@ -354,10 +357,16 @@ def test_space_with_little_room_left_is_told_to_whom_it_belongs(hub: RunningHub,
         hub.var.usage.unlink()
 
 
+def leads_back_to(page: Page) -> str:
+    """Return where the page goes by itself."""
+    return (page.locator("meta[http-equiv=refresh]").get_attribute("content") or "").partition("url=")[2]
+
+
 @pytest.mark.root
 @pytest.mark.browser
 def test_page_of_a_server_that_does_not_answer_says_what_the_hub_knows_of_it(hub: RunningHub, seen: Visit) -> None:
     page, person, away = seen.page, hub.sign_in("visitor"), "This does not answer at the moment"
+    lab = f"{owners_url(hub.url, 'visitor')}user/visitor/lab"
     sign_in(page, hub.url, "visitor")
     person.start("minimal")
     socket = ServerPlace(hub.var, "visitor", "").socket
@@ -366,8 +375,12 @@ def test_page_of_a_server_that_does_not_answer_says_what_the_hub_knows_of_it(hub
     words, obituaries = "Your server's node does not answer the cluster since 12:00 UTC.", Obituaries(hub.var.run / "obituaries.json")
     obituaries.write("visitor", "", words)
     try:
-        page.goto(f"{hub.url}user/visitor/lab")
+        page.goto(f"{hub.url}user/visitor/lab?token=of-the-servers-alone")
         page.get_by_role("heading", name="The server does not answer").wait_for()
+        assert leads_back_to(page) == lab
+        page.goto(f"{lab}?{QUERY}&redirects=3")
+        page.get_by_role("heading", name="The server does not answer").wait_for()
+        assert leads_back_to(page) == f"{lab}?{QUERY}"
         (said,) = page.get_by_role("alert").all_inner_texts()
         assert re.fullmatch(rf"[0-9-]+ [0-9:]+ UTC: {re.escape(words)}", said)
         seen.picture("not-answering")
@@ -380,8 +393,23 @@ def test_page_of_a_server_that_does_not_answer_says_what_the_hub_knows_of_it(hub
     finally:
         obituaries.forget("visitor", "")
         person.stop()
-    assert person.get("hub/not-answering?at=/user/visitor/lab").status_code == 424
-    assert person.get("hub/not-answering?at=/user/visitor/%0alab").status_code == 404
+    not_running = person.get(f"hub/not-answering?at={quote(f'/user/visitor/lab?{QUERY}')}")
+    assert (not_running.status_code, str(not_running.url)) == (424, f"{hub.url}hub/user/visitor/lab?{QUERY}")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    "at",
+    [
+        "//away.example/user/visitor/",
+        "https://away.example/user/visitor/",
+        "/user/visitor@away.example/",
+        "/user/visitor/%0alab?a=b",
+        "/user/?/visitor/",
+    ],
+)
+def test_page_of_a_server_that_does_not_answer_leads_to_no_other_place(hub: RunningHub, at: str) -> None:
+    assert hub.sign_in("visitor").get(f"hub/not-answering?at={quote(at, safe='/%')}").status_code == 404
 
 
 @pytest.mark.root
