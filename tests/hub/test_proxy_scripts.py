@@ -19,6 +19,7 @@ from bowerbird_hub.supervision.away import away_directory, write_page
 from bowerbird_hub.supervision.proxy_scripts import node_options, write_scripts
 
 from tests.services.waiting import until
+from tests.support.cas import free_port
 from tests.support.checkout import CHECKOUT
 from tests.support.platforms import described
 
@@ -52,11 +53,6 @@ def behind() -> Iterator[int]:
         yield listening.getsockname()[1]
         listening.shutdown(socket.SHUT_RDWR)
         serving.join()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
 import httpx
+from bowerbird_hub.supervision import ports
 
 ROOT = Path(__file__).parents[2]
 DEMO_CAS = ROOT / "hub" / "bowerbird_hub" / "demo_cas" / "main.py"
@@ -202,10 +203,8 @@ def demo_cas(directory: Path, accounts: Path, port: int = 0, *more: str) -> Iter
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing listens on now, and that no connection is given before something does."""
+    return ports.choose("127.0.0.1", 0).public
 
 
 def until(true: Callable[[], bool], seconds: float = READY_SECONDS, what: str = "it") -> None:
