@@ -405,7 +405,7 @@ def test_a_person_blocked_by_an_edit_is_out(house: House):
 
 
 def test_a_person_blocked_by_an_edit_loses_their_tokens_too(house: House):
-    with house.signed_in("visitor"):
+    with house.signed_in("visitor") as person:
         own = house.hub.api("/users/visitor/tokens", "POST", json={"note": "a script"}).json()["token"]
         headers = {"Authorization": f"token {own}"}
         assert httpx.get(f"{house.hub.url}/hub/api/user", headers=headers).json()["name"] == "visitor"
@@ -414,7 +414,7 @@ def test_a_person_blocked_by_an_edit_loses_their_tokens_too(house: House):
         house.hub.edit(blocking)
         until(lambda: httpx.get(f"{house.hub.url}/hub/api/user", headers=headers).status_code == 403, 10, "the blocking")
         house.hub.edit(described())
-        until(lambda: house.hub.log.count("is in force") % 2 == 0, 10, "the edit")
+        until(lambda: follow(person, f"{house.hub.url}/hub/home").url.path == "/hub/home", 10, "coming back")
         assert httpx.get(f"{house.hub.url}/hub/api/user", headers=headers).status_code == 403
 
 
@@ -432,6 +432,7 @@ def test_a_sign_on_ages_out(house: House):
         house.hub.edit(short)
         until(lambda: not house.inside(person), 15, "the end of the session")
         house.hub.edit(described())
+        until(house.hub.settled, 10, "the edit")
 
 
 def test_a_single_logout_reaches_a_running_server(house: House):
@@ -448,7 +449,7 @@ def test_a_single_logout_reaches_a_running_server(house: House):
             person.get(f"{house.cas.url}/logout")
             asked = time.monotonic()
             until(lambda: person.get(lab).status_code == 302, 10, "the server's refusal")
-            assert time.monotonic() - asked < SERVER_FORGETS_SECONDS + 2
+            assert time.monotonic() - asked < 5 * SERVER_FORGETS_SECONDS
             assert str(follow(person, lab).url).startswith(f"{house.cas.url}/login")
         finally:
             house.hub.api("/users/server/server", "DELETE")

@@ -12,7 +12,9 @@ from typing import Any
 
 import httpx
 import yaml
+from bowerbird_config.load import load
 from bowerbird_config.paths import Var
+from bowerbird_config.remembered import read_last_good
 
 from tests.support.cas import ROOT, free_port, until
 
@@ -110,6 +112,10 @@ class Hub:
     def edit(self, platform: dict[str, Any]) -> None:
         """Put another platform file in its place."""
         write_platform(self.platform_file, platform)
+
+    def settled(self) -> bool:
+        """Tell whether the platform file as it stands was taken up."""
+        return read_last_good(self.var.platform) == load(self.platform_file)
 
     def routes(self) -> dict[str, str]:
         """Return what the proxy would know."""
