@@ -31,6 +31,8 @@ from tests.support.sky_images import tangent, write
 
 SVG = "{http://www.w3.org/2000/svg}"
 SIDE = 400
+# So long a map waits for a service that says nothing.
+SILENCE_SECONDS = 3.0
 
 
 def survey_of(svg: str) -> tuple[Any, Any]:
@@ -149,10 +151,10 @@ def test_a_platform_that_tells_no_survey_leaves_a_map_as_it_is(monkeypatch, told
         view = bowerbird.skymap([(40.0, 2.0)], survey=SURVEY, band=("450 nm", "600 nm") if told and b"em" in told else None)
         began = time.monotonic()
         assert survey_of(view.still())[1] is None
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 5 * SILENCE_SECONDS
         began = time.monotonic()
         assert survey_of(view.still())[1] is None
-        assert time.monotonic() - began < 1, "nobody waits for silence again"
+        assert time.monotonic() - began < SILENCE_SECONDS, "nobody waits for silence again"
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Locks between two views of one team's space, and with a program beside them: all are locks on the one file below."""
 
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -169,21 +170,19 @@ def test_waiting_ends_with_the_lock_and_holds_up_nobody(start: Start, ann: Stand
     ann.do("answer = [os.stat('teams/ant').st_size, os.listdir('teams/ant')]")
     assert time.monotonic() - began < BOUND_SECONDS
     ann.do(give)
-    first, other = (bob, second) if bob_has(bob) else (second, bob)
-    if first is second:
-        first.hear()
+    first, other = in_order(bob, second)
     with pytest.raises(TimeoutError):
         other.hear(0.1)
     first.do(give)
     other.hear()
 
 
-def bob_has(bob: Standing) -> bool:
-    try:
-        bob.hear(0.5)
-    except TimeoutError:
-        return False
-    return True
+def in_order(bob: Standing, second: Standing) -> tuple[Standing, Standing]:
+    """Return who has got what both wait for, and who waits on."""
+    heard, _, _ = select.select([bob.channel, second.channel], [], [], BOUND_SECONDS)
+    first, other = (bob, second) if bob.channel in heard else (second, bob)
+    first.hear(BOUND_SECONDS)
+    return first, other
 
 
 @pytest.mark.parametrize("kind", KINDS)
