@@ -19,8 +19,10 @@ def test_the_platforms_secrets_are_made_before_all_else(release: Release):
 def test_the_proxy_answers(release: Release):
     wait_for(lambda: release.all_ready("proxy", release.name, 1), "the proxy", 60)
     (pod,) = release.pods("proxy")
-    answer = httpx.get(f"http://{pod['status']['podIP']}:8000/_chp_healthz", timeout=5, trust_env=False)
-    assert answer.json() == {"status": "OK"}
+    address = f"http://{pod['status']['podIP']}:8000"
+    assert httpx.get(f"{address}/_chp_healthz", timeout=5, trust_env=False).json() == {"status": "OK"}
+    unreadable = httpx.get(f"{address}/hub/%ff", timeout=5, trust_env=False)
+    assert (unreadable.status_code, unreadable.text.partition(":")[0]) == (httpx.codes.BAD_REQUEST, "this address cannot be read")
 
 
 @pytest.mark.parametrize("component", ["data", "holder"])

@@ -359,6 +359,14 @@ def test_every_program_that_the_chart_starts_is_built():
         assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
 
 
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_file_that_the_chart_names_in_an_image_of_ours_is_in_it(name):
+    """In the images our packages lie as in a checkout."""
+    paths = set(re.findall(r"/opt/bowerbird/((?:hub|services|fuse)/[\w./]+)", json.dumps(objects(name))))
+    assert {"hub/bowerbird_hub/supervision/unreadable.cjs", "hub/bowerbird_hub/supervision/broken_answers.cjs"} <= paths
+    assert [path for path in paths if not (ROOT / path).is_file()] == []
+
+
 def test_what_makes_tables_has_the_volumes_of_the_services_and_tells_them_how_it_goes():
     pod = named(objects("one-node"), "Deployment", "bowerbird-services")["spec"]["template"]["spec"]
     services, ingest = pod["containers"]

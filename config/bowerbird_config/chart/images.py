@@ -43,7 +43,9 @@ class Images(HelmModel):
     pull_policy: PullPolicy = "IfNotPresent"
     pull_secrets: tuple[Named, ...] = Field((), description="Secrets with which nodes pull images, in each namespace of the release")
     hub: Image = Image(repository="bowerbird/hub")
-    proxy: Image = Field(Image(repository="bowerbird/hub"), description="an image with configurable-http-proxy, which the hub's has")
+    proxy: Image = Field(
+        Image(repository="bowerbird/hub"), description="an image with configurable-http-proxy and our scripts for it, which the hub's has"
+    )
     services: Image = Image(repository="bowerbird/services")
     data: Image = Field(Image(repository="bowerbird/data"), description="of node plugin and holder")
     demo_cas: Image = Field(Image(repository="bowerbird/hub"), description="an image with the demo CAS server")

@@ -12,6 +12,11 @@ Every command line that the chart starts.
 [configurable-http-proxy, --ip, 0.0.0.0, --port, "8000", --api-ip, 0.0.0.0, --api-port, "8001", --metrics-ip, 0.0.0.0, --metrics-port, "8002", --host-routing, --default-target, {{ $hub }}/hub/elsewhere, --error-path, /etc/bowerbird/away]
 {{- end -}}
 
+{{/* What Node loads before the proxy, as on one machine. */}}
+{{- define "bowerbird.proxyScripts" -}}
+{{- range $number, $name := list "broken_answers" "unreadable" }}{{ if $number }} {{ end }}--require /opt/bowerbird/hub/bowerbird_hub/supervision/{{ $name }}.cjs{{ end }}
+{{- end -}}
+
 {{/* They follow the hub at its inner door; their volume shows every release. */}}
 {{- define "bowerbird.program.services" -}}
 [python3, -I, -m, bowerbird_services.main, --host, 0.0.0.0, --port, "8080", --images-port, "8084", --tables, /srv/bowerbird/tables, --surveys, /srv/bowerbird/surveys, --ingest, {{ include "bowerbird.ingestState" . }}, --state, /srv/bowerbird/services, --hub, {{ include "bowerbird.nodeDoorUrl" . }}, --releases, /run/volume/data/releases, --address, {{ include "bowerbird.publicUrl" . }}{{ include "bowerbird.servicesPath" . }}, --prefix, {{ include "bowerbird.servicesPath" . }}, --look, /opt/bowerbird/bowerbird.css]
