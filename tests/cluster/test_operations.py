@@ -180,7 +180,8 @@ def is_being_started(person: Person) -> bool:
     return bool(model and model["pending"] and not model["ready"])
 
 
-def _with_an_image_that_nobody_has(values: dict[str, Any]) -> None:
+def _with_an_image_that_nobody_has_and_no_storage_class(values: dict[str, Any]) -> None:
+    del values["hub"]["volume"]
     values["users"]["images"]["gone"] = "localhost/bowerbird/gone:1"
     profile = {"title": "Gone", "environment": "gone", "memory": "1 GiB", "cpu": 1, "teams": "everyone"}
     values["platform"]["profiles"]["gone"] = profile
@@ -203,15 +204,23 @@ def offers_gone(people: People) -> bool:
 
 def test_upgrade_replaces_the_hub_alone_and_rollback_puts_it_back(people: People):
     release = people.release
-    others = {part: one_pod(release, part) for part in ("proxy", "culler")}
-    rolled(people, lambda: upgrade(release, _with_an_image_that_nobody_has))
+    others, claim = {part: one_pod(release, part) for part in ("proxy", "culler")}, claim_of(release)
+    assert claim["spec"]["storageClassName"] == "local-path"
+    rolled(people, lambda: upgrade(release, _with_an_image_that_nobody_has_and_no_storage_class))
     try:
+        assert claim_of(release)["spec"] == claim["spec"]
         until(lambda: offers_gone(people))
         image_that_cannot_be_pulled_is_told_and_leaves_no_pod(people)
     finally:
         rolled(people, lambda: roll_back(release))
     until(lambda: not offers_gone(people))
     assert {part: one_pod(release, part) for part in others} == others
+    assert claim_of(release)["metadata"]["uid"] == claim["metadata"]["uid"]
+
+
+def claim_of(release: Release) -> dict[str, Any]:
+    """Return the claim of the hub's directory."""
+    return release.cluster.get(f"/api/v1/namespaces/{release.name}/persistentvolumeclaims/{release.name}-hub")
 
 
 def image_that_cannot_be_pulled_is_told_and_leaves_no_pod(people: People) -> None:

@@ -268,7 +268,7 @@ def test_the_hub_is_told_the_account_that_the_services_have(named_as):
 def test_claims_outlive_an_uninstall():
     claims = [each for each in objects("one-node") if each["kind"] == "PersistentVolumeClaim"]
     assert len(claims) == 2
-    assert all(each["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"} for each in claims)
+    assert all(each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for each in claims)
 
 
 def test_every_object_and_every_pod_has_the_labels_of_kubernetes():

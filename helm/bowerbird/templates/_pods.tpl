@@ -80,14 +80,17 @@ tolerations:
 {{- define "bowerbird.claim" -}}
 {{- $volume := index . 2 -}}
 {{- if not $volume.existingClaim }}
+{{- /* Named as when it was made, whatever the values say since: Kubernetes changes the class of no claim, and takes none away. */}}
+{{- $there := lookup "v1" "PersistentVolumeClaim" (index . 0).Release.Namespace (include "bowerbird.name" .) }}
+{{- $class := dig "metadata" "annotations" "bowerbird/storage-class" $volume.storageClass $there }}
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
   {{- include "bowerbird.metadata" (list (index . 0) (index . 1)) | nindent 2 }}
-  annotations: {helm.sh/resource-policy: keep}
+  annotations: {helm.sh/resource-policy: keep, bowerbird/storage-class: {{ $class | quote }}}
 spec:
   accessModes: [ReadWriteOnce]
-  {{- with $volume.storageClass }}
+  {{- with $class }}
   storageClassName: {{ . }}
   {{- end }}
   resources: {requests: {storage: {{ $volume.size }}}}

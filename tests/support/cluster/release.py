@@ -87,6 +87,8 @@ def values_for_tests() -> dict[str, Any]:
     told["ingress"]["port"] = free_port()
     # On the first node, so that the second can be lost; to the hub the storage is the node's own, and so are servers.
     told.update({part: {"nodeSelector": {"kubernetes.io/hostname": NODES[0]}} for part in ("hub", "proxy", "services")})
+    # What an upgrade ceases to name stays all the same.
+    told["hub"]["volume"] = {"storageClass": "local-path"}
     told["users"] = {"images": {"lab": name_of("lab")}, "nodeSelector": {SERVERS: "here"}, "tolerations": _STAYS}
     return told
 
