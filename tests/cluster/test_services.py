@@ -44,6 +44,7 @@ _COMBINED = "SELECT {} FROM {}"
 # A count that takes some ten seconds on two cores.
 _JOB_POWER = 10
 # What the proxy answers while nobody is behind it.
+_AWAY_IN_WORDS = "this does not answer at the moment: "
 _AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 _LOOK = """
 import errno, json, os, pathlib
@@ -325,6 +326,7 @@ def test_upgrade_of_the_services_gives_whole_answers_or_none_and_ends_no_job(ser
         print(f"{len(answered)} answers of {sorted(statuses)}, the long one has {lines} lines, the job is {job('phase')}")
         assert services.pods("services")[0]["metadata"]["uid"] != old["metadata"]["uid"]
         assert statuses <= {httpx.codes.OK, *_AWAY}
+        assert any(each.text.startswith(_AWAY_IN_WORDS) and each.headers["Retry-After"] == "10" for each in answered)
         assert {each.text for each in answered if each.status_code == httpx.codes.OK} == {count(services, "dr1").text}
         assert count(services, "dr1").text.split() == ['"n"', "10"]
         assert lines in (-1, 1_000_001)

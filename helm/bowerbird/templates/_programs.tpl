@@ -14,7 +14,7 @@ Every command line that the chart starts.
 
 {{/* What Node loads before the proxy, as on one machine. */}}
 {{- define "bowerbird.proxyScripts" -}}
-{{- range $number, $name := list "broken_answers" "unreadable" }}{{ if $number }} {{ end }}--require /opt/bowerbird/hub/bowerbird_hub/supervision/{{ $name }}.cjs{{ end }}
+{{- range $number, $name := list "broken_answers" "away" "unreadable" }}{{ if $number }} {{ end }}--require /opt/bowerbird/hub/bowerbird_hub/supervision/{{ $name }}.cjs{{ end }}
 {{- end -}}
 
 {{/* They follow the hub at its inner door; their volume shows every release. */}}

@@ -9,7 +9,8 @@ const { join } = require("node:path");
 const STATUS = 503;
 const PAGE = "text/html";
 const AGAIN_SECONDS = "10";
-const sentence = join(__dirname, "503.txt");
+// Beside the page, wherever this file itself lies.
+const sentence = join(process.argv[process.argv.indexOf("--error-path") + 1], "503.txt");
 
 const { writeHead } = ServerResponse.prototype;
 

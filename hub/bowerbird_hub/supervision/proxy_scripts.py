@@ -9,18 +9,18 @@ from bowerbird_config.paths import Var
 from bowerbird_hub.state.state_files import write_text
 from bowerbird_hub.supervision.away import away_directory
 
-_SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("broken_answers.cjs", "away.cjs", "unreadable.cjs"))
+SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("broken_answers.cjs", "away.cjs", "unreadable.cjs"))
 
 
 def write_scripts(var: Var) -> None:
     """Write the scripts where the proxy, which is not root, can read them whatever the checkout's own modes are."""
-    for script in _SCRIPTS:
+    for script in SCRIPTS:
         write_text(away_directory(var) / script.name, script.read_text(), 0o644)
 
 
 def node_options(var: Var) -> str:
     """Return the value of NODE_OPTIONS that loads them."""
-    return " ".join(f"--require {_quoted(away_directory(var) / script.name)}" for script in _SCRIPTS)
+    return " ".join(f"--require {_quoted(away_directory(var) / script.name)}" for script in SCRIPTS)
 
 
 def _quoted(path: Path) -> str:
