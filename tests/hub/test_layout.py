@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -184,6 +186,37 @@ def test_supervisor_on_a_disk_that_others_have_filled_tells_what_is_and_status_t
     (small_disk / "of-others").unlink()
     board.tell(phase="stopping")
     assert told(full)["phase"] == json.loads(state_path(full).read_text())["phase"] == "stopping"
+
+
+_KILLED_AT = """
+import itertools, json, os, signal, sys
+from pathlib import Path
+from bowerbird_hub.state.kept_room import write_always
+touches = itertools.count()
+def touched(event, _):
+    if event in {"open", "os.rename"} and next(touches) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(touched)
+write_always(Path(sys.argv[1]), {"phase": "stopping"})
+"""
+
+
+@pytest.mark.root
+def test_supervisor_that_is_killed_as_it_writes_when_there_is_room_again_leaves_nothing_older_than_its_file(small_disk: Path) -> None:
+    full = Var(small_disk)
+    full.run.mkdir()
+    ends: list[int] = []
+    seen: set[tuple[str, str]] = set()
+    while 0 not in ends:
+        Board(full, []).tell(phase="starting")
+        (small_disk / "of-others").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+        Board(full, []).tell(phase="running")
+        (small_disk / "of-others").unlink()
+        argv = [sys.executable, "-c", _KILLED_AT, str(state_path(full)), str(len(ends))]
+        ends.append(subprocess.run(argv, env={"PYTHONPATH": os.pathsep.join(sys.path)}, check=False).returncode)
+        seen.add((json.loads(state_path(full).read_text())["phase"], told(full)["phase"]))
+    assert set(ends[:-1]) == {-signal.SIGKILL}
+    assert seen == {("starting", "running"), ("starting", "stopping"), ("stopping", "stopping")}
 
 
 @pytest.mark.root

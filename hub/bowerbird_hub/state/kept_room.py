@@ -16,19 +16,23 @@ _ROOM_BYTES = 64 << 10
 
 def write_always(path: Path, value: Mapping[str, Any]) -> None:
     """Put JSON into a file, whole or not at all; where the disk is full, over the room beside it. OSError where there is none either."""
-    room = _room_of(path)
+    room, content = _room_of(path), json.dumps(value).encode()
+    filled = bool(read_json(room))
+    # First, so that no word in the room is ever older than the file, whenever the writer is killed.
+    if filled and len(content) <= _ROOM_BYTES:
+        _fill(room, content)
     try:
         write_json(path, value)
     except OSError as error:
         if not is_full(error):
             raise
-        _fill(room, json.dumps(value).encode())
+        _fill(room, content)
         return
-    if not room.exists():
+    if filled:
+        _fill(room, b"")
+    elif not room.exists():
         with suppress(OSError):
             write_bytes(room, b" " * _ROOM_BYTES)
-    elif read_json(room):
-        _fill(room, b"")
 
 
 def read_newest(path: Path) -> dict[str, Any]:
