@@ -1,7 +1,6 @@
 """A real lab of the environment that researchers get, on a small `/data`, with a platform that has one survey."""
 
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from tests.extensions.survey_server import Platform, platform
 from tests.extensions.views import make_view
+from tests.support.cas import free_port
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".bowerbird/envs/lab/bin/python"
@@ -64,8 +64,7 @@ def real_lab(place: Path, tables: str = "", token: str = "") -> Iterator[Lab]:
     home = place / "home"
     home.mkdir()
     view = make_view(place / "data")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
+    port = free_port()
     options = ["--no-browser", "--allow-root", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.base_url={BASE}"]
     options += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={place}"]
     environment = {**os.environ, "HOME": str(home), "BOWERBIRD_DATA": str(view), "JUPYTER_RUNTIME_DIR": str(place / "runtime")}
