@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,11 +50,20 @@ def pictures(notebook: nbformat.NotebookNode) -> int:
     return sum("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
 
 
+@pytest.fixture(scope="module")
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where matplotlib has its list of fonts, of which it says something where that takes it more than five seconds to make."""
+    place = tmp_path_factory.mktemp("fonts")
+    command = [sys.executable, "-c", "import matplotlib.font_manager"]
+    subprocess.run(command, env={**os.environ, "MPLCONFIGDIR": str(place)}, check=True, capture_output=True, timeout=120)
+    return place
+
+
 @pytest.fixture
-def environment(tmp_path):
+def environment(tmp_path, fonts):
     home = tmp_path / "own"
     home.mkdir()
-    return {"HOME": str(home), "MPLCONFIGDIR": str(home), "IPYTHONDIR": str(home), "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
+    return {"HOME": str(home), "MPLCONFIGDIR": str(fonts), "IPYTHONDIR": str(home), "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
 
 
 def test_every_cell_runs_for_a_member_of_the_team(view, tmp_path, environment) -> None:
