@@ -277,7 +277,7 @@ class RuntimeContract(ABC, Generic[H]):
         session, kernel = self.start_tight(person)
         # One process grows, and nothing waits for a kernel that is gone.
         assert session.run(kernel, f"import subprocess, sys\nprint(subprocess.run([sys.executable, '-c', {_BIG!r}]).returncode)") == "-9\n"
-        page = until(lambda: _shows(person.get("hub/home"), "reached its memory limit of 320 MiB")).text
+        page = until(lambda: shows(person.get("hub/home"), "reached its memory limit of 320 MiB")).text
         assert "a process was ended" in page
         read = "import os; print(open(os.environ['BOWERBIRD_NEWS']).read())"
         news = until(lambda: _object(session.run(kernel, read)))
@@ -341,7 +341,7 @@ class RuntimeContract(ABC, Generic[H]):
         hub.write_home("owner", config, "import sys\nprint('a mistake <b>of mine</b>')\nsys.exit(3)\n")
         try:
             person.post_form({"profile": "minimal"})
-            page = until(lambda: _shows(person.get("hub/spawn-pending/owner"), "ended while it was starting"))
+            page = until(lambda: shows(person.get("hub/spawn-pending/owner"), "ended while it was starting"))
         finally:
             hub.write_home("owner", config, None)
         assert "a mistake &lt;b&gt;of mine&lt;/b&gt;" in page.text
@@ -379,7 +379,8 @@ def _stopped(answer: httpx.Response) -> bool:
     return answer.status_code == httpx.codes.FAILED_DEPENDENCY and "is not running" in answer.text
 
 
-def _shows(answer: httpx.Response, words: str) -> httpx.Response | None:
+def shows(answer: httpx.Response, words: str) -> httpx.Response | None:
+    """Return an answer in which those words are; None where they are not."""
     return answer if words in answer.text else None
 
 

@@ -14,12 +14,14 @@ from bowerbird_hub.runtimes import cgroups
 from bowerbird_hub.runtimes.places import ServerPlace, mark_of
 from bowerbird_hub.supervision.processes import command_line
 
-from tests.hub.runtime_contract import RuntimeContract, kernel_of, told_by, until
+from tests.hub.runtime_contract import RuntimeContract, kernel_of, shows, told_by, until
 from tests.support.checkout import shown_of_tmp
 from tests.support.hub import Person, RunningHub, running_hub
 from tests.support.nobody import ANOTHER_UID
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
+# Five times that in which an edit is in force.
+EDIT_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +157,7 @@ class TestProcessRuntime(RuntimeContract[RunningHub]):
         original = hub.platform.read_text()
         hub.edit(original + "spaces: {home: {hard: 1 GiB}}\n")
         try:
-            until(lambda: json.loads(hub.var.platform.read_text())["spaces"]["home"]["hard"], 5)
+            until(lambda: json.loads(hub.var.platform.read_text())["spaces"]["home"]["hard"])
             person.start("minimal")
             told = told_by(person, "import os, pathlib; (pathlib.Path.home() / 'f').touch(); answer = os.getcwd()")
             assert told == "/data/home"
@@ -169,7 +171,7 @@ class TestProcessRuntime(RuntimeContract[RunningHub]):
         original = hub.platform.read_text()
         hub.edit(original.replace("title: Minimal", "title: Smallest").replace("name: Test platform", "name: Renamed platform"))
         try:
-            page = until(lambda: next((page for page in [person.get("hub/spawn").text] if "Smallest" in page), None), 2)
+            page = until(lambda: shows(person.get("hub/spawn"), "Smallest"), EDIT_SECONDS).text
             assert "Renamed platform" in page
         finally:
             hub.edit(original)
@@ -179,13 +181,15 @@ class TestProcessRuntime(RuntimeContract[RunningHub]):
         original = hub.platform.read_text()
         hub.edit(original.replace("memory: 1 GiB", "memory: 1 GB", 1))
         try:
-            page = until(lambda: next((page for page in [admin.get("hub/home").text] if "as it stands is broken" in page), None), 3)
+            page = until(
+                lambda: next((page for page in [admin.get("hub/home").text] if "as it stands is broken" in page), None), EDIT_SECONDS
+            )
             assert re.search(r"platform\.yaml:\d+: .*is not a quantity with a unit", page)
             assert "is broken" not in person.get("hub/home").text
             assert 'value="minimal"' in person.get("hub/spawn").text
         finally:
             hub.edit(original)
-        until(lambda: "is broken" not in admin.get("hub/home").text, 3)
+        until(lambda: "is broken" not in admin.get("hub/home").text, EDIT_SECONDS)
 
 
 def _wheel(place: Path, name: str) -> Path:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from bowerbird_fuse.csi.asking import PODS, REMOUNTS
 
 from tests.fuse.conftest import two_teams
 from tests.fuse.csi.conftest import DRIVER
+from tests.support.cas import free_port
 from tests.support.data_rig import DataRig, Person, eventually, member, record
 from tests.support.hub_door import HubDoor
 from tests.support.kubelet import CallFailed, Kubelet, PodVolume
@@ -70,9 +70,7 @@ class Supervised:
         self.rig, self.hub, self.kubelet = rig, hub, kubelet
         self.process: subprocess.Popen[bytes] | None = None
         self.started = 0
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.metrics = int(free.getsockname()[1])
+        self.metrics = free_port()
         (rig.var.root / "token").write_text("of-the-plugin")
 
     @property
