@@ -70,6 +70,7 @@ def test_a_server_reaches_the_hub_and_the_proxy_and_no_other_door_nor_its_neighb
 
 @pytest.mark.parametrize(("component", "ports"), [("hub", (_HUB, _NODE_DOOR, _DEMO_CAS)), ("proxy", (_PROXY, _PROXY_API))])
 def test_each_of_those_doors_is_open_where_no_policy_stands_before_it(release: Release, component: str, ports: tuple[int, ...]):
+    ClusterHub(release).await_ready()
     (pod,) = release.pods(component)
     doors = [(pod["status"]["podIP"], port) for port in ports]
     program = f"{_TRY}\nimport json\nprint(json.dumps(all_tried({doors})))"
