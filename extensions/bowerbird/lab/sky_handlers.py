@@ -1,6 +1,7 @@
 """What a map of the sky asks of the notebook's own server: Aladin Lite, an empty survey, and the surveys of the platform."""
 
 import os
+import re
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -21,7 +22,9 @@ from bowerbird.vo.tokens import Tokens
 _NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
 # Of a band; its name is that of a filter.
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
-_FILE = r"properties|Moc\.fits|Norder[0-9]{1,2}/(?:Allsky\.(?:png|fits)|Dir[0-9]{1,19}/Npix[0-9]{1,19}\.(?:png|fits))"
+_TILE = r"Norder[0-9]{1,2}/Dir[0-9]{1,19}/Npix[0-9]{1,19}\.(?:png|fits)"
+_FILE = rf"properties|Moc\.fits|Norder[0-9]{{1,2}}/Allsky\.(?:png|fits)|{_TILE}"
+_IS_TILE = re.compile(rf"/{_TILE}$")
 _PROOF = r"[^/?#]{1,512}"
 _SECONDS = 30.0
 # The overview of a survey as FITS is the largest: 768 tiles of 64 × 64 pixels, 12.8 MB; a tile is a megabyte.
@@ -98,6 +101,11 @@ class SurveyHandler(_Read):
             raise web.HTTPError(404, "no platform is here that has surveys")
         said = {name: self.request.headers[name] for name in ("If-None-Match", "Accept-Encoding") if name in self.request.headers}
         answer = await _asked(address, said)
+        if answer.code == HTTPStatus.NOT_FOUND and _IS_TILE.search(path):
+            # Aladin asks around an image before it knows what the survey covers. An absent tile is empty sky to it, and a 404
+            # would be an error in the browser's console.
+            self.set_status(HTTPStatus.NO_CONTENT)
+            return
         self.set_status(answer.code)
         if answer.code >= HTTPStatus.BAD_REQUEST and "Content-Encoding" not in answer.headers:
             # The map shows them to whoever looks at it, and is no reader of VOTables.
