@@ -85,4 +85,5 @@ def test_a_map_of_more_than_its_survey_covers_brings_no_error_to_the_console(tmp
             # What the browser tells comes while the page is spoken to.
             wait_for(lambda: seen.page.title() and {200, 204} <= {status for status, _ in tiles})
             assert {status for status, _ in tiles} == {200, 204}
+            expect(seen.page.locator(".bb-sky .bb-status")).to_have_text("1 source")
             assert seen.complaints == []

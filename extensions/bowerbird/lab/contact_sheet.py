@@ -8,7 +8,7 @@ import numpy as np
 
 from bowerbird.lab.stamp_maker import Tile
 from bowerbird.png import png, rgba
-from bowerbird.spaced import spaced
+from bowerbird.spaced import counted
 
 MOST = 20
 _SIDE = 112
@@ -23,8 +23,8 @@ _REASON = f"display:block;width:{_SIDE}px;height:{_SIDE}px;box-sizing:border-box
 
 def as_html(tiles: Sequence[Tile], labels: Sequence[str], total: int) -> str:
     """Return HTML that needs no scripts, and of styles only what it brings; its colours are the page's."""
-    count = spaced(total)
-    said = f"{count} stamps" if total <= len(tiles) else f"The first {len(tiles)} of {count} stamps"
+    count = counted(total, "stamp")
+    said = count if total <= len(tiles) else f"The first {len(tiles)} of {count}"
     figures = "".join(_figure(tile, label) for tile, label in zip(tiles, labels, strict=True))
     return f'<div role="group" aria-label="Stamps"><p>{said}</p>{figures}</div>'
 

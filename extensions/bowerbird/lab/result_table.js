@@ -38,7 +38,7 @@ function render({ model, el }) {
   function say(message = "", refused = false) {
     const chosen = model.get("selected").length;
     const total = model.get("total");
-    const rows = seen === total ? `${spaced(total)} rows` : `${spaced(seen)} of ${spaced(total)} rows`;
+    const rows = `${seen === total ? "" : `${spaced(seen)} of `}${counted(total, "row")}`;
     status.textContent = message || (chosen ? `${rows}, ${spaced(chosen)} selected` : rows);
     status.classList.toggle("bb-refused", refused);
   }

@@ -10,7 +10,7 @@ import traitlets
 from bowerbird.errors import BadArgument, ServiceError
 from bowerbird.lab.page_parts import script, style
 from bowerbird.lab.table_view import FilterError, TableView, static_html, view
-from bowerbird.spaced import spaced
+from bowerbird.spaced import counted, spaced
 
 # So many are selected by one stroke: each is told to every view.
 MOST_SELECTED = 100_000
@@ -119,5 +119,5 @@ class ResultTable(anywidget.AnyWidget):
         return {
             **bundle,
             "text/html": static_html(self._view),
-            "text/plain": f"{spaced(self.total)} rows, {len(self.columns)} columns",
+            "text/plain": f"{counted(self.total, 'row')}, {counted(len(self.columns), 'column')}",
         }, metadata

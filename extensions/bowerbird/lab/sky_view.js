@@ -90,7 +90,7 @@ function render({ model, el }) {
 
   function say(message = "", refused = false) {
     const chosen = model.get("selected").length;
-    status.textContent = message || `${spaced(total)} sources${chosen ? `, ${spaced(chosen)} selected` : ""}`;
+    status.textContent = message || `${counted(total, "source")}${chosen ? `, ${spaced(chosen)} selected` : ""}`;
     status.classList.toggle("bb-refused", refused);
   }
   function choose(rows) {

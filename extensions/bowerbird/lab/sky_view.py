@@ -20,7 +20,7 @@ from bowerbird.lab.sky_plot import ON_PAGE, ON_SKY, Ground, sky_of_pixels, sky_p
 from bowerbird.lab.sky_shapes import Outline
 from bowerbird.lab.sky_tiles import seen_of
 from bowerbird.slab import WHOLE, Slab
-from bowerbird.spaced import spaced
+from bowerbird.spaced import counted
 from bowerbird.vo.loop import LOOP
 from bowerbird.vo.session import session
 
@@ -155,7 +155,7 @@ class SkyView(anywidget.AnyWidget):
     def still(self) -> str:
         """Return the map as SVG, which needs no scripts."""
         scene, survey = self._scene, self._survey()
-        words = f"{spaced(self.total)} sources around right ascension {scene.frame.ra:.4f}°, declination {scene.frame.dec:.4f}°"
+        words = f"{counted(self.total, 'source')} around right ascension {scene.frame.ra:.4f}°, declination {scene.frame.dec:.4f}°"
         if scene.survey:
             behind = "lies behind them" if survey else "behind them is seen on a map with scripts alone"
             words = f"{words}; the survey {scene.survey} {behind}"
@@ -189,4 +189,4 @@ class SkyView(anywidget.AnyWidget):
         if made is None:
             return None
         bundle, metadata = made
-        return {**bundle, "text/html": self.still(), "text/plain": f"A map of the sky with {spaced(self.total)} sources"}, metadata
+        return {**bundle, "text/html": self.still(), "text/plain": f"A map of the sky with {counted(self.total, 'source')}"}, metadata

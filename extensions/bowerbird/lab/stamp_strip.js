@@ -46,7 +46,7 @@ function render({ model, el }) {
 
   function say(message = "", refused = false) {
     const chosen = model.get("selected").length;
-    const stamps = size() === total ? `${spaced(total)} stamps` : `${spaced(size())} of ${spaced(total)} stamps`;
+    const stamps = `${size() === total ? "" : `${spaced(size())} of `}${counted(total, "stamp")}`;
     status.textContent = message || `${stamps}${chosen ? `, ${spaced(chosen)} selected` : ""}`;
     status.classList.toggle("bb-refused", refused);
   }

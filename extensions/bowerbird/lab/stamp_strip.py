@@ -12,7 +12,7 @@ from bowerbird.lab.page_parts import script, style
 from bowerbird.lab.stamp_labels import Labels
 from bowerbird.lab.stamp_maker import Maker, Tile
 from bowerbird.lab.stamp_source import Source
-from bowerbird.spaced import spaced
+from bowerbird.spaced import counted
 from bowerbird.stamp import COLOURS, STRETCHES, Limits, Look
 
 # No screen shows more stamps than this at once.
@@ -134,7 +134,7 @@ class StampStrip(anywidget.AnyWidget):
         """Return what a page without JavaScript shows: HTML, one picture, words."""
         tiles, labels = self.first()
         html = contact_sheet.as_html(tiles, labels, self.total)
-        return {"text/html": html, "image/png": contact_sheet.as_png(tiles), "text/plain": f"{spaced(self.total)} stamps"}
+        return {"text/html": html, "image/png": contact_sheet.as_png(tiles), "text/plain": counted(self.total, "stamp")}
 
 
 def _limits(given: Any) -> Limits:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bowerbird.spaced import spaced
+from bowerbird.spaced import counted, spaced
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _RANGE = re.compile(r"(?P<low>\S+)\s*\.\.\s*(?P<high>\S+)")
@@ -245,6 +245,6 @@ def static_html(seen: TableView, most: int = 20) -> str:
         for row in seen.rows(0, most)[1]
     ]
     total = len(seen.order)
-    said = f"{spaced(total)} rows" if total <= most else f"The first {spaced(most)} of {spaced(total)} rows"
+    said = counted(total, "row") if total <= most else f"The first {spaced(most)} of {spaced(total)} rows"
     shown = f'<caption style="text-align:left">{said}</caption>'
     return f'<table style="border-spacing:1em .2em">{shown}<thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'

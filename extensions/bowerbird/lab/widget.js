@@ -9,6 +9,7 @@ const made = (tag, parent, attributes = {}) => {
   return element;
 };
 const spaced = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+const counted = (number, one) => `${spaced(number)} ${one}${number === 1 ? "" : "s"}`;
 const button = (parent, words, title) => {
   const element = made("button", parent, { type: "button", ...(title ? { title } : {}) });
   element.textContent = words;
