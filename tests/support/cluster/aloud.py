@@ -1,4 +1,4 @@
-"""A kernel that counts aloud: it says a number every 50 ms and writes it to a file of the home, and somebody listens as JupyterLab does."""
+"""A kernel that counts aloud: it writes a number to a file of the home every 50 ms and says it, and somebody listens as JupyterLab does."""
 
 import asyncio
 import json
@@ -22,8 +22,9 @@ COUNT = f"""
 import itertools, pathlib, time
 with open(pathlib.Path.home() / "{FILE}", "w", buffering=1) as file:
     for number in itertools.count():
-        print(number, flush=True)
         print(number, file=file)
+        # What is heard is in the file.
+        print(number, flush=True)
         time.sleep(0.05)
 """
 
