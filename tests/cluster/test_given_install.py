@@ -11,7 +11,7 @@ import helm_python
 import pytest
 from bowerbird_hub.chart.make_secrets import KEYS, secret_of
 
-from tests.hub.runtime_contract import told_by
+from tests.hub.runtime_contract import told_by, until
 from tests.support.charts import alert_selectors
 from tests.support.cluster.cluster import NODES
 from tests.support.cluster.hub import ClusterHub
@@ -159,14 +159,19 @@ def figures(release: Release) -> list[tuple[str, dict[str, str]]]:
     ]
 
 
+def all_answered(answers: list[str]) -> list[str]:
+    """Return answers where there is one of everybody; nothing where not."""
+    return [] if any(answer.startswith("!") for answer in answers) else answers
+
+
 @needs_postgres
 def test_prometheus_alone_hears_the_figures_and_every_series_of_an_alert_is_among_them(
     given: Release, person: Person, prometheus: Callable[..., list[str]]
 ):
     wait_for(lambda: given.all_ready("services", _NAME, 1), "the services", 120)
     asked = figures(given)
-    answers = prometheus(_PROMETHEUS, asked)
-    assert not [answer for answer in answers if answer.startswith("!")]
+    # The policies' rules know a new pod's address a moment after it has one.
+    answers = until(lambda: all_answered(prometheus(_PROMETHEUS, asked)))
     assert all(answer.startswith("! ") for answer in prometheus("elsewhere", asked))
     told = "\n".join(answers)
     # What Prometheus adds itself of the pod that it asks.
@@ -212,7 +217,8 @@ def test_uninstall_that_failed_is_taken_back(given: Release, person: Person):
     with held(given, server):
         with pytest.raises(helm_python.HelmError, match="stop-pods"):
             uninstall(given, seconds=15)
-        assert given.pods("hub") == []
+        # The job that stops all goes on, whoever waits for it.
+        wait_for(lambda: given.pods("hub") == [], "the hub's end", 60)
     cluster.kubectl("wait", "-n", _NAME, "--for=condition=complete", f"job/{_NAME}-stop-pods", "--timeout=60s", seconds=70)
     bring_back(given)
     hub.await_ready()

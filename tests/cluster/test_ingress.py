@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from tests.hub.runtime_contract import until
 from tests.support import sky_images
 from tests.support.browser import CHROMIUM, chromium, visit
 from tests.support.cluster import ingress
@@ -146,5 +147,6 @@ def test_the_hub_hears_of_the_persons_own_address_whatever_they_say_themselves(s
     forged = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "example.org"}
     with stranger(second) as client:
         client.get("hub/nowhere", headers=forged)
-    (line,) = (line for line in ClusterHub(second).log().splitlines() if "GET /hub/nowhere" in line)
+    # A line is written when the answer is on its way.
+    (line,) = until(lambda: [line for line in ClusterHub(second).log().splitlines() if "GET /hub/nowhere" in line])
     assert f"@{second.cluster.addresses.host})" in line

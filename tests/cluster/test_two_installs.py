@@ -2,7 +2,7 @@
 
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -125,12 +125,19 @@ def fills_its_disk(release: Release, person: Person) -> None:
     assert all(condition(pod, "Ready") for pod in now)
 
 
+def are_mounted(cluster: Cluster, pods: Collection[str]) -> bool:
+    """Tell whether every one of some pods has its volume."""
+    return len([line for line in mounts(cluster, *pods) if "kubernetes.io~csi" in line]) >= len(pods)
+
+
 def goes(release: Release) -> None:
     """Uninstall while servers run, and look that nothing but what docs/k3s.md names is left."""
     cluster, servers = release.cluster, tuple(ClusterHub(release).servers())
     # The image of the services is not here: their pod waits for it, and has its volume.
     volumes = (*servers, *(pod["metadata"]["uid"] for pod in release.pods("services")))
-    assert len([line for line in mounts(cluster, *volumes) if "kubernetes.io~csi" in line]) >= len(volumes) > 1
+    assert len(volumes) > 1
+    # A volume that was asked for before the hub was there is asked for again minutes later.
+    wait_for(lambda: are_mounted(cluster, volumes), f"the volumes of {volumes}", 180, every=0.5)
     uninstall(release)
     # These were waited for; those of the node plugin end by themselves.
     assert mounts(cluster, *volumes) == []
