@@ -43,6 +43,8 @@ print(urllib.request.urlopen("http://127.0.0.1:8080/metrics").read().decode())
 _COMBINED = "SELECT {} FROM {}"
 # A count that takes some ten seconds on two cores.
 _JOB_POWER = 10
+# Another tag of the services' image.
+_NEXT = "next"
 # What the proxy answers while nobody is behind it.
 _AWAY_IN_WORDS = "this does not answer at the moment: "
 _AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
@@ -283,11 +285,11 @@ def a_job(release: Release, secret: str, query: str) -> Callable[[str], str]:
     return lambda below: asked(release, f"{path}/{below}", secret).text
 
 
-def with_other_resources(platform: Any) -> Callable[[dict[str, Any]], None]:
+def with_another_image(platform: Any) -> Callable[[dict[str, Any]], None]:
     def change(values: dict[str, Any]) -> None:
         # The platform file as it is: an upgrade writes it too.
         values["platform"] = platform
-        values["services"]["resources"] = {"requests": {"cpu": "150m", "memory": "500Mi"}, "limits": {"memory": "3Gi"}}
+        values["images"]["services"]["tag"] = _NEXT
 
     return change
 
@@ -296,6 +298,19 @@ def await_next(release: Release) -> None:
     """Return when the services are those of the values that the release has now."""
     what = f"deployment/{release.name}-services"
     release.cluster.kubectl("rollout", "status", "-n", release.name, what, "--timeout=120s", seconds=130)
+
+
+def images_of(release: Release) -> list[str]:
+    """Return the image of each pod of the services."""
+    return [pod["spec"]["containers"][0]["image"] for pod in release.pods("services")]
+
+
+def next_image(release: Release) -> str:
+    """Give the image another tag on its node, and return that name."""
+    (image,) = images_of(release)
+    following = f"{image.rpartition(':')[0]}:{_NEXT}"
+    release.cluster.tag(image, following, NODES[0])
+    return following
 
 
 @contextmanager
@@ -319,13 +334,13 @@ def asking(release: Release) -> Iterator[list[httpx.Response]]:
 
 def test_upgrade_of_the_services_gives_whole_answers_or_none_and_ends_no_job(services: Release, tokens: dict[str, str]):
     hub, (old,), begun = ClusterHub(services), services.pods("services"), threading.Event()
-    described = hub.platform_file()
+    described, (image,), following = hub.platform_file(), images_of(services), next_image(services)
     job = a_job(services, tokens["researcher"], combined(_JOB_POWER, "COUNT(*) AS n"))
     try:
         with ThreadPoolExecutor(1) as pool, asking(services) as answered:
             long = pool.submit(read_slowly, services, begun)
             wait_for(begun.is_set, "the first of the long answer", 60)
-            upgrade(services, with_other_resources(json.loads(described)))
+            upgrade(services, with_another_image(json.loads(described)))
             await_next(services)
             last = len(answered)
             wait_for(lambda: [each.status_code for each in answered[last:]].count(httpx.codes.OK) > 5, "queries", 60)
@@ -333,6 +348,7 @@ def test_upgrade_of_the_services_gives_whole_answers_or_none_and_ends_no_job(ser
         statuses = {each.status_code for each in answered}
         print(f"{len(answered)} answers of {sorted(statuses)}, the long one has {lines} lines, the job is {job('phase')}")
         assert services.pods("services")[0]["metadata"]["uid"] != old["metadata"]["uid"]
+        assert images_of(services) == [following]
         assert statuses <= {httpx.codes.OK, *_AWAY}
         assert any(each.text.startswith(_AWAY_IN_WORDS) and each.headers["Retry-After"] == "10" for each in answered)
         assert {each.text for each in answered if each.status_code == httpx.codes.OK} == {count(services, "dr1").text}
@@ -345,3 +361,4 @@ def test_upgrade_of_the_services_gives_whole_answers_or_none_and_ends_no_job(ser
         hub.put(described)
         await_next(services)
         wait_for(lambda: count(services, "dr1").status_code == httpx.codes.OK, "the services of before", 120, every=0.5)
+    assert images_of(services) == [image]

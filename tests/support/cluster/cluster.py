@@ -120,6 +120,10 @@ class Cluster:
             subprocess.run(command, stdin=image, capture_output=True, check=True, timeout=_LOAD_SECONDS)
         self._loaded.add((archive, name))
 
+    def tag(self, image: str, other: str, name: str) -> None:
+        """Give an image that a node has another name as well."""
+        self.inside(name, "ctr", "--address", node.SOCKET, "-n", "k8s.io", "images", "tag", "--force", image, other)
+
     def ready(self) -> set[str]:
         """Return the nodes that are Ready."""
         nodes = self.get("/api/v1/nodes")["items"]
