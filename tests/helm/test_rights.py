@@ -19,6 +19,7 @@ RIGHTS = {
     ("bowerbird-make-secrets", "bowerbird", "/secrets bowerbird-secrets", "get"): "which of them an older chart did not make",
     ("bowerbird-make-secrets", "bowerbird", "/secrets bowerbird-secrets", "patch"): "to add those",
     ("bowerbird-await-images", "bowerbird", "apps/daemonsets bowerbird-pre-pull", "get"): "how many nodes have all images",
+    ("bowerbird-await-images", "bowerbird", "/pods", "list"): "which image cannot be pulled; a name cannot limit who lists",
     ("bowerbird-stop-pods", "bowerbird", "apps/deployments bowerbird-hub", "delete"): "before an uninstall, so that nobody starts a server",
     ("bowerbird-stop-pods", "bowerbird", "apps/deployments bowerbird-services", "delete"): "their volume goes while its plugin is there",
     ("bowerbird-stop-pods", "bowerbird", "/pods", "list"): "whether both have ended; a name cannot limit who lists",

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -177,6 +178,7 @@ def test_a_pod_finds_its_api_server(tmp_path):
 def _daemon_set(wanted, ready, observed=1, generation=1):
     return {
         "metadata": {"generation": generation},
+        "spec": {"selector": {"matchLabels": {"app.kubernetes.io/instance": "sky", "app.kubernetes.io/component": "pre-pull"}}},
         "status": {"desiredNumberScheduled": wanted, "numberReady": ready, "observedGeneration": observed},
     }
 
@@ -189,9 +191,24 @@ def test_an_upgrade_waits_until_all_nodes_have_all_images(api, server):
     assert len(waits) == 3
 
 
-def test_an_image_that_cannot_be_pulled_is_told(api, server):
-    server.objects["/apis/apps/v1/namespaces/science/daemonsets/pre-pull"] = _daemon_set(2, 1)
-    with pytest.raises(await_images.NotPulled, match="after 0 s 1 of 2 nodes have all images; 'kubectl --namespace science"):
+def _pulling(node, *states):
+    images = [{"image": f"sky/{number}", "state": state} for number, state in enumerate(states)]
+    return {"spec": {"nodeName": node}, "status": {"initContainerStatuses": images}}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "told"),
+    [
+        ({"reason": "ErrImagePull", "message": "no such tag"}, "node2 has no sky/1 (no such tag)"),
+        ({"reason": "ErrImageNeverPull"}, "node2 has no sky/1 (ErrImageNeverPull)"),
+        ({"reason": "PodInitializing"}, "the others pull them still, or take no pod; prePull.timeoutSeconds gives them longer"),
+    ],
+)
+def test_an_image_that_cannot_be_pulled_is_told(api, server, waiting, told):
+    server.objects["/apis/apps/v1/namespaces/science/daemonsets/pre-pull"] = _daemon_set(3, 1)
+    pods = [_pulling("node1", {"terminated": {}}), _pulling("node2", {"terminated": {}}, {"waiting": waiting}), {"status": {}}]
+    server.objects[_listed("science", "pre-pull")] = {"items": pods}
+    with pytest.raises(await_images.NotPulled, match=re.escape(f"after 0 s 1 of 3 nodes have all images: {told}") + "$"):
         await_images.await_images(api, "science", "pre-pull", 0, lambda _: None)
 
 

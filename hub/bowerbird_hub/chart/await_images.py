@@ -2,15 +2,16 @@
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from bowerbird_hub.chart.kube_api import KubeApi, Refused
 
 _PAUSE_SECONDS = 2.0
+_NONE_IS_NAMED = "the others pull them still, or take no pod; prePull.timeoutSeconds gives them longer"
 
 
 class NotPulled(Exception):
-    """Some node has not all images in time; the text says how many."""
+    """Some node has not all images in time; the text says how many, and which cannot be pulled."""
 
 
 def await_images(api: KubeApi, namespace: str, name: str, seconds: float, pause: Callable[[float], None] = time.sleep) -> int:
@@ -24,11 +25,21 @@ def await_images(api: KubeApi, namespace: str, name: str, seconds: float, pause:
         if status.get("observedGeneration") == found["metadata"]["generation"] and ready >= wanted:
             return int(ready)
         if time.monotonic() >= ends:
-            raise NotPulled(
-                f"after {seconds:.0f} s {ready} of {wanted} nodes have all images; "
-                f"'kubectl --namespace {namespace} describe pods --selector app.kubernetes.io/component=pre-pull' names the image"
-            )
+            selector = found["spec"]["selector"]["matchLabels"]
+            lacking = "; ".join(sorted(_lacking(api, namespace, selector))) or _NONE_IS_NAMED
+            raise NotPulled(f"after {seconds:.0f} s {ready} of {wanted} nodes have all images: {lacking}")
         pause(_PAUSE_SECONDS)
+
+
+def _lacking(api: KubeApi, namespace: str, selector: Mapping[str, str]) -> Iterator[str]:
+    """Yield which image cannot be pulled on which node, in the words of Kubernetes."""
+    labels = ",".join(f"{key}={value}" for key, value in selector.items())
+    for pod in api.ask("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={labels}")["items"]:
+        status = pod.get("status") or {}
+        for each in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+            waiting = each.get("state", {}).get("waiting") or {}
+            if "Image" in waiting.get("reason", ""):
+                yield f"{pod['spec']['nodeName']} has no {each['image']} ({waiting.get('message') or waiting['reason']})"
 
 
 def main() -> None:
