@@ -33,6 +33,8 @@ _ARCHIVES: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"
 _ALTERNATE = re.compile(r"(?:CTYPE|CRPIX|CRVAL|CDELT)\d+([A-Z])")
 _SHIFTED_TABLES = ("WCSDVARR", "D2IMARR")
 _MOST_KEPT = 64
+# So many HDUs are named to whom there is none of what they chose.
+_MOST_NAMED = 12
 _CHUNK = 1 << 20
 
 
@@ -214,14 +216,18 @@ def _sky(descriptor: int, cards: Cards, shape: tuple[int, ...], like: Image | No
 
 
 def _choose(descriptor: int, choice: Choice) -> tuple[Hdu, Hdu]:
-    primary = None
+    primary, names = None, []
     for hdu in scan(descriptor):
         primary = primary or hdu
+        names.append(f"{hdu.number} ({hdu.name})" if hdu.name else str(hdu.number))
         if _is_chosen(hdu, choice):
             if not hdu.is_image:
                 raise NotCuttable(f"HDU {choice!r} holds no image")
             return primary, hdu
-    raise NotCuttable("there is no image in this file" if choice is None else f"there is no HDU {choice!r} in this file")
+    if choice is None:
+        raise NotCuttable("there is no image in this file")
+    more = ", …" if len(names) > _MOST_NAMED else ""
+    raise NotCuttable(f"there is no HDU {choice!r} in this file; it has {len(names)}: {', '.join(names[:_MOST_NAMED])}{more}")
 
 
 def _is_chosen(hdu: Hdu, choice: Choice) -> bool:

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -202,6 +203,27 @@ def test_values_of_one_parameter_are_alternatives_and_parameters_conditions(clie
 )
 def test_nonsense_is_refused_by_name(client: httpx.Client, name: str, value: str) -> None:
     refused(client.get("/sia2/query", params={name: value}), 400, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("BAND", "wavelengths in metres"),
+        ("TIME", "MJD"),
+        ("FOV", "in degrees"),
+        ("SPATRES", "in arcsec"),
+        ("SPECRP", "no unit"),
+        ("EXPTIME", "in seconds"),
+        ("TIMERES", "in seconds"),
+    ],
+)
+def test_number_that_is_none_is_told_the_unit_and_an_example_that_holds(client: httpx.Client, name: str, unit: str) -> None:
+    for value in ("500 nm", "1 2 3"):
+        told = client.get("/sia2/query", params={name: value})
+        refused(told, 400, f"{name} is {value!r}; it is one number or two, ")
+        assert unit in told.text
+    for example in re.findall("'([^']+)'", told.text)[1:]:
+        assert client.get("/sia2/query", params={name: example}).status_code == 200
 
 
 def test_overflow_is_told_and_no_row_asks_for_the_columns(client: httpx.Client) -> None:

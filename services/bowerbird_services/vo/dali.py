@@ -77,8 +77,8 @@ class Parameters:
         """
         for name in sorted(self.values.keys() - _OF_ALL - set(known)):
             meant = nearest(name, known)
-            near = f"did you mean {meant}? " if meant else ""
-            raise Fault(f"there is no parameter {shown(name)}; {near}There are {', '.join(known)}")
+            there = f"did you mean {meant}? There" if meant else "there"
+            raise Fault(f"there is no parameter {shown(name)}; {there} are {', '.join(known)}")
 
     def single(self, name: str) -> str | None:
         """Return the one value of a parameter, None where it is absent or empty; Fault where it was given twice."""

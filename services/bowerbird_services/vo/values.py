@@ -12,14 +12,26 @@ _MOST_VERTICES: Final = 1000
 _PAIR: Final = 2
 # DALI 1.1, section 3.3: as a program writes it; `float` also takes `1_0` and the digits of all scripts.
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
+# SIA 2.0, section 2.1, and SODA 1.0, section 3.3: what the numbers of an interval are, and an example of two.
+_INTERVALS: Final = {
+    "BAND": ("wavelengths in metres", "5e-7", "7e-7"),
+    "TIME": ("times as MJD, in days", "60310", "60341.5"),
+    "FOV": ("fields of view in degrees", "0.5", "1"),
+    "SPATRES": ("angular resolutions in arcsec", "0.5", "1"),
+    "SPECRP": ("resolving powers, which have no unit", "1000", "5000"),
+    "EXPTIME": ("exposure times in seconds", "60", "600"),
+    "TIMERES": ("resolutions in time in seconds", "1", "60"),
+}
 _INFINITE: Final = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
 
 
 def interval(name: str, text: str) -> Interval:
     """Return an interval, or a value alone as the interval of itself; Fault where it is none."""
-    numbers = _numbers(name, text, "one number or two, as in '0.5 1', '-Inf 1' or '1 +Inf'", infinite=True)
+    what, lower, upper = _INTERVALS[name]
+    how = f"one number or two, {what}, as in '{lower} {upper}', '-Inf {upper}' or '{lower} +Inf'"
+    numbers = _numbers(name, text, how, infinite=True)
     if len(numbers) not in {1, _PAIR}:
-        raise Fault(f"{name} is {shown(text)}; it is one number or two, the lower first, -Inf or +Inf for an open end")
+        raise Fault(f"{name} is {shown(text)}; it is {how}")
     low, high = numbers[0], numbers[-1]
     if low > high or math.inf in (low, -high):
         raise Fault(f"{name} is {shown(text)}, which holds nothing; write the lower end first, -Inf or +Inf for an open one")
