@@ -34,7 +34,7 @@ def images(  # noqa: PLR0913  # most are named when they are given
     band : pair of Quantity or str, optional
         Between which wavelengths, such as ``("400 nm", "700 nm")``; frequencies and energies are understood too.
     time : pair of Time, str or float, optional
-        Between which times; numbers are Modified Julian Dates.
+        Between which times, the earlier one first; numbers are Modified Julian Dates.
     collection : str, optional
         Of which collection, as the service writes it; of the platform itself also ``"a370"`` for all releases of one.
     kind : {"image", "cube"}, optional
@@ -119,8 +119,13 @@ def links(record: "Row | str", *, seconds: float = 60) -> "Table":
 
 
 def _links_of(record: Any, held: Any) -> str:
+    from astropy.table import Table  # noqa: PLC0415  # `import bowerbird` stays light
+
     if isinstance(record, str):
         return links_address(record, held)
+    if isinstance(record, Table):
+        told = f"links are of one record, and this table has {len(record) or 'none'}"
+        raise BadArgument(f"{told}; take a row of it, as in bowerbird.links(found[0])")
     try:
         says = {name: str(record[name]) for name in ("access_format", "access_url", "obs_publisher_did")}
     except (KeyError, TypeError, IndexError):
@@ -188,7 +193,9 @@ def _time(time: Any) -> str:
     from bowerbird.vo.sia2 import interval  # noqa: PLC0415  # as above
 
     try:
-        first, second = (float(one) if isinstance(one, int | float) else float(Time(one).mjd) for one in time)
+        first, last = (float(one) if isinstance(one, int | float) else float(Time(one).mjd) for one in time)
     except (TypeError, ValueError):
         raise BadArgument(f"time is {time!r}; give two, like ('2024-01-01', '2024-07-01') or two Modified Julian Dates") from None
-    return interval(*sorted((first, second)))
+    if not first <= last:
+        raise BadArgument(f"time is {time!r}, which holds nothing; give the earlier one first")
+    return interval(first, last)

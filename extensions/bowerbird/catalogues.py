@@ -60,9 +60,12 @@ def query(  # noqa: PLR0913  # most are named when they are given
 
     """
     from bowerbird.vo.tap import Question  # noqa: PLC0415  # `import bowerbird` stays light
-    from bowerbird.vo.uploads import document  # noqa: PLC0415  # as above
+    from bowerbird.vo.uploads import documents  # noqa: PLC0415  # as above
 
-    uploads = {name: document(table) for name, table in (tables or {}).items()}
+    if not isinstance(adql, str):
+        told = "a query is a text in ADQL, like 'SELECT TOP 10 * FROM gaia_bright_dr3.stars'"
+        raise BadArgument(f"{told}, not {adql!r}")
+    uploads = documents({} if tables is None else tables)
     return asked(Question(adql, uploads, limit, background, cache), service, seconds, form)
 
 
@@ -186,22 +189,33 @@ def match(  # noqa: PLR0913  # most are named when they are given
     from astropy.table import QTable  # noqa: PLC0415  # as above
 
     from bowerbird.vo import crossmatch  # noqa: PLC0415  # as above
+    from bowerbird.vo.uploads import as_table  # noqa: PLC0415  # as above
 
+    years = _years(epochs)
     if find not in ("best", "all", "symmetric"):
         raise BadArgument(f"find is {find!r}; it is 'best', 'all' or 'symmetric'")
     reach = degrees(radius) * 3600
 
     def mine(given: Any) -> QTable:
-        return QTable([given.ravel()], names=["position"]) if isinstance(given, SkyCoord) else QTable(given)
+        return QTable([given.ravel()], names=["position"]) if isinstance(given, SkyCoord) else as_table(given, QTable)
 
     if not isinstance(other, str):
-        return crossmatch.local(mine(table), mine(other), reach, find, epochs)
+        return crossmatch.local(mine(table), mine(other), reach, find, years)
 
     def ask(adql: str, tables: Mapping[str, Any] | None = None) -> Any:
         return query(adql, tables, service, seconds=seconds)
 
     there = crossmatch.Service(ask, _explained(service, seconds))
-    return crossmatch.remote(there, mine(table), other, reach, find, epochs)
+    return crossmatch.remote(there, mine(table), other, reach, find, years)
+
+
+def _years(epochs: Any) -> tuple[float | None, float | None]:
+    try:
+        first, second = (None if one is None else float(one) for one in epochs)
+    except (TypeError, ValueError):
+        way_out = "give two Julian years, and None for a table that says its own, like (1991.25, None)"
+        raise BadArgument(f"epochs is {epochs!r}; {way_out}") from None
+    return first, second
 
 
 def _explained(service: str | None, seconds: float) -> Callable[[str], None]:
@@ -214,11 +228,12 @@ def _explained(service: str | None, seconds: float) -> Callable[[str], None]:
 
 def degrees(radius: Any) -> float:
     """Return a radius in degrees; ValueError says how it is written."""
-    from astropy.coordinates import Angle  # noqa: PLC0415  # `import bowerbird` stays light
-    from astropy.units import UnitsError  # noqa: PLC0415  # as above
+    from astropy.units import UnitsError  # noqa: PLC0415  # `import bowerbird` stays light
+
+    from bowerbird.angles import angle_in_degrees  # noqa: PLC0415  # as above
 
     try:
-        found = float(Angle(radius).deg)
+        found = angle_in_degrees(radius)
     except (ValueError, TypeError, UnitsError):
         raise BadArgument(f"radius is {radius!r}; write an angle with its unit, like '1 arcsec'") from None
     if not 0 < found <= 180:  # noqa: PLR2004  # the whole sky

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bowerbird.errors import BadArgument
+from bowerbird.refusals import writable
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -78,7 +79,7 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     ValueError
         An argument as a whole cannot be understood.
     OSError
-        There is no room left in the folder. What is written stays, and the same call goes on there.
+        The folder cannot be made or written, or there is no room left in it. What is written stays, and the same call goes on there.
 
     """
     from bowerbird.batch import Wish  # noqa: PLC0415  # astropy's FITS and WCS: a third of a second
@@ -96,7 +97,8 @@ def cutouts(  # noqa: PLR0913  # most are named when they are given
     files: Sequence[Path | None] = ()
     if folder is not None:
         files, troubles = files_in(Path(folder), _names(names, positions, held), count)
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        with writable(folder):
+            Path(folder).mkdir(parents=True, exist_ok=True)
         wanted.troubles[:] = [first or second for first, second in zip(wanted.troubles, troubles, strict=True)]
     cuts = Cuts(count, files)
     with closing(Folder(Path(folder))) if folder is not None else nullcontext() as into:

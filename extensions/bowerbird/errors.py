@@ -2,6 +2,7 @@
 
 Refused (PermissionError)    the path belongs to a release that is announced and not open to you
 NotThere (FileNotFoundError) there is no such file, or no view of the data
+NotWritten (OSError)         a file cannot be written where it was wanted
 NoRelease (KeyError)         no release of your view has that name
 BadArgument (ValueError)     a position, an angle, a name or a choice that cannot be understood
 CutoutError (ValueError)
@@ -38,6 +39,15 @@ class NotThere(OneLine, FileNotFoundError):
     """A FileNotFoundError whose message names what there is instead."""
 
     called = "FileNotFoundError"
+
+    def __str__(self) -> str:
+        return f"{self.strerror}: {self.filename!r}"
+
+
+class NotWritten(OneLine, OSError):
+    """A file, or the folder for it, cannot be written there; the message says why."""
+
+    called = "OSError"
 
     def __str__(self) -> str:
         return f"{self.strerror}: {self.filename!r}"

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bowerbird.errors import BadArgument
+from bowerbird.errors import BadArgument, NotWritten
+from bowerbird.refusals import writable
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _MOST_PARTS = 1024
@@ -70,14 +71,15 @@ class Folder:
         """Write a file, which appears when it is whole; many threads may at once."""
         here, beside = self._descriptor, f".{name}.{_OURS}.{threading.get_native_id()}.part"
         try:
-            _fill(os.open(beside, _NEW, 0o666, dir_fd=here), parts)
-            os.rename(beside, name, src_dir_fd=here, dst_dir_fd=here)
+            with writable(self._path / name):
+                _fill(os.open(beside, _NEW, 0o666, dir_fd=here), parts)
+                os.rename(beside, name, src_dir_fd=here, dst_dir_fd=here)
         except BaseException as error:  # whatever ends it, an interrupt too, must leave no half file
             with suppress(OSError):
                 os.unlink(beside, dir_fd=here)
             if isinstance(error, OSError) and error.errno in FULL:
                 told = "there is no room for more cutouts; those that are written stay, and the same call goes on where this one ended"
-                raise OSError(error.errno, told, str(self._path)) from None
+                raise NotWritten(error.errno, told, str(self._path)) from None
             raise
 
 

@@ -1,4 +1,4 @@
-"""Why a path cannot be opened, in the words of the platform: the same sentence as on its pages."""
+"""Why a path cannot be opened, in the words of the platform: the same sentence as on its pages; and why it cannot be written."""
 
 import difflib
 import errno
@@ -7,10 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bowerbird.errors import NotThere, Refused
+from bowerbird.errors import NotThere, NotWritten, Refused
 from bowerbird.manifest import Manifest, manifest
 
 _SHOWN = 3
+_ELSEWHERE = "name a place of your own, in your home or a space"
+_CLOSED = f"you may not write there; {_ELSEWHERE}"
+_NO_FOLDER = f"a file is there where a folder should be; {_ELSEWHERE}"
+_NOT_WRITTEN = {
+    errno.EACCES: _CLOSED,
+    errno.EPERM: _CLOSED,
+    errno.EROFS: _CLOSED,
+    errno.EEXIST: _NO_FOLDER,
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.ENOENT: "the folder for it is not there; make it, or name another",
+    errno.EISDIR: "a folder has that name; take another",
+    errno.ENAMETOOLONG: "the name is too long; take a shorter one",
+    errno.ENOSPC: "there is no room left; make room, or name another place",
+    errno.EDQUOT: "there is no room left; make room, or name another place",
+}
 
 
 @contextmanager
@@ -22,6 +37,18 @@ def explained(path: str | os.PathLike[str]) -> Iterator[None]:
         if isinstance(error, Refused) or error.filename is None or os.fspath(error.filename) != os.fspath(path):
             raise
         raise _explanation(Path(path), error) from None
+
+
+@contextmanager
+def writable(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what keeps a file or a folder of that path from being written into a sentence that helps."""
+    try:
+        yield
+    except OSError as error:
+        told = _NOT_WRITTEN.get(error.errno or 0)
+        if told is None or isinstance(error, NotWritten):
+            raise
+        raise NotWritten(error.errno, told, os.fspath(path)) from None
 
 
 def _explanation(path: Path, error: OSError) -> OSError:

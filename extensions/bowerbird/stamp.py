@@ -15,6 +15,7 @@ from bowerbird.colour_maps import coloured
 from bowerbird.errors import BadArgument
 from bowerbird.listed import unlisted_header
 from bowerbird.png import png
+from bowerbird.refusals import writable
 
 if TYPE_CHECKING:
     from bowerbird.cut import Cut
@@ -74,7 +75,8 @@ class Stamp:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the PNG file; one of that name is replaced."""
-        Path(path).write_bytes(self.content)
+        with writable(path):
+            Path(path).write_bytes(self.content)
 
     def _repr_png_(self) -> bytes:
         return self.content

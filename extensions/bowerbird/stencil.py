@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from bowerbird.angles import angle_in_degrees, with_points
 from bowerbird.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _read_coordinates(text: str) -> "SkyCoord":
     # Without letters the standard's habit decides: sexagesimal right ascension is in hours, a decimal one in degrees.
     unit = (u.hourangle, u.deg) if ":" in text or len(text.split()) > _PAIR else (u.deg, u.deg)
     try:
-        return SkyCoord(text, unit=unit)
+        return SkyCoord(with_points(text), unit=unit)
     except (ValueError, TypeError):
         written = "write it like '10h00m00s +02d12m00s', '10:00:00 +02:12:00' or '150.0 2.2'"
         raise BadArgument(f"{text!r} is no position; {written}; names of objects are for bowerbird.cone alone") from None
@@ -133,13 +134,12 @@ def _sides(size: Any) -> tuple[float, float]:
 
 
 def _angle(size: Any) -> float:
-    from astropy.coordinates import Angle  # noqa: PLC0415  # as above
     from astropy.units import UnitsError  # noqa: PLC0415  # as above
 
     if isinstance(size, os.PathLike) or (isinstance(size, str) and ("/" in size or ".fits" in size)):
         raise BadArgument(f"{os.fspath(size)!r} is a file where a size should be; {ORDER}")
     try:
-        angle = float(Angle(size).deg)
+        angle = angle_in_degrees(size)
     except (UnitsError, ValueError, TypeError):
         raise BadArgument(f"{size!r} is no angle; a size needs a unit, like '1 arcmin' or 30 * u.arcsec") from None
     _check_side(angle, size)

@@ -122,6 +122,27 @@ def test_what_is_no_position_or_size_is_said(tmp_path, position, size, says) -> 
         bowerbird.cutout(path, position, size)
 
 
+@pytest.mark.parametrize(
+    ("position", "size"),
+    [
+        ("150 2", "6e0 arcsec"),
+        ("1.5e2 2E0", "6.0E0arcsec"),
+        ("15e1 +20e-1", f"{6 / 3600} deg"),
+        ((150.0, 2.0), ("60e-1 arcsec", "1e-1 arcmin")),
+    ],
+)
+def test_numbers_may_have_an_exponent(tmp_path, position, size) -> None:
+    path = Mosaic().write(tmp_path / "mosaic.fits")
+    expected = bowerbird.cutout(path, (150.0, 2.0), 6 * u.arcsec, as_bytes=True)
+    assert bowerbird.cutout(path, position, size, as_bytes=True) == expected
+
+
+def test_a_size_is_what_python_writes_of_it(tmp_path) -> None:
+    path = Mosaic().write(tmp_path / "mosaic.fits")
+    expected = bowerbird.cutout(path, (150.0, 2.0), 5e-05 * u.deg, as_bytes=True)
+    assert bowerbird.cutout(path, (150.0, 2.0), f"{5e-05} deg", as_bytes=True) == expected
+
+
 @pytest.mark.parametrize("path", [(150.0, 2.0), SkyCoord(150, 2, unit="deg"), np.zeros((5, 5)), fits.HDUList([fits.PrimaryHDU()])])
 def test_what_is_no_file_is_said_with_the_order(path) -> None:
     with pytest.raises(ValueError, match=rf"not {type(path).__name__}; the order is bowerbird\.cutout\(path, pos"):

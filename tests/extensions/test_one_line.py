@@ -7,12 +7,25 @@ from typing import Any
 
 import bowerbird
 import pytest
+from astropy.table import QTable
 
 from tests.extensions.skies import Mosaic
+
+# Where nobody may write, root among them.
+CLOSED = Path("/sys/bowerbird")
+PLACE = QTable({"ra": [1.0], "dec": [2.0]})
 
 
 def cut(position: object, size: object, **options: Any) -> Callable[[Path], object]:
     return lambda mosaic: bowerbird.cutout(mosaic, position, size, **options)
+
+
+def cut_into(folder: Callable[[Path], Path]) -> Callable[[Path], object]:
+    return lambda mosaic: bowerbird.cutouts([(150.0, 2.0)], "1 arcsec", mosaic, folder=folder(mosaic))
+
+
+def picture_in(path: Path) -> Callable[[Path], object]:
+    return lambda mosaic: bowerbird.cutouts([(150.0, 2.0)], "1 arcsec", mosaic)["cutout"][0].stamp().write(path)
 
 
 def no_image(mosaic: Path) -> object:
@@ -30,6 +43,42 @@ def no_image(mosaic: Path) -> object:
         (no_image, bowerbird.NotCuttable, "NotCuttable: "),
         (lambda image: bowerbird.cutout(image.parent, (1.0, 2.0), "1 arcsec"), bowerbird.NotCuttable, "NotCuttable: this is a directory"),
         (lambda _: bowerbird.show(3), ValueError, "ValueError: show takes a table of astropy, such as query returns, not int"),
+        (
+            cut_into(lambda _: CLOSED),
+            OSError,
+            f"OSError: you may not write there; name a place of your own, in your home or a space: '{CLOSED}'",
+        ),
+        (cut_into(lambda _: CLOSED.parent), OSError, "OSError: you may not write there; name a place of your own"),
+        (cut_into(lambda mosaic: mosaic), OSError, "OSError: a file is there where a folder should be; name a place"),
+        (cut_into(lambda mosaic: mosaic / "cuts"), OSError, "OSError: a file is there where a folder should be; name a place"),
+        (picture_in(CLOSED / "one.png"), OSError, "OSError: the folder for it is not there; make it, or name another: "),
+        (picture_in(CLOSED), OSError, "OSError: you may not write there; name a place of your own"),
+        (picture_in(CLOSED.parent), OSError, "OSError: a folder has that name; take another: '/sys'"),
+        (lambda _: bowerbird.query(None), ValueError, "ValueError: a query is a text in ADQL, like 'SELECT TOP 10 * FROM "),  # type: ignore[arg-type]
+        (
+            lambda _: bowerbird.query("SELECT 1", {"mine": [1, 2]}),
+            ValueError,
+            "ValueError: mine: this list is no table; give one of astropy",
+        ),
+        (lambda _: bowerbird.query("SELECT 1", {"mine": None}), ValueError, "ValueError: mine: this NoneType is no table; give one of"),
+        (lambda _: bowerbird.query("SELECT 1", [PLACE]), ValueError, "ValueError: tables are given by name, like {'mine': table}, not as"),  # type: ignore[arg-type]
+        (lambda _: bowerbird.match([1, 2], PLACE, "1 arcsec"), ValueError, "ValueError: this list is no table; give one of astropy, Arrow"),
+        (
+            lambda _: bowerbird.match(PLACE, PLACE, "1 arcsec", epochs=(1991.25,)),  # type: ignore[arg-type]
+            ValueError,
+            "ValueError: epochs is (1991.25,); give two Julian years, and None for a table that says its own, like (1991.25, None)",
+        ),
+        (lambda _: bowerbird.match(PLACE, PLACE, "1 arcsec", epochs=2000), ValueError, "ValueError: epochs is 2000; give two Julian years"),  # type: ignore[arg-type]
+        (
+            lambda _: bowerbird.links(PLACE),
+            ValueError,
+            "ValueError: links are of one record, and this table has 1; take a row of it, as in ",
+        ),
+        (
+            lambda _: bowerbird.links(PLACE[:0]),
+            ValueError,
+            "ValueError: links are of one record, and this table has none; take a row of it",
+        ),
         (lambda _: bowerbird.query("SELECT 1", service="nonsense"), ValueError, "ValueError: service is 'nonsense', which is no web"),
         (lambda _: bowerbird.images((1.0, 2.0), "1 arcmin", service="nonsense"), ValueError, "ValueError: service is 'nonsense', "),
         (lambda _: bowerbird.cone((1.0, 2.0), "1 arcmin", service="nonsense"), ValueError, "ValueError: service is 'nonsense', "),

@@ -17,7 +17,7 @@ from bowerbird.errors import BadArgument, QueryRefused
 from bowerbird.lab import row_estimate
 from bowerbird.lab.query_progress import Watch
 from bowerbird.vo.tap import Question
-from bowerbird.vo.uploads import document
+from bowerbird.vo.uploads import documents
 
 _PLACE = re.compile(r"line (\d+), column (\d+)")
 _USAGE = "%%adql [NAME] [--service URL] [--limit ROWS] [--background] [--fresh] [--upload NAME ...]"
@@ -71,7 +71,7 @@ def tables(names: list[str], variables: Mapping[str, Any]) -> dict[str, Any]:
 def adql(shell: Any, line: str, cell: str) -> Any:
     """Run a cell; its rows are shown, and are in the variable that it names."""
     asked = options(line)
-    given = {name: document(table) for name, table in tables(asked.upload, shell.user_ns).items()}
+    given = documents(tables(asked.upload, shell.user_ns))
     question = Question(cell, given, asked.limit, asked.background, keep=not asked.fresh)
     watch = Watch(display)
     try:

@@ -1,6 +1,7 @@
 """A table of the notebook as a VOTable that a service takes."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -9,8 +10,24 @@ from bowerbird.votable import Field, Header, Writer
 from bowerbird.votable.field import INTEGERS, NATIVE
 from bowerbird.votable.ragged import Array
 
+Made = TypeVar("Made")
+
 _DATATYPES = {(NATIVE[name].kind, NATIVE[name].itemsize): name for name in (*INTEGERS, "boolean", "float", "double")}
 _WIDER = {("i", 1): "i2", ("u", 2): "i4", ("u", 4): "i8", ("u", 8): "i8", ("f", 2): "f4"}
+
+
+def documents(tables: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the VOTables of tables by name; ValueError says which is none, and why."""
+    if not isinstance(tables, Mapping):
+        raise BadArgument(f"tables are given by name, like {{'mine': table}}, not as this {type(tables).__name__}")
+    return {name: _named(name, table) for name, table in tables.items()}
+
+
+def _named(name: str, table: Any) -> bytes:
+    try:
+        return document(table)
+    except BadArgument as error:
+        raise BadArgument(f"{name}: {error}") from None
 
 
 def document(table: Any) -> bytes:
@@ -32,8 +49,19 @@ def _columns(table: Any) -> list[tuple[str, Any]]:
     if hasattr(table, "column_names") and hasattr(table, "schema"):
         return [(name, _of_arrow(table.column(name))) for name in table.column_names]
     if not isinstance(table, Table):
-        table = Table.from_pandas(table) if hasattr(table, "iloc") else Table(table)
+        table = Table.from_pandas(table) if hasattr(table, "iloc") else as_table(table, Table)
     return [(name, table[name]) for name in table.colnames]
+
+
+def as_table(given: Any, kind: Callable[[Any], Made]) -> Made:
+    """Return what is given as a table of astropy of that kind; ValueError where it is none."""
+    try:
+        if given is not None:
+            return kind(given)
+    except (ValueError, TypeError, KeyError):  # as astropy has them
+        pass
+    told = f"this {type(given).__name__} is no table"
+    raise BadArgument(f"{told}; give one of astropy, Arrow or pandas, or a dict of columns that are equally long")
 
 
 def _of_arrow(column: Any) -> Array:

@@ -71,11 +71,26 @@ def test_images_are_asked_for_by_where_when_and_in_which_light(archive: Archive)
     assert found["em_min"].to_value("nm").tolist() == pytest.approx([500])
 
 
-@pytest.mark.parametrize("what", [{"band": "r"}, {"band": ("1 kg", "2 kg")}, {"time": ("then", "now")}, {"time": 5}, {"kind": "spectrum"}])
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"band": "r"},
+        {"band": ("1 kg", "2 kg")},
+        {"time": ("then", "now")},
+        {"time": 5},
+        {"time": ("2024-07-01", "2024-01-01")},
+        {"kind": "spectrum"},
+    ],
+)
 def test_what_cannot_be_understood_is_told_and_nothing_is_asked(archive: Archive, what: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=rf"^{next(iter(what))} is "):
         bowerbird.images(CENTRE, "1 arcmin", query(archive), **what)  # type: ignore[arg-type]
     assert not archive.seen
+
+
+def test_a_radius_may_have_an_exponent(archive: Archive) -> None:
+    bowerbird.images(CENTRE, f"{5e-05} deg", query(archive))
+    assert [asked["POS"] for asked in archive.asked("/sia2/query")] == ["CIRCLE 150.0 2.0 5e-05"]
 
 
 def test_the_platforms_own_images_are_found_and_signed_for(platform: Archive) -> None:
