@@ -60,7 +60,7 @@ def _person(user: Any, identities: IdentityStore, at: datetime) -> Person:
     record = identities.record(user.name)
     held = record.memberships if record else ()
     teams = tuple(sorted({membership.team for membership in held if membership.active(at)}))
-    return Person(user.name, bool(user.admin), teams, user.last_activity, tuple(_running(user)))
+    return Person(user.name, record is not None and record.admin, teams, user.last_activity, tuple(_running(user)))
 
 
 def _running(user: Any) -> Iterator[Running]:

@@ -8,11 +8,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
+from urllib.parse import urljoin
 
 import httpx
 import pytest
 
 from tests.support.hub import PLATFORM, HubUnderTest, Person
+from tests.support.names import owners_url
 from tests.support.session import Session
 
 WAIT_SECONDS = 30
@@ -147,6 +149,19 @@ class RuntimeContract(ABC, Generic[H]):
         assert [event["progress"] for event in events] == sorted(event["progress"] for event in events)
 
     # -- options ---------------------------------------------------------------------------------------------------
+
+    def test_admin_stops_and_starts_the_server_of_another_and_opens_it_not(self, arrive: Callable[[str], Person]) -> None:
+        admin, person = arrive("admin"), arrive("visitor")
+        person.start("minimal")
+        theirs = urljoin(owners_url(person.hub.url, "visitor"), "/user/visitor/")
+        for place in ("lab", "api/contents"):
+            assert admin.client.get(theirs + place).status_code == FORBIDDEN
+        assert admin.api("POST", "users/visitor/tokens", {}).status_code in {FORBIDDEN, httpx.codes.NOT_FOUND}
+        assert admin.api("POST", "users/nobody").status_code == FORBIDDEN
+        assert admin.api("DELETE", "users/visitor/server").is_success
+        person.wait(lambda model: model is None or model.get("stopped"))
+        assert admin.api("POST", "users/visitor/server", {"profile": "minimal"}).is_success
+        person.wait(lambda model: bool(model and model["ready"]))
 
     def test_profile_of_another_team_is_not_on_the_form(self, arrive: Callable[[str], Person]) -> None:
         page = arrive("visitor").get("hub/spawn").text

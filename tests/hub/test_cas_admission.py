@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from bowerbird_config.identity import Identity
 from bowerbird_config.platform import Platform
 from bowerbird_config.teams import Membership, Role
 from bowerbird_hub.sign_on import admission, team_roles
@@ -58,13 +59,36 @@ def test_groups_are_teams_of_the_platform_whose_membership_holds():
 
 
 def test_owners_get_more_than_members_and_guests_get_nothing():
-    given = [CRAFT, Membership("eso", Role.OWNER), Membership("aat", Role.GUEST), Membership("old", Role.OWNER, NOW)]
-    assert [role["name"] for role in team_roles.roles(given, NOW)] == ["team-craft-member", "team-eso-member", "team-eso-owner"]
+    given = (CRAFT, Membership("eso", Role.OWNER), Membership("aat", Role.GUEST), Membership("old", Role.OWNER, NOW))
+    assert [role["name"] for role in team_roles.roles(Identity("ann", given), NOW)] == [
+        "team-craft-member",
+        "team-eso-member",
+        "team-eso-owner",
+    ]
+
+
+def test_admins_get_no_server_no_token_and_no_person_of_their_own_making():
+    (role,) = team_roles.roles(Identity("ann", admin=True), NOW)
+    hub_roles._validate_role_name(role["name"])
+    hub_scopes._check_scopes_exist(role["scopes"], who_for="a test")
+    gives = {scope for given in role["scopes"] for scope in hub_scopes._expand_scope(given)}
+    assert {"admin-ui", "start:servers", "delete:servers"} <= gives
+    assert not gives & {
+        "access:servers",
+        "tokens",
+        "admin:users",
+        "users",
+        "admin:servers",
+        "admin:server_state",
+        "proxy",
+        "shares",
+        "groups",
+    }
 
 
 @pytest.mark.parametrize("team", ["a", "a-", "a_", "craft-frb", "x" * 31])
 def test_the_hub_takes_every_role_of_every_team_name(team: str):
-    for role in team_roles.roles([Membership(team, Role.OWNER)], NOW):
+    for role in team_roles.roles(Identity("ann", (Membership(team, Role.OWNER),)), NOW):
         hub_roles._validate_role_name(role["name"])
         hub_scopes._check_scopes_exist(role["scopes"], who_for="a test")
         assert all(scope.endswith(f"!group={team}") for scope in role["scopes"])

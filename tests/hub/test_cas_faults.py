@@ -276,3 +276,18 @@ def test_a_sign_on_outlives_the_hub_and_a_logout_after_that_still_ends_it(tmp_pa
             assert person.get(f"{hub.url}/hub/home").status_code == 302
         assert "Traceback" not in hub.log
         assert "never retrieved" not in hub.log
+
+
+def test_whom_jupyterhubs_own_role_made_an_admin_before_opens_no_server_of_others_any_more(tmp_path: Path):
+    with fake_cas() as cas:
+        cas.signs_in("ann")
+        with running_hub(tmp_path, described(cas.url, admins=["ann"])) as hub, browser(hub) as person:
+            sign_in(hub, person)
+            cookies = person.cookies
+        with closing(sqlite3.connect(hub.var.database)) as database:
+            # At its start the hub gives its own role to whom this names.
+            database.execute("UPDATE users SET admin = 1 WHERE name = 'ann'")
+            database.commit()
+        with running_again(hub), browser(hub, cookies=cookies) as person:
+            model = person.get(f"{hub.url}/hub/api/user").json()
+    assert (model["admin"], "list:users" in model["scopes"], "access:servers" in model["scopes"]) == (False, True, False)

@@ -306,9 +306,10 @@ def test_token_for_tables_is_made_and_revoked_and_no_second_one_by_loading_the_p
 
 @pytest.mark.root
 @pytest.mark.browser
-def test_admin_finds_a_person_and_stops_their_server(hub: RunningHub, seen: Visit) -> None:
+def test_admin_finds_a_person_stops_their_server_and_starts_it(hub: RunningHub, seen: Visit) -> None:
     page = seen.page
-    hub.sign_in("researcher").start("minimal")
+    researcher = hub.sign_in("researcher")
+    researcher.start("minimal")
     sign_in(page, hub.url, "admin")
     page.goto(f"{hub.url}hub/admin")
     row = page.get_by_role("row", name="researcher")
@@ -317,7 +318,14 @@ def test_admin_finds_a_person_and_stops_their_server(hub: RunningHub, seen: Visi
     page.get_by_label("Find by name or team").fill("ESO")
     assert page.get_by_role("row", name="admin").count() == 0
     row.get_by_role("button", name="Stop").click()
-    row.get_by_role("link", name="Start").wait_for()
+    row.get_by_role("link", name="Start").click()
+    page.get_by_role("heading", name="Start a server for researcher").wait_for()
+    page.get_by_label("Minimal").check()
+    page.get_by_role("button", name="Start").click()
+    # Not to the server itself, which is not theirs to open.
+    page.get_by_role("heading", name="Administration").wait_for()
+    researcher.wait(lambda model: bool(model and model["ready"]))
+    researcher.stop()
 
 
 @pytest.mark.root

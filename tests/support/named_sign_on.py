@@ -36,14 +36,13 @@ class NamedSignOn(Authenticator):
         now = datetime.now(UTC)
         return {
             "name": record.name,
-            "admin": record.admin,
+            "admin": False,
             "groups": team_roles.groups(record.memberships, now),
-            "roles": [*self._standing(handler.db, record.admin), *team_roles.roles(record.memberships, now)],
+            "roles": [*self._standing(handler.db), *team_roles.roles(record.identity, now)],
             # As other sign-ons keep some: while it is read, other requests come in between.
             "auth_state": {"name": record.name},
         }
 
     @staticmethod
-    def _standing(db: Any, admin: bool) -> list[dict[str, Any]]:
-        names = ["user", "admin"] if admin else ["user"]
-        return [{"name": role.name, "scopes": list(role.scopes)} for role in db.query(orm.Role).filter(orm.Role.name.in_(names))]
+    def _standing(db: Any) -> list[dict[str, Any]]:
+        return [{"name": role.name, "scopes": list(role.scopes)} for role in db.query(orm.Role).filter_by(name="user")]

@@ -33,6 +33,8 @@ BAD_GATEWAY = 502
 UNAVAILABLE = 503
 LONGEST_KEPT_VALUE = 1024
 LONGEST_SESSION = 64
+# JupyterHub's role of all who have signed in.
+_EVERYBODY = "user"
 
 # What the demo server of `demo_cas/` sends: the names that CAS servers in front of a directory use.
 _DEMO = CasSignOn(url="http://127.0.0.1/cas")
@@ -211,18 +213,18 @@ class CASAuthenticator(Authenticator):
 
     def _model(self, db: Any, user: User | None, record: IdentityRecord) -> dict[str, Any]:
         now = datetime.now(UTC)
-        standing = {"user", "admin"} if record.admin else {"user"}
-        # The hub's own roles are handed back as they are: what is not named is taken away.
-        kept = {r.name: list(r.scopes) for r in (user.orm_user.roles if user else ()) if r.name in standing}
-        missing = standing - set(kept)
-        if missing:
-            kept |= {r.name: list(r.scopes) for r in db.query(orm.Role).filter(orm.Role.name.in_(missing))}
         return {
             "name": record.name,
-            "admin": record.admin,
+            "admin": False,
             "groups": team_roles.groups(record.memberships, now),
-            "roles": [*({"name": name, "scopes": scopes} for name, scopes in kept.items()), *team_roles.roles(record.memberships, now)],
+            "roles": [*self._standing(db, user), *team_roles.roles(record.identity, now)],
         }
+
+    @staticmethod
+    def _standing(db: Any, user: User | None) -> list[dict[str, Any]]:
+        """Return the hub's own role of everybody as it is: what is not named is taken away."""
+        held = [role for role in (user.orm_user.roles if user else ()) if role.name == _EVERYBODY]
+        return [{"name": role.name, "scopes": list(role.scopes)} for role in held or db.query(orm.Role).filter_by(name=_EVERYBODY)]
 
     @staticmethod
     def _changes(user: User, model: dict[str, Any]) -> bool:

@@ -1,12 +1,19 @@
-"""Memberships -> the hub's groups and roles; pure."""
+"""An identity -> the hub's groups and roles; pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from bowerbird_config.identity import Identity
 from bowerbird_config.teams import Membership, Role
 
 ROLE_PREFIX = "team-"
+# In the place of JupyterHub's own role of that kind, which opens everybody's server and makes tokens in everybody's name.
+ADMIN: dict[str, Any] = {
+    "name": "platform-admin",
+    "description": "sees who has signed in, starts and stops their servers, and opens none",
+    "scopes": sorted(["admin-ui", "list:users", "read:users", "delete:users", "servers", "read:hub", "list:services", "read:services"]),
+}
 
 
 def groups(memberships: Iterable[Membership], at: datetime) -> list[str]:
@@ -30,9 +37,9 @@ def _owner(team: str) -> dict[str, Any]:
     }
 
 
-def roles(memberships: Iterable[Membership], at: datetime) -> list[dict[str, Any]]:
-    """Return the hub's roles that those memberships give at that time; a guest gets none."""
-    active = [part for part in memberships if part.active(at)]
+def roles(identity: Identity, at: datetime) -> list[dict[str, Any]]:
+    """Return the hub's roles that somebody has at that time; a guest of a team gets none of it."""
+    active = [part for part in identity.memberships if part.active(at)]
     members = sorted({part.team for part in active if part.role.rank >= Role.MEMBER.rank})
     owners = sorted({part.team for part in active if part.role is Role.OWNER})
-    return [*map(_member, members), *map(_owner, owners)]
+    return [*([ADMIN] if identity.admin else ()), *map(_member, members), *map(_owner, owners)]
