@@ -2,9 +2,12 @@
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
+import bowerbird
 import httpx
 import numpy as np
 import pytest
@@ -15,10 +18,12 @@ from astropy.table import Table
 from bowerbird_config.identity import IdentityRecord
 from bowerbird_config.load import load
 from bowerbird_config.platform import Platform
+from demo_releases import ngc
 from demo_releases.originals import Stock
 from demo_releases.releases import RELEASES
 
 from tests.services.gallery import Gallery, gallery
+from tests.support.sessions import forget
 
 ROOT = Path(__file__).parents[2]
 DOWNLOADS = Path(os.environ.get("BOWERBIRD_DEMO_DATA") or ROOT / ".bowerbird/demo-data")
@@ -141,3 +146,32 @@ def test_nothing_of_the_closed_release_is_had_by_its_address(demo: Gallery, who:
         for path in paths:
             assert owner.head(path).status_code == 200, path
             assert client.get(path).status_code == 403, path
+
+
+@pytest.fixture
+def notebook(demo: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a kernel has around it: the services, and of `/data` what names are looked up in."""
+    catalogue = ngc.RELEASE.products[0]
+    folder = tmp_path / "releases/ngc/dr1"
+    folder.mkdir(parents=True)
+    catalogue.make(Stock(DOWNLOADS), folder / catalogue.name)
+    places = {"BOWERBIRD_DATA": tmp_path, "XDG_CACHE_HOME": tmp_path / "cache", "XDG_STATE_HOME": tmp_path / "state"}
+    for name, place in places.items():
+        monkeypatch.setenv(name, str(place))
+    monkeypatch.setenv("BOWERBIRD_TAP_URL", f"{demo.address}/tap")
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token-of-researcher")
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("notebook")
+def test_the_images_in_the_page_for_researchers_are_found_linked_and_cut() -> None:
+    page = (ROOT / "docs/researchers.md").read_text()
+    (lines,) = re.findall(r"^## Images of any archive\n\n((?:    .*\n)+)", page, re.MULTILINE)
+    names: dict[str, object] = {"bowerbird": bowerbird}
+    exec(dedent(lines), names)  # noqa: S102  # the page is ours
+    made = names["made"]
+    assert isinstance(made, Table)
+    assert made["reason"].tolist() == [""]
+    assert made["cutout"][0].data.size > 0
