@@ -200,6 +200,8 @@ class RuntimeContract(ABC, Generic[H]):
         assert "cannot be set" in answer.json()["message"]
         kept = (person.model() or {}).get("user_options")
         assert not kept
+        # By which name only a traceback would call it.
+        assert "StartRefused" not in person.hub.log()
 
     @pytest.mark.parametrize("option", ["image", "privileged", "hostPath", "profile-option-minimal--image", "kubespawner_override"])
     def test_image_and_rights_are_asked_for_in_vain_by_form_api_and_link(self, arrive: Callable[[str], Person], option: str) -> None:

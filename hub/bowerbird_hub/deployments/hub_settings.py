@@ -10,6 +10,7 @@ from bowerbird_hub.identity.live import Live
 from bowerbird_hub.managed import CULLER, VO_SCOPE
 from bowerbird_hub.origins import Origins
 from bowerbird_hub.page_facts import PageFacts
+from bowerbird_hub.runtimes import refusals_in_log
 from bowerbird_hub.runtimes.obituaries import Obituaries
 from bowerbird_hub.runtimes.platform_spawner import PlatformSpawner
 from bowerbird_hub.sign_on.cas import CASAuthenticator
@@ -110,6 +111,7 @@ def spawn_by(c: Any, spawner: type[PlatformSpawner], live: Live, obituaries: Obi
     c.JupyterHub.spawner_class = spawner
     c[spawner.__name__].live = live
     c[spawner.__name__].obituaries = obituaries
+    refusals_in_log.install()
     c.JupyterHub.template_vars = PageFacts(live, obituaries).variables()
 
 
