@@ -2,16 +2,17 @@
 
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 
 from bowerbird_services import metrics
 from bowerbird_services.addresses import PlainAddresses
@@ -19,6 +20,8 @@ from bowerbird_services.archive import Archive
 from bowerbird_services.engine import QueryFault, Unreadable
 from bowerbird_services.headers import AnswerHeaders
 from bowerbird_services.metrics import Measured
+from bowerbird_services.pages.refusals import Refusals
+from bowerbird_services.pages.service import Pages
 from bowerbird_services.products import ProductService
 from bowerbird_services.release_files import Directories
 from bowerbird_services.site import NOWHERE, Site
@@ -53,7 +56,7 @@ def create(
     features: tuple[vosi.Feature, ...] = (),
     prefix: str = "",
     directories: Directories | None = None,
-    pages: Sequence[Route] = (),
+    pages: Pages | None = None,
 ) -> Starlette:
     """Return the application that serves a site below `prefix`, and runs its jobs while it does; files where it has their directories."""
     runner = Runner(site, jobs, Threads(_JOB_THREADS))
@@ -61,29 +64,22 @@ def create(
     health = Health(site, jobs)
     closing: _Closing = [runner.close]
     tap = [*TAPService(site, features, sources, health).routes(), *AsyncService(site, jobs, runner, sources).routes()]
-    routes = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes()), *pages]
+    routes: list[BaseRoute] = [Mount(f"{prefix}/tap", routes=tap), Mount(f"{prefix}/scs", routes=SCSService(site).routes())]
+    routes += pages.routes() if pages else ()
     routes.append(metrics.route(site, jobs, health))
     routes += _of_images(site, health, prefix, directories, closing)
-    return _application(site, routes, prefix, _lifespan(closing, runner))
+    return _application(site, routes, prefix, _lifespan(closing, runner), pages.refusals if pages else None)
 
 
-def create_images(site: Site, prefix: str, directories: Directories) -> Starlette:
+def create_images(site: Site, prefix: str, directories: Directories, refusals: Refusals | None = None) -> Starlette:
     """Return the application that serves the parts of a site that answer for images, and no others."""
     closing: _Closing = []
     routes = _of_images(site, Health(site), prefix, directories, closing)
-    return _application(site, routes, prefix, _lifespan(closing))
+    return _application(site, routes, prefix, _lifespan(closing), refusals)
 
 
-def _application(site: Site, routes: Sequence[BaseRoute], prefix: str, lifespan: _Lifespan) -> Starlette:
-    handlers = {
-        Fault: _fault,
-        QueryFault: _query_fault,
-        ClientDisconnect: _nobody,
-        HTTPException: _http,
-        OSError: _disk,
-        sqlite3.Error: _disk,
-        Exception: _unexpected,
-    }
+def _application(site: Site, routes: Sequence[BaseRoute], prefix: str, lifespan: _Lifespan, refusals: Refusals | None) -> Starlette:
+    handlers = {kind: _told(fault_of, refusals) for kind, fault_of in _FAULTS.items()}
     plain = Middleware(PlainAddresses, prefix, f"{_PRODUCTS}/")
     middleware = [Middleware(Measured, site.answers, prefix), Middleware(AnswerHeaders), plain]
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)
@@ -128,34 +124,55 @@ def _lifespan(closing: _Closing, runner: Runner | None = None) -> _Lifespan:
     return lifespan
 
 
-async def _fault(_request: Request, error: Exception) -> Response:
+_Fault = Callable[[Exception], Fault]
+
+
+def _told(fault_of: _Fault, refusals: Refusals | None) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers where an error ends a request."""
+
+    async def tell(request: Request, error: Exception) -> Response:
+        fault = fault_of(error)
+        return await refusals.told(request, fault) if refusals else error_response(fault)
+
+    return tell
+
+
+def _fault(error: Exception) -> Fault:
     assert isinstance(error, Fault)  # noqa: S101 - Starlette calls it for these alone
-    return error_response(error)
+    return error
 
 
-async def _query_fault(_request: Request, error: Exception) -> Response:
-    status = HTTPStatus.SERVICE_UNAVAILABLE if isinstance(error, Unreadable) else HTTPStatus.BAD_REQUEST
-    return error_response(Fault(str(error), status))
+def _query_fault(error: Exception) -> Fault:
+    return Fault(str(error), HTTPStatus.SERVICE_UNAVAILABLE if isinstance(error, Unreadable) else HTTPStatus.BAD_REQUEST)
 
 
-async def _nobody(_request: Request, _error: Exception) -> Response:
+def _nobody(_error: Exception) -> Fault:
     # It is sent to nobody.
-    return error_response(Fault("the client went away"))
+    return Fault("the client went away")
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+def _http(error: Exception) -> Fault:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     words = NOWHERE if error.status_code == HTTPStatus.NOT_FOUND else error.detail
-    return error_response(Fault(words, error.status_code, error.headers))
+    return Fault(words, error.status_code, error.headers)
 
 
-async def _disk(_request: Request, error: Exception) -> Response:
+def _disk(error: Exception) -> Fault:
     _log.error("a file could not be read or written: %s", error)
-    return error_response(
-        Fault("the service could not read or write a file that it needs; try again later", HTTPStatus.SERVICE_UNAVAILABLE)
-    )
+    return Fault("the service could not read or write a file that it needs; try again later", HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-async def _unexpected(_request: Request, _error: Exception) -> Response:
+def _unexpected(_error: Exception) -> Fault:
     # Starlette raises it again after this, and the server writes the traceback to its log.
-    return error_response(Fault(BROKEN, HTTPStatus.INTERNAL_SERVER_ERROR))
+    return Fault(BROKEN, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+_FAULTS: Final[Mapping[type[Exception], _Fault]] = {
+    Fault: _fault,
+    QueryFault: _query_fault,
+    ClientDisconnect: _nobody,
+    HTTPException: _http,
+    OSError: _disk,
+    sqlite3.Error: _disk,
+    Exception: _unexpected,
+}

@@ -26,6 +26,7 @@ from bowerbird_services.identity import Feed, HubNames, Identities, Records, Soc
 from bowerbird_services.image_worker import ImageWorker
 from bowerbird_services.listening import listening
 from bowerbird_services.pages.frame import Frame
+from bowerbird_services.pages.refusals import Refusals
 from bowerbird_services.pages.service import Pages
 from bowerbird_services.pages.sign_in import Application, SignIn
 from bowerbird_services.release_files import Directories, hub_directories, mounted_directories
@@ -131,10 +132,15 @@ def _parts(arguments: argparse.Namespace, client: httpx.AsyncClient, records: Re
 def _application(arguments: argparse.Namespace, client: httpx.AsyncClient, parts: _Parts, jobs: JobStore) -> Starlette:
     """Return what the main process serves."""
     features = tuple(Feature(known.type, known.form, known.description) for known in adql.features())
-    site, prefix = parts.site, arguments.prefix.rstrip("/")
-    at_the_hub = Application(f"service-{SERVICE}", os.environ["JUPYTERHUB_API_TOKEN"], os.environ["JUPYTERHUB_API_URL"], site.address)
-    pages = Pages(site, parts.store, Frame(arguments.look.read_text(), prefix), SignIn(at_the_hub, client))
-    return create(site, jobs, features, prefix, parts.directories, pages.routes())
+    pages = Pages(parts.site, parts.store, *_looks(arguments, client))
+    return create(parts.site, jobs, features, arguments.prefix.rstrip("/"), parts.directories, pages)
+
+
+def _looks(arguments: argparse.Namespace, client: httpx.AsyncClient) -> tuple[Frame, SignIn]:
+    """Return what pages stand in, and who is signed in to them."""
+    token, api_url = os.environ["JUPYTERHUB_API_TOKEN"], os.environ["JUPYTERHUB_API_URL"]
+    at_the_hub = Application(f"service-{SERVICE}", token, api_url, arguments.address.rstrip("/"))
+    return Frame(arguments.look.read_text(), arguments.prefix.rstrip("/")), SignIn(at_the_hub, client)
 
 
 def _feed(arguments: argparse.Namespace, records: Records) -> Feed:
@@ -152,7 +158,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         following = asyncio.create_task(_feed(arguments, records).follow())
         try:
             if arguments.worker:
-                await _images(arguments, parts, records)
+                await _images(arguments, client, parts, records)
             else:
                 await _main(arguments, client, parts, slots)
         finally:
@@ -162,10 +168,11 @@ async def _serve(arguments: argparse.Namespace) -> None:
             parts.close()
 
 
-async def _images(arguments: argparse.Namespace, parts: _Parts, records: Records) -> None:
+async def _images(arguments: argparse.Namespace, client: httpx.AsyncClient, parts: _Parts, records: Records) -> None:
     known = asyncio.Event()
     records.on_change(lambda: known.set() if records.synced else None)
-    app = create_images(parts.site, arguments.prefix.rstrip("/"), parts.directories)
+    refusals = Refusals(parts.site, *_looks(arguments, client))
+    app = create_images(parts.site, arguments.prefix.rstrip("/"), parts.directories, refusals)
     health = Health(parts.site)
     await processes.serve_as_worker(app, arguments.worker, parts.site.answers, lambda: health.of_products().trouble, known)
 

@@ -374,6 +374,14 @@ def test_token_that_is_revoked_is_of_no_use_in_either_process_within_a_second(hu
 
 
 @needs_two_cores
+def test_both_processes_tell_a_browser_in_a_page_what_is_refused(hub: RunningHub) -> None:
+    with clients_of_both(hub, token(hub.sign_in("owner"))[0]) as clients:
+        answers = [client.get("/products/sky/dr1/nix.fits", headers={"Accept": "text/html"}) for client in clients]
+    assert [(answer.status_code, answer.headers["content-type"]) for answer in answers] == [(404, "text/html; charset=utf-8")] * 2
+    assert answers[0].text == answers[1].text
+
+
+@needs_two_cores
 def test_both_processes_find_images_and_the_worker_has_no_room_for_queries(hub: RunningHub) -> None:
     with clients_of_both(hub, token(hub.sign_in("owner"))[0]) as clients:
         answers = [client.get("/sia2/query", params={"POS": "CIRCLE 10 0 1"}) for client in clients]

@@ -31,6 +31,7 @@ from bowerbird_services.tables_engine import TablesEngine
 from bowerbird_services.vo.jobs import JobStore
 from playwright.sync_api import Browser
 
+from tests.services.gallery import directories
 from tests.services.people import Tokens
 from tests.services.serving import served
 from tests.support import surveys
@@ -87,7 +88,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         Application("service-vo", "secret", "http://127.0.0.1:9/hub/api", "http://localhost:9/services/vo"), httpx.AsyncClient()
     )
     pages = Pages(site, store, Frame(LOOK, ""), sign_in)
-    with served(create(site, jobs, pages=pages.routes())) as address:
+    with served(create(site, jobs, directories=directories(tmp_path / "releases"), pages=pages)) as address:
         yield address
     jobs.close()
     computing.close()
@@ -255,6 +256,61 @@ def test_all_others_are_sent_nowhere(address: str, headers: dict[str, str]) -> N
         assert httpx.head(f"{address}/{page}", headers={**BROWSER, "Cookie": AT_THE_HUB}).status_code == 200
 
 
+# Each with the page to which a sign-in comes back.
+NOTHING = {
+    "nix": "",
+    "tap/nix": "",
+    "tap/async/nix": "",
+    "moc/nix": "collections/nix",
+    "hips/demo/dr2/properties": "collections/demo",
+    "products/demo/dr1/nix.fits": "collections/demo",
+    "products/demo/dr2/nix.fits": "collections/demo",
+}
+PROGRAMS = {
+    "curl and pyvo": "*/*",
+    "a client of the VO": "application/x-votable+xml, text/xml;q=0.5",
+    "STILTS and TOPCAT": "text/html, image/gif, image/jpeg, */*; q=0.2",
+    "STILTS and TOPCAT, long ago": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+    "no pages": "text/html;q=0, */*",
+}
+
+
+@pytest.mark.parametrize("path", NOTHING)
+def test_refusal_is_a_page_for_a_browser_and_leads_to_the_sign_in(address: str, path: str) -> None:
+    told = httpx.get(f"{address}/{path}", headers=BROWSER)
+    assert (told.status_code, told.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "Accept" in told.headers["vary"].split(", ")
+    assert 'class="refusal"' in told.text
+    assert f'href="/sign-in?next={quote(NOTHING[path], safe="")}"' in told.text
+    assert told.headers["content-security-policy"] == httpx.get(f"{address}/").headers["content-security-policy"]
+    member = httpx.get(f"{address}/{path}", headers=BROWSER | MEMBER)
+    assert "member · " in member.text
+    assert "sign-in" not in member.text
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_refusal_is_a_votable_for_every_program(address: str, program: str) -> None:
+    for path in NOTHING:
+        told = httpx.get(f"{address}/{path}", headers={"Accept": PROGRAMS[program]})
+        assert (told.status_code, told.headers["content-type"]) == (404, "application/x-votable+xml")
+        assert "Accept" in told.headers["vary"].split(", ")
+        assert '<INFO name="QUERY_STATUS" value="ERROR">' in told.text
+
+
+def test_page_of_a_refusal_says_what_programs_are_told(address: str) -> None:
+    def told(path: str, **asked: str) -> str:
+        page, votable = (httpx.get(f"{address}/{path}", headers=headers, params=asked) for headers in (BROWSER, {}))
+        assert page.status_code == votable.status_code
+        (words,) = re.findall('value="ERROR">([^<]*)<', votable.text)
+        assert words[1:] in page.text
+        return page.text
+
+    assert "2199-01-01" in told("products/demo/dr3/f.fits")
+    assert "&lt;script&gt;" in told("tap/sync", LANG="ADQL", QUERY="SELECT <script> FROM demo_dr1.stars", RESPONSEFORMAT="<script>")
+    hidden, absent = (told(f"products/demo/{release}/f.fits") for release in ("dr2", "dr9"))
+    assert hidden == absent
+
+
 def test_nothing_of_a_page_runs_or_comes_from_elsewhere(address: str) -> None:
     answer = httpx.get(f"{address}/tables/demo_dr1.stars")
     policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
@@ -312,5 +368,9 @@ def test_pages_fit_every_width_in_light_and_dark(address: str, browser: Browser,
                 assert seen.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), (name, width)
                 assert seen.page.evaluate(CUT_OFF) == [], (name, width)
             assert seen.page.locator("h1").count() == 1
+        for name in NOTHING:
+            seen.page.goto(f"{address}/{name}")
+            assert seen.page.get_by_role("alert").is_visible()
+        seen.picture("refusal")
         # A missing page is a line of the console, and the only one.
         assert all("status of 40" in complaint for complaint in seen.complaints), seen.complaints

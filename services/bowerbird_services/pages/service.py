@@ -10,6 +10,7 @@ from bowerbird_config.identity import ANONYMOUS, Identity
 from bowerbird_services.pages import content, footprint, images, sky
 from bowerbird_services.pages.frame import Frame, Visitor
 from bowerbird_services.pages.markup import Html, Part, tag
+from bowerbird_services.pages.refusals import ABSENT, Refusals
 from bowerbird_services.pages.sign_in import CALLBACK, SignIn
 from bowerbird_services.site import Site
 from bowerbird_services.store import coverage, surveys
@@ -21,8 +22,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-_ABSENT = "There is nothing here that is open to you"
-_TROUBLE = "That is not possible now"
 _OF_CLIENTS = ("tap", "sia2", "datalink", "soda", "hips", "moc")
 _Page = Callable[[Request], Awaitable[Response]]
 
@@ -53,6 +52,7 @@ class Pages:
         self._store = store
         self._frame = frame
         self._sign_in = sign_in
+        self.refusals = Refusals(site, frame, sign_in)
 
     def routes(self) -> list[Route]:
         """Return the addresses below the service's own."""
@@ -74,7 +74,7 @@ class Pages:
             try:
                 return await page(request)
             except Fault as error:
-                return self._trouble(str(error), error.status)
+                return self.refusals.page(error)
 
         return show
 
@@ -95,10 +95,6 @@ class Pages:
     def _here(self, request: Request) -> str:
         """Return the path of a page of ours, made of the address alone."""
         return request.url.path.removeprefix(f"{self._frame.prefix}/")
-
-    def _trouble(self, words: str, status: int) -> Response:
-        said = tag("p", f"{words[:1].upper()}{words[1:]}.", class_="refusal", role="alert")
-        return self._frame.page("Bowerbird", Visitor(), _TROUBLE, tag("h1", _TROUBLE), said, status=status)
 
     async def _looked(self, request: Request) -> tuple[Visitor, Identity, Sight]:
         """Return who looks, and what they see; a sign-in that has ended is told and not taken."""
@@ -175,12 +171,12 @@ class Pages:
         return self._shown(visitor, release.about.title, words, here=here, status=HTTPStatus.FORBIDDEN)
 
     def _absent(self, request: Request, visitor: Visitor) -> Response:
-        words = [tag("h1", _ABSENT), tag("p", "The address is wrong, or it leads to something that you may not know of.")]
+        words = [tag("h1", ABSENT), tag("p", "The address is wrong, or it leads to something that you may not know of.")]
         contact = tag(
             "p", f"Who can help: the admins of the platform ({self._site.identities.records.platform.contact}). Status 404.", class_="quiet"
         )
         # Who signs in comes back to what was asked for, whether that is there or not.
-        return self._shown(visitor, _ABSENT, [*words, contact], here=self._here(request), status=HTTPStatus.NOT_FOUND)
+        return self._shown(visitor, ABSENT, [*words, contact], here=self._here(request), status=HTTPStatus.NOT_FOUND)
 
     def _shown(self, visitor: Visitor, title: str, words: Sequence[Part], *, here: str, status: int = HTTPStatus.OK) -> Response:
         answer = self._frame.page(self._site.identities.records.platform.name, visitor, title, *words, here=here, status=status)

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import httpx
 from bowerbird_services.identity import Away
+from bowerbird_services.pages.browsers import wants_page
 from bowerbird_services.vo.dali import Fault
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -82,8 +83,8 @@ class SignIn:
     def may_ask(self, request: Request) -> bool:
         """Tell whether the hub can be asked who looks: by a browser that wants a page, was signed in there, and has not asked just now."""
         session, headers = _session(request), request.headers
-        wants_page = request.method == "GET" and "text/html" in headers.get("accept", "") and "authorization" not in headers
-        return wants_page and session is not None and request.cookies.get(self._asked) != session
+        looks = request.method == "GET" and wants_page(headers) and "authorization" not in headers
+        return looks and session is not None and request.cookies.get(self._asked) != session
 
     def ask(self, request: Request, page: str) -> Response:
         """Send a browser to the hub to be told who looks; it comes back to the page, whether the hub knows anybody or not."""

@@ -1,0 +1,19 @@
+"""Who asks for a page: a person's browser, and no program."""
+
+from typing import Final
+
+from starlette.datastructures import Headers
+
+PAGE: Final = "text/html"
+# All of Java's programs, among them TOPCAT, STILTS and Aladin, name pages before these unless they are told otherwise; no browser does.
+_OF_JAVA: Final = "image/gif"
+
+
+def wants_page(headers: Headers) -> bool:
+    """Tell whether whoever asks names pages among what they take; who takes anything names none."""
+    named = {name.strip() for name, _, weight in _ranges(headers) if weight.strip().replace(" ", "") not in {"q=0", "q=0.0"}}
+    return PAGE in named and _OF_JAVA not in named
+
+
+def _ranges(headers: Headers) -> list[tuple[str, str, str]]:
+    return [part.partition(";") for part in headers.get("accept", "").lower().split(",")]
