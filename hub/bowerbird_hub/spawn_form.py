@@ -1,4 +1,4 @@
-"""The form of a start: to look at it makes no server, and two who start one at once both see it start."""
+"""The form of a start: to look at it makes no server, and who starts one that starts or runs already is led to it."""
 
 from typing import Any
 
@@ -19,7 +19,9 @@ class SpawnForm(SpawnHandler):
 
     @needs_scope("servers")  # type: ignore[untyped-decorator]  # JupyterHub's
     async def _get(self, user_name: str, server_name: str, display_name: str) -> None:
-        user, options = self.find_user(user_name), self._options()
+        user = self.find_user(user_name)
+        # With these the link starts the server at once.
+        options = self.request.query_arguments.keys() - _OWN
         refusal = refusal_of_link(self.request.headers) if options else None
         known = user is None or server_name in user.orm_user.orm_spawners
         # A name beside the server's own is kept in the record and nowhere else.
@@ -32,16 +34,20 @@ class SpawnForm(SpawnHandler):
         said = refusal.jupyterhub_message if refusal else ""
         self.finish(await self._render_form(user, user.spawner.form(last=None), said))
 
+    @needs_scope("servers")  # type: ignore[untyped-decorator]  # JupyterHub's
+    async def _post(self, user_name: str, server_name: str, display_name: str) -> None:
+        user = self.find_user(user_name)
+        spawner = user.spawners[server_name] if user is not None and server_name in user.spawners else None
+        if spawner is not None and (spawner.ready or spawner.pending == "spawn"):
+            self.redirect(self._get_pending_url(user, server_name))
+        else:
+            await super()._post(user_name=user_name, server_name=server_name, display_name=display_name)
+
     async def spawn_single_user(self, user: Any, server_name: str = "", display_name: str = "", options: Any = None) -> None:
         """Start the server; where another request has just begun to, that is the start."""
         # No await between the look and JupyterHub's own, which calls a second start a fault of the hub's.
         if server_name not in user.spawners or user.spawners[server_name].pending != "spawn":
             await super().spawn_single_user(user, server_name, display_name, options)
-
-    def _options(self) -> dict[str, Any]:
-        """Return with what the link would start the server at once."""
-        arguments = self.request.query_arguments
-        return dict(self._get_user_options({name: arguments[name] for name in arguments if name not in _OWN}))
 
 
 HANDLERS: list[tuple[str, type[BaseHandler]]] = [(f"/spawn{of}", SpawnForm) for of in ("", "/([^/]+)", "/([^/]+)/([^/]+)")]

@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, nullcontext, suppress
@@ -197,13 +198,19 @@ def main() -> int:
     os.umask(0o077)
     arguments = _arguments()
     # A worker is of the one that has the directory.
-    with nullcontext() if arguments.worker else alone(arguments.state, _wait_is_told(arguments.state)):
+    with nullcontext() if arguments.worker else alone(arguments.state, _waits(arguments.state)):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         asyncio.run(_serve(arguments))
     return 0
 
 
-def _wait_is_told(state: Path) -> Callable[[], None]:
-    return lambda: _log.warning("another one of these services works in %s still; this one begins when that has ended", state)
+def _waits(state: Path) -> Callable[[], None]:
+    def others() -> None:
+        _log.warning("another one of these services works in %s still; this one begins when that has ended", state)
+        # Process 1 of a pod gets no signal that it has not asked for.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+    return others
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from bowerbird_config.chart.helm import HelmRefused
 from bowerbird_config.load import load, load_pod_settings
 from bowerbird_fuse.csi import options
 from bowerbird_hub.chart.make_secrets import KEYS
+from bowerbird_hub.supervision import away
 from bowerbird_hub.supervision.proxy_scripts import SCRIPTS
 from helm_python.chart import lint
 
@@ -38,6 +39,14 @@ def test_an_example_renders_as_before(name, pytestconfig):
     if pytestconfig.getoption("--update-data"):
         golden.write_text(text)
     assert text == golden.read_text()
+
+
+def test_proxy_says_on_a_cluster_what_it_says_on_one_machine():
+    files, pages = CHART / "files", ROOT / "hub" / "bowerbird_hub" / "pages"
+    assert (files / "away.txt").read_text() == away.sentence("{{ .Values.platform.contact }}") + "\n"
+    secrets = [re.findall(r"const query = .*", (place / "away.html").read_text()) for place in (files, pages)]
+    assert len(secrets[0]) == 1
+    assert secrets[0] == secrets[1]
 
 
 # The oldest that the chart takes, and the newest whose fields are known.

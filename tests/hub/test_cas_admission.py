@@ -72,7 +72,7 @@ def test_admins_get_no_server_no_token_and_no_person_of_their_own_making():
     hub_roles._validate_role_name(role["name"])
     hub_scopes._check_scopes_exist(role["scopes"], who_for="a test")
     gives = {scope for given in role["scopes"] for scope in hub_scopes._expand_scope(given)}
-    assert {"admin-ui", "start:servers", "delete:servers"} <= gives
+    assert {"admin-ui", "start:servers", "delete:servers", "delete:users", "read:metrics"} <= gives
     assert not gives & {
         "access:servers",
         "tokens",

@@ -92,6 +92,12 @@ def test_file_in_place_of_the_directory_is_refused(var: Var) -> None:
         layout.claim(var)
 
 
+def test_directory_that_cannot_be_looked_into_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LayoutError, match="cannot be looked into"):
+        layout.refuse_unfit(Var(tmp_path / "file" / "var"))
+
+
 def test_older_layout_is_saved_and_migrated(var: Var) -> None:
     made(var)
     var.layout.write_text(f"{LAYOUT - 1}\n")

@@ -170,6 +170,16 @@ def test_tabs_that_look_at_and_start_a_new_server_at_once_do_not_trip_over_each_
 
 
 @pytest.mark.root
+def test_tabs_that_start_one_server_are_all_led_to_it(hub: RunningHub) -> None:
+    person = hub.sign_in("tabs")
+    start = partial(person.post_form, {"profile": "minimal"}, "shared")
+    assert {answer.status_code for answer in [*at_once(start, start), start()]} == {200}
+    assert (person.wait(lambda model: bool(model and model["ready"]), "shared") or {})["ready"]
+    assert start().url.path.startswith("/user/tabs/shared/")
+    person.stop("shared")
+
+
+@pytest.mark.root
 @pytest.mark.browser
 def test_profile_is_chosen_and_stopped_by_keyboard(hub: RunningHub, seen: Visit) -> None:
     page = seen.page

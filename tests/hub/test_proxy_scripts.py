@@ -93,7 +93,7 @@ def test_answer_that_breaks_off_behind_the_proxy_breaks_off_for_the_client(proxy
         assert httpx.get(f"{proxy}{path}", timeout=20).content == ANSWERS[path].partition(b"\r\n\r\n")[2]
 
 
-@pytest.mark.parametrize("accept", ["*/*", "application/x-votable+xml, text/xml", ""])
+@pytest.mark.parametrize("accept", ["*/*", "application/x-votable+xml, text/xml", "", "text/html, image/gif, image/jpeg, */*; q=0.2"])
 def test_program_that_asks_for_what_is_away_is_told_so_in_a_sentence_and_when_to_ask_again(proxy: str, accept: str) -> None:
     for ask in (httpx.get, httpx.post, httpx.head):
         answer = ask(f"{proxy}/gone/tap/sync", headers={"Accept": accept})

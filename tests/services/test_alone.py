@@ -66,5 +66,10 @@ def test_second_begins_when_the_first_has_ended(tmp_path: Path) -> None:
         until(lambda: any(each.listens() for each in pair) and any(each.waits() for each in pair), START_SECONDS)
         (serving,), (waiting,) = ([each for each in pair if each.waits() is waits] for waits in (False, True))
         assert not waiting.listens()
+        with started(tmp_path, "third") as third:
+            until(third.waits, START_SECONDS)
+            third.end()
+            # As it says itself: by a signal that nobody handled it would be the signal's number.
+            assert third.process.returncode == 0
         serving.end()
         until(waiting.listens, START_SECONDS)

@@ -11,8 +11,10 @@ ROLE_PREFIX = "team-"
 # In the place of JupyterHub's own role of that kind, which opens everybody's server and makes tokens in everybody's name.
 ADMIN: dict[str, Any] = {
     "name": "platform-admin",
-    "description": "sees who has signed in, starts and stops their servers, and opens none",
-    "scopes": sorted(["admin-ui", "list:users", "read:users", "delete:users", "servers", "read:hub", "list:services", "read:services"]),
+    "description": "sees who has signed in, starts and stops their servers, forgets people, and opens no server",
+    "scopes": sorted(
+        ["admin-ui", "list:users", "read:users", "delete:users", "servers", "read:hub", "list:services", "read:services", "read:metrics"]
+    ),
 }
 
 

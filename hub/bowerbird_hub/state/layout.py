@@ -98,8 +98,12 @@ def claim(var: Var) -> None:
 
 def refuse_unfit(var: Var) -> None:
     """LayoutError where the directory holds something else or a newer layout; one that is not there yet is fit."""
-    version = version_of(var)
-    if version is None and var.root.is_dir() and any(entry.name not in _NAMES for entry in var.root.iterdir()):
+    try:
+        version = version_of(var)
+        foreign = version is None and var.root.is_dir() and any(entry.name not in _NAMES for entry in var.root.iterdir())
+    except OSError as error:
+        raise LayoutError(f"{var.root} cannot be looked into ({error.strerror}); name another directory with --var") from error
+    if foreign:
         raise LayoutError(f"{var.root} holds files that are not Bowerbird's; name an empty directory with --var")
     if version is not None and version > LAYOUT:
         raise LayoutError(

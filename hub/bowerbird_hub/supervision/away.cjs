@@ -8,6 +8,8 @@ const { join } = require("node:path");
 
 const STATUS = 503;
 const PAGE = "text/html";
+// Programs in Java, such as TOPCAT, name pages before these, and no browser does.
+const OF_JAVA = "image/gif";
 const AGAIN_SECONDS = "10";
 // Beside the page, wherever this file itself lies.
 const sentence = join(process.argv[process.argv.indexOf("--error-path") + 1], "503.txt");
@@ -18,7 +20,8 @@ ServerResponse.prototype.writeHead = function (status, ...rest) {
   const headers = rest.at(-1);
   if (status !== STATUS || headers?.["Content-Type"] !== PAGE) return writeHead.call(this, status, ...rest);
   headers["Retry-After"] = AGAIN_SECONDS;
-  if (!(this.req?.headers.accept ?? "").includes(PAGE)) inWords(this, headers);
+  const accept = this.req?.headers.accept ?? "";
+  if (!accept.includes(PAGE) || accept.includes(OF_JAVA)) inWords(this, headers);
   return writeHead.call(this, status, ...rest);
 };
 

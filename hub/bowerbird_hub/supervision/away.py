@@ -26,5 +26,10 @@ def write_page(var: Var, platform: Platform, home: str) -> None:
     place = away_directory(var)
     place.mkdir(mode=0o755, exist_ok=True)
     write_text(place / _NAME, text, 0o644)
+    write_text(place / _SENTENCE, f"{sentence(platform.contact)}\n", 0o644)
+
+
+def sentence(contact: str) -> str:
+    """Return what a program is told; the chart's files/away.txt says the same."""
     words = "this does not answer at the moment: the platform, or the service at this address, is starting or stopping"
-    write_text(place / _SENTENCE, f"{words}; try again in half a minute, and if it stays like this ask {platform.contact}\n", 0o644)
+    return f"{words}; try again in half a minute, and if it stays like this ask {contact}"
