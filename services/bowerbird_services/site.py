@@ -13,6 +13,7 @@ from bowerbird_config.platform import Platform
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from bowerbird_services.accepted import accepted
 from bowerbird_services.allowances import Allowance, allowance_of
 from bowerbird_services.answers import Answers
 from bowerbird_services.archive import Archive
@@ -162,8 +163,4 @@ def _deadline(flow: Outflow, after: timedelta) -> asyncio.TimerHandle:
 
 def takes_gzip(request: Request) -> bool:
     """Tell whether whoever asks unpacks what is packed."""
-    for part in request.headers.get("accept-encoding", "").lower().split(","):
-        name, _, weight = part.partition(";")
-        if name.strip() == "gzip":
-            return weight.strip().replace(" ", "") not in {"q=0", "q=0.0"}
-    return False
+    return "gzip" in accepted(request.headers.get("accept-encoding", ""))

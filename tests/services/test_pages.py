@@ -272,6 +272,7 @@ PROGRAMS = {
     "STILTS and TOPCAT": "text/html, image/gif, image/jpeg, */*; q=0.2",
     "STILTS and TOPCAT, long ago": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
     "no pages": "text/html;q=0, */*",
+    "no pages, to three places": "text/html; q=0.000, */*",
 }
 
 

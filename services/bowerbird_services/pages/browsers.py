@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from bowerbird_services.accepted import accepted
 from starlette.datastructures import Headers
 
 PAGE: Final = "text/html"
@@ -11,9 +12,5 @@ _OF_JAVA: Final = "image/gif"
 
 def wants_page(headers: Headers) -> bool:
     """Tell whether whoever asks names pages among what they take; who takes anything names none."""
-    named = {name.strip() for name, _, weight in _ranges(headers) if weight.strip().replace(" ", "") not in {"q=0", "q=0.0"}}
+    named = accepted(headers.get("accept", ""))
     return PAGE in named and _OF_JAVA not in named
-
-
-def _ranges(headers: Headers) -> list[tuple[str, str, str]]:
-    return [part.partition(";") for part in headers.get("accept", "").lower().split(",")]
