@@ -164,9 +164,9 @@ def match(  # noqa: PLR0913  # most are named when they are given
 
     Parameters
     ----------
-    table : Table or SkyCoord
-        A table of your own, with a position in each row.
-    other : str, Table or SkyCoord
+    table : table or SkyCoord
+        A table of your own (astropy, Arrow, pandas, or a dict of columns), with a position in each row.
+    other : str, table or SkyCoord
         The name of a table in the service, or another table of your own.
     radius : Quantity or str
         The largest separation, such as ``"1 arcsec"``.

@@ -1,6 +1,5 @@
 """A folder of cutouts, one FITS file each: a file is there whole or not at all, and stays when the rest is stopped."""
 
-import errno
 import os
 import secrets
 import threading
@@ -10,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird.errors import BadArgument, NotWritten
-from bowerbird.refusals import writable
+from bowerbird.refusals import FULL, writable
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 _MOST_PARTS = 1024
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 # What a file system takes (255 bytes), less what a part is called besides.
@@ -56,7 +54,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
         # Every file is named from here: the way to the folder is not looked up again for each.
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptor = _opened(path)
         self._names = frozenset(os.listdir(self._descriptor))
 
     def close(self) -> None:
@@ -81,6 +79,15 @@ class Folder:
                 told = "there is no room for more cutouts; those that are written stay, and the same call goes on where this one ended"
                 raise NotWritten(error.errno, told, str(self._path)) from None
             raise
+
+
+def _opened(path: Path) -> int:
+    with writable(path):
+        try:
+            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except PermissionError as error:  # of a folder that is there: it may still be written
+            told = "you may not list what that folder has; give yourself the right to read it, or name another"
+            raise NotWritten(error.errno, told, str(path)) from None
 
 
 def _fill(descriptor: int, parts: Sequence[Any]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bowerbird.errors import NotThere, NotWritten, Refused
 from bowerbird.manifest import Manifest, manifest
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _SHOWN = 3
 _ELSEWHERE = "name a place of your own, in your home or a space"
 _CLOSED = f"you may not write there; {_ELSEWHERE}"
@@ -23,8 +24,7 @@ _NOT_WRITTEN = {
     errno.ENOENT: "the folder for it is not there; make it, or name another",
     errno.EISDIR: "a folder has that name; take another",
     errno.ENAMETOOLONG: "the name is too long; take a shorter one",
-    errno.ENOSPC: "there is no room left; make room, or name another place",
-    errno.EDQUOT: "there is no room left; make room, or name another place",
+    **dict.fromkeys(FULL, "there is no room left; make room, or name another place"),
 }
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from bowerbird.archive import links_address
 from bowerbird.batch import Made, Wish, cut_all
 from bowerbird.errors import BadArgument, CutoutError, ServiceError
-from bowerbird.folder import FULL
 from bowerbird.image import EVERY, Choices, each_of, file_descriptor, layers_of
 from bowerbird.manifest import data_root
 from bowerbird.origins import Origins
+from bowerbird.refusals import FULL
 from bowerbird.regions import Regions
 from bowerbird.vo import datalink, soda
 from bowerbird.vo.datalink import Descriptor

@@ -4,11 +4,14 @@ import errno
 import os
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import bowerbird
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from bowerbird.errors import NotWritten
+from bowerbird.folder import Folder
 
 from tests.extensions.skies import SIDE, around
 
@@ -122,6 +125,25 @@ def test_a_full_disk_ends_the_call_and_nothing_torn_is_left(path, tmp_path, monk
     made = bowerbird.cutouts(around((150.0, 2.0), 5), SIDE, path, folder=tmp_path / "made")
     assert not any(made["reason"])
     assert sorted(os.listdir(tmp_path / "made")) == [f"{row:06d}.fits" for row in range(5)]
+
+
+def test_a_folder_that_is_removed_before_it_is_opened_is_told(tmp_path) -> None:
+    with pytest.raises(NotWritten, match=r"^the folder for it is not there; make it, or name another: '/.*/made'$"):
+        Folder(tmp_path / "made")
+
+
+def test_a_folder_that_may_not_be_listed_is_told() -> None:
+    user = os.geteuid()
+    with TemporaryDirectory() as shut:
+        os.chmod(shut, 0o300)
+        if user == 0:  # whom nothing is shut
+            os.seteuid(65_534)
+        try:
+            with pytest.raises(NotWritten, match=r"^you may not list what that folder has; give yourself the right to read it, or "):
+                Folder(Path(shut))
+        finally:
+            os.seteuid(user)
+            os.chmod(shut, 0o700)
 
 
 def test_an_interrupt_leaves_whole_files_and_the_next_call_goes_on(path, tmp_path) -> None:

@@ -18,6 +18,7 @@ from astropy.coordinates import Latitude, Longitude
 from bowerbird.lab import healpix
 from bowerbird.lab.sky_frame import SkyFrame
 from bowerbird.lab.sky_plot import ON_PAGE, ON_SKY, screen, sky_of_pixels
+from bowerbird.lab.sky_tiles import SILENCE_SECONDS
 from bowerbird_config.table_order import TableOrder
 from bowerbird_services.ingest.run_hips import run
 from cdshealpix.nested import lonlat_to_healpix
@@ -31,8 +32,6 @@ from tests.support.sky_images import tangent, write
 
 SVG = "{http://www.w3.org/2000/svg}"
 SIDE = 400
-# So long a map waits for a service that says nothing.
-SILENCE_SECONDS = 3.0
 
 
 def survey_of(svg: str) -> tuple[Any, Any]:

@@ -25,7 +25,7 @@ from tests.support.cas import until
 from tests.support.sign_on_hub import PLATFORM, write_platform
 
 pytestmark = pytest.mark.asyncio
-# Five times what is promised: these machines are shared.
+# Five times what is promised, for a machine with other work.
 TAKEN_UP_SECONDS = 10.0
 
 

@@ -19,7 +19,7 @@ from bowerbird.vo.http import HTTP, Asked
 from bowerbird.vo.session import Session
 
 # A map waits for its picture no longer.
-_SECONDS: Final = 3.0
+SILENCE_SECONDS: Final = 3.0
 _AGAIN_SECONDS: Final = 60.0
 _MOST_TILES: Final = 24
 _DEFAULT_WIDTH: Final = 512
@@ -48,7 +48,7 @@ async def seen_of(session: Session, release: str, along: Slab, ra: Any, dec: Any
     if address is None or time.monotonic() < _silent_until.get(address, 0.0):
         return None
     try:
-        async with within(_SECONDS, address):
+        async with within(SILENCE_SECONDS, address):
             survey = await _survey(session.http, address, along)
             return None if survey is None else await _colours(session.http, survey, ra, dec)
     except (ServiceSlow, ServiceGone):

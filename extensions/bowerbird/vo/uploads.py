@@ -1,7 +1,7 @@
 """A table of the notebook as a VOTable that a service takes."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -10,7 +10,10 @@ from bowerbird.votable import Field, Header, Writer
 from bowerbird.votable.field import INTEGERS, NATIVE
 from bowerbird.votable.ragged import Array
 
-Made = TypeVar("Made")
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+Made = TypeVar("Made", bound="Table")
 
 _DATATYPES = {(NATIVE[name].kind, NATIVE[name].itemsize): name for name in (*INTEGERS, "boolean", "float", "double")}
 _WIDER = {("i", 1): "i2", ("u", 2): "i4", ("u", 4): "i8", ("u", 8): "i8", ("f", 2): "f4"}
@@ -44,24 +47,27 @@ def document(table: Any) -> bytes:
 def _columns(table: Any) -> list[tuple[str, Any]]:
     from astropy.table import Table  # noqa: PLC0415  # slow to import
 
-    if hasattr(table, "to_table") and not isinstance(table, Table):
-        table = table.to_table()
-    if hasattr(table, "column_names") and hasattr(table, "schema"):
-        return [(name, _of_arrow(table.column(name))) for name in table.column_names]
     if not isinstance(table, Table):
-        table = Table.from_pandas(table) if hasattr(table, "iloc") else as_table(table, Table)
+        table = as_table(table, Table)
     return [(name, table[name]) for name in table.colnames]
 
 
-def as_table(given: Any, kind: Callable[[Any], Made]) -> Made:
-    """Return what is given as a table of astropy of that kind; ValueError where it is none."""
+def as_table(given: Any, kind: type[Made]) -> Made:
+    """Return what is given, such as `document` takes, as a table of astropy of that kind; ValueError where it is none."""
+    told = f"this {type(given).__name__} is no table; give one of astropy, Arrow or pandas, or a dict of columns that are equally long"
+    if given is None:  # which astropy takes for a table without columns
+        raise BadArgument(told)
+    if hasattr(given, "to_table"):
+        given = given.to_table()
+    if hasattr(given, "column_names") and hasattr(given, "schema"):
+        given = {name: _of_arrow(given.column(name)) for name in given.column_names}
+    if hasattr(given, "itertuples"):
+        given = kind.from_pandas(given)
     try:
-        if given is not None:
-            return kind(given)
+        made: Made = kind(given)
     except (ValueError, TypeError, KeyError):  # as astropy has them
-        pass
-    told = f"this {type(given).__name__} is no table"
-    raise BadArgument(f"{told}; give one of astropy, Arrow or pandas, or a dict of columns that are equally long")
+        raise BadArgument(told) from None
+    return made
 
 
 def _of_arrow(column: Any) -> Array:

@@ -3,6 +3,7 @@
 import astropy.units as u
 import bowerbird
 import numpy as np
+import pyarrow
 import pytest
 from astropy.coordinates import Distance, SkyCoord
 from astropy.table import QTable
@@ -34,6 +35,16 @@ def test_the_best_is_what_astropy_finds(seed: int) -> None:
     assert found["n"].tolist() == np.flatnonzero(inside).tolist()
     assert found["n_other"].tolist() == nearest[inside].tolist()
     np.testing.assert_allclose(found["separation"].to_value("arcsec"), separation[inside].arcsec, atol=1e-6)
+
+
+def test_tables_of_other_kinds_are_matched_like_those_of_astropy() -> None:
+    first, second = (as_table(one) for one in scattered(40, 1))
+    wanted = bowerbird.match(first, second, "10 arcsec")
+    arrow, columns = (pyarrow.table({name: np.asarray(one[name]) for name in one.colnames}) for one in (first, second))
+    found = bowerbird.match(arrow, {name: columns[name].to_numpy() for name in columns.column_names}, "10 arcsec")
+    assert len(found) > 0
+    assert found.colnames == wanted.colnames
+    assert all(found[name].tolist() == wanted[name].tolist() for name in ("n", "n_other"))
 
 
 def test_one_position_is_matched_like_many() -> None:
